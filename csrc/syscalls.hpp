@@ -1,0 +1,33 @@
+// The system calls by number, one line each: errno never leaves the line that made it, and a call
+// returns -errno. libnuma's wrappers are left aside, since they hide the positive return value.
+#pragma once
+
+#include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace movepages {
+
+// include/uapi/linux/mempolicy.h, restated because libc does not ship that header everywhere.
+constexpr int kMpolMfMove = 1 << 1;
+constexpr int kMpolMfMoveAll = 1 << 2;
+constexpr unsigned long kMpolFNode = 1 << 0;
+constexpr unsigned long kMpolFAddr = 1 << 1;
+constexpr unsigned long kMpolFMemsAllowed = 1 << 2;
+
+inline long sys_move_pages(int pid, std::size_t count, const std::uintptr_t* pages,
+                           const std::int32_t* nodes, std::int32_t* status, int flags) noexcept {
+  const long ret = ::syscall(SYS_move_pages, pid, count, pages, nodes, status, flags);
+  return ret < 0 ? -errno : ret;
+}
+
+inline long sys_get_mempolicy(int* mode, unsigned long* mask, unsigned long mask_bits,
+                              std::uintptr_t address, unsigned long flags) noexcept {
+  const long ret = ::syscall(SYS_get_mempolicy, mode, mask, mask_bits, address, flags);
+  return ret < 0 ? -errno : ret;
+}
+
+}  // namespace movepages

@@ -1,0 +1,44 @@
+"""See which NUMA node every page of a numpy array lives on, and move it where the work is."""
+
+from .arrays import move, where
+from .buffers import Region
+from .errors import (
+    MovePagesError,
+    MovePagesInterruptedError,
+    MovePagesLookupError,
+    MovePagesMemoryError,
+    MovePagesPermissionError,
+    MovePagesUnsupportedError,
+    MovePagesValueError,
+    PageStatus,
+)
+from .placement import Placement
+from .result import MoveResult
+from .syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, mempolicy_nodes, move_pages
+from .topology import HugePagePool, Node, Topology, topology
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MPOL_MF_MOVE",
+    "MPOL_MF_MOVE_ALL",
+    "HugePagePool",
+    "MovePagesError",
+    "MovePagesInterruptedError",
+    "MovePagesLookupError",
+    "MovePagesMemoryError",
+    "MovePagesPermissionError",
+    "MovePagesUnsupportedError",
+    "MovePagesValueError",
+    "MoveResult",
+    "Node",
+    "PageStatus",
+    "Placement",
+    "Region",
+    "Topology",
+    "mempolicy_nodes",
+    "move",
+    "move_pages",
+    "topology",
+    "where",
+]

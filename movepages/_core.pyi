@@ -1,0 +1,16 @@
+import numpy as np
+import numpy.typing as npt
+
+MPOL_MF_MOVE: int
+MPOL_MF_MOVE_ALL: int
+NOT_ATTEMPTED: int
+
+def move_pages(
+    pages: npt.NDArray[np.uintp],
+    nodes: npt.NDArray[np.int32] | int | None,
+    status: npt.NDArray[np.int32],
+    pid: int,
+    flags: int,
+) -> tuple[int, int] | None: ...
+def mempolicy_nodes(pages: npt.NDArray[np.uintp]) -> npt.NDArray[np.int32]: ...
+def allowed_nodes() -> list[int] | None: ...

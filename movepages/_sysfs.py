@@ -1,0 +1,134 @@
+"""Read the few text formats of /sys and /proc that describe nodes; every error names the file."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+KIB = 1024
+_RANGE = re.compile(r"([0-9]+)(?:-([0-9]+))?")
+_POOL = re.compile(r"hugepages-([0-9]+)kB")
+
+
+class TopologyError(OSError):
+    """A file that describes the nodes is missing, unreadable or malformed; the message names it."""
+
+
+class MissingFileError(TopologyError):
+    """The file is not there, or no longer: its device may have been unplugged."""
+
+
+def parse_ids(text: str) -> tuple[int, ...]:
+    """Parse the kernel's list format, ``"0-1,16-17"``, into ascending ids; blank means none."""
+    ids: set[int] = set()
+    for part in text.strip().split(",") if text.strip() else ():
+        match = _RANGE.fullmatch(part)
+        first = int(match[1]) if match else 0
+        last = int(match[2] or first) if match else -1
+        if last < first:
+            raise ValueError(f"{part!r} is neither an id nor an ascending range of ids like 0-3")
+        ids.update(range(first, last + 1))
+    return tuple(sorted(ids))
+
+
+def format_ids(ids: Iterable[int]) -> str:
+    """Write ids in the kernel's list format: the inverse of `parse_ids`."""
+    ranges: list[list[int]] = []
+    for i in sorted(set(ids)):
+        if ranges and ranges[-1][1] == i - 1:
+            ranges[-1][1] = i
+        else:
+            ranges.append([i, i])
+    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in ranges)
+
+
+def read(path: Path) -> str:
+    """Return the file's text, or raise `TopologyError` naming it."""
+    try:
+        return path.read_text(encoding="ascii", errors="backslashreplace")
+    except OSError as err:
+        # kernfs answers ENODEV, not ENOENT, for a file opened before its device went away.
+        gone = err.errno in (errno.ENOENT, errno.ENODEV)
+        kind = MissingFileError if gone else TopologyError
+        raise kind(f"cannot read {path}: {err.strerror}") from err
+
+
+def malformed(path: Path, text: str, expected: str) -> TopologyError:
+    """Return the error for a file whose content is not what its kernel function writes."""
+    shown = text if len(text) <= 200 else text[:200] + "..."
+    return TopologyError(f"{path}: expected {expected}, found {shown!r}")
+
+
+def read_ids(path: Path) -> tuple[int, ...]:
+    """Return the ids in a file of the list format."""
+    text = read(path)
+    try:
+        return parse_ids(text)
+    except ValueError as err:
+        raise malformed(path, text, "a list of ids like '0-1,16-17'") from err
+
+
+def read_count(path: Path) -> int:
+    """Return the one number in a file."""
+    text = read(path)
+    if not re.fullmatch(r"[0-9]+\s*", text):
+        raise malformed(path, text, "one number")
+    return int(text)
+
+
+def read_meminfo(path: Path) -> tuple[int, int]:
+    """Return MemTotal and MemFree in bytes from a node's meminfo or from /proc/meminfo."""
+    text = read(path)
+
+    def value(name: str) -> int:
+        match = re.search(rf"^(?:Node [0-9]+ )?{name}:\s+([0-9]+) kB$", text, re.MULTILINE)
+        if match is None:
+            raise malformed(path, text, f"a line with '{name}:', a number and 'kB'")
+        return int(match[1]) * KIB
+
+    return value("MemTotal"), value("MemFree")
+
+
+def read_distances(path: Path, online: tuple[int, ...]) -> dict[int, int]:
+    """Return the distance to each online node.
+
+    The file holds one number per *online* node in the order of their ids (node_read_distance:
+    for_each_online_node), so its columns are not node ids where ids are sparse.
+    """
+    text = read(path)
+    fields = text.split()
+    if len(fields) != len(online) or not all(re.fullmatch("[0-9]+", f) for f in fields):
+        expected = f"{len(online)} number(s), one for each online node ({format_ids(online)})"
+        raise malformed(path, text, expected)
+    return dict(zip(online, map(int, fields), strict=True))
+
+
+def pool_directories(directory: Path) -> Iterator[tuple[int, Path]]:
+    """Yield (page size in bytes, path) of each huge page pool; none if the kernel has none."""
+    try:
+        found = [(m, p) for p in directory.iterdir() if (m := _POOL.fullmatch(p.name))]
+    except FileNotFoundError:  # no CONFIG_HUGETLBFS
+        return
+    except OSError as err:
+        raise TopologyError(f"cannot list {directory}: {err.strerror}") from err
+    yield from sorted((int(m[1]) * KIB, path) for m, path in found)
+
+
+def mems_allowed(proc: Path) -> frozenset[int] | None:
+    """Return the nodes the calling thread's cpuset allows; None if this procfs does not tell."""
+    # thread-self first: cpusets are per thread. It came with Linux 3.17.
+    for path in (proc / "thread-self" / "status", proc / "self" / "status"):
+        try:
+            text = read(path)
+        except MissingFileError:
+            continue
+        match = re.search(r"^Mems_allowed_list:(.*)$", text, re.MULTILINE)
+        if match is None:  # no CONFIG_CPUSETS: nothing is forbidden
+            return None
+        try:
+            return frozenset(parse_ids(match[1]))
+        except ValueError as err:
+            raise malformed(path, match[0], "a list of ids like '0-1,16-17'") from err
+    return None

@@ -1,0 +1,93 @@
+"""where() and move(): the two things people do with an array."""
+
+from __future__ import annotations
+
+from . import execute
+from .buffers import describe
+from .placement import Placement
+from .result import MoveResult
+from .syscall import MPOL_MF_MOVE
+from .targets import MoveTarget, as_target
+
+
+def where(a: object) -> Placement:
+    """Tell on which NUMA node every page of `a` is. Nothing is touched, moved or copied.
+
+    Parameters
+    ----------
+    a : ndarray, buffer or Region
+        Any numpy array (n-d, strided, read-only, memmap), whatever offers the buffer protocol or
+        ``__array_interface__``, or a `Region` of this or another process.
+
+    Returns
+    -------
+    Placement
+        Bytes per node, bytes absent, and the status of each page.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `a` exposes no memory, or its strides interleave, as only ``as_strided`` makes them.
+    MovePagesError
+        The kernel refused: no such process, no permission, a sandbox.
+
+    Notes
+    -----
+    A page counts as part of `a` when at least one byte of `a` is in it. Source: move_pages(2),
+    ``do_pages_stat`` in the kernel's mm/migrate.c.
+
+    Examples
+    --------
+    >>> p = where(np.ones((1000, 1000)))
+    >>> sum(p.bytes_per_node.values()) + p.absent_bytes
+    8000000
+    """
+    return execute.survey(describe(a))
+
+
+def move(a: object, target: MoveTarget, *, flags: int = MPOL_MF_MOVE) -> MoveResult:
+    """Move the pages of `a` to other NUMA nodes; its contents and address stay the same.
+
+    Parameters
+    ----------
+    a : ndarray, buffer or Region
+        As for `where`.
+    target : int, array_like of int32 of shape (where(a).pages,), or Placement
+        One node for all pages, a node for each page in address order, or a placement seen before,
+        which brings every page back.
+    flags : int, default MPOL_MF_MOVE
+        MPOL_MF_MOVE_ALL also moves pages that other processes map, and needs CAP_SYS_NICE.
+
+    Returns
+    -------
+    MoveResult
+        Pages moved, already there, failed by reason and not attempted. Pages that could not be
+        moved are counted there and raise nothing: see ``raise_for_status``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `a` exposes no memory, or `target` is not a node or a node for each page. Nothing has moved.
+    MovePagesError
+        A call failed as a whole: a node that does not exist or is not allowed, a full node, no
+        permission, no such process. ``.result`` tells what was done by then.
+    KeyboardInterrupt
+        On Ctrl-C, with the partial outcome as ``.result``.
+
+    Notes
+    -----
+    Pages which are only partly filled by `a` take what else is in them along; ``where(a)`` counts
+    them as ``shared_edges``. Source: move_pages(2), ``do_pages_move`` in the kernel's mm/migrate.c.
+
+    Examples
+    --------
+    >>> a = np.ones(1 << 20)
+    >>> node = min(where(a).bytes_per_node)
+    >>> r = move(a, node)
+    >>> r.moved + r.already_there + r.failed + r.not_attempted == r.pages
+    True
+    """
+    footprint = describe(a)
+    return execute.migrate(
+        footprint, as_target(target, footprint.pages, footprint.page_size), flags
+    )

@@ -1,0 +1,215 @@
+"""From whatever exposes memory to the bytes it occupies, without copying or reading them."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import operator
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .footprint import Footprint
+
+__all__ = ["Region", "describe"]
+
+_EXPECTED = (
+    "expected something which exposes its memory: a numpy array, memoryview, bytearray, mmap, "
+    "SharedMemory, array.array, any other object with the buffer protocol or "
+    "__array_interface__, or Region(address, nbytes)"
+)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A range of addresses, of this process or another.
+
+    Parameters
+    ----------
+    address : int
+        Address of the first byte.
+    nbytes : int
+        Length; 0 is allowed.
+    pid : int, default 0
+        The process whose addresses these are; 0 for the caller.
+    """
+
+    address: int
+    nbytes: int
+    pid: int = 0
+
+    def __post_init__(self) -> None:
+        for name, bound in (("address", 2**64), ("nbytes", 2**64), ("pid", 2**31 - 1)):
+            value = getattr(self, name)
+            if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
+                raise TypeError(
+                    f"Region {name} must be an int, got {value!r} of type {type(value).__name__}"
+                )
+            value = operator.index(value)
+            # Frozen, yet a numpy integer must not overflow in later sums.
+            object.__setattr__(self, name, value)
+            if not 0 <= value <= bound:
+                raise ValueError(f"Region {name} must be from 0 to {bound}, got {value}")
+        if self.address + self.nbytes > 2**64:
+            raise ValueError(
+                f"Region must end at or below 2**64, got address {self.address:#x} + "
+                f"{self.nbytes} bytes; check that nbytes counts from address"
+            )
+
+
+def describe(obj: object, *, page_size: int = mmap.PAGESIZE) -> Footprint:
+    """Tell which bytes an object occupies.
+
+    Nothing is copied, and the memory is not read: absent pages stay absent. The object is not
+    kept alive or locked; the answer is good for as long as its memory stays where it is.
+
+    Parameters
+    ----------
+    obj : object
+        A numpy array of any kind (of a masked array the data, of an object array the pointers),
+        anything with the buffer protocol, ``__array_interface__`` or ``__array_struct__``, a
+        SharedMemory, a `Region`, or a `Footprint`, which is returned as it is.
+    page_size : int, optional
+        The page size to count with; the system's by default.
+
+    Raises
+    ------
+    TypeError
+        If the object does not say where its memory is.
+    ValueError
+        If the memory is gone (a released memoryview, a closed mmap), or its strides interleave.
+    """
+    if isinstance(obj, Footprint):
+        return obj
+    if isinstance(obj, Region):
+        return Footprint(obj.address, obj.nbytes, (), page_size, obj.pid)
+    if isinstance(obj, np.ndarray):
+        return _of_array(obj, page_size)
+    _refuse_values(obj)
+    # Who has a SharedMemory has imported its module; nobody else should pay for that import.
+    shared_memory = sys.modules.get("multiprocessing.shared_memory")
+    if shared_memory is not None and isinstance(obj, shared_memory.SharedMemory):
+        if obj.buf is None:
+            raise _gone(obj)
+        return _of_buffer(obj.buf, page_size)
+    try:
+        view = memoryview(obj)  # type: ignore[arg-type]
+    except TypeError:
+        return _of_interface(obj, page_size)
+    except (ValueError, BufferError) as err:
+        raise _gone(obj) from err
+    with view:
+        return _of_buffer(view, page_size)
+
+
+def _of_array(array: npt.NDArray[Any], page_size: int) -> Footprint:
+    return Footprint.from_strides(
+        array.ctypes.data, array.shape, array.strides, array.itemsize, page_size=page_size
+    )
+
+
+class _PyBuffer(ctypes.Structure):
+    """Py_buffer of the stable ABI; numpy would need to understand the format, this does not."""
+
+    _fields_ = (
+        ("buf", ctypes.c_void_p),
+        ("obj", ctypes.c_void_p),
+        ("len", ctypes.c_ssize_t),
+        ("itemsize", ctypes.c_ssize_t),
+        ("readonly", ctypes.c_int),
+        ("ndim", ctypes.c_int),
+        ("format", ctypes.c_void_p),
+        ("shape", ctypes.c_void_p),
+        ("strides", ctypes.c_void_p),
+        ("suboffsets", ctypes.c_void_p),
+        ("internal", ctypes.c_void_p),
+    )
+
+
+# Prototypes of our own: argtypes set on ctypes.pythonapi would be everybody's.
+_get_buffer = ctypes.PYFUNCTYPE(
+    ctypes.c_int, ctypes.py_object, ctypes.POINTER(_PyBuffer), ctypes.c_int
+)(("PyObject_GetBuffer", ctypes.pythonapi))
+_release_buffer = ctypes.PYFUNCTYPE(None, ctypes.POINTER(_PyBuffer))(
+    ("PyBuffer_Release", ctypes.pythonapi)
+)
+_PYBUF_FULL_RO = 0x011C
+
+
+def _of_buffer(view: memoryview, page_size: int) -> Footprint:
+    if view.suboffsets:
+        raise TypeError(
+            "a buffer with suboffsets is scattered behind pointers, not strided: pass its parts"
+        )
+    raw = _PyBuffer()
+    _get_buffer(view, raw, _PYBUF_FULL_RO)
+    address = raw.buf or 0
+    _release_buffer(raw)
+    return Footprint.from_strides(
+        address, view.shape or (), view.strides or (), view.itemsize, page_size=page_size
+    )
+
+
+def _of_interface(obj: object, page_size: int) -> Footprint:
+    for name in ("__array_struct__", "__array_interface__"):
+        value = None if isinstance(obj, type) else getattr(obj, name, None)
+        if value is None:
+            continue
+        # Offer numpy this attribute alone: given obj, it could fall back to __array__ and copy.
+        holder = type("Holder", (), {name: value})()
+        try:
+            array = np.asarray(holder)
+        except (TypeError, ValueError, AttributeError) as err:
+            raise _no_address(obj, name) from err
+        if array.base is None or (array.nbytes and not array.ctypes.data):
+            raise _no_address(obj, name)
+        return _of_array(array, page_size)
+    raise _unsupported(obj)
+
+
+def _refuse_values(obj: object) -> None:
+    kind = type(obj).__name__
+    if isinstance(obj, np.generic):
+        raise TypeError(
+            f"got a numpy scalar ({kind}), which is a value and not a place in an array; "
+            "pass a slice of the array, such as a[i:i+1]"
+        )
+    if isinstance(obj, (ctypes._Pointer, ctypes.c_void_p, ctypes.c_char_p)):
+        raise TypeError(
+            f"got a ctypes pointer ({kind}), which does not say how many bytes it points to; "
+            "pass Region(address, nbytes)"
+        )
+
+
+def _gone(obj: object) -> ValueError:
+    return ValueError(
+        f"the memory of this {type(obj).__name__} cannot be looked at: it is released or closed; "
+        "pass it while it is open"
+    )
+
+
+def _no_address(obj: object, name: str) -> TypeError:
+    return TypeError(
+        f"{name} of this {type(obj).__name__} gives no usable address: {_EXPECTED}; "
+        "pass the array which holds the data"
+    )
+
+
+def _unsupported(obj: object) -> TypeError:
+    if hasattr(obj, "__cuda_array_interface__"):
+        hint = "its memory is a device's, which move_pages(2) cannot reach"
+    elif hasattr(obj, "__array__"):
+        hint = (
+            "it offers __array__ only, which may copy: pass .to_numpy(), .numpy() or "
+            "np.asarray(obj) yourself if that shares memory"
+        )
+    elif isinstance(obj, (list, tuple)):
+        hint = "its elements are scattered over the heap: pass each array, or make one array of it"
+    elif isinstance(obj, int):
+        hint = "an address needs a length: pass Region(address, nbytes)"
+    else:
+        hint = "pass the object which holds the memory"
+    return TypeError(f"got {type(obj).__name__}; {_EXPECTED}; {hint}")

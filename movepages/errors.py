@@ -1,0 +1,191 @@
+"""What a page status means, and the exceptions of calls that failed."""
+
+from __future__ import annotations
+
+import errno
+import os
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from . import _core
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from .result import MoveResult
+
+
+class PageStatus(IntEnum):
+    """Negative entries of a status array; a node number, 0 or more, is where the page is.
+
+    The names are the kernel's. All eight that the first version of the call could report are here,
+    although today's kernels use only ENOENT, EFAULT, EACCES and EBUSY; ENOMEM is also what this
+    package gives pages of a batch that the kernel gave up for want of memory.
+
+    Attributes
+    ----------
+    meaning : str
+        Why the page has this status, in one sentence.
+    remedy : str
+        What to do about it.
+
+    Examples
+    --------
+    >>> PageStatus(-2).name, PageStatus(-2).meaning
+    ('ENOENT', 'no memory behind this page yet, or not any more')
+
+    Notes
+    -----
+    Source: move_pages(2), section "Page states in the status array", and ``do_pages_move`` and
+    ``do_pages_stat`` in the kernel's mm/migrate.c.
+    """
+
+    meaning: str
+    remedy: str
+
+    def __new__(cls, value: int, meaning: str = "", remedy: str = "") -> PageStatus:  # noqa: D102
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        member.remedy = remedy
+        return member
+
+    @classmethod
+    def _missing_(cls, value: object) -> PageStatus | None:
+        # A kernel to come may answer with an errno that none has used so far.
+        if not isinstance(value, int) or not -4096 < value < 0:
+            return None
+        member = int.__new__(cls, value)
+        member._name_ = errno.errorcode.get(-value, f"ERRNO_{-value}")
+        member._value_ = value
+        member.meaning = os.strerror(-value)
+        member.remedy = "see the manual page move_pages(2)"
+        return member
+
+    EPERM = (
+        -errno.EPERM,
+        "the page is locked in memory and may not be moved",
+        "unlock it with munlock; kernels of today move locked pages",
+    )
+    ENOENT = (
+        -errno.ENOENT,
+        "no memory behind this page yet, or not any more",
+        "write to it first: untouched, swapped-out and discarded pages are on no node",
+    )
+    EIO = (
+        -errno.EIO,
+        "the page is waiting to be written back and could not be moved",
+        "sync the file and move again",
+    )
+    ENOMEM = (
+        -errno.ENOMEM,
+        "the target node had no free memory for this page",
+        "free memory on that node or choose another one",
+    )
+    EACCES = (
+        -errno.EACCES,
+        "the page is mapped by more than one process, or more than once",
+        "move with flags=MPOL_MF_MOVE_ALL, which needs CAP_SYS_NICE",
+    )
+    EFAULT = (
+        -errno.EFAULT,
+        "nothing is mapped here, or the zero page, which is on no node",
+        "write to it first if it is part of an array; otherwise check the address",
+    )
+    EBUSY = (
+        -errno.EBUSY,
+        "the page is in use by the kernel or a device and stayed where it was",
+        "try again later; pages pinned for I/O stay until the I/O is over",
+    )
+    EINVAL = (
+        -errno.EINVAL,
+        "the page's kind of memory cannot be migrated",
+        "leave it where it is",
+    )
+    NOT_ATTEMPTED = (
+        _core.NOT_ATTEMPTED,
+        "the kernel was not asked to move this page, or could not tell what became of it",
+        "see the error that ended the call, then move again",
+    )
+
+
+class MovePagesError(OSError):
+    """A call failed as a whole; nothing of what it did is lost.
+
+    Every one raised is also the built-in exception that matches its errno, so
+    ``except PermissionError`` works as it does for any other system call.
+
+    Attributes
+    ----------
+    errno : int
+        Errno of the call, as in ``errno.ENODEV``.
+    strerror : str
+        Why, and what to do about it.
+    status : ndarray of int32 or None
+        From `move_pages`: status of each page when the call ended; true and complete.
+    result : MoveResult or None
+        What had been done by then, as counts that add up.
+
+    Examples
+    --------
+    >>> try:
+    ...     move_pages([0], 1023)
+    ... except MovePagesError as error:
+    ...     print(error.errno == errno.ENODEV, error.result.not_attempted)
+    True 1
+    """
+
+    status: npt.NDArray[np.int32] | None = None
+    result: MoveResult | None = None
+
+
+class MovePagesPermissionError(MovePagesError, PermissionError):
+    """EPERM or EACCES: this process may not do that."""
+
+
+class MovePagesLookupError(MovePagesError, ProcessLookupError):
+    """ESRCH: there is no such process."""
+
+
+class MovePagesMemoryError(MovePagesError, MemoryError):
+    """ENOMEM: a target node is full."""
+
+
+class MovePagesValueError(MovePagesError, ValueError):
+    """ENODEV or EINVAL: an argument the kernel has no use for."""
+
+
+class MovePagesUnsupportedError(MovePagesError, NotImplementedError):
+    """ENOSYS: this kernel has no move_pages(2)."""
+
+
+class MovePagesInterruptedError(MovePagesError, InterruptedError):
+    """EINTR: a signal came while the other process was being looked up."""
+
+
+_CLASSES: dict[int, type[MovePagesError]] = {
+    errno.EPERM: MovePagesPermissionError,
+    errno.EACCES: MovePagesPermissionError,
+    errno.ESRCH: MovePagesLookupError,
+    errno.ENOMEM: MovePagesMemoryError,
+    errno.ENODEV: MovePagesValueError,
+    errno.EINVAL: MovePagesValueError,
+    errno.ENOSYS: MovePagesUnsupportedError,
+    errno.EINTR: MovePagesInterruptedError,
+}
+
+
+def make_error(
+    code: int,
+    sentence: str,
+    *,
+    status: npt.NDArray[np.int32] | None = None,
+    result: MoveResult | None = None,
+) -> MovePagesError:
+    """Return the exception for errno `code`, with the partial outcome on it."""
+    name = errno.errorcode.get(code, f"errno {code}")
+    error = _CLASSES.get(code, MovePagesError)(code, f"{name}: {sentence}")
+    error.status = status
+    error.result = result
+    return error

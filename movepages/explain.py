@@ -1,0 +1,166 @@
+"""Plain sentences for calls that failed: the cause that can be established, and what to do."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import _core
+from .topology import topology
+
+_CHANGES = "nothing has moved"
+
+
+@dataclass(frozen=True)
+class Call:
+    """What was asked of the kernel, as far as an explanation needs it."""
+
+    pid: int
+    flags: int
+    refused_node: int | None = None
+
+
+def explain(code: int, call: Call) -> tuple[int, str]:
+    """Return the errno to report and a sentence on why and what to do.
+
+    The errno changes in one case only: a node refused before the kernel was asked is ENODEV when it
+    has no memory and EACCES when the cpuset forbids it, which is what the kernel would have said.
+    """
+    if call.refused_node is not None:
+        return _explain_node(call.refused_node)
+    if code == errno.EPERM:
+        return code, _explain_permission(call)
+    return code, _SENTENCES.get(code, _unknown)(call)
+
+
+def memory_nodes() -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """Return the nodes with memory and those of them allowed here; None where sysfs is hidden."""
+    try:
+        now = topology()
+    except (OSError, ValueError):
+        return None
+    return now.memory_nodes, now.allowed_nodes
+
+
+def unusable_node(nodes: list[int], pid: int) -> int | None:
+    """Return the first of `nodes` that is known to be of no use as a target, if any."""
+    if pid == 0:
+        usable = _core.allowed_nodes()
+    else:
+        # Its cpuset is the kernel's business: only that a node has memory can be known here.
+        known = memory_nodes()
+        usable = list(known[0]) if known else None
+    if usable is None:
+        return next((node for node in nodes if node < 0), None)
+    return next((node for node in nodes if node not in usable), None)
+
+
+def _explain_node(node: int) -> tuple[int, str]:
+    known = memory_nodes()
+    if known is None:
+        return errno.ENODEV, f"node {node} is not one that this process may use; {_CHANGES}"
+    memory, allowed = known
+    if node in memory:
+        return errno.EACCES, (
+            f"node {node} has memory, but the cpuset of this process allows only {_list(allowed)}; "
+            f"choose one of these, or run where cpuset.mems includes {node}; {_CHANGES}"
+        )
+    return errno.ENODEV, (
+        f"node {node} is not a node with memory; expected one of {_list(allowed)} "
+        f"(see movepages.topology()); {_CHANGES}"
+    )
+
+
+def _list(nodes: tuple[int, ...]) -> str:
+    return ", ".join(map(str, nodes)) or "none"
+
+
+def _explain_permission(call: Call) -> str:
+    if call.flags & _core.MPOL_MF_MOVE_ALL and _permitted(call.pid):
+        return (
+            "MPOL_MF_MOVE_ALL needs the capability CAP_SYS_NICE of the whole machine, not of a "
+            "user namespace; run with it, or use flags=MPOL_MF_MOVE"
+        )
+    if _permitted(0):
+        return (
+            f"this process may not look into process {call.pid}; run as the same user where "
+            "kernel.yama.ptrace_scope allows it, or with CAP_SYS_PTRACE"
+        )
+    return (
+        "a sandbox forbids move_pages(2), as the default profiles of Docker, containerd and Podman "
+        "do; start the container with a seccomp profile that allows move_pages, get_mempolicy and "
+        "mbind"
+    )
+
+
+def _permitted(pid: int) -> bool:
+    """Ask about no page at all: the kernel checks the permission and does nothing else."""
+    failure = _core.move_pages(
+        np.empty(0, np.uintp), None, np.empty(0, np.int32), pid, _core.MPOL_MF_MOVE
+    )
+    return failure is None
+
+
+def _no_process(call: Call) -> str:
+    return f"there is no process {call.pid}; it may have ended. Pages of this process have pid=0"
+
+
+def _invalid(call: Call) -> str:
+    known = _core.MPOL_MF_MOVE | _core.MPOL_MF_MOVE_ALL
+    if call.flags & ~known or call.flags < 0:
+        return (
+            f"flags={call.flags} has unknown bits; expected MPOL_MF_MOVE (2), MPOL_MF_MOVE_ALL (4) "
+            f"or both; {_CHANGES}"
+        )
+    return f"process {call.pid} has no memory of its own: it is a kernel thread or has just ended"
+
+
+def _no_memory(_call: Call) -> str:
+    return (
+        "a target node has no free memory left; pages with status ENOMEM stayed where they were. "
+        "See movepages.topology() for free memory, then free some or choose another node"
+    )
+
+
+def _forbidden_node(call: Call) -> str:
+    whose = "this process" if call.pid == 0 else f"process {call.pid}"
+    return (
+        f"the cpuset of {whose} forbids one of the target nodes; see Mems_allowed_list in "
+        f"/proc/{call.pid or 'self'}/status and choose a node from there"
+    )
+
+
+def _bad_node(_call: Call) -> str:
+    known = memory_nodes()
+    there = f"; nodes with memory are {_list(known[0])}" if known else ""
+    return f"one of the target nodes has no memory or does not exist{there}"
+
+
+def _missing(_call: Call) -> str:
+    return "this kernel has no move_pages(2): it was built without CONFIG_NUMA, or is a sandbox"
+
+
+def _fault(_call: Call) -> str:
+    return "the kernel could not read or write one of the arrays; was it unmapped meanwhile?"
+
+
+def _interrupted(call: Call) -> str:
+    return f"a signal came while process {call.pid} was being looked up; call again"
+
+
+def _unknown(_call: Call) -> str:
+    return "move_pages(2) failed in a way it is not known to; see its manual page"
+
+
+_SENTENCES = {
+    errno.ESRCH: _no_process,
+    errno.EINVAL: _invalid,
+    errno.ENOMEM: _no_memory,
+    errno.EACCES: _forbidden_node,
+    errno.ENODEV: _bad_node,
+    errno.ENOSYS: _missing,
+    errno.EFAULT: _fault,
+    errno.EINTR: _interrupted,
+}

@@ -1,0 +1,299 @@
+"""The bytes an n-dimensional strided array occupies, and the pages which hold them."""
+
+from __future__ import annotations
+
+import math
+import mmap
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Footprint"]
+
+Ints: TypeAlias = npt.NDArray[np.int64]
+Chunk: TypeAlias = tuple[npt.NDArray[np.uintp], Ints]
+
+_TEETH_AT_ONCE = 1 << 16
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """A comb: equal blocks of contiguous bytes, repeated along nested strides.
+
+    `from_strides` makes one from what an array tells of itself.
+
+    Parameters
+    ----------
+    address : int
+        Address of the lowest byte.
+    block : int
+        Contiguous bytes in one block; 0 for nothing at all.
+    dims : tuple of (int, int)
+        Stride and count, the largest stride first. What one stride repeats is never longer than it.
+    page_size : int
+        A power of two; the system's by default.
+    pid : int
+        The process whose memory this is; 0 for the caller.
+    """
+
+    address: int
+    block: int
+    dims: tuple[tuple[int, int], ...] = ()
+    page_size: int = mmap.PAGESIZE
+    pid: int = 0
+
+    def __post_init__(self) -> None:
+        if self.page_size < 1 or self.page_size & (self.page_size - 1):
+            raise ValueError(f"page_size must be a power of two, got {self.page_size}")
+        extent = self.block
+        for stride, count in reversed(self.dims):
+            if stride < extent or count < 1:
+                raise ValueError(
+                    f"dims do not nest: {self.dims} around blocks of {self.block} bytes"
+                )
+            extent += stride * (count - 1)
+        if self.block < 0 or self.address < 0 or self.address + extent > 2**64:
+            raise ValueError(
+                f"bytes must lie in [0, 2**64), got {extent} bytes from address {self.address:#x}"
+            )
+        if self.dims and (extent >= 2**62 or not self.block):
+            raise ValueError(
+                f"a strided footprint must hold bytes and span less than 2**62, got {extent}"
+            )
+
+    @classmethod
+    def from_strides(
+        cls,
+        address: int,
+        shape: Sequence[int],
+        strides: Sequence[int],
+        itemsize: int,
+        *,
+        page_size: int = mmap.PAGESIZE,
+        pid: int = 0,
+    ) -> Footprint:
+        """Describe what numpy describes by shape and strides.
+
+        Parameters
+        ----------
+        address : int
+            Address of the element with index 0 along every axis.
+        shape, strides : sequence of int
+            As in numpy: strides in bytes, of any sign, zero for a broadcast axis.
+        itemsize : int
+            Bytes of one element.
+        page_size, pid : int
+            See the class.
+
+        Raises
+        ------
+        ValueError
+            If strides overlap or interleave without nesting, which only as_strided() makes.
+        """
+        if itemsize == 0 or 0 in shape:
+            return cls(address, 0, (), page_size, pid)
+        axes = [(s, n) for s, n in zip(strides, shape, strict=True) if s and n > 1]
+        address += sum(s * (n - 1) for s, n in axes if s < 0)
+        block, dims = _nest(sorted((abs(s), n) for s, n in axes), itemsize)
+        return cls(address, block, dims, page_size, pid)
+
+    @property
+    def contiguous(self) -> bool:
+        """Whether the bytes are one run without gaps."""
+        return not self.dims
+
+    @property
+    def span(self) -> int:
+        """Bytes from the lowest to the highest, gaps included."""
+        return self.block + sum(stride * (count - 1) for stride, count in self.dims)
+
+    @property
+    def nbytes(self) -> int:
+        """Distinct bytes occupied: what overlaps or is broadcast counts once."""
+        return self.block * math.prod(count for _, count in self.dims)
+
+    @cached_property
+    def pages(self) -> int:
+        """Distinct pages which hold at least one of the bytes."""
+        if not self.block:
+            return 0
+        extent, dims = self._tooth
+        if not dims:
+            return (self._lead + extent - 1) // self.page_size + 1
+        return self._periodic(Footprint._count_pages)
+
+    @cached_property
+    def shared_edges(self) -> int:
+        """Pages only partly covered: what else they hold may belong to a neighbour."""
+        if self.dims:
+            return self._periodic(Footprint._count_partial)
+        if self.pages < 2:
+            return int(0 < self.block < self.page_size)
+        return (self._lead > 0) + ((self._lead + self.block) % self.page_size > 0)
+
+    def chunks(self, max_pages: int) -> Iterator[Chunk]:
+        """Stream the pages in bounded memory, all chunks full but the last.
+
+        Parameters
+        ----------
+        max_pages : int
+            Most pages in one chunk; the memory needed is proportional to it.
+
+        Returns
+        -------
+        iterator of (addresses, nbytes)
+            Page addresses (uintp; aligned, ascending, distinct over all chunks) and how many bytes
+            of the footprint each page holds (int64). Both arrays are the caller's to keep.
+        """
+        limit = operator.index(max_pages)
+        if limit < 1:
+            raise ValueError(f"max_pages must be at least 1, got {limit}")
+        return self._run_chunks(limit) if self.contiguous else self._comb_chunks(limit)
+
+    def _run_chunks(self, limit: int) -> Iterator[Chunk]:
+        page, total = self.page_size, self.pages
+        steps = np.arange(min(limit, total), dtype=np.uintp) * np.uintp(page)
+        start = self.address - self._lead
+        for low in range(0, total, limit):
+            n = min(limit, total - low)
+            nbytes = np.full(n, page, np.int64)
+            if low == 0:
+                nbytes[0] -= self._lead
+            if low + n == total:
+                nbytes[-1] -= total * page - self._lead - self.block
+            yield steps[:n] + np.uintp(start + low * page), nbytes
+
+    def _comb_chunks(self, limit: int) -> Iterator[Chunk]:
+        start = np.uintp(self.address - self._lead)
+        for index in self._page_indices(limit):
+            addresses = index.astype(np.uintp) * np.uintp(self.page_size)
+            addresses += start
+            yield addresses, self._bytes_in(index)
+
+    @property
+    def _lead(self) -> int:
+        return self.address % self.page_size
+
+    @cached_property
+    def _tooth(self) -> tuple[int, tuple[tuple[int, int], ...]]:
+        # A gap smaller than a page hides no whole page: for the set of pages it is no gap.
+        extent, dims = self.block, self.dims
+        while dims and dims[-1][0] - extent < self.page_size:
+            extent += dims[-1][0] * (dims[-1][1] - 1)
+            dims = dims[:-1]
+        return extent, dims
+
+    def _tooth_pages(self, low: int, high: int) -> tuple[Ints, Ints]:
+        """First and last page of teeth low to high, without pages an earlier tooth holds."""
+        extent, dims = self._tooth
+        before = min(low, 1)
+        rest = np.arange(low - before, high, dtype=np.int64)
+        offset = np.full(rest.size, self._lead, np.int64)
+        for stride, count in reversed(dims[1:]):
+            outer = rest // count
+            offset += (rest - outer * count) * stride
+            rest = outer
+        for stride, _ in dims[:1]:
+            offset += rest * stride
+        first = offset // self.page_size
+        last = (offset + (extent - 1)) // self.page_size
+        # Between the last tooth of one group and the first of the next the gap may be small.
+        np.maximum(first[1:], last[:-1] + 1, out=first[1:])
+        return first[before:], last[before:]
+
+    def _tooth_slices(self, size: int) -> Iterator[tuple[Ints, Ints]]:
+        teeth = math.prod(count for _, count in self._tooth[1])
+        for low in range(0, teeth, size):
+            yield self._tooth_pages(low, min(low + size, teeth))
+
+    def _page_indices(self, limit: int) -> Iterator[Ints]:
+        """Stream page numbers, counted from the first page."""
+        size = min(limit, (self._lead + self.span - 1) // self.page_size + 1)
+        out, filled = np.empty(size, np.int64), 0
+        for first, last in self._tooth_slices(min(max(size, 1024), _TEETH_AT_ONCE)):
+            ends = np.cumsum(last - first + 1)
+            begins = ends - (last - first + 1)
+            first -= begins
+            low, total = 0, int(ends[-1])
+            while low < total:
+                high = min(low + size - filled, total)
+                i = int(np.searchsorted(ends, low, "right"))
+                j = int(np.searchsorted(ends, high, "left")) + 1
+                counts = np.minimum(ends[i:j], high) - np.maximum(begins[i:j], low)
+                piece = out[filled : filled + high - low]
+                np.add(np.repeat(first[i:j], counts), np.arange(low, high), out=piece)
+                filled += high - low
+                low = high
+                if filled == size:
+                    yield out
+                    out, filled = np.empty(size, np.int64), 0
+        if filled:
+            yield out[:filled]
+
+    def _bytes_in(self, index: Ints) -> Ints:
+        if index[-1] - index[0] == index.size - 1:
+            edges = np.arange(index[0], index[-1] + 2) * self.page_size - self._lead
+            return np.diff(self._below(edges))
+        low = index * self.page_size - self._lead
+        return self._below(low + self.page_size) - self._below(low)
+
+    def _below(self, offset: Ints) -> Ints:
+        """Count the bytes of the footprint below each offset from its first byte."""
+        extent, held = self.span, self.nbytes
+        rest = np.clip(offset, 0, extent)
+        total = np.zeros_like(rest)
+        for stride, count in self.dims:
+            extent -= stride * (count - 1)
+            held //= count
+            whole = np.minimum(rest // stride, count - 1)
+            total += whole * held
+            rest = np.minimum(rest - whole * stride, extent)
+        return total + rest
+
+    def _periodic(self, measure: Callable[[Footprint], int]) -> int:
+        """Measure a shorter comb: whole pages further on, everything repeats."""
+        stride, count = self.dims[0]
+        period = self.page_size // math.gcd(stride, self.page_size)
+        short = 2 * period + count % period
+        if count <= short + period:
+            return measure(self)
+        low, high = (
+            measure(replace(self, dims=((stride, n), *self.dims[1:])))
+            for n in (short, short + period)
+        )
+        return low + (high - low) * ((count - short) // period)
+
+    def _count_pages(self) -> int:
+        slices = self._tooth_slices(_TEETH_AT_ONCE)
+        return sum(int(np.sum(last - first + 1)) for first, last in slices)
+
+    def _count_partial(self) -> int:
+        chunks = self.chunks(_TEETH_AT_ONCE)
+        return sum(int(np.count_nonzero(nbytes < self.page_size)) for _, nbytes in chunks)
+
+
+def _nest(axes: Iterable[tuple[int, int]], block: int) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """Merge (stride, count) in ascending order into a block and strides which nest around it."""
+    dims: list[tuple[int, int]] = []
+    extent = block
+    for stride, count in axes:
+        inner, inner_count = dims[-1] if dims else (1, block)
+        if not dims and stride <= block:
+            block += stride * (count - 1)
+        elif dims and stride % inner == 0 and stride <= inner * inner_count:
+            dims[-1] = (inner, stride // inner * (count - 1) + inner_count)
+        elif stride >= extent:
+            dims.append((stride, count))
+        else:
+            raise ValueError(
+                f"cannot tell which bytes are occupied: a stride of {stride} bytes cuts into the "
+                f"{extent} bytes which smaller strides span (as_strided() makes such arrays); "
+                "pass the base array instead"
+            )
+        extent += stride * (count - 1)
+    return block, tuple(reversed(dims))

@@ -1,0 +1,98 @@
+"""Placement: where every page of a piece of memory was when it was looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from .runs import Runs, Statuses, per_page_status, totals
+from .units import format_bytes
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Placement:
+    """Where every page of an array was, as run-length records.
+
+    Attributes
+    ----------
+    address : int
+        Lowest address of the array.
+    nbytes : int
+        Bytes the array holds, each counted once.
+    pages : int
+        Pages that hold at least one of these bytes.
+    page_size : int
+        Size of a page in bytes, as the system has it.
+    shared_edges : int
+        Pages of these that the array fills in part only. What else lies in them moves with it.
+    pid : int
+        Process the memory belongs to; 0 is this one.
+    runs : structured ndarray, shape (m,), read-only
+        One record for each stretch of neighbouring pages with one status: ``address`` (uintp),
+        ``pages`` (int64), ``nbytes`` of the array in them (int64) and ``status`` (int32: the node,
+        or a negative `PageStatus`).
+
+    Notes
+    -----
+    A page takes its status from move_pages(2). A huge page is one page to the kernel, and is listed
+    here under each of the system's pages it covers.
+    """
+
+    address: int
+    nbytes: int
+    pages: int
+    page_size: int
+    shared_edges: int
+    pid: int = 0
+    runs: Runs = field(repr=False)
+
+    @cached_property
+    def bytes_per_node(self) -> dict[int, int]:
+        """Bytes of the array on each node; nodes without any are left out."""
+        return {node: n for node, n in totals(self.runs, "nbytes").items() if node >= 0}
+
+    @cached_property
+    def pages_per_node(self) -> dict[int, int]:
+        """Pages of the array on each node; nodes without any are left out."""
+        return {node: n for node, n in totals(self.runs, "pages").items() if node >= 0}
+
+    @property
+    def absent_bytes(self) -> int:
+        """Bytes without memory behind them: never touched, swapped out, or the zero page."""
+        return self.nbytes - sum(self.bytes_per_node.values())
+
+    @property
+    def absent_pages(self) -> int:
+        """Pages without memory behind them."""
+        return self.pages - sum(self.pages_per_node.values())
+
+    @property
+    def status(self) -> Statuses:
+        """Node of each page or a negative `PageStatus`; int32, shape (pages,), made when asked."""
+        return per_page_status(self.runs)
+
+    @property
+    def addresses(self) -> npt.NDArray[np.uintp]:
+        """Address of each page; uintp, shape (pages,), made when asked for."""
+        first = np.repeat(self.runs["address"], self.runs["pages"])
+        starts = np.cumsum(self.runs["pages"]) - self.runs["pages"]
+        within = np.arange(self.pages) - np.repeat(starts, self.runs["pages"])
+        addresses: npt.NDArray[np.uintp] = first + (within * self.page_size).astype(np.uintp)
+        return addresses
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Placement):
+            return NotImplemented
+        return self.page_size == other.page_size and np.array_equal(self.runs, other.runs)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        parts = [f"node {node}: {format_bytes(n)}" for node, n in self.bytes_per_node.items()]
+        if self.absent_bytes:
+            parts.append(f"absent: {format_bytes(self.absent_bytes)}")
+        where = ", ".join(parts) or "nothing"
+        return f"{format_bytes(self.nbytes)} in {self.pages:,} pages: {where}"

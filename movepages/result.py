@@ -1,0 +1,131 @@
+"""MoveResult: what became of every page of a move."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .errors import PageStatus, make_error
+from .runs import Runs, Statuses, per_page_status
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoveResult:
+    """Outcome of a move as page counts that always add up.
+
+    ``moved + already_there + failed + not_attempted == pages``.
+
+    Attributes
+    ----------
+    pages : int
+        Pages the move was about.
+    moved : int
+        Pages brought to their target. Where `already_there` is None, pages that are on their
+        target now, whether they were there before or not.
+    already_there : int or None
+        Pages found on their target. None where nobody looked before moving, which is so for an
+        error raised by `move_pages`.
+    failures : mapping of PageStatus to int
+        Pages that are not on their target, by reason.
+    not_attempted : int
+        Pages the kernel was not asked to move, since the call ended before.
+    seconds : float
+        Wall time the move took.
+
+    Examples
+    --------
+    >>> r = MoveResult(pages=5, moved=3, already_there=1, failures={PageStatus.EBUSY: 1})
+    >>> r.failed, r.ok
+    (1, False)
+    """
+
+    pages: int
+    moved: int = 0
+    already_there: int | None = 0
+    failures: Mapping[PageStatus, int] = field(default_factory=dict)
+    not_attempted: int = 0
+    seconds: float = 0.0
+    runs: Runs | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        total = self.moved + (self.already_there or 0) + self.failed + self.not_attempted
+        if total != self.pages:
+            raise ValueError(f"the counts of {self!r} make {total}, not {self.pages}")
+
+    @property
+    def failed(self) -> int:
+        """Pages that are not on their target although the kernel was asked."""
+        return sum(self.failures.values())
+
+    @property
+    def ok(self) -> bool:
+        """True when every page is where it was wanted."""
+        return self.failed == 0 and self.not_attempted == 0
+
+    @property
+    def status(self) -> Statuses:
+        """Status of each page, int32, made anew from the runs each time it is asked for."""
+        if self.runs is None:
+            raise ValueError("this result has counts alone; the status is on the error itself")
+        status = np.full(self.pages, PageStatus.NOT_ATTEMPTED, np.int32)
+        reached = per_page_status(self.runs)
+        status[: len(reached)] = reached
+        return status
+
+    def raise_for_status(self) -> None:
+        """Raise a `MovePagesError` unless every page is where it was wanted.
+
+        Raises
+        ------
+        MovePagesError
+            With the errno of the most frequent failure, and this result as ``.result``.
+        """
+        if self.ok:
+            return
+        reasons = [
+            f"{count:,} {status.name} ({status.meaning}; {status.remedy})"
+            for status, count in sorted(self.failures.items(), key=lambda item: -item[1])
+        ]
+        if self.not_attempted:
+            reasons.append(f"{self.not_attempted:,} not attempted")
+        worst = max(self.failures, key=self.failures.__getitem__, default=PageStatus.EBUSY)
+        missing = self.failed + self.not_attempted
+        sentence = (
+            f"{missing:,} of {self.pages:,} pages are not where they were wanted: "
+            + "; ".join(reasons)
+        )
+        raise make_error(-worst, sentence, result=self)
+
+    def __str__(self) -> str:
+        parts = [
+            f"{self.moved:,} on their target"
+            if self.already_there is None
+            else f"{self.moved:,} moved, {self.already_there:,} already there"
+        ]
+        parts += [f"{count:,} failed with {status.name}" for status, count in self.failures.items()]
+        if self.not_attempted:
+            parts.append(f"{self.not_attempted:,} not attempted")
+        return f"{self.pages:,} pages: " + ", ".join(parts)
+
+
+def count_failures(status: Statuses) -> dict[PageStatus, int]:
+    """Count the errnos in an array of statuses; nodes and not-attempted pages are left out."""
+    bad = status[(status < 0) & (status != PageStatus.NOT_ATTEMPTED)]
+    # -errno is a small number: counting is many times faster than sorting, as np.unique does.
+    counts = np.bincount(-bad)
+    return {PageStatus(-code): int(counts[code]) for code in np.flatnonzero(counts).tolist()}
+
+
+def result_of_status(status: Statuses) -> MoveResult:
+    """Return the outcome a status array tells by itself, without knowledge of before."""
+    on_target = int(np.count_nonzero(status >= 0))
+    skipped = int(np.count_nonzero(status == PageStatus.NOT_ATTEMPTED))
+    return MoveResult(
+        pages=len(status),
+        moved=on_target,
+        already_there=None,
+        failures=count_failures(status),
+        not_attempted=skipped,
+    )

@@ -1,0 +1,21 @@
+"""The compiled core, and nothing else: every other fact about the package is in pyproject.toml."""
+
+import os
+
+from pybind11.setup_helpers import Pybind11Extension
+from setuptools import setup
+
+# A user's compiler may warn about what ours does not know: strictness is for development only.
+strict = ["-Wall", "-Wextra", "-Wconversion", "-Werror"] if os.environ.get("MOVEPAGES_DEV") else []
+
+setup(
+    ext_modules=[
+        Pybind11Extension(
+            "movepages._core",
+            ["csrc/migrate.cpp", "csrc/module.cpp"],
+            depends=["csrc/migrate.hpp", "csrc/syscalls.hpp", "csrc/witness.hpp"],
+            cxx_std=17,
+            extra_compile_args=strict,
+        )
+    ]
+)
