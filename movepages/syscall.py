@@ -26,7 +26,6 @@ MPOL_MF_MOVE_ALL = _core.MPOL_MF_MOVE_ALL
 
 _UINTP = np.dtype(np.uintp)
 _INT32 = np.dtype(np.int32)
-_DENSE = (_UINTP.itemsize,)
 
 
 def move_pages(
@@ -86,7 +85,12 @@ def move_pages(
     >>> bool(np.all(move_pages(pages) >= 0))
     True
     """
-    if type(pages) is np.ndarray and pages.dtype is _UINTP and pages.strides == _DENSE:
+    if (
+        type(pages) is np.ndarray
+        and pages.dtype is _UINTP
+        and (how := pages.flags).c_contiguous
+        and how.aligned
+    ):
         addresses: Addresses = pages  # type: ignore[assignment]
     else:
         addresses = as_addresses(pages)
