@@ -1,0 +1,146 @@
+"""One guest: an emulated machine with four NUMA nodes, booted to run one command."""
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import outcome
+from kernels import Kernel
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+
+# Two nodes with a CPU, two without as CXL memory has, one of them small enough to fill. (MiB, CPU)
+NODES = ((1536, 0), (1024, 1), (1024, None), (256, None))
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What may vary from one run of the lab to the next."""
+
+    append: tuple[str, ...] = ()
+    icount: bool = False
+
+
+def vng_arguments(kernel: Kernel, folder: Path, machine: Machine) -> list[str]:
+    """Return the virtme-ng command line that boots a kernel and runs the folder's script."""
+    cpus = 1 if machine.icount else 2
+    arguments = ["vng", "--verbose", "--disable-kvm", "--run", str(kernel.image)]
+    arguments += ["--cpus", str(cpus), "-m", f"{sum(size for size, _ in NODES)}M"]
+    for size, cpu in NODES:
+        has_cpu = cpu is not None and cpu < cpus
+        arguments += ["--numa", f"{size}M,cpus={cpu}" if has_cpu else f"{size}M"]
+    arguments += ["--force-9p", "--force-initramfs", "--disable-microvm", "--rwdir", str(folder)]
+    # A guest that panics reboots at once, and QEMU ends instead of rebooting.
+    append = ["panic=-1", "mitigations=off", *machine.append]
+    # With several threads this emulation now and then panics while it patches kernel text.
+    qemu = "-accel tcg,thread=single"
+    if machine.icount:
+        append += ["nokaslr", "numa_balancing=disable"]
+        qemu += " -icount shift=0"
+    for parameter in append:
+        arguments += ["--append", parameter]
+    script = shlex.quote(str(folder / outcome.SCRIPT))
+    return [*arguments, f"--qemu-opts={qemu}", "-e", f"sh {script}"]
+
+
+def pytest_command(folder: Path, arguments: Sequence[str]) -> str:
+    """Return the shell command that runs the suite, all of it unless arguments select."""
+    # -P: only what is installed is tested, never what happens to lie in the working folder.
+    command = [sys.executable, "-P", "-m", "pytest", "-m", "not host", "-p", "no:cacheprovider"]
+    return shlex.join([*command, f"--junit-xml={folder / outcome.JUNIT}", *arguments])
+
+
+def script_text(command: str, folder: Path) -> str:
+    """Return the script a guest runs: the command, its output and exit status to the folder."""
+    output, status = (shlex.quote(str(folder / n)) for n in (outcome.OUTPUT, outcome.STATUS))
+    return f"""\
+cd {shlex.quote(str(ROOT))} || exit
+export PATH={shlex.quote(str(BIN))}:"$PATH" LANG=C.UTF-8
+export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis
+sh -c {shlex.quote(command)} >{output} 2>&1 </dev/null
+echo $? >{status}.part
+mv {status}.part {status}
+"""
+
+
+class Guest:
+    """A booted guest, from its first process to its last.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        What to boot.
+    folder : Path
+        Result folder, the one place the guest can write to.
+    command : str
+        Shell command to run in it.
+    machine : Machine
+        Kernel parameters and way of counting time.
+    """
+
+    def __init__(self, kernel: Kernel, folder: Path, command: str, machine: Machine) -> None:
+        self.kernel = kernel
+        self.folder = folder
+        outcome.clear(folder)
+        (folder / outcome.SCRIPT).write_text(script_text(command, folder))
+        vng = shutil.which("vng", path=BIN)
+        if vng is None:
+            msg = f"no vng in {BIN}; install it there: pip install 'movepages[lab]'"
+            raise FileNotFoundError(msg)
+        # virtme-ng leaves its initramfs behind when killed: it gets a place that goes with it.
+        self._scratch = tempfile.TemporaryDirectory(prefix="movepages-lab-")
+        path = f"{BIN}:{os.environ.get('PATH', os.defpath)}"
+        self._started = time.monotonic()
+        # A pipe: QEMU opens what it is given a second time, and would truncate a file.
+        self._process = subprocess.Popen(
+            [vng, *vng_arguments(kernel, folder, machine)[1:]],
+            cwd=ROOT,
+            env={**os.environ, "PATH": path, "TMPDIR": self._scratch.name},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        self._pipe = self._process.stdout.fileno()
+        os.set_blocking(self._pipe, False)
+        self._console = (folder / outcome.CONSOLE).open("wb")
+
+    @property
+    def seconds(self) -> float:
+        """How long ago the guest was started."""
+        return time.monotonic() - self._started
+
+    def pump(self) -> None:
+        """Carry what the console said since the last call to its file."""
+        try:
+            while chunk := os.read(self._pipe, 65536):
+                self._console.write(chunk)
+        except BlockingIOError:
+            pass
+        self._console.flush()
+
+    def running(self) -> bool:
+        """Whether the guest still runs; its process stays unreaped, so its id stays its own."""
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self._process.pid, options) is None
+
+    def close(self, killed: str = "") -> outcome.Outcome:
+        """End whatever of the guest is left, and read what it left behind."""
+        seconds = self.seconds
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self.pump()
+        self._process.stdout.close()
+        self._console.close()
+        self._scratch.cleanup()
+        return outcome.read(self.folder, self.kernel.version, seconds, killed)
