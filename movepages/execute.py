@@ -11,9 +11,9 @@ from .errors import MovePagesError, PageStatus
 from .footprint import Footprint
 from .placement import Placement
 from .result import MoveResult
-from .runs import RunBuilder, Statuses
-from .syscall import move_pages, refuse_unusable_nodes
-from .tally import Tally
+from .runs import find_runs, join_runs
+from .syscall import attach, move_pages, refuse_unusable_nodes
+from .tally import Slice, Tally
 from .targets import NOWHERE, Target
 
 # Bounds the scratch memory, about 3 MiB, and is one chunk of the driver's.
@@ -22,9 +22,10 @@ SLICE_PAGES = 1 << 16
 
 def survey(footprint: Footprint) -> Placement:
     """Ask where every page of `footprint` is."""
-    runs = RunBuilder(footprint.page_size)
-    for addresses, nbytes in footprint.chunks(SLICE_PAGES):
-        runs.add(addresses, nbytes, move_pages(addresses, pid=footprint.pid))
+    parts = [
+        find_runs(addresses, nbytes, move_pages(addresses, pid=footprint.pid), footprint.page_size)
+        for addresses, nbytes in footprint.chunks(SLICE_PAGES)
+    ]
     return Placement(
         address=footprint.address,
         nbytes=footprint.nbytes,
@@ -32,7 +33,7 @@ def survey(footprint: Footprint) -> Placement:
         page_size=footprint.page_size,
         shared_edges=footprint.shared_edges,
         pid=footprint.pid,
-        runs=runs.finish(),
+        runs=join_runs(parts, footprint.page_size),
     )
 
 
@@ -47,21 +48,22 @@ def migrate(footprint: Footprint, target: Target, flags: int) -> MoveResult:
     tally = Tally(footprint)
     refuse_unusable_nodes(target.distinct, footprint.pid, tally.result)
     failure: MovePagesError | None = None
-    for addresses, nbytes in footprint.chunks(SLICE_PAGES):
-        wanted = target.part(tally.pages, tally.pages + len(addresses))
-        status = np.full(len(addresses), PageStatus.NOT_ATTEMPTED, np.int32)
-        there = np.zeros(len(addresses), bool)
-        try:
-            _migrate_slice(addresses, wanted, status, there, footprint.pid, flags)
-        except MovePagesError as error:
-            failure = error
-        except BaseException as interruption:
-            tally.add(addresses, nbytes, status, there)
-            interruption.result = tally.result()  # type: ignore[attr-defined]
-            raise
-        tally.add(addresses, nbytes, status, there)
-        if failure and not _goes_on(failure, target):
-            break
+    start = 0
+    try:
+        for addresses, nbytes in footprint.chunks(SLICE_PAGES):
+            part = tally.begin(addresses, nbytes)
+            wanted = target.part(start, start + len(addresses))
+            start += len(addresses)
+            try:
+                _migrate_slice(part, wanted, footprint.pid, flags)
+            except MovePagesError as error:
+                failure = error
+            tally.settle()
+            if failure and not _goes_on(failure, target):
+                break
+    except BaseException as interruption:
+        attach(interruption, tally.result())
+        raise
     result = tally.result()
     if failure:
         failure.result, failure.status = result, None
@@ -74,25 +76,18 @@ def _goes_on(failure: MovePagesError, target: Target) -> bool:
     return failure.errno == errno.ENOMEM and len(target.distinct) > 1
 
 
-def _migrate_slice(
-    addresses: npt.NDArray[np.uintp],
-    wanted: npt.NDArray[np.int32],
-    status: Statuses,
-    there: npt.NDArray[np.bool_],
-    pid: int,
-    flags: int,
-) -> None:
-    """Move one slice; `status` and `there` (already on its target) are true whatever is raised."""
-    before = move_pages(addresses, pid=pid, flags=flags)
-    np.equal(before, wanted, out=there)
+def _migrate_slice(part: Slice, wanted: npt.NDArray[np.int32], pid: int, flags: int) -> None:
+    """Move one slice; what `part` says is true whatever is raised."""
+    before = move_pages(part.addresses, pid=pid, flags=flags)
     # Absent then and absent now: restored, with nothing to do.
-    there |= (wanted == NOWHERE) & (before < 0)
-    status[:] = np.where((before < 0) | there, before, PageStatus.NOT_ATTEMPTED)
-    todo = np.flatnonzero((before >= 0) & ~there & (wanted != NOWHERE))
+    part.there[:] = (before == wanted) | ((wanted == NOWHERE) & (before < 0))
+    asked = (before >= 0) & ~part.there
+    part.status[~asked] = before[~asked]
+    todo = np.flatnonzero(asked & (wanted != NOWHERE))
     if len(todo) == 0:
         return
     outcome = np.full(len(todo), PageStatus.NOT_ATTEMPTED, np.int32)
     try:
-        move_pages(addresses[todo], wanted[todo], outcome, pid=pid, flags=flags)
+        move_pages(part.addresses[todo], wanted[todo], outcome, pid=pid, flags=flags)
     finally:
-        status[todo] = outcome
+        part.status[todo] = outcome

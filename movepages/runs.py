@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeAlias
 
 import numpy as np
@@ -15,42 +16,37 @@ RUN_DTYPE = np.dtype(
 )
 
 
-class RunBuilder:
-    """Gathers chunks of pages, in address order, into runs of neighbours with one status."""
+def find_runs(
+    addresses: npt.NDArray[np.uintp],
+    nbytes: npt.NDArray[np.int64],
+    status: Statuses,
+    page_size: int,
+) -> Runs:
+    """Return the runs of neighbours with one status among pages in address order.
 
-    def __init__(self, page_size: int) -> None:
-        self._page_size = np.uintp(page_size)
-        self._chunks: list[Runs] = []
+    The arrays, of page addresses, bytes and statuses, are equally long and not empty.
+    """
+    breaks = (status[1:] != status[:-1]) | (np.diff(addresses) != np.uintp(page_size))
+    starts = np.concatenate(([0], np.flatnonzero(breaks) + 1))
+    runs = np.empty(len(starts), RUN_DTYPE)
+    runs["address"] = addresses[starts]
+    runs["pages"] = np.diff(starts, append=len(addresses))
+    runs["nbytes"] = np.add.reduceat(nbytes, starts)
+    runs["status"] = status[starts]
+    return runs
 
-    def add(
-        self, addresses: npt.NDArray[np.uintp], nbytes: npt.NDArray[np.int64], status: Statuses
-    ) -> None:
-        """Append one chunk: equally long arrays of page addresses, bytes and statuses."""
-        if len(addresses) == 0:
-            return
-        breaks = (status[1:] != status[:-1]) | (np.diff(addresses) != self._page_size)
-        starts = np.concatenate(([0], np.flatnonzero(breaks) + 1))
-        runs = np.empty(len(starts), RUN_DTYPE)
-        runs["address"] = addresses[starts]
-        runs["pages"] = np.diff(starts, append=len(addresses))
-        runs["nbytes"] = np.add.reduceat(nbytes, starts)
-        runs["status"] = status[starts]
-        if self._chunks and self._continues(self._chunks[-1][-1], runs[0]):
-            self._chunks[-1]["pages"][-1] += runs["pages"][0]
-            self._chunks[-1]["nbytes"][-1] += runs["nbytes"][0]
-            runs = runs[1:]
-        if len(runs):
-            self._chunks.append(runs)
 
-    def _continues(self, last: np.void, first: np.void) -> bool:
-        end = last["address"] + np.uintp(last["pages"]) * self._page_size
-        return bool(end == first["address"] and last["status"] == first["status"])
-
-    def finish(self) -> Runs:
-        """Return all runs as one read-only structured array."""
-        runs = np.concatenate(self._chunks) if self._chunks else np.empty(0, RUN_DTYPE)
-        runs.flags.writeable = False
-        return runs
+def join_runs(parts: Iterable[Runs], page_size: int) -> Runs:
+    """Return the runs of consecutive parts as one read-only array, joined across the seams."""
+    runs = np.concatenate([np.empty(0, RUN_DTYPE), *parts])
+    ends = runs["address"] + (runs["pages"] * page_size).astype(np.uintp)
+    joins = (ends[:-1] == runs["address"][1:]) & (runs["status"][:-1] == runs["status"][1:])
+    starts = np.flatnonzero(np.concatenate(([True], ~joins))[: len(runs)])
+    joined = runs[starts]
+    for field in ("pages", "nbytes"):
+        joined[field] = np.add.reduceat(runs[field], starts) if len(starts) else 0
+    joined.flags.writeable = False
+    return joined
 
 
 def per_page_status(runs: Runs) -> Statuses:

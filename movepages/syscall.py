@@ -103,19 +103,19 @@ def move_pages(
     except (TypeError, ValueError):
         raise
     except BaseException as interruption:
-        attach(interruption, status)
+        attach(interruption, result_of_status(status), status)
         raise
     if failure is not None:
         raise _failed(failure, nodes, status, pid=pid, flags=flags)
     return status
 
 
-def attach(interruption: BaseException, status: Statuses) -> None:
+def attach(interruption: BaseException, result: MoveResult, status: Statuses | None = None) -> None:
     """Hang the partial outcome on an exception that a signal handler raised."""
     # An exception class of the user's with __slots__ cannot carry it; the exception still counts.
     with contextlib.suppress(AttributeError):
         interruption.status = status  # type: ignore[attr-defined]
-        interruption.result = result_of_status(status)  # type: ignore[attr-defined]
+        interruption.result = result  # type: ignore[attr-defined]
 
 
 def _failed(

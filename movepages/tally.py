@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,44 +13,84 @@ import numpy.typing as npt
 from .errors import PageStatus
 from .footprint import Footprint
 from .result import MoveResult, count_failures
-from .runs import RunBuilder, Statuses
+from .runs import Runs, find_runs, join_runs
+
+
+class Slice:
+    """The pages under way: `status` and `there` (on its target before) are filled in place."""
+
+    def __init__(
+        self, addresses: npt.NDArray[np.uintp], nbytes: npt.NDArray[np.int64], page_size: int
+    ) -> None:
+        self.addresses = addresses
+        self.status = np.full(len(addresses), PageStatus.NOT_ATTEMPTED, np.int32)
+        self.there = np.zeros(len(addresses), bool)
+        self._nbytes = nbytes
+        self._page_size = page_size
+
+    def sum(self) -> Sum:
+        """Return what is known of these pages by now."""
+        others = self.status[~self.there]
+        return Sum(
+            pages=len(self.status),
+            moved=int(np.count_nonzero(others >= 0)),
+            already_there=len(self.status) - len(others),
+            failures=count_failures(others),
+            runs=find_runs(self.addresses, self._nbytes, self.status, self._page_size),
+        )
+
+
+class Sum(NamedTuple):
+    """What became of one slice."""
+
+    pages: int
+    moved: int
+    already_there: int
+    failures: Mapping[PageStatus, int]
+    runs: Runs
+
+    def sum(self) -> Sum:
+        """Return itself: it is settled."""
+        return self
 
 
 class Tally:
-    """Counts of a move in progress; `result` is right at any moment."""
+    """Counts of a move in progress; `result` is right whenever a signal handler raises.
+
+    That is why each step is one store: a slice is in from its beginning, and then replaced by its
+    sum.
+    """
 
     def __init__(self, footprint: Footprint) -> None:
-        self._total = footprint.pages
-        self._runs = RunBuilder(footprint.page_size)
-        self._failures: Counter[PageStatus] = Counter()
+        self._footprint = footprint
         self._start = time.perf_counter()
-        self._moved = self._already_there = 0
-        self.pages = 0
+        self._parts: list[Slice | Sum] = []
 
-    def add(
-        self,
-        addresses: npt.NDArray[np.uintp],
-        nbytes: npt.NDArray[np.int64],
-        status: Statuses,
-        there: npt.NDArray[np.bool_],
-    ) -> None:
-        """Count one slice; `there` marks the pages that were on their target before."""
-        others = status[~there]
-        self.pages += len(status)
-        self._already_there += len(status) - len(others)
-        self._moved += int(np.count_nonzero(others >= 0))
-        self._failures.update(count_failures(others))
-        self._runs.add(addresses, nbytes, status)
+    def begin(self, addresses: npt.NDArray[np.uintp], nbytes: npt.NDArray[np.int64]) -> Slice:
+        """Return the next slice, not attempted so far."""
+        part = Slice(addresses, nbytes, self._footprint.page_size)
+        self._parts.append(part)
+        return part
+
+    def settle(self) -> None:
+        """Keep only the sums of the slice under way."""
+        self._parts[-1] = self._parts[-1].sum()
 
     def result(self) -> MoveResult:
-        """Return the outcome so far; whatever was not counted yet was not attempted."""
-        known = self._moved + self._already_there + self._failures.total()
+        """Return the outcome so far; whatever was not begun yet was not attempted."""
+        parts = [part.sum() for part in self._parts]
+        failures: Counter[PageStatus] = Counter()
+        for part in parts:
+            failures.update(part.failures)
+        moved = sum(part.moved for part in parts)
+        already_there = sum(part.already_there for part in parts)
+        pages = self._footprint.pages
         return MoveResult(
-            pages=self._total,
-            moved=self._moved,
-            already_there=self._already_there,
-            failures=dict(self._failures),
-            not_attempted=self._total - known,
+            pages=pages,
+            moved=moved,
+            already_there=already_there,
+            failures=dict(failures),
+            not_attempted=pages - moved - already_there - failures.total(),
             seconds=time.perf_counter() - self._start,
-            runs=self._runs.finish(),
+            runs=join_runs((part.runs for part in parts), self._footprint.page_size),
         )

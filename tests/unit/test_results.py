@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import movepages as mp
 from movepages.errors import make_error
 from movepages.result import result_of_status
-from movepages.runs import RunBuilder, per_page_status, totals
+from movepages.runs import find_runs, join_runs, per_page_status, totals
 from movepages.units import format_bytes
 
 STATUS = st.sampled_from([0, 1, 16, -2, -14, -16, int(mp.PageStatus.NOT_ATTEMPTED)])
@@ -110,11 +110,10 @@ def test_runs_hold_every_page_whatever_the_chunks(pages, chunk):
     steps = np.array([1 if near else 3 for _, near in pages], np.uint64)
     addresses = (np.cumsum(steps) * np.uint64(size)).astype(np.uintp)
     nbytes = np.arange(1, len(pages) + 1)
-    builder = RunBuilder(size)
-    for i in range(0, len(pages), chunk):
-        part = np.s_[i : i + chunk]
-        builder.add(addresses[part], nbytes[part], status[part])
-    runs = builder.finish()
+    parts = [np.s_[i : i + chunk] for i in range(0, len(pages), chunk)]
+    runs = join_runs(
+        [find_runs(addresses[part], nbytes[part], status[part], size) for part in parts], size
+    )
     assert np.array_equal(per_page_status(runs), status)
     assert totals(runs, "nbytes") == {
         s: int(nbytes[status == s].sum()) for s in sorted(set(status.tolist()))

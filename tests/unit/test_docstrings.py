@@ -1,0 +1,39 @@
+"""The examples in the docstrings do what they say; every public name has one."""
+
+import doctest
+import errno
+import importlib
+import inspect
+import pkgutil
+
+import numpy as np
+import pytest
+
+import movepages as mp
+
+MODULES = [
+    name
+    for _, name, _ in pkgutil.walk_packages(mp.__path__, "movepages.")
+    if not name.endswith(("._core", ".__main__"))
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name):
+    names = {**vars(mp), "np": np, "mp": mp, "errno": errno}
+    result = doctest.testmod(importlib.import_module(name), extraglobs=names)
+    assert result.failed == 0
+
+
+def test_every_public_function_and_class_is_documented_with_an_example():
+    for name in mp.__all__:
+        thing = getattr(mp, name)
+        if inspect.isfunction(thing) or name in ("PageStatus", "MovePagesError", "MoveResult"):
+            assert ">>>" in inspect.getdoc(thing), name
+        elif inspect.isclass(thing):
+            assert inspect.getdoc(thing), name
+
+
+def test_names_promised_are_there_and_sorted():
+    assert all(hasattr(mp, name) for name in mp.__all__)
+    assert sorted(mp.__all__) == sorted(set(mp.__all__))

@@ -1,0 +1,127 @@
+"""Long calls: the GIL is free, Ctrl-C is heard, threads do not disturb each other."""
+
+import contextlib
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import movepages as mp
+
+PAGE = mp.topology().page_size
+NOT_ATTEMPTED = mp.PageStatus.NOT_ATTEMPTED
+# Addresses of nothing are the quickest to ask for; these take the kernel a second or more.
+MANY = 20_000_000
+
+
+@pytest.fixture(scope="module")
+def long_query():
+    pages = np.zeros(MANY, np.uintp)
+    return pages, np.empty(MANY, np.int32)
+
+
+@contextlib.contextmanager
+def interrupted_with(exception):
+    """Raise `exception` in the main thread a moment later, from a signal that is ours."""
+
+    def interrupt(_signal, _frame):
+        raise exception
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    try:
+        with pytest.raises(exception) as caught:
+            yield caught
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def assert_true_prefix(status, result):
+    """Everything asked before the signal has its status; nothing behind it has one."""
+    done = int(np.argmax(status == NOT_ATTEMPTED))
+    assert 0 < done < len(status)
+    assert (status[:done] == mp.PageStatus.EFAULT).all()
+    assert (status[done:] == NOT_ATTEMPTED).all()
+    assert (result.failed, result.not_attempted) == (done, len(status) - done)
+
+
+def test_ctrl_c_ends_a_long_query_with_what_is_done(long_query):
+    pages, status = long_query
+    start = time.monotonic()
+    with interrupted_with(KeyboardInterrupt) as caught:
+        mp.move_pages(pages, None, status)
+    assert time.monotonic() - start < 5
+    assert caught.value.status is status
+    assert_true_prefix(status, caught.value.result)
+
+
+def test_ctrl_c_ends_a_long_move_with_what_is_done(long_query):
+    pages, status = long_query
+    with interrupted_with(KeyboardInterrupt) as caught:
+        mp.move_pages(pages, mp.topology().allowed_nodes[0], status)
+    assert_true_prefix(status, caught.value.result)
+
+
+def test_ctrl_c_ends_move_with_a_result():
+    region = mp.Region(0, MANY * PAGE)
+    with interrupted_with(KeyboardInterrupt) as caught:
+        mp.move(region, mp.topology().allowed_nodes[0])
+    result = caught.value.result
+    assert result.pages == MANY
+    assert 0 < result.not_attempted < MANY
+    assert result.failed + result.not_attempted == MANY
+
+
+def test_whatever_the_handler_raises_carries_the_outcome(long_query):
+    class OutOfTimeError(Exception):
+        pass
+
+    pages, status = long_query
+    with interrupted_with(OutOfTimeError) as caught:
+        mp.move_pages(pages, None, status)
+    assert_true_prefix(status, caught.value.result)
+
+
+def test_other_threads_run_while_the_kernel_works(long_query):
+    pages, status = long_query
+    started, ticks = threading.Event(), []
+
+    def query():
+        started.set()
+        mp.move_pages(pages, None, status)
+
+    thread = threading.Thread(target=query)
+    thread.start()
+    started.wait()
+    while thread.is_alive():
+        ticks.append(time.monotonic())
+        time.sleep(0.001)
+    thread.join()
+    assert (status == mp.PageStatus.EFAULT).all()
+    assert len(ticks) > 20
+
+
+def test_threads_on_the_same_pages_at_once():
+    memory = np.ones(256 * PAGE, np.uint8)
+    start = memory.ctypes.data
+    pages = np.arange(start, start + memory.nbytes, PAGE, dtype=np.uintp)
+    nodes = mp.topology().allowed_nodes
+    # A page that another thread is just moving is on no node for a moment.
+    answers = [*nodes, int(mp.PageStatus.ENOENT)]
+
+    def work(seed):
+        random = np.random.default_rng(seed)
+        for _ in range(30):
+            part = pages[random.integers(len(pages)) :]
+            mp.move_pages(part, random.choice(nodes, len(part)))
+            assert np.isin(mp.move_pages(part), answers).all()
+        return seed
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(8))) == list(range(8))
+    assert np.array_equal(mp.move_pages(pages), mp.mempolicy_nodes(pages))
+    assert (memory == 1).all()
