@@ -46,7 +46,7 @@ class Driver {
  private:
   // Which statuses are asked for once more.
   enum class Doubt {
-    kMissing,    // none yet, or a refusal that another entry for the same folio may have made untrue
+    kMissing,  // none yet, or a refusal that another entry for the same folio may have made untrue
     kEveryPage,  // any: with several targets a later entry can carry an earlier one's folio away
   };
 
@@ -135,8 +135,8 @@ class Driver {
   }
 
   static std::size_t next_chunk(std::size_t moved, std::int64_t took_ns) noexcept {
-    const double fits = static_cast<double>(moved) * static_cast<double>(kSliceNs) /
-                        static_cast<double>(took_ns);
+    const double fits =
+        static_cast<double>(moved) * static_cast<double>(kSliceNs) / static_cast<double>(took_ns);
     const auto most = static_cast<double>(std::min(moved * 4, kMoveChunk));
     return static_cast<std::size_t>(std::max(1.0, std::min(fits, most)));
   }
@@ -178,8 +178,8 @@ class Driver {
   std::size_t end_of_failed_batch(std::size_t start, std::size_t end) const noexcept {
     const std::int32_t* status = request_.status;
     const std::int32_t* gap = std::find(status + start, status + end, kNotAttempted);
-    const std::int32_t* written = std::find_if(
-        gap, status + end, [](std::int32_t value) { return value != kNotAttempted; });
+    const std::int32_t* written =
+        std::find_if(gap, status + end, [](std::int32_t value) { return value != kNotAttempted; });
     if (written != status + end) return static_cast<std::size_t>(written - status) + 1;
     auto i = static_cast<std::size_t>(gap - status);
     if (i == end) return end;

@@ -1,8 +1,9 @@
 // The driver of move_pages(2): any number of pages, statuses that are true and complete.
 //
-// The kernel writes statuses late, partly or not at all when a call fails or stops early. The driver
-// fills them with a sentinel, carries on behind a failed batch, and asks the kernel again wherever
-// its first answer is missing or may not be believed. Plain C++: no Python, no allocation, no throw.
+// The kernel writes statuses late, partly or not at all when a call fails or stops early. The
+// driver fills them with a sentinel, carries on behind a failed batch, and asks the kernel again
+// wherever its first answer is missing or may not be believed. Plain C++: no Python, no allocation,
+// no throw.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +15,8 @@ namespace movepages {
 // No errno and no node: a page the kernel was never asked to move, or of which it cannot tell.
 constexpr std::int32_t kNotAttempted = std::numeric_limits<std::int32_t>::min();
 
-// Node ids fit in MAX_NUMNODES, which no configuration of Linux sets above 1024 (NODES_SHIFT <= 10).
+// Node ids fit in MAX_NUMNODES, which no configuration of Linux sets above 1024 (NODES_SHIFT <=
+// 10).
 constexpr std::int32_t kMaxNodes = 1024;
 
 // Nodes the calling thread may use, as a mask of kMaxNodes bits.

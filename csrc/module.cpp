@@ -32,12 +32,13 @@ struct Expected {
   const char* remedy;
 };
 
-constexpr Expected kPages = {"pages", 'u', sizeof(std::uintptr_t), "uintp", false,
-                             "np.ascontiguousarray(pages, dtype=np.uintp)"};
-constexpr Expected kNodes = {"nodes", 'i', sizeof(std::int32_t), "int32", false,
-                             "np.ascontiguousarray(nodes, dtype=np.int32)"};
-constexpr Expected kStatus = {"status", 'i', sizeof(std::int32_t), "int32", true,
-                              "np.empty(len(pages), dtype=np.int32), or leave status out"};
+constexpr Expected kPages = {"pages", 'u',   sizeof(std::uintptr_t),
+                             "uintp", false, "np.ascontiguousarray(pages, dtype=np.uintp)"};
+constexpr Expected kNodes = {"nodes", 'i',   sizeof(std::int32_t),
+                             "int32", false, "np.ascontiguousarray(nodes, dtype=np.int32)"};
+constexpr Expected kStatus = {
+    "status", 'i',  sizeof(std::int32_t),
+    "int32",  true, "np.empty(len(pages), dtype=np.int32), or leave status out"};
 
 std::string expected(const Expected& want, const std::string& given) {
   return std::string(want.name) + ": expected a " + (want.writable ? "writable, " : "") +
@@ -185,8 +186,9 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.attr("NOT_ATTEMPTED") = movepages::kNotAttempted;
   module.def("move_pages", &move_pages, "pages"_a, "nodes"_a, "status"_a, "pid"_a, "flags"_a,
              "Query or move; None, or (errno, index of the refused node or -1).");
-  module.def("allowed_nodes", &allowed_nodes,
-             "Nodes with memory that the cpuset of this thread allows; None where a sandbox hides it.");
+  module.def(
+      "allowed_nodes", &allowed_nodes,
+      "Nodes with memory that the cpuset of this thread allows; None where a sandbox hides it.");
   module.def("mempolicy_nodes", &mempolicy_nodes, "pages"_a,
              "Node of each page by get_mempolicy(2), or -errno; faults absent pages in.");
 }

@@ -1,5 +1,5 @@
-// A second source for where a page is: get_mempolicy(2), which walks the page tables by another road
-// than move_pages(2). It faults an absent page in, so ask it of present ones alone.
+// A second source for where a page is: get_mempolicy(2), which walks the page tables by another
+// road than move_pages(2). It faults an absent page in, so ask it of present ones alone.
 #pragma once
 
 #include <cstddef>
