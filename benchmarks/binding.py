@@ -15,6 +15,7 @@ import argparse
 import ctypes
 import json
 import mmap
+import platform
 import subprocess
 import sys
 import tempfile
@@ -75,7 +76,7 @@ class Contest:
 
     def ctypes(self) -> float:
         pages, status, syscall, number = (
-            self.pages, self.status["ctypes"], self.syscall, SYS_MOVE_PAGES[machine()],
+            self.pages, self.status["ctypes"], self.syscall, SYS_MOVE_PAGES[platform.machine()],
         )  # fmt: skip
         pointer, as_long = ctypes.c_void_p, ctypes.c_ulong
 
@@ -97,12 +98,6 @@ class Contest:
         for name, status in self.status.items():
             assert np.array_equal(status, self.status["C"]), f"{name} and C differ"
         return {name: seconds / self.calls for name, seconds in took.items()}
-
-
-def machine() -> str:
-    import platform
-
-    return platform.machine()
 
 
 def timed(call: Callable[[], object], calls: int) -> float:

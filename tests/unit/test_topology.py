@@ -466,7 +466,7 @@ def test_module_and_function_share_a_name():
         "import pickle\n"
         "assert pickle.loads(pickle.dumps(Node)) is Node\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-P", "-c", code], check=True)
 
 
 # This machine

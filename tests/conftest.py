@@ -1,0 +1,73 @@
+"""What the machine at hand has for tests, and why a test that needs more is skipped."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from support import memory
+from support import nodes as machine
+
+CAP_SYS_NICE = 23
+
+
+def _need(count: int, nodes: tuple[int, ...]) -> tuple[int, ...]:
+    if len(nodes) < count:
+        there = ", ".join(map(str, nodes)) or "none"
+        pytest.skip(f"needs {count} NUMA nodes with memory, this process may use: {there}")
+    return nodes[:count]
+
+
+@pytest.fixture(scope="session")
+def nodes() -> tuple[int, ...]:
+    """Every node with memory that this process may use, one at least."""
+    found = machine.allowed()
+    _need(1, found)
+    return found
+
+
+@pytest.fixture(scope="session")
+def two_nodes(nodes: tuple[int, ...]) -> tuple[int, ...]:
+    """Two nodes to move pages between."""
+    return _need(2, nodes)
+
+
+@pytest.fixture(scope="session")
+def four_nodes(nodes: tuple[int, ...]) -> tuple[int, ...]:
+    """Four nodes."""
+    return _need(4, nodes)
+
+
+@pytest.fixture(scope="session")
+def memory_only_node(two_nodes: tuple[int, ...], nodes: tuple[int, ...]) -> int:
+    """A node without a CPU, as CXL memory is one."""
+    with_cpu = machine.listed("has_cpu")
+    found = next((node for node in nodes if node not in with_cpu), None)
+    if found is None:
+        pytest.skip(f"needs a node with memory and no CPU, each of {nodes} has a CPU")
+    return found
+
+
+@pytest.fixture(scope="session")
+def page_size() -> int:
+    """Size of a small page."""
+    return memory.PAGE
+
+
+@pytest.fixture(scope="session")
+def huge_page_size() -> int:
+    """Size of a transparent huge page."""
+    size = memory.huge_page_size()
+    if not size:
+        pytest.skip("needs transparent huge pages, this kernel gives none to a process")
+    return size
+
+
+@pytest.fixture(scope="session")
+def need_root() -> None:
+    """Skip what needs root with CAP_SYS_NICE, as MPOL_MF_MOVE_ALL and another uid do."""
+    if os.geteuid() != 0:
+        pytest.skip(f"needs root, runs as uid {os.geteuid()}")
+    words = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    if not int(words["CapEff"], 16) >> CAP_SYS_NICE & 1:
+        pytest.skip("needs CAP_SYS_NICE, which this root does not have")

@@ -1,0 +1,97 @@
+"""Memory whose place and page size are known, set up without the package."""
+
+import contextlib
+import mmap
+from pathlib import Path
+
+import numpy as np
+
+from . import system
+
+PAGE = mmap.PAGESIZE
+_THP = Path("/sys/kernel/mm/transparent_hugepage")
+_PROT_NONE = 0
+
+
+def huge_page_size() -> int:
+    """Return the size of a transparent huge page, or 0 where a process cannot have one."""
+    try:
+        never = "[never]" in (_THP / "enabled").read_text()
+        return 0 if never else int((_THP / "hpage_pmd_size").read_text())
+    except FileNotFoundError:
+        return 0
+
+
+def anonymous(
+    nbytes: int, node: int | None = None, *, shared: bool = False, huge: bool = False
+) -> np.ndarray:
+    """Return fresh anonymous memory as a page-aligned array of uint8, freed with the array.
+
+    Parameters
+    ----------
+    nbytes : int
+        Size, rounded up to whole pages.
+    node : int, optional
+        Node to bind the memory to and to touch it on; without it no page is touched.
+    shared : bool, default False
+        Map it MAP_SHARED, so that a child process has the same pages and not copies.
+    huge : bool, default False
+        Align it to huge pages and ask for them. Otherwise the kernel is asked for small ones.
+    """
+    unit = huge_page_size() if huge else PAGE
+    if not unit:
+        raise ValueError("no transparent huge pages here: see huge_page_size()")
+    nbytes = -(-nbytes // unit) * unit
+    # A guard on both sides keeps the kernel from joining this mapping to a neighbour's.
+    whole = mmap.mmap(
+        -1,
+        nbytes + 2 * unit,
+        flags=(mmap.MAP_SHARED if shared else mmap.MAP_PRIVATE) | mmap.MAP_ANONYMOUS,
+    )
+    # A kernel without huge pages does not know the advice.
+    with contextlib.suppress(OSError):
+        whole.madvise(mmap.MADV_HUGEPAGE if huge else mmap.MADV_NOHUGEPAGE)
+    memory = np.frombuffer(whole, np.uint8)
+    ahead = unit - memory.ctypes.data % unit
+    array = memory[ahead : ahead + nbytes]
+    _forbid(memory[:ahead])
+    _forbid(memory[ahead + nbytes :])
+    if node is not None:
+        bind(array, node)
+        touch(array)
+    return array
+
+
+def _forbid(array: np.ndarray) -> None:
+    if array.nbytes:
+        system.succeed(system.libc.mprotect(array.ctypes.data, array.nbytes, _PROT_NONE))
+
+
+def pages_of(array: np.ndarray, step: int = PAGE) -> np.ndarray:
+    """Return the address of each page that holds bytes of a contiguous array, as uintp."""
+    first = array.ctypes.data // step * step
+    return np.arange(first, array.ctypes.data + array.nbytes, step, dtype=np.uintp)
+
+
+def bind(array: np.ndarray, *nodes: int) -> None:
+    """Let pages of an array be faulted in on these nodes only, by mbind(2).
+
+    It holds for pages yet to come. What does not fit there brings the out-of-memory killer. It also
+    keeps automatic NUMA balancing away from them.
+    """
+    mask = system.node_mask(*nodes)
+    system.syscall(
+        system.SYS_MBIND, array.ctypes.data, array.nbytes,
+        system.MPOL_BIND, mask, system.MAX_NODES + 1, 0,
+    )  # fmt: skip
+
+
+def touch(array: np.ndarray) -> None:
+    """Write one byte into every page of an array, its index modulo 251."""
+    array[::PAGE] = np.arange(-(-array.nbytes // PAGE)) % 251
+
+
+def discard(array: np.ndarray) -> None:
+    """Give the pages of an array back, so that it is as if they were never touched."""
+    advice = mmap.MADV_DONTNEED
+    system.succeed(system.libc.madvise(array.ctypes.data, array.nbytes, advice))

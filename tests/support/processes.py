@@ -1,0 +1,164 @@
+"""Child processes that are always ended and reaped, and whose failures are not lost."""
+
+import contextlib
+import multiprocessing
+import os
+import pickle
+import signal
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from typing import Any, NoReturn
+
+from . import system
+
+# An overflow uid: a user that owns nothing.
+NOBODY = 65534
+# Far more than anything takes, as guests are slow: it only ends what hangs.
+PATIENCE_S = 120
+_PR_SET_DUMPABLE = 4
+
+
+class ChildDiedError(Exception):
+    """A child ended before it was told to."""
+
+
+class Child:
+    """A child process, ready and waiting.
+
+    Attributes
+    ----------
+    pid : int
+        Its process id.
+    result : object
+        What the function it was started with returned.
+    """
+
+    def __init__(self, pid: int, connection: Connection) -> None:
+        self.pid = pid
+        self._connection = connection
+        self.result: Any = None
+
+    def call(self, function: Callable[..., Any], *arguments: object) -> Any:
+        """Run a function in the child; return what it returns, raise what it raises.
+
+        It travels by name: a function of a module, not a lambda.
+        """
+        self._connection.send((function, arguments))
+        return self.answer()
+
+    def answer(self) -> Any:
+        """Return or raise what comes next from the child."""
+        if not self._connection.poll(PATIENCE_S):
+            raise ChildDiedError(f"no answer within {PATIENCE_S} s from child {self.pid}")
+        try:
+            good, value = pickle.loads(self._connection.recv_bytes())
+        except (EOFError, ConnectionResetError):
+            raise ChildDiedError(f"child {self.pid} ended without an answer") from None
+        if not good:
+            raise value
+        return value
+
+
+@contextlib.contextmanager
+def child(
+    function: Callable[..., Any] | None = None, *arguments: object, uid: int | None = None
+) -> Iterator[Child]:
+    """Fork a child that runs a function, and then waits until the block ends.
+
+    Parameters
+    ----------
+    function : callable, optional
+        What it runs first; anything will do, as it is forked and not sent.
+    *arguments
+        Its arguments.
+    uid : int, optional
+        User to become first, as an ordinary process of theirs: no groups, no capabilities. Needs
+        root.
+
+    Yields
+    ------
+    Child
+        Ready: the function has returned. What it raised is raised here.
+    """
+    here, there = multiprocessing.Pipe()
+    with warnings.catch_warnings():
+        # Python 3.12 warns of threads, and numpy's libraries have some; the child uses none.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid == 0:
+        here.close()
+        _live(there, _begin, (uid, function, arguments))
+    there.close()
+    try:
+        one = Child(pid, here)
+        one.result = one.answer()
+        yield one
+    except BaseException:
+        _end(pid)
+        raise
+    else:
+        status = _end(pid)
+        if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGKILL:
+            how = os.waitstatus_to_exitcode(status)
+            raise ChildDiedError(f"child {pid} ended before it was told to: exit code {how}")
+    finally:
+        here.close()
+
+
+def run_as(uid: int | None, function: Callable[..., Any], *arguments: object) -> Any:
+    """Return or raise what a function comes to in a child, as another user if `uid` is given."""
+    with child(function, *arguments, uid=uid) as one:
+        return one.result
+
+
+def dead_pid() -> int:
+    """Return the id of a process that is no more."""
+    with child() as one:
+        pass
+    return one.pid
+
+
+def become(uid: int) -> None:
+    """Make this process an ordinary one of another user, for good."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    # Without this its own /proc files would be root's, as those of a set-user-id program are.
+    system.succeed(system.libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0))
+
+
+def _end(pid: int) -> int:
+    # Unreaped, so the id is still its own; a child that is dead already keeps its own status.
+    os.kill(pid, signal.SIGKILL)
+    return os.waitpid(pid, 0)[1]
+
+
+def _live(parent: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> NoReturn:
+    """Be the child, and never return into the parent's code."""
+    # It ends when it is killed, or by itself when the parent is gone and the pipe with it.
+    with contextlib.suppress(BaseException):
+        while True:
+            parent.send_bytes(_outcome(function, arguments))
+            function, arguments = parent.recv()
+    os._exit(1)
+
+
+def _begin(uid: int | None, function: Callable[..., Any] | None, arguments: tuple[Any, ...]) -> Any:
+    if uid is not None:
+        become(uid)
+    return function(*arguments) if function else None
+
+
+def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
+    try:
+        return pickle.dumps((True, function(*arguments)))
+    except BaseException as error:
+        trace = traceback.format_exc()
+        error.add_note(f"in a child process:\n{trace}")
+        try:
+            pickle.loads(given := pickle.dumps((False, error)))
+        except Exception:
+            return pickle.dumps((False, RuntimeError(trace)))
+        return given

@@ -1,0 +1,56 @@
+"""System calls through ctypes, so that set-up and witness share nothing with the package."""
+
+import ctypes
+import os
+import platform
+
+_MOVE_PAGES, _GET_MEMPOLICY, _SET_MEMPOLICY, _MBIND = range(4)
+_GENERIC = (239, 236, 237, 235)
+_NUMBERS = {
+    "x86_64": (279, 239, 238, 237),
+    "aarch64": _GENERIC,
+    "loongarch64": _GENERIC,
+    "riscv64": _GENERIC,
+    "ppc64le": (301, 260, 261, 259),
+    "s390x": (310, 269, 270, 268),
+}[platform.machine()]
+
+SYS_MOVE_PAGES = _NUMBERS[_MOVE_PAGES]
+SYS_GET_MEMPOLICY = _NUMBERS[_GET_MEMPOLICY]
+SYS_SET_MEMPOLICY = _NUMBERS[_SET_MEMPOLICY]
+SYS_MBIND = _NUMBERS[_MBIND]
+
+MPOL_DEFAULT, MPOL_PREFERRED, MPOL_BIND, MPOL_INTERLEAVE, MPOL_LOCAL = range(5)
+MPOL_F_NODE, MPOL_F_ADDR = 1, 2
+# The kernel's own limit: NODES_SHIFT is 10 at most. The calls that take a mask count one bit more.
+MAX_NODES = 1024
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
+libc.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+libc.prctl.argtypes = (ctypes.c_int, *(ctypes.c_ulong,) * 4)
+
+
+def succeed(result: int) -> int:
+    """Return what a libc function returned; raise OSError if that is -1."""
+    if result == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
+
+
+def syscall(number: int, *arguments: object) -> int:
+    """Make a system call by its number; raise OSError when it fails."""
+    # Bare ints would travel as C ints, with what is above bit 31 undefined.
+    words = (ctypes.c_long(each) if isinstance(each, int) else each for each in arguments)
+    return succeed(libc.syscall(ctypes.c_long(number), *words))
+
+
+def node_mask(*nodes: int) -> ctypes.Array:
+    """Return the bit mask of nodes that the memory policy calls take; give it MAX_NODES + 1."""
+    word = 8 * ctypes.sizeof(ctypes.c_ulong)
+    mask = (ctypes.c_ulong * (MAX_NODES // word))()
+    for node in nodes:
+        mask[node // word] |= 1 << node % word
+    return mask

@@ -1,0 +1,110 @@
+"""Where pages are, from sources that the package does not use for its own answers."""
+
+import ctypes
+import mmap
+import os
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from .system import MPOL_F_ADDR, MPOL_F_NODE, SYS_GET_MEMPOLICY, libc
+
+# A prototype of its own spares a conversion per argument and call: guests are slow.
+_get_mempolicy = ctypes.CFUNCTYPE(
+    ctypes.c_long, *(ctypes.c_long, ctypes.c_void_p) * 2, ctypes.c_void_p, ctypes.c_ulong,
+    use_errno=True,
+)(("syscall", libc))  # fmt: skip
+
+_PRESENT = 1 << 63
+
+
+def node_of(address: int) -> int:
+    """Return the node of the page at an address of this process.
+
+    Asks get_mempolicy(2), which faults in a page that is absent: ask `present` first where that
+    matters. Raises OSError where nothing is mapped or it cannot be read.
+    """
+    return int(nodes_of([address])[0])
+
+
+def nodes_of(addresses: Iterable[int]) -> np.ndarray:
+    """Return the node of each page as int32, as `node_of` does."""
+    node = ctypes.c_int()
+    where, how = ctypes.addressof(node), MPOL_F_NODE | MPOL_F_ADDR
+    found = []
+    for address in np.asarray(addresses, np.uintp).tolist():
+        if _get_mempolicy(SYS_GET_MEMPOLICY, where, 0, None, address, how) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, f"{os.strerror(number)}: get_mempolicy of {address:#x}")
+        found.append(node.value)
+    return np.array(found, np.int32)
+
+
+def present(addresses: Iterable[int], pid: int | str = "self") -> np.ndarray:
+    """Return whether each page is in memory, as /proc/PID/pagemap has it; touches nothing."""
+    with open(f"/proc/{pid}/pagemap", "rb", buffering=0) as pagemap:
+        words = [
+            struct.unpack("=Q", os.pread(pagemap.fileno(), 8, 8 * (address // mmap.PAGESIZE)))[0]
+            for address in np.asarray(addresses, np.uintp).tolist()
+        ]
+    return np.array([bool(word & _PRESENT) for word in words])
+
+
+@dataclass
+class Mapping:
+    """One line of /proc/PID/numa_maps."""
+
+    start: int
+    policy: str
+    page_size: int = 0
+    nodes: dict[int, int] = field(default_factory=dict)
+
+
+def numa_maps(pid: int | str = "self") -> dict[int, Mapping]:
+    """Return what numa_maps says of each mapping, by start address.
+
+    ``nodes`` counts pages of ``page_size`` bytes by node; nothing is counted, and ``page_size`` is
+    0, where no page is present.
+    """
+    mappings = {}
+    for line in Path(f"/proc/{pid}/numa_maps").read_text().splitlines():
+        start, policy, *words = line.split()
+        mapping = mappings[int(start, 16)] = Mapping(int(start, 16), policy)
+        for word in words:
+            name, _, value = word.partition("=")
+            if name == "kernelpagesize_kB":
+                mapping.page_size = int(value) * 1024
+            elif name[0] == "N" and name[1:].isdecimal():
+                mapping.nodes[int(name[1:])] = int(value)
+    return mappings
+
+
+def pages_per_node(array: np.ndarray, pid: int | str = "self") -> dict[int, int]:
+    """Return how many pages of an array are on each node, by numa_maps: good for any process.
+
+    The array must span whole mappings, as those of `support.memory` do. It names addresses only:
+    with a `pid`, what counts is what that process has there.
+    """
+    first, last = array.ctypes.data, array.ctypes.data + array.nbytes
+    total: dict[int, int] = {}
+    for mapping in numa_maps(pid).values():
+        if first <= mapping.start < last:
+            for node, count in mapping.nodes.items():
+                total[node] = total.get(node, 0) + count
+    return total
+
+
+def huge_bytes(array: np.ndarray, pid: int | str = "self") -> int:
+    """Return how much of an array, anonymous memory, is mapped by transparent huge pages."""
+    first, last = array.ctypes.data, array.ctypes.data + array.nbytes
+    total, inside = 0, False
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        head = line.partition(" ")[0]
+        if not head.endswith(":"):
+            inside = first <= int(head.partition("-")[0], 16) < last
+        elif inside and head == "AnonHugePages:":
+            total += int(line.split()[1]) * 1024
+    return total
