@@ -1,0 +1,108 @@
+"""Why a call failed, as far as it can be established: each cause is a real one."""
+
+import errno
+import os
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from movepages.explain import Call, explain
+from support import memory, processes, system
+from support.seccomp import forbid
+
+
+@pytest.fixture
+def pages():
+    """Addresses alone: a refused call looks at none of them."""
+    return np.zeros(3, np.uintp)
+
+
+def refusal(pages, forbidden=(), answer=errno.EPERM, **kwargs):
+    """Return the error of a query, in a child that may put itself into a sandbox first."""
+    if forbidden:
+        forbid(answer, *forbidden)
+    with pytest.raises(mp.MovePagesError) as caught:
+        mp.move_pages(pages, **kwargs)
+    return caught.value
+
+
+def test_a_sandbox_is_told_from_a_lack_of_permission(pages):
+    error = processes.run_as(None, refusal, pages, (system.SYS_MOVE_PAGES,))
+    assert isinstance(error, PermissionError)
+    assert "a sandbox forbids move_pages(2)" in str(error)
+    assert error.result.not_attempted == 3
+
+
+def test_a_sandbox_that_says_there_is_no_such_call(pages):
+    answer = (system.SYS_MOVE_PAGES,), errno.ENOSYS
+    error = processes.run_as(None, refusal, pages, *answer)
+    assert isinstance(error, NotImplementedError)
+    assert "this kernel has no move_pages(2)" in str(error)
+
+
+def moved_without_get_mempolicy(node):
+    forbid(errno.EPERM, system.SYS_GET_MEMPOLICY)
+    a = memory.anonymous(4 * memory.PAGE)
+    memory.touch(a)
+    mp.move(a, node).raise_for_status()
+    with pytest.raises(mp.MovePagesError) as caught:
+        mp.move(a, 1023)
+    return caught.value
+
+
+def test_a_sandbox_that_hides_the_memory_policy_leaves_the_judgement_to_the_kernel(nodes):
+    error = processes.run_as(None, moved_without_get_mempolicy, nodes[0])
+    assert isinstance(error, ValueError)
+    assert error.errno == errno.ENODEV
+    assert f"nodes with memory are {', '.join(map(str, nodes))}" in str(error)
+
+
+def test_another_users_process(pages, need_root):
+    error = processes.run_as(processes.NOBODY, lambda: refusal(pages, pid=1))
+    assert isinstance(error, PermissionError)
+    assert "may not look into process 1;" in str(error)
+
+
+def test_move_all_without_the_capability(pages, need_root):
+    error = processes.run_as(processes.NOBODY, lambda: refusal(pages, flags=mp.MPOL_MF_MOVE_ALL))
+    assert isinstance(error, PermissionError)
+    assert "CAP_SYS_NICE" in str(error)
+
+
+def test_move_all_as_root_of_a_user_namespace(pages, need_root):
+    """The capability is there and still not the one the kernel asks for."""
+
+    def as_root_of_its_own_world():
+        os.setresuid(processes.NOBODY, processes.NOBODY, processes.NOBODY)
+        clone_newuser = 0x10000000
+        try:
+            system.succeed(system.libc.unshare(clone_newuser))
+        except OSError as reason:
+            return reason
+        return refusal(pages, flags=mp.MPOL_MF_MOVE_ALL)
+
+    error = processes.run_as(None, as_root_of_its_own_world)
+    if not isinstance(error, mp.MovePagesError):
+        pytest.skip(f"needs user namespaces: {error}")
+    assert "not of a user namespace" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("code", "pid", "part"),
+    [
+        (errno.ENOMEM, 0, "no free memory left"),
+        (errno.EACCES, 0, "the cpuset of this process"),
+        (errno.EACCES, 5, "the cpuset of process 5"),
+        (errno.ENODEV, 5, "has no memory or does not exist"),
+        (errno.EFAULT, 0, "could not read or write one of the arrays"),
+        (errno.EINTR, 5, "process 5 was being looked up; call again"),
+        (errno.EINVAL, 5, "process 5 has no memory of its own"),
+        (errno.ESRCH, 5, "there is no process 5"),
+        (errno.EIO, 0, "not known to"),
+    ],
+)
+def test_every_errno_has_its_sentence(code, pid, part):
+    reported, sentence = explain(code, Call(pid, mp.MPOL_MF_MOVE))
+    assert reported == code
+    assert part in sentence
