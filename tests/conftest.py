@@ -1,14 +1,30 @@
 """What the machine at hand has for tests, and why a test that needs more is skipped."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support import memory
+from support import memory, system
 from support import nodes as machine
 
 CAP_SYS_NICE = 23
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_automatic_balancing() -> Iterator[None]:
+    """Keep the kernel from moving pages by itself, and from unmapping them to see who uses them.
+
+    A thread with a policy of its own is left alone by automatic NUMA balancing. This policy places
+    pages as having none does; children and threads inherit it.
+    """
+    with contextlib.suppress(OSError):  # Without memory policies there is no balancing either.
+        system.syscall(system.SYS_SET_MEMPOLICY, system.MPOL_LOCAL, None, 0)
+    yield
+    with contextlib.suppress(OSError):
+        system.syscall(system.SYS_SET_MEMPOLICY, system.MPOL_DEFAULT, None, 0)
 
 
 def _need(count: int, nodes: tuple[int, ...]) -> tuple[int, ...]:
