@@ -15,7 +15,7 @@ from .errors import (
 from .placement import Placement
 from .result import MoveResult
 from .syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, mempolicy_nodes, move_pages
-from .topology import HugePagePool, Node, Topology, topology
+from .topology import HugePagePool, Node, Topology, TopologyError, topology
 
 __version__ = "0.1.0"
 
@@ -36,6 +36,7 @@ __all__ = [
     "Placement",
     "Region",
     "Topology",
+    "TopologyError",
     "mempolicy_nodes",
     "move",
     "move_pages",

@@ -1,12 +1,10 @@
-"""The command ``movepages``: one sub-command a module, over the package's public names.
-
-Exit status: 0 when all went well, 1 when something failed or did not hold, 2 for a wrong command
-line or a missing extra, 130 after Ctrl-C. Nothing but errors goes to stderr.
-"""
+"""The ``movepages`` command: one module for each sub-command, over the package's public names."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -14,33 +12,56 @@ import movepages as mp
 
 from . import demo
 
+__all__ = ["main"]
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="movepages",
-        description="See which NUMA node every page lives on, and move it where the work is.",
-    )
-    parser.add_argument("--version", action="version", version=f"movepages {mp.__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    demo.add_to(commands)
+    """Run the command line and return its exit status.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments without the program's name; those of this process by default.
+
+    Returns
+    -------
+    int
+        0 if all went well, 1 on a failure, 2 for a wrong use or a missing package, 128 + the
+        signal's number on Ctrl-C (130) or when the reader of the output went away.
+
+    Raises
+    ------
+    SystemExit
+        From argparse: ``--help``, ``--version``, and arguments it cannot parse.
+
+    Examples
+    --------
+    >>> main(["demo", "--size", "1MiB", "--json"])  # doctest: +SKIP
+    0
+    """
+    parser = _parser()
     options = parser.parse_args(argv)
     if "run" not in options:
         parser.print_help()
         return 0
     try:
-        return int(options.run(options))
-    except mp.MovePagesError as error:
-        print(f"movepages: {error.strerror}", file=sys.stderr)
-        return 1
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "rich":
-            raise
-        print(
-            "movepages: the command line needs rich; install it with pip install 'movepages[cli]'",
-            file=sys.stderr,
-        )
-        return 2
+        status: int = options.run(options)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("movepages: interrupted", file=sys.stderr)
-        return 130
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # Python flushes stdout once more as it ends, which would fail with a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        print(f"movepages: {error.strerror or error}", file=sys.stderr)
+        return 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="movepages", description=mp.__doc__)
+    parser.add_argument("--version", action="version", version=f"movepages {mp.__version__}")
+    demo.add_to(parser.add_subparsers(title="commands", metavar="COMMAND"))
+    return parser

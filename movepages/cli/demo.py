@@ -1,167 +1,141 @@
-"""``movepages demo``: an array's pages travel to every node and back, under a witness's eyes."""
+"""``movepages demo``: an array travels over all nodes and back, and every report is checked."""
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
+from .journey import Journey, Step, TooLargeError, begin
+from .sizes import parse_size
 
-import movepages as mp
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-from .sizes import size
+_DESCRIPTION = """\
+Allocate a numpy array, show on which NUMA node each of its pages is, move it to
+every other node with memory and back, and check each report of movepages with a
+second source, get_mempolicy(2), and the contents with a checksum. The last 1/8
+of the array is left untouched: such pages are on no node, and are never moved.
+"""
 
-# The part left untouched, so that there is something absent to be seen.
-_UNTOUCHED = 8
-# A node is not filled to the brim for a demonstration.
-_SPARE_BYTES = 16 << 20
+_EPILOG = """\
+exit status:
+  0    every check held
+  1    a check did not hold, or the kernel or a sandbox refused (see stderr)
+  2    wrong arguments, or the package rich is missing (--json needs it not)
+  130  interrupted
 
-_SCHEMA = """\
---json prints one object: page_size, nodes (as topology().as_dict()), array (bytes, pages,
-bytes_per_node, absent_bytes), steps (a list: target, pages, moved, already_there, failed by reason,
-not_attempted, seconds, error or null, verified, differing), skipped (node, free_bytes), verified,
-differing, looks, contents_unchanged."""
+--json prints one object; bytes and pages are integers:
+  movepages           version
+  nodes               node ids this process may use
+  numa_balancing      whether the kernel moves pages by itself
+  page_size           bytes
+  array               address, nbytes, touched_bytes, pages
+  start               a look, before anything moved
+  steps               a list of moves in order:
+    from, to          node ids; "to" is null for the way back to the start
+    pages             = moved + already_there + failed + not_attempted
+    failures          {errno name: pages}; they add up to failed
+    seconds           wall time of the move
+    gib_per_second    over the pages that moved; null if none did
+    error             why the move ended early, or null
+    found_on_target   pages that the look found where they were wanted
+    look              a look, afterwards
+  skipped             nodes left out: node, memory_free, needed (bytes)
+  looks               number of looks
+  looked, verified    questions to get_mempolicy (one for each page, at each
+                      look, that is present or was written to), and the
+                      answers that agree
+  contents_unchanged  by checksum
+  restored            whether every page is where it was at the start
+  problems            what did not hold, a sentence each
+  ok                  whether every check held
+A look has bytes_per_node, absent_bytes, looked, verified and disagreement
+(a sentence, or null).
+"""
+
+_MISSING = 'movepages: the package rich is missing; to get it: pip install "movepages[cli]"'
 
 
-def add_to(commands: Any) -> None:
-    """Add the sub-command to argparse's."""
+class Report(Protocol):
+    """What is shown of a journey while it goes on."""
+
+    def opened(self, journey: Journey) -> None:
+        """Show where it begins."""
+
+    def arrived(self, step: Step) -> None:
+        """Show one step."""
+
+    def closed(self, journey: Journey) -> None:
+        """Show what it came to."""
+
+
+class JsonReport:
+    """One JSON object at the end."""
+
+    def opened(self, journey: Journey) -> None:
+        """Show nothing yet."""
+
+    def arrived(self, step: Step) -> None:
+        """Show nothing yet."""
+
+    def closed(self, journey: Journey) -> None:
+        """Print the object."""
+        print(json.dumps(journey.as_dict(), indent=2))
+
+
+def add_to(commands: Commands) -> None:
+    """Add the sub-command to the parser."""
     parser = commands.add_parser(
         "demo",
-        help="move an array to every node and back, and verify each step",
-        description=__doc__,
-        epilog=_SCHEMA,
+        help="see an array's pages travel over all nodes and back, independently checked",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--size", type=size, default=64 << 20, help="size of the array (default: 64MiB)"
+        "--size",
+        type=_size,
+        default="64MiB",
+        help="size of the array: 64MiB, 1G, 4096 (default: %(default)s)",
     )
-    parser.add_argument("--json", action="store_true", help="print data instead of tables")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the demonstration; 0 only if every claim was verified."""
+    """Run the demonstration and return its exit status."""
+    report: Report
     if options.json:
-        show = Journey(options.size)
-        show.travel()
-        print(json.dumps(show.as_dict(), indent=2))
+        report = JsonReport()
     else:
-        # Only what draws needs rich: --json works without.
-        from . import draw
-
-        show = draw.watch(Journey(options.size))
-    return 0 if show.holds else 1
-
-
-class Journey:
-    """One array, the moves made with it, and what get_mempolicy(2) said after each."""
-
-    def __init__(self, nbytes: int) -> None:
-        self.topology = mp.topology()
-        self.array: npt.NDArray[np.uint8] = np.empty(nbytes, np.uint8)
-        self.touched = self.array[: nbytes - nbytes // _UNTOUCHED]
-        self.touched[:] = np.resize(np.arange(251, dtype=np.uint8), len(self.touched))
-        self._contents = self._digest()
-        self.steps: list[dict[str, Any]] = []
-        self.skipped: list[dict[str, int]] = []
-        self.verified = self.differing = self.looks = 0
-        self.before = mp.where(self.array)
-        self._verify(self.before)
-
-    @property
-    def targets(self) -> list[int]:
-        """Nodes to travel to: allowed, with room, and not the one where most of the array is."""
-        here = max(self.before.bytes_per_node, key=self.before.bytes_per_node.__getitem__)
-        return [node for node in self.topology.allowed_nodes if node != here]
-
-    def travel(self) -> None:
-        """Make all steps."""
-        for node in self.targets:
-            self.step_to(node)
-        if self.steps:
-            self.step_back()
-
-    def step_to(self, node: int) -> dict[str, Any] | None:
-        """Move what was touched to one node; None where that has no room."""
-        free = self.topology.node(node).memory_free
-        if free < self.touched.nbytes + _SPARE_BYTES:
-            self.skipped.append({"node": node, "free_bytes": free})
-            return None
-        return self._step(f"node {node}", self.touched, node)
-
-    def step_back(self) -> dict[str, Any]:
-        """Move everything back to where it was in the beginning."""
-        return self._step("back", self.array, self.before)
-
-    @property
-    def contents_unchanged(self) -> bool:
-        """Whether the array holds what was written to it."""
-        return self._digest() == self._contents
-
-    @property
-    def holds(self) -> bool:
-        """Whether all that was claimed is so."""
-        complete = all(step["error"] is None and not step["failed"] for step in self.steps)
-        return complete and self.differing == 0 and self.contents_unchanged
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain data, as described in the help."""
-        return {
-            "page_size": self.before.page_size,
-            "nodes": self.topology.as_dict(),
-            "array": {
-                "bytes": self.before.nbytes,
-                "pages": self.before.pages,
-                "bytes_per_node": {str(k): v for k, v in self.before.bytes_per_node.items()},
-                "absent_bytes": self.before.absent_bytes,
-            },
-            "steps": self.steps,
-            "skipped": self.skipped,
-            "verified": self.verified,
-            "differing": self.differing,
-            "looks": self.looks,
-            "contents_unchanged": self.contents_unchanged,
-        }
-
-    def _step(
-        self, title: str, part: npt.NDArray[np.uint8], target: int | mp.Placement
-    ) -> dict[str, Any]:
-        error = None
         try:
-            result = mp.move(part, target)
-        except mp.MovePagesError as failure:
-            if failure.result is None:
+            from .draw import Screen
+        except ModuleNotFoundError as missing:
+            if (missing.name or "").partition(".")[0] != "rich":
                 raise
-            result, error = failure.result, failure.strerror
-        verified, differing = self._verify(mp.where(self.array))
-        step = {
-            "target": title,
-            "pages": result.pages,
-            "moved": result.moved,
-            "already_there": result.already_there,
-            "failed": {status.name: count for status, count in result.failures.items()},
-            "not_attempted": result.not_attempted,
-            "seconds": result.seconds,
-            "error": error,
-            "verified": verified,
-            "differing": differing,
-        }
-        self.steps.append(step)
-        return step
+            print(_MISSING, file=sys.stderr)
+            return 2
+        report = Screen()
+    try:
+        journey = begin(options.size)
+    except TooLargeError as error:
+        print(f"movepages: --size: {error}", file=sys.stderr)
+        return 2
+    report.opened(journey)
+    for stop in journey.travel():
+        if isinstance(stop, Step):
+            report.arrived(stop)
+    report.closed(journey)
+    for problem in journey.problems():
+        print(f"movepages: {problem}", file=sys.stderr)
+    return 1 if journey.problems() else 0
 
-    def _verify(self, placement: mp.Placement) -> tuple[int, int]:
-        """Hold a placement against get_mempolicy(2), for the pages that have memory."""
-        status = placement.status
-        present = status >= 0
-        witness = mp.mempolicy_nodes(placement.addresses[present])
-        differing = int(np.count_nonzero(witness != status[present]))
-        self.verified += len(witness)
-        self.differing += differing
-        self.looks += 1
-        return len(witness), differing
 
-    def _digest(self) -> bytes:
-        return hashlib.blake2b(self.touched.data).digest()
+def _size(text: str) -> Any:
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -1,8 +1,10 @@
-"""The demonstration on a terminal, drawn with rich."""
+"""A journey drawn on a terminal of 80 columns; the only module that needs rich."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -12,116 +14,228 @@ from rich.text import Text
 import movepages as mp
 
 from ..units import format_bytes
-from .demo import Journey
+from .journey import BALANCING, Journey, Look, Step
 
-# Okabe and Ito's colours, which the colour-blind tell apart, each under text that reads on it.
-_COLOURS = [
-    "black on #56B4E9", "black on #E69F00", "white on #0072B2", "black on #F0E442",
-    "black on #009E73", "black on #CC79A7", "white on #D55E00",
-]  # fmt: skip
-_ABSENT = "·"
-
-
-def node_style(topology: mp.Topology, node: int) -> str:
-    """Return a style for a node: by its rank, as ids may be far apart."""
-    return _COLOURS[sorted(topology.nodes).index(node) % len(_COLOURS)]
+# As backgrounds under black, and as bars, these can be told from light and dark terminals alike.
+_COLOURS = ("cyan", "yellow", "magenta", "green", "bright_blue", "bright_red")
+_LABEL = 8
+_STRIP = 64
+_BAR = 32
 
 
-def strip(topology: mp.Topology, placement: mp.Placement, width: int) -> Text:
-    """Draw the address range as one line: the node most pages of each cell are on."""
-    text = Text()
-    for cell in np.array_split(placement.status, min(width, placement.pages)):
-        nodes, counts = np.unique(cell, return_counts=True)
-        most = int(nodes[counts.argmax()])
-        if most < 0:
-            text.append(_ABSENT)
-        else:
-            text.append(str(most)[-1], node_style(topology, most))
-    return text
+class Glyphs(NamedTuple):
+    """The characters to draw with."""
+
+    absent: str
+    bar: str
+    arrow: str
+    none: str
 
 
-def placement_table(topology: mp.Topology, placement: mp.Placement) -> Table:
-    """Return bytes and pages of each node, and what is absent."""
-    table = Table(box=None)
-    for title in ("node", "bytes", "pages", "share"):
-        table.add_column(title, justify="right")
-    rows = [
-        (Text(f" {node} ", node_style(topology, node)), nbytes, placement.pages_per_node[node])
-        for node, nbytes in placement.bytes_per_node.items()
+UNICODE = Glyphs("·", "█", "→", "-")
+ASCII = Glyphs(".", "#", "->", "-")
+
+
+def cells(placement: mp.Placement, count: int) -> list[int]:
+    """Divide the pages into `count` cells, at most one a page.
+
+    Returns
+    -------
+    list of int
+        The node most pages of a cell are on; -1 where most are absent.
+
+    Examples
+    --------
+    >>> cells(mp.where(np.ones(1 << 20)), 4) == [min(mp.where(np.ones(1 << 20)).bytes_per_node)] * 4
+    True
+    """
+    edges = np.linspace(0, placement.pages, min(count, placement.pages) + 1)
+    ends = np.concatenate(([0], np.cumsum(placement.runs["pages"])))
+    status = np.maximum(placement.runs["status"], -1)
+    kinds = np.unique(status)
+    # How many pages of a kind come before an edge is linear within a run.
+    counts = [
+        np.diff(np.interp(edges, ends, _cumulated(placement.runs["pages"] * (status == kind))))
+        for kind in kinds
     ]
-    if placement.absent_pages:
-        rows.append((Text("absent"), placement.absent_bytes, placement.absent_pages))
-    for name, nbytes, pages in rows:
-        share = f"{nbytes / placement.nbytes:.1%}"
-        table.add_row(name, format_bytes(nbytes), f"{pages:,}", share)
-    return table
+    found: list[int] = kinds[np.argmax(counts, axis=0)].tolist()
+    return found
 
 
-def steps_table() -> Table:
-    """Return the empty table of moves."""
-    table = Table(box=None)
-    for title in ("to", "moved", "there", "not moved", "seconds", "GiB/s", "verified"):
-        table.add_column(title, justify="left" if title == "to" else "right")
-    return table
+def _cumulated(values: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[int]:
+    return [0, *np.cumsum(values).tolist()]
 
 
-def add_step(table: Table, step: dict[str, Any], page_size: int) -> None:
-    """Add one move to the table."""
-    rate = step["moved"] * page_size / 2**30 / step["seconds"]
-    reasons = [f"{count:,} {name}" for name, count in step["failed"].items()]
-    if step["not_attempted"]:
-        reasons.append(f"{step['not_attempted']:,} not attempted")
-    agreed = f"{step['verified'] - step['differing']:,} of {step['verified']:,}"
-    table.add_row(
-        step["target"], f"{step['moved']:,}", f"{step['already_there']:,}",
-        "\n".join(reasons) or "0", f"{step['seconds']:.3f}", f"{rate:.2f}", agreed,
-    )  # fmt: skip
+def symbols(nodes: list[int]) -> Mapping[int, str]:
+    """Return one character for each node: its number, or letters if there are long numbers.
+
+    Examples
+    --------
+    >>> symbols([0, 2]), symbols([0, 10])
+    ({0: '0', 2: '2'}, {0: 'A', 10: 'B'})
+    """
+    if max(nodes, default=0) < 10:
+        return {node: str(node) for node in nodes}
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+    return {node: letters[i % len(letters)] for i, node in enumerate(nodes)}
 
 
-def watch(journey: Journey) -> Journey:
-    """Make the journey and print each part when it is known."""
-    console = Console(highlight=False)
-    topology, before = journey.topology, journey.before
-    console.print(str(before))
-    console.print()
-    console.print(placement_table(topology, before))
-    console.print()
-    console.print(strip(topology, before, min(console.width, 80)))
-    console.print()
-    if not journey.targets:
-        console.print(
-            "This process may use one NUMA node with memory, "
-            f"node {topology.allowed_nodes[0]}: there is nowhere to move it to."
+class Screen:
+    """Shows a journey as it goes on: placement, a strip a look, a table, a summary."""
+
+    def __init__(self) -> None:
+        # Only what is marked here is coloured: rich's own choice suits dark terminals.
+        self._console = Console(highlight=False, markup=False, emoji=False)
+        self._glyphs = ASCII if self._console.options.ascii_only else UNICODE
+        self._symbols: Mapping[int, str] = {}
+        self._colours: dict[int, str] = {}
+
+    def opened(self, journey: Journey) -> None:
+        """Show the machine, the array's placement and the first strip."""
+        placement, machine = journey.start.placement, journey.machine
+        nodes = sorted({*machine.memory_nodes, *placement.bytes_per_node})
+        self._symbols = symbols(nodes)
+        self._colours = {node: _COLOURS[i % len(_COLOURS)] for i, node in enumerate(nodes)}
+        self._say(
+            f"A numpy array of {format_bytes(placement.nbytes)}, its last 1/8 untouched: "
+            f"{placement.pages:,} pages of {format_bytes(placement.page_size)}."
         )
-    else:
-        _travel(console, journey)
-    _conclude(console, journey)
-    return journey
+        self._say()
+        shown = sorted({*machine.allowed_nodes, *placement.bytes_per_node})
+        self._console.print(self._placement(placement, shown))
+        self._say()
+        width = len(self._strip(journey.start))
+        each = format_bytes(-(-placement.pages // width) * placement.page_size)
+        self._say(f"Along its addresses, {each} a cell, each by where most of it is:")
+        self._line("start", journey.start)
 
+    def arrived(self, step: Step) -> None:
+        """Show the strip after a step."""
+        target = "back" if step.target is None else f"{self._glyphs.arrow} node {step.target}"
+        self._line(target, step.look)
 
-def _travel(console: Console, journey: Journey) -> None:
-    table = steps_table()
-    with console.status("moving ..."):
-        journey.travel()
-    for step in journey.steps:
-        add_step(table, step, journey.before.page_size)
-    if journey.steps:
-        console.print(table)
-    for step in journey.steps:
-        if step["error"]:
-            console.print(f"{step['target']}: {step['error']}")
-    for skip in journey.skipped:
-        console.print(
-            f"node {skip['node']}: left out, as it has {format_bytes(skip['free_bytes'])} free; "
-            "try a smaller --size"
+    def closed(self, journey: Journey) -> None:
+        """Show the table of steps, what there is to say to it, and what was verified."""
+        self._say()
+        if journey.steps:
+            self._console.print(self._steps(journey))
+            self._say()
+        for remark in self._remarks(journey):
+            self._say(remark)
+        changed = "contents unchanged" if journey.unchanged else "CONTENTS CHANGED"
+        looks = f"{len(journey.looks)} look" + "s" * (len(journey.looks) > 1)
+        if journey.verified == journey.looked:
+            verdict = "Verified by get_mempolicy"
+        else:
+            verdict = "NOT verified by get_mempolicy"
+        self._say(
+            f"{verdict}: {self._pages(journey)} where movepages says, in {looks}; {changed}.",
+            "bold",
         )
-    console.print()
+
+    def _pages(self, journey: Journey) -> str:
+        counts = {look.looked for look in journey.looks}
+        if journey.verified == journey.looked and len(counts) == 1:
+            (each,) = counts
+            return f"{each:,} of {each:,} present pages are"
+        return f"{journey.verified:,} of {journey.looked:,} times a present page was"
+
+    def _say(self, sentence: str = "", style: str = "") -> None:
+        self._console.print(sentence, style=style)
+
+    def _line(self, label: str, look: Look) -> None:
+        line = Text(f"{label:<{_LABEL}} ")
+        line.append_text(self._strip(look))
+        self._console.print(line, no_wrap=True, overflow="crop")
+
+    def _strip(self, look: Look) -> Text:
+        room = max(8, min(_STRIP, self._console.width - _LABEL - 1))
+        strip = Text()
+        for node, group in groupby(cells(look.placement, room)):
+            strip.append_text(self._chip(node, count=len(list(group))))
+        return strip
+
+    def _chip(self, node: int, margin: str = "", count: int = 1) -> Text:
+        if node < 0:
+            return Text(margin + self._glyphs.absent * count + margin)
+        # A node may come up that had no memory when the journey began.
+        symbol, colour = self._symbols.get(node, "?"), self._colours.get(node, _COLOURS[0])
+        return Text(margin + symbol * count + margin, f"black on {colour}")
+
+    def _placement(self, placement: mp.Placement, nodes: list[int]) -> Table:
+        table = _table()
+        table.add_column("")
+        table.add_column("where")
+        table.add_column("memory", justify="right")
+        table.add_column("share", justify="right")
+        table.add_column("")
+        rows = [
+            (node, f"node {node}", placement.bytes_per_node.get(node, 0), self._glyphs.bar)
+            for node in nodes
+        ]
+        rows.append((-1, "absent", placement.absent_bytes, self._glyphs.absent))
+        for node, name, nbytes, glyph in rows:
+            share = nbytes / placement.nbytes
+            bar = Text(glyph * max(round(_BAR * share), nbytes > 0), self._colours.get(node, ""))
+            table.add_row(self._chip(node, " "), name, format_bytes(nbytes), f"{share:.1%}", bar)
+        return table
+
+    def _steps(self, journey: Journey) -> Table:
+        table = _table()
+        table.add_column(f"from {self._glyphs.arrow} to\n(node)", no_wrap=True)
+        for title in (
+            "pages\nmoved",
+            "already\nthere",
+            "failed",
+            "not at-\ntempted",
+            "seconds",
+            "GiB/s",
+            "get_mem-\npolicy",
+        ):
+            table.add_column(title, justify="right")
+        for step in journey.steps:
+            self._add_step(table, step)
+        return table
+
+    def _add_step(self, table: Table, step: Step) -> None:
+        result, speed = step.result, step.gib_per_second
+        target = "start" if step.target is None else str(step.target)
+        source = ",".join(map(str, step.source)) or self._glyphs.none
+        table.add_row(
+            f"{source} {self._glyphs.arrow} {target}",
+            f"{result.moved:,}",
+            f"{result.already_there or 0:,}",
+            "\n".join(f"{n:,} {status.name}" for status, n in result.failures.items()) or "0",
+            f"{result.not_attempted:,}",
+            f"{result.seconds:.3f}",
+            f"{speed:.2f}" if speed else self._glyphs.none,
+            "agrees" if step.look.ok else Text("DIFFERS", "bold red"),
+        )
+
+    def _remarks(self, journey: Journey) -> list[str]:
+        remarks = [str(skip) for skip in journey.skips]
+        remarks += [f"To node {step.target}: {step.error}." for step in journey.steps if step.error]
+        reasons = {status for step in journey.steps for status in step.result.failures}
+        remarks += [f"{status.name}: {status.meaning}." for status in sorted(reasons, reverse=True)]
+        machine = journey.machine
+        if len(machine.memory_nodes) == 1:
+            remarks.append(
+                "This machine has one NUMA node with memory: there is nowhere to move it to. On "
+                "one with more, the array now travels to each of them and back."
+            )
+        elif len(machine.allowed_nodes) == 1:
+            remarks.append(
+                f"Of the machine's {len(machine.memory_nodes)} NUMA nodes with memory, this "
+                "process may use one (see cpuset.mems): there is nowhere to move it to."
+            )
+        elif not journey.steps:
+            remarks.append("There is no other node with enough room: nothing was moved.")
+        elif not journey.restored:
+            remarks.append("Not every page is back where it was at the start.")
+            if journey.balancing and not journey.problems():
+                remarks.append(f"{BALANCING[0].upper()}{BALANCING[1:]}.")
+        return remarks
 
 
-def _conclude(console: Console, journey: Journey) -> None:
-    right = journey.verified - journey.differing
-    contents = "unchanged" if journey.contents_unchanged else "CHANGED"
-    console.print(
-        f"Verified by get_mempolicy: {right:,} of {journey.verified:,} pages were where movepages "
-        f"says, in {journey.looks} look{'s' if journey.looks > 1 else ''}; contents {contents}."
-    )
+def _table() -> Table:
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 
-_UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:([kmgtp])(i?b)?|b)?\s*", re.IGNORECASE | re.ASCII)
 
 
-def size(text: str) -> int:
-    """Return the bytes of '64MiB', '1.5G' or '4096', for argparse."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*", text.lower())
-    nbytes = int(float(match[1]) * 1024 ** _UNITS[match[2]]) if match else 0
-    if nbytes < 1:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no size; expected one such as 64MiB, 1.5G or 4096"
-        )
-    return nbytes
+def parse_size(text: str) -> int:
+    """Return the bytes of a size as GNU tools write it: '64MiB' and '64M' are binary, '64MB' not.
+
+    Raises
+    ------
+    ValueError
+        Not a size, or less than one byte.
+
+    Examples
+    --------
+    >>> parse_size("64MiB") == parse_size("64m") == 64 * 1024**2
+    True
+    >>> parse_size("1.5 GB"), parse_size("4096")
+    (1500000000, 4096)
+    """
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"expected a size such as 64MiB, 1G or 4096 (bytes), got {text!r}")
+    number, prefix, suffix = match.groups()
+    factor = 1
+    if prefix:
+        base = 1000 if (suffix or "").lower() == "b" else 1024
+        factor = base ** ("kmgtp".index(prefix.lower()) + 1)
+    size = int(number) * factor if number.isdecimal() else int(float(number) * factor)
+    if size < 1:
+        raise ValueError(f"expected at least 1 byte, got {text!r}")
+    return size
