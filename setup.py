@@ -12,8 +12,14 @@ setup(
     ext_modules=[
         Pybind11Extension(
             "movepages._core",
-            ["csrc/migrate.cpp", "csrc/module.cpp"],
-            depends=["csrc/migrate.hpp", "csrc/syscalls.hpp", "csrc/witness.hpp"],
+            ["csrc/hidden.cpp", "csrc/migrate.cpp", "csrc/pagemap.cpp", "csrc/module.cpp"],
+            depends=[
+                "csrc/hidden.hpp",
+                "csrc/migrate.hpp",
+                "csrc/pagemap.hpp",
+                "csrc/syscalls.hpp",
+                "csrc/witness.hpp",
+            ],
             cxx_std=17,
             extra_compile_args=strict,
         )

@@ -6,6 +6,7 @@
 #include <memory>
 #include <new>
 
+#include "hidden.hpp"
 #include "syscalls.hpp"
 
 namespace movepages {
@@ -20,11 +21,15 @@ constexpr std::size_t kFirstMoveChunk = 256;
 constexpr std::int64_t kSliceNs = 25'000'000;
 constexpr std::size_t kRecheck = 256;
 constexpr int kRetriesAfterEintr = 16;
+constexpr int kRetriesOfHidden = 3;
 
 class Driver {
  public:
   Driver(const Request& request, const Pause& pause, const Kernel& kernel) noexcept
-      : request_(request), pause_(pause), kernel_(kernel) {}
+      : request_(request),
+        pause_(pause),
+        kernel_(kernel),
+        hides_(request.pid == 0 && kernel.hides_pages != nullptr && kernel.hides_pages()) {}
 
   Outcome run() noexcept {
     std::fill_n(request_.status, request_.count, kNotAttempted);
@@ -65,7 +70,11 @@ class Driver {
   }
 
   long query(const std::uintptr_t* pages, std::size_t count, std::int32_t* status) noexcept {
-    return call(count, pages, nullptr, status);
+    const long ret = call(count, pages, nullptr, status);
+    if (hides_ && ret == 0) {
+      for (std::size_t i = 0; i < count; ++i) status[i] = hidden_.reveal(pages[i], status[i]);
+    }
+    return ret;
   }
 
   // Pause is asked once a slice and not once a chunk: it may have to wait for the interpreter.
@@ -188,8 +197,13 @@ class Driver {
     return i;
   }
 
-  static bool in_doubt(std::int32_t status) noexcept {
-    return status == kNotAttempted || status == -EBUSY || status == -EACCES;
+  bool in_doubt(std::int32_t status) const noexcept {
+    return status == kNotAttempted || status == -EBUSY || status == -EACCES ||
+           (hides_ && looks_absent(status));
+  }
+
+  static bool looks_absent(std::int32_t status) noexcept {
+    return status == -ENOENT || status == -EFAULT;
   }
 
   // Asks the kernel where pages in [begin, end) are now and writes what follows from the answer;
@@ -211,9 +225,30 @@ class Driver {
         outcome_.error = ret;
         return false;
       }
-      for (std::size_t k = 0; k < count; ++k) settle(index[k], now[k], fallback);
+      for (std::size_t k = 0; k < count; ++k) {
+        if (hides_ && fallback != kNotAttempted) move_revealed(index[k], now[k]);
+        settle(index[k], now[k], fallback);
+      }
     }
     return true;
+  }
+
+  // A page that was hidden when its turn came, and is not any more. The kernel may hide it again at
+  // any moment, so it is tried a few times, by itself: such pages are few.
+  void move_revealed(std::size_t i, std::int32_t& now) noexcept {
+    for (int tries = 0; tries < kRetriesOfHidden; ++tries) {
+      if (!looks_absent(request_.status[i]) || now < 0 || now == wanted(i)) return;
+      const std::int32_t node = wanted(i);
+      std::int32_t status = kNotAttempted;
+      const long ret = call(1, request_.pages + i, &node, &status);
+      if (ret < 0 && ret != -ENOMEM) return;
+      if (ret == -ENOMEM) outcome_.error = ret;
+      if (query(request_.pages + i, 1, &now) != 0 || now == node) return;
+      if (!looks_absent(status)) {
+        request_.status[i] = ret == -ENOMEM ? -ENOMEM : status >= 0 || ret > 0 ? -EBUSY : status;
+      }
+    }
+    if (looks_absent(request_.status[i]) && now >= 0) request_.status[i] = -EBUSY;
   }
 
   void settle(std::size_t i, std::int32_t now, std::int32_t fallback) noexcept {
@@ -234,6 +269,8 @@ class Driver {
   const Request& request_;
   const Pause& pause_;
   const Kernel& kernel_;
+  const bool hides_;
+  HiddenPages hidden_;
   Outcome outcome_;
   std::unique_ptr<std::int32_t[]> same_node_;
   std::size_t done_ = 0;
@@ -254,7 +291,7 @@ std::int64_t now_ns() noexcept {
 
 }  // namespace
 
-const Kernel kRealKernel = {sys_move_pages, allowed_nodes, now_ns};
+const Kernel kRealKernel = {sys_move_pages, allowed_nodes, now_ns, kernel_hides_pages};
 
 Outcome move_pages(const Request& request, const Pause& pause, const Kernel& kernel) noexcept {
   return Driver(request, pause, kernel).run();

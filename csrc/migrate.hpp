@@ -35,6 +35,8 @@ struct Kernel {
                      const std::int32_t* nodes, std::int32_t* status, int flags) noexcept;
   bool (*allowed_nodes)(NodeMask& mask) noexcept;  // false: not known, as in a sandbox
   std::int64_t (*now_ns)() noexcept;
+  // Whether it calls pages absent that are not; see hidden.hpp. Null: it does not.
+  bool (*hides_pages)() noexcept = nullptr;
 };
 extern const Kernel kRealKernel;
 

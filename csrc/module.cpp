@@ -6,8 +6,10 @@
 
 #include <cerrno>
 #include <string>
+#include <vector>
 
 #include "migrate.hpp"
+#include "pagemap.hpp"
 #include "syscalls.hpp"
 #include "witness.hpp"
 
@@ -167,6 +169,36 @@ py::array_t<std::int32_t> mempolicy_nodes(const py::object& pages) {
   return nodes;
 }
 
+// Ranges in [start, end) that huge pages map: (starts, ends), or None where it cannot be told.
+py::object scan_huge(std::uintptr_t start, std::uintptr_t end, int pid) {
+  constexpr std::size_t kRoom = 256;
+  std::vector<movepages::Range> found;
+  long ret = 0;
+  {
+    const py::gil_scoped_release release;
+    const int pagemap = movepages::open_pagemap(pid);
+    ret = pagemap;
+    while (ret >= 0 && start < end) {
+      const std::size_t before = found.size();
+      const std::uintptr_t from = start;
+      found.resize(before + kRoom);
+      ret = movepages::scan_huge(pagemap, &start, end, found.data() + before, kRoom);
+      found.resize(before + static_cast<std::size_t>(ret > 0 ? ret : 0));
+      if (start <= from) break;
+    }
+    if (pagemap >= 0) ::close(pagemap);
+  }
+  if (ret < 0) return py::none();
+  const auto count = static_cast<py::ssize_t>(found.size());
+  py::array_t<std::uintptr_t> starts(count);
+  py::array_t<std::uintptr_t> ends(count);
+  for (py::ssize_t i = 0; i < count; ++i) {
+    starts.mutable_at(i) = found[static_cast<std::size_t>(i)].start;
+    ends.mutable_at(i) = found[static_cast<std::size_t>(i)].end;
+  }
+  return py::make_tuple(starts, ends);
+}
+
 py::object allowed_nodes() {
   movepages::NodeMask mask;
   if (!movepages::kRealKernel.allowed_nodes(mask)) return py::none();
@@ -189,6 +221,8 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.def(
       "allowed_nodes", &allowed_nodes,
       "Nodes with memory that the cpuset of this thread allows; None where a sandbox hides it.");
+  module.def("scan_huge", &scan_huge, "start"_a, "end"_a, "pid"_a,
+             "Starts and ends of what huge pages map in a range; None where it cannot be told.");
   module.def("mempolicy_nodes", &mempolicy_nodes, "pages"_a,
              "Node of each page by get_mempolicy(2), or -errno; faults absent pages in.");
 }
