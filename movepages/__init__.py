@@ -13,6 +13,7 @@ from .errors import (
     PageStatus,
 )
 from .placement import Placement
+from .preflight import Check, Preflight, preflight
 from .result import MoveResult
 from .syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, mempolicy_nodes, move_pages
 from .topology import HugePagePool, Node, Topology, TopologyError, topology
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 __all__ = [
     "MPOL_MF_MOVE",
     "MPOL_MF_MOVE_ALL",
+    "Check",
     "HugePagePool",
     "MovePagesError",
     "MovePagesInterruptedError",
@@ -34,12 +36,14 @@ __all__ = [
     "Node",
     "PageStatus",
     "Placement",
+    "Preflight",
     "Region",
     "Topology",
     "TopologyError",
     "mempolicy_nodes",
     "move",
     "move_pages",
+    "preflight",
     "topology",
     "where",
 ]

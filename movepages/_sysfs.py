@@ -47,7 +47,7 @@ def format_ids(ids: Iterable[int]) -> str:
 def read(path: Path) -> str:
     """Return the file's text, or raise `TopologyError` naming it."""
     try:
-        return path.read_text(encoding="ascii", errors="backslashreplace")
+        return path.read_text(encoding="utf-8", errors="backslashreplace")
     except OSError as err:
         # kernfs answers ENODEV, not ENOENT, for a file opened before its device went away.
         gone = err.errno in (errno.ENOENT, errno.ENODEV)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import movepages as mp
 
-from . import demo
+from . import demo, doctor
 
 __all__ = ["main"]
 
@@ -63,5 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="movepages", description=mp.__doc__)
     parser.add_argument("--version", action="version", version=f"movepages {mp.__version__}")
-    demo.add_to(parser.add_subparsers(title="commands", metavar="COMMAND"))
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    demo.add_to(commands)
+    doctor.add_to(commands)
     return parser

@@ -1,0 +1,90 @@
+"""``movepages doctor``: what this process may do with pages here, and what stands in the way."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+import movepages as mp
+
+from ..preflight import describe, with_advice
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+_STYLES = {"ok": "green", "limited": "yellow", "no": "bold red"}
+
+_DESCRIPTION = """\
+Try, harmlessly, everything that movepages asks of the kernel, and say what this
+process may do here, why not what it may not, and what to do about it.
+"""
+
+_EPILOG = """\
+exit status:
+  0    pages of this process can be queried and moved
+  1    they cannot
+  2    wrong arguments
+
+--json prints one object:
+  ok                whether pages can be queried and moved
+  can_query, can_move, can_move_shared, can_place, has_pagemap_scan
+                    true or false
+  checks            a list, in a fixed order:
+    name            query, move, move_all, get_mempolicy, mbind, set_mempolicy,
+                    pagemap, pagemap_scan, numa_balancing
+    status          "ok", "limited" or "no"
+    detail, remedy  a phrase each; remedy is "" where status is "ok"
+  facts             kernel, nodes, privileges, memory; null for what is hidden
+"""
+
+
+def add_to(commands: Commands) -> None:
+    """Add the sub-command to the parser."""
+    parser = commands.add_parser(
+        "doctor",
+        help="say what this process may do here, and why not what it may not",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the report and return the exit status."""
+    report = mp.preflight()
+    if options.json:
+        print(json.dumps(report.as_dict(), indent=2))
+    else:
+        _show(report)
+    return 0 if report.ok else 1
+
+
+def _show(report: mp.Preflight) -> None:
+    try:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] != "rich":
+            raise
+        # A program that says what is wrong must not want anything itself.
+        print(report)
+        return
+    console = Console(highlight=False, markup=False, emoji=False)
+    checks = Table(box=None)
+    for title in ("", "check", "found"):
+        checks.add_column(title)
+    for check, advice in with_advice(report.checks):
+        found = Text(check.detail)
+        if advice:
+            found.append(f"\n-> {advice}", "dim")
+        checks.add_row(Text(check.status, _STYLES[check.status]), check.name, found)
+    facts = Table(box=None, show_header=False)
+    for title, text in describe(report.facts):
+        facts.add_row(Text(title, "bold"), text)
+    console.print(checks)
+    console.print()
+    console.print(facts)

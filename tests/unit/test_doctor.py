@@ -1,0 +1,98 @@
+"""The sub-command doctor: what it prints and returns, with rich and without, free and confined."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+import movepages as mp
+from movepages.cli import main
+from support import processes, system
+from support.seccomp import forbid
+
+WITHOUT_RICH = (
+    "import sys; sys.modules['rich'] = None\n"
+    "from movepages.cli import main\n"
+    "sys.exit(main(sys.argv[1:]))"
+)
+
+
+def run(*arguments, code=None):
+    start = ["-c", code] if code else ["-m", "movepages"]
+    plain = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "FORCE_COLOR")}
+    return subprocess.run(
+        [sys.executable, *start, "doctor", *arguments],
+        capture_output=True, text=True, check=False, env=plain,
+    )  # fmt: skip
+
+
+def one_line(text):
+    return " ".join(text.split())
+
+
+def without_figures(text):
+    """Leave out the line that tells of free memory, as that changes between two looks."""
+    return [line.rstrip() for line in text.splitlines() if not line.strip().startswith("free")]
+
+
+def test_a_table_of_80_columns_with_every_check():
+    done = run()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\x1b" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    text = one_line(done.stdout)
+    for check in mp.preflight().checks:
+        assert f"{check.status} {check.name} {check.detail}" in text
+        assert check.remedy in text
+    assert f"Linux {os.uname().release}" in text
+
+
+def test_as_data(capsys):
+    assert main(["doctor", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    expected = mp.preflight().as_dict()
+    assert data.keys() == expected.keys()
+    assert data["checks"] == expected["checks"]
+    assert data["facts"].keys() == expected["facts"].keys()
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_it_needs_no_rich(arguments):
+    done = run(*arguments, code=WITHOUT_RICH)
+    assert (done.returncode, done.stderr) == (0, "")
+    if not arguments:
+        assert without_figures(done.stdout) == without_figures(str(mp.preflight()))
+
+
+def printed(answer, *numbers):
+    forbid(answer, *numbers)
+    return run("--json").returncode, run()
+
+
+def test_a_sandbox_is_status_1_and_says_what_to_do():
+    status, done = processes.run_as(None, printed, errno.EPERM, system.SYS_MOVE_PAGES)
+    assert (status, done.returncode, done.stderr) == (1, 1, "")
+    text = one_line(done.stdout)
+    assert "no query move_pages(2) answers EPERM: the seccomp filter of this process" in text
+    assert text.count("--security-opt seccomp=PROFILE") == 1
+    assert text.count("-> as for query") == 2
+
+
+def test_only_a_policy_call_missing_is_status_0():
+    status, done = processes.run_as(None, printed, errno.EPERM, system.SYS_MBIND)
+    assert (status, done.returncode) == (0, 0)
+    assert "no mbind mbind(2) answers EPERM" in one_line(done.stdout)
+
+
+def test_help(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["doctor", "--help"])
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    for name in mp.preflight().as_dict():
+        assert name in text
+    for check in mp.preflight().checks:
+        assert check.name in text
