@@ -36,14 +36,20 @@ class Driver {
     if (request_.flags & ~(kMpolMfMove | kMpolMfMoveAll)) {
       outcome_.error = -EINVAL;
       outcome_.rejected = true;
+    } else if (request_.target != nullptr && !nodes_are_usable()) {
+      return outcome_;
     } else if (request_.count == 0) {
       // Its checks of process and permission are wanted, not the 155 us of a call that moves.
       outcome_.error = query(nullptr, 0, nullptr);
     } else if (request_.target == nullptr) {
       query_all();
-    } else if (nodes_are_usable() && prepare_nodes()) {
+    } else if (prepare_nodes()) {
       move_all();
-      if (mixed_) recheck(0, done_, Doubt::kEveryPage, kNotAttempted);
+      // A later entry can have taken the folio of an earlier one along, to its target or away from
+      // it. With one target and one call there is no such entry that was not looked at already.
+      if (mixed_ || calls_ > 1) {
+        recheck(0, done_, mixed_ ? Doubt::kEveryPage : Doubt::kMissing, kNotAttempted);
+      }
     }
     return outcome_;
   }
@@ -51,8 +57,8 @@ class Driver {
  private:
   // Which statuses are asked for once more.
   enum class Doubt {
-    kMissing,  // none yet, or a refusal that another entry for the same folio may have made untrue
-    kEveryPage,  // any: with several targets a later entry can carry an earlier one's folio away
+    kMissing,    // none yet, or a failure that another entry for the same folio may have mended
+    kEveryPage,  // any: with several targets another entry can have spoilt a success too
   };
 
   std::int32_t wanted(std::size_t i) const noexcept {
@@ -101,8 +107,8 @@ class Driver {
     NodeMask allowed;
     // Of another process's cpuset the kernel alone can tell.
     const bool known = request_.pid == 0 && kernel_.allowed_nodes(allowed);
-    const std::int32_t first = wanted(0);
     const std::size_t entries = request_.target->each ? request_.count : 1;
+    const std::int32_t first = entries > 0 ? wanted(0) : 0;
     for (std::size_t i = 0; i < entries; ++i) {
       const std::int32_t node = wanted(i);
       if (node < 0 || node >= kMaxNodes || (known && !allowed.has(node))) {
@@ -157,6 +163,7 @@ class Driver {
     const std::int32_t* nodes =
         request_.target->each ? request_.target->each + start : same_node_.get();
     const long ret = call(count, request_.pages + start, nodes, request_.status + start);
+    ++calls_;
     if (ret == 0) {
       done_ = end;
       return recheck(start, end, Doubt::kMissing, -EBUSY);
@@ -165,6 +172,12 @@ class Driver {
       // A full node is no reason to leave the pages for other nodes where they are.
       if (ret == -ENOMEM) outcome_.error = ret;
       done_ = end_of_failed_batch(start, end);
+      // What ended a batch without memory may be busy only because its folio was in that batch.
+      std::int32_t& last = request_.status[done_ - 1];
+      if (ret == -ENOMEM && last == -EBUSY && done_ - 1 > start) {
+        last = kNotAttempted;
+        --done_;
+      }
       return recheck(start, done_, Doubt::kMissing, ret > 0 ? -EBUSY : -ENOMEM);
     }
     outcome_.error = ret;
@@ -177,7 +190,8 @@ class Driver {
   }
 
   static bool may_have_begun(long error) noexcept {
-    return error == -ENODEV || error == -EACCES || error == -EFAULT;
+    return error != -EPERM && error != -ESRCH && error != -EINVAL && error != -ENOSYS &&
+           error != -EINTR;
   }
 
   // The index from which the kernel has to be called again. A failed batch stays unwritten: it is
@@ -198,7 +212,7 @@ class Driver {
   }
 
   bool in_doubt(std::int32_t status) const noexcept {
-    return status == kNotAttempted || status == -EBUSY || status == -EACCES ||
+    return status == kNotAttempted || status == -EBUSY || status == -EACCES || status == -ENOMEM ||
            (hides_ && looks_absent(status));
   }
 
@@ -220,35 +234,64 @@ class Driver {
         pages[count++] = request_.pages[i];
       }
       if (count == 0) break;
-      const long ret = query(pages, count, now);
+      long ret = query(pages, count, now);
+      if (hides_ && ret == 0 && fallback != kNotAttempted) {
+        ret = move_revealed(index, pages, now, count);
+      }
       if (ret != 0) {
         outcome_.error = ret;
+        forget(index[0], end, doubt);
         return false;
       }
-      for (std::size_t k = 0; k < count; ++k) {
-        if (hides_ && fallback != kNotAttempted) move_revealed(index[k], now[k]);
-        settle(index[k], now[k], fallback);
-      }
+      for (std::size_t k = 0; k < count; ++k) settle(index[k], now[k], fallback);
     }
     return true;
   }
 
-  // A page that was hidden when its turn came, and is not any more. The kernel may hide it again at
-  // any moment, so it is tried a few times, by itself: such pages are few.
-  void move_revealed(std::size_t i, std::int32_t& now) noexcept {
-    for (int tries = 0; tries < kRetriesOfHidden; ++tries) {
-      if (!looks_absent(request_.status[i]) || now < 0 || now == wanted(i)) return;
-      const std::int32_t node = wanted(i);
-      std::int32_t status = kNotAttempted;
-      const long ret = call(1, request_.pages + i, &node, &status);
-      if (ret < 0 && ret != -ENOMEM) return;
-      if (ret == -ENOMEM) outcome_.error = ret;
-      if (query(request_.pages + i, 1, &now) != 0 || now == node) return;
-      if (!looks_absent(status)) {
-        request_.status[i] = ret == -ENOMEM ? -ENOMEM : status >= 0 || ret > 0 ? -EBUSY : status;
+  // What is in doubt and cannot be asked for any more is not known.
+  void forget(std::size_t begin, std::size_t end, Doubt doubt) noexcept {
+    for (std::size_t i = begin; i < end; ++i) {
+      if (doubt == Doubt::kEveryPage || in_doubt(request_.status[i])) {
+        request_.status[i] = kNotAttempted;
       }
     }
-    if (looks_absent(request_.status[i]) && now >= 0) request_.status[i] = -EBUSY;
+  }
+
+  // Moves, among the pages just asked for, those that were hidden when their turn came and are not
+  // any more. The kernel may hide a page again at any moment, so it gets a few turns.
+  long move_revealed(const std::size_t* index, const std::uintptr_t* pages, std::int32_t* now,
+                     std::size_t count) noexcept {
+    for (int tries = 0; tries < kRetriesOfHidden; ++tries) {
+      std::size_t which[kRecheck];
+      std::uintptr_t again[kRecheck];
+      std::int32_t nodes[kRecheck];
+      std::int32_t status[kRecheck];
+      std::size_t pending = 0;
+      for (std::size_t k = 0; k < count; ++k) {
+        const std::size_t i = index[k];
+        if (!looks_absent(request_.status[i]) || now[k] < 0 || now[k] == wanted(i)) continue;
+        which[pending] = k;
+        again[pending] = pages[k];
+        nodes[pending] = wanted(i);
+        status[pending++] = kNotAttempted;
+      }
+      if (pending == 0) return 0;
+      const long ret = call(pending, again, nodes, status);
+      if (ret < 0 && ret != -ENOMEM) return ret;
+      if (ret == -ENOMEM) outcome_.error = ret;
+      std::int32_t found[kRecheck];
+      const long asked = query(again, pending, found);
+      if (asked != 0) return asked;
+      const bool last = tries + 1 == kRetriesOfHidden;
+      for (std::size_t k = 0; k < pending; ++k) {
+        now[which[k]] = found[k];
+        if (found[k] == nodes[k] || (looks_absent(status[k]) && !last)) continue;
+        // Seen, and still not moved: from here on it is a page like any other in a failed batch.
+        std::int32_t& said = request_.status[index[which[k]]];
+        said = status[k] == -EACCES ? -EACCES : ret == -ENOMEM ? -ENOMEM : -EBUSY;
+      }
+    }
+    return 0;
   }
 
   void settle(std::size_t i, std::int32_t now, std::int32_t fallback) noexcept {
@@ -274,6 +317,7 @@ class Driver {
   Outcome outcome_;
   std::unique_ptr<std::int32_t[]> same_node_;
   std::size_t done_ = 0;
+  std::size_t calls_ = 0;
   std::int64_t last_pause_ns_ = 0;
   bool mixed_ = false;
 };

@@ -2,8 +2,7 @@
 //
 // The kernel writes statuses late, partly or not at all when a call fails or stops early. The
 // driver fills them with a sentinel, carries on behind a failed batch, and asks the kernel again
-// wherever its first answer is missing or may not be believed. Plain C++: no Python, no allocation,
-// no throw.
+// wherever its first answer is missing or may not be believed. Plain C++: no Python, no throw.
 #pragma once
 
 #include <cstddef>

@@ -95,7 +95,7 @@ void require_apart(const py::array& input, const Expected& want, const py::array
 
 // An int argument; what does not fit is `beyond`, a value the kernel has no use for either.
 int to_int(py::handle given, const char* name, int beyond) {
-  if (!PyIndex_Check(given.ptr())) {
+  if (!PyIndex_Check(given.ptr()) || PyBool_Check(given.ptr())) {
     throw py::type_error(std::string(name) + ": expected an int, got a " +
                          Py_TYPE(given.ptr())->tp_name);
   }
@@ -113,9 +113,15 @@ bool signal_raised(void*) noexcept {
   return PyErr_CheckSignals() != 0;
 }
 
-// Outcome of a call that was not clean: (errno, index of the refused node or -1); else None.
+// None for a clean call; (errno, index of the refused node or -1) for one that failed; for one that
+// a signal ended, what its handler raised: returned, so that nobody takes it for a refusal.
 py::object to_python(const Outcome& outcome) {
-  if (outcome.interrupted) throw py::error_already_set();
+  if (outcome.interrupted) {
+    const py::error_already_set raised;
+    if (raised.trace()) PyException_SetTraceback(raised.value().ptr(), raised.trace().ptr());
+    return raised.value();
+  }
+  if (outcome.rejected && outcome.error == -ENOMEM) throw std::bad_alloc();
   if (outcome.error == 0) return py::none();
   const auto refused = outcome.rejected && outcome.error == -ENODEV
                            ? static_cast<py::ssize_t>(outcome.refused)
@@ -125,30 +131,32 @@ py::object to_python(const Outcome& outcome) {
 
 py::object move_pages(const py::object& pages, const py::object& nodes, const py::object& status,
                       const py::object& pid, const py::object& flags) {
+  // First of all, as they may run code of the caller's.
+  Request request;
+  request.pid = to_int(pid, "pid", -1);
+  if (request.pid == ::getpid()) request.pid = 0;
+  request.flags = to_int(flags, "flags", -1);
+  Target target;
+  const bool one_node = !nodes.is_none() && !py::isinstance<py::array>(nodes);
+  if (one_node) target.all = to_int(nodes, "nodes", -1);
+
   const py::array pages_array = checked(pages, kPages);
   py::array status_array = checked(status, kStatus);
   const py::ssize_t count = pages_array.size();
   require_length(status_array, kStatus, count);
   require_apart(pages_array, kPages, status_array);
 
-  Target target;
   py::array nodes_array;
-  if (py::isinstance<py::array>(nodes)) {
+  if (!nodes.is_none() && !one_node) {
     nodes_array = checked(nodes, kNodes);
     require_length(nodes_array, kNodes, count);
     require_apart(nodes_array, kNodes, status_array);
     target.each = static_cast<const std::int32_t*>(nodes_array.data());
-  } else if (!nodes.is_none()) {
-    target.all = to_int(nodes, "nodes", -1);
   }
-
-  Request request;
-  request.pid = to_int(pid, "pid", -1);
   request.count = static_cast<std::size_t>(count);
   request.pages = static_cast<const std::uintptr_t*>(pages_array.data());
   request.target = nodes.is_none() ? nullptr : &target;
   request.status = static_cast<std::int32_t*>(status_array.mutable_data());
-  request.flags = to_int(flags, "flags", -1);
 
   const Pause pause = {signal_raised, nullptr};
   Outcome outcome;
@@ -215,6 +223,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.doc() = "move_pages(2) on numpy arrays, in place and with the GIL released.";
   module.attr("MPOL_MF_MOVE") = movepages::kMpolMfMove;
   module.attr("MPOL_MF_MOVE_ALL") = movepages::kMpolMfMoveAll;
+  module.attr("MAX_NODES") = movepages::kMaxNodes;
   module.attr("NOT_ATTEMPTED") = movepages::kNotAttempted;
   module.def("move_pages", &move_pages, "pages"_a, "nodes"_a, "status"_a, "pid"_a, "flags"_a,
              "Query or move; None, or (errno, index of the refused node or -1).");

@@ -1,6 +1,7 @@
 import numpy as np
 import numpy.typing as npt
 
+MAX_NODES: int
 MPOL_MF_MOVE: int
 MPOL_MF_MOVE_ALL: int
 NOT_ATTEMPTED: int
@@ -11,7 +12,7 @@ def move_pages(
     status: npt.NDArray[np.int32],
     pid: int,
     flags: int,
-) -> tuple[int, int] | None: ...
+) -> tuple[int, int] | BaseException | None: ...
 def mempolicy_nodes(pages: npt.NDArray[np.uintp]) -> npt.NDArray[np.int32]: ...
 def allowed_nodes() -> list[int] | None: ...
 def scan_huge(

@@ -95,7 +95,8 @@ class PageStatus(IntEnum):
     )
     EBUSY = (
         -errno.EBUSY,
-        "the page is in use by the kernel or a device and stayed where it was",
+        "the page is in use by the kernel or a device, or part of one that another entry of the "
+        "same call took elsewhere",
         "try again later; pages pinned for I/O stay until the I/O is over",
     )
     EINVAL = (

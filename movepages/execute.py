@@ -5,16 +5,16 @@ from __future__ import annotations
 import errno
 
 import numpy as np
-import numpy.typing as npt
 
-from .errors import MovePagesError, PageStatus
+from .errors import MovePagesError
 from .footprint import Footprint
+from .hugepages import whole_frames
+from .migrate import migrate_slice
 from .placement import Placement
 from .result import MoveResult
-from .runs import find_runs, join_runs
-from .syscall import attach, move_pages, refuse_unusable_nodes
-from .tally import Slice, Tally
-from .targets import NOWHERE, Target
+from .syscall import MPOL_MF_MOVE, attach, move_pages, refuse_unusable_nodes
+from .tally import Tally
+from .targets import Target
 
 # Bounds the scratch memory, about 3 MiB, and is one chunk of the driver's.
 SLICE_PAGES = 1 << 16
@@ -22,10 +22,19 @@ SLICE_PAGES = 1 << 16
 
 def survey(footprint: Footprint) -> Placement:
     """Ask where every page of `footprint` is."""
-    parts = [
-        find_runs(addresses, nbytes, move_pages(addresses, pid=footprint.pid), footprint.page_size)
-        for addresses, nbytes in footprint.chunks(SLICE_PAGES)
-    ]
+    tally = Tally(footprint)
+    try:
+        _refuse_process(footprint, MPOL_MF_MOVE)
+        for addresses, nbytes in footprint.chunks(SLICE_PAGES):
+            part = tally.begin(addresses, nbytes)
+            move_pages(part.addresses, None, part.status, pid=footprint.pid)
+            part.there[:] = part.status >= 0
+            tally.settle()
+        result = tally.result()
+    except BaseException as error:
+        attach(error, tally.result())
+        raise
+    assert result.runs is not None
     return Placement(
         address=footprint.address,
         nbytes=footprint.nbytes,
@@ -33,7 +42,7 @@ def survey(footprint: Footprint) -> Placement:
         page_size=footprint.page_size,
         shared_edges=footprint.shared_edges,
         pid=footprint.pid,
-        runs=join_runs(parts, footprint.page_size),
+        runs=result.runs,
     )
 
 
@@ -50,44 +59,38 @@ def migrate(footprint: Footprint, target: Target, flags: int) -> MoveResult:
     failure: MovePagesError | None = None
     start = 0
     try:
-        for addresses, nbytes in footprint.chunks(SLICE_PAGES):
+        _refuse_process(footprint, flags)
+        for addresses, nbytes in whole_frames(footprint.chunks(SLICE_PAGES)):
             part = tally.begin(addresses, nbytes)
             wanted = target.part(start, start + len(addresses))
             start += len(addresses)
             try:
-                _migrate_slice(part, wanted, footprint.pid, flags)
+                migrate_slice(part, wanted, footprint.pid, flags)
             except MovePagesError as error:
                 failure = error
             tally.settle()
             if failure and not _goes_on(failure, target):
                 break
+        result = tally.result()
     except BaseException as interruption:
         attach(interruption, tally.result())
         raise
-    result = tally.result()
     if failure:
-        failure.result, failure.status = result, None
-        raise failure
+        attach(failure, result)
+        try:
+            raise failure
+        finally:
+            # A frame and its exception would keep each other, and the caller's array, alive.
+            failure = None
     return result
+
+
+def _refuse_process(footprint: Footprint, flags: int) -> None:
+    """Let the kernel check process and permission, also where there is no page to ask for."""
+    if footprint.pages == 0:
+        move_pages(np.empty(0, np.uintp), pid=footprint.pid, flags=flags)
 
 
 def _goes_on(failure: MovePagesError, target: Target) -> bool:
     """One full node is no reason to leave the pages for other nodes where they are."""
     return failure.errno == errno.ENOMEM and len(target.distinct) > 1
-
-
-def _migrate_slice(part: Slice, wanted: npt.NDArray[np.int32], pid: int, flags: int) -> None:
-    """Move one slice; what `part` says is true whatever is raised."""
-    before = move_pages(part.addresses, pid=pid, flags=flags)
-    # Absent then and absent now: restored, with nothing to do.
-    part.there[:] = (before == wanted) | ((wanted == NOWHERE) & (before < 0))
-    asked = (before >= 0) & ~part.there
-    part.status[~asked] = before[~asked]
-    todo = np.flatnonzero(asked & (wanted != NOWHERE))
-    if len(todo) == 0:
-        return
-    outcome = np.full(len(todo), PageStatus.NOT_ATTEMPTED, np.int32)
-    try:
-        move_pages(part.addresses[todo], wanted[todo], outcome, pid=pid, flags=flags)
-    finally:
-        part.status[todo] = outcome

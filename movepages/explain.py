@@ -8,9 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import _core
-from .topology import topology
-
-_CHANGES = "nothing has moved"
+from .nodes import memory_nodes
 
 
 @dataclass(frozen=True)
@@ -29,47 +27,26 @@ def explain(code: int, call: Call) -> tuple[int, str]:
     has no memory and EACCES when the cpuset forbids it, which is what the kernel would have said.
     """
     if call.refused_node is not None:
-        return _explain_node(call.refused_node)
+        return _explain_node(call.refused_node, call.pid)
     if code == errno.EPERM:
         return code, _explain_permission(call)
     return code, _SENTENCES.get(code, _unknown)(call)
 
 
-def memory_nodes() -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-    """Return the nodes with memory and those of them allowed here; None where sysfs is hidden."""
-    try:
-        now = topology()
-    except (OSError, ValueError):
-        return None
-    return now.memory_nodes, now.allowed_nodes
-
-
-def unusable_node(nodes: list[int], pid: int) -> int | None:
-    """Return the first of `nodes` that is known to be of no use as a target, if any."""
-    if pid == 0:
-        usable = _core.allowed_nodes()
-    else:
-        # Its cpuset is the kernel's business: only that a node has memory can be known here.
-        known = memory_nodes()
-        usable = list(known[0]) if known else None
-    if usable is None:
-        return next((node for node in nodes if node < 0), None)
-    return next((node for node in nodes if node not in usable), None)
-
-
-def _explain_node(node: int) -> tuple[int, str]:
+def _explain_node(node: int, pid: int) -> tuple[int, str]:
     known = memory_nodes()
     if known is None:
-        return errno.ENODEV, f"node {node} is not one that this process may use; {_CHANGES}"
+        return errno.ENODEV, f"node {node} is not one that this process may use"
     memory, allowed = known
-    if node in memory:
-        return errno.EACCES, (
-            f"node {node} has memory, but the cpuset of this process allows only {_list(allowed)}; "
-            f"choose one of these, or run where cpuset.mems includes {node}; {_CHANGES}"
+    if node not in memory:
+        expected = _list(allowed if pid == 0 else memory)
+        return errno.ENODEV, (
+            f"node {node} is not a node with memory; expected one of {expected} "
+            "(see movepages.topology())"
         )
-    return errno.ENODEV, (
-        f"node {node} is not a node with memory; expected one of {_list(allowed)} "
-        f"(see movepages.topology()); {_CHANGES}"
+    return errno.EACCES, (
+        f"node {node} has memory, but the cpuset of this process allows only {_list(allowed)}; "
+        f"choose one of these, or run where cpuset.mems includes {node}"
     )
 
 
@@ -112,7 +89,7 @@ def _invalid(call: Call) -> str:
     if call.flags & ~known or call.flags < 0:
         return (
             f"flags={call.flags} has unknown bits; expected MPOL_MF_MOVE (2), MPOL_MF_MOVE_ALL (4) "
-            f"or both; {_CHANGES}"
+            "or both"
         )
     return f"process {call.pid} has no memory of its own: it is a kernel thread or has just ended"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -25,12 +26,15 @@ class MoveResult:
         Pages brought to their target. Where `already_there` is None, pages that are on their
         target now, whether they were there before or not.
     already_there : int or None
-        Pages found on their target. None where nobody looked before moving, which is so for an
-        error raised by `move_pages`.
+        Pages found on their target; for a query, which has none, on any node. None where nobody
+        looked before moving, which is so for an error raised by `move_pages`.
     failures : mapping of PageStatus to int
         Pages that are not on their target, by reason.
     not_attempted : int
         Pages the kernel was not asked to move, since the call ended before.
+    overruled : int
+        Pages whose target cut through a huge page, which goes to the node that most of its pages
+        were to go to. They are counted above as pages of that target.
     seconds : float
         Wall time the move took.
 
@@ -46,6 +50,7 @@ class MoveResult:
     already_there: int | None = 0
     failures: Mapping[PageStatus, int] = field(default_factory=dict)
     not_attempted: int = 0
+    overruled: int = 0
     seconds: float = 0.0
     runs: Runs | None = field(default=None, repr=False, compare=False)
 
@@ -90,7 +95,7 @@ class MoveResult:
         ]
         if self.not_attempted:
             reasons.append(f"{self.not_attempted:,} not attempted")
-        worst = max(self.failures, key=self.failures.__getitem__, default=PageStatus.EBUSY)
+        worst = max(self.failures, key=self.failures.__getitem__, default=-errno.ECANCELED)
         missing = self.failed + self.not_attempted
         sentence = (
             f"{missing:,} of {self.pages:,} pages are not where they were wanted: "
@@ -107,6 +112,8 @@ class MoveResult:
         parts += [f"{count:,} failed with {status.name}" for status, count in self.failures.items()]
         if self.not_attempted:
             parts.append(f"{self.not_attempted:,} not attempted")
+        if self.overruled:
+            parts.append(f"{self.overruled:,} overruled by the rest of their huge page")
         return f"{self.pages:,} pages: " + ", ".join(parts)
 
 
@@ -118,14 +125,14 @@ def count_failures(status: Statuses) -> dict[PageStatus, int]:
     return {PageStatus(-code): int(counts[code]) for code in np.flatnonzero(counts).tolist()}
 
 
-def result_of_status(status: Statuses) -> MoveResult:
+def result_of_status(status: Statuses, *, moving: bool) -> MoveResult:
     """Return the outcome a status array tells by itself, without knowledge of before."""
-    on_target = int(np.count_nonzero(status >= 0))
+    on_node = int(np.count_nonzero(status >= 0))
     skipped = int(np.count_nonzero(status == PageStatus.NOT_ATTEMPTED))
     return MoveResult(
         pages=len(status),
-        moved=on_target,
-        already_there=None,
+        moved=on_node if moving else 0,
+        already_there=None if moving else on_node,
         failures=count_failures(status),
         not_attempted=skipped,
     )

@@ -5,27 +5,34 @@ from __future__ import annotations
 import contextlib
 import errno
 import operator
-from collections.abc import Callable, Sequence
-from typing import Any, SupportsIndex, TypeAlias
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _core
 from .errors import make_error
-from .explain import Call, explain, unusable_node
+from .explain import Call, explain
+from .inputs import (
+    INT32,
+    UINTP,
+    Addresses,
+    Nodes,
+    Pages,
+    as_addresses,
+    as_nodes,
+    refuse_masked,
+    refuse_overlap,
+)
+from .nodes import unusable_node
 from .result import MoveResult, result_of_status
 from .runs import Statuses
-
-Addresses: TypeAlias = "npt.NDArray[np.uintp]"
-Pages: TypeAlias = "npt.NDArray[np.integer] | Sequence[SupportsIndex]"
-Nodes: TypeAlias = "npt.NDArray[np.integer] | Sequence[SupportsIndex] | SupportsIndex"
 
 MPOL_MF_MOVE = _core.MPOL_MF_MOVE
 MPOL_MF_MOVE_ALL = _core.MPOL_MF_MOVE_ALL
 
-_UINTP = np.dtype(np.uintp)
-_INT32 = np.dtype(np.int32)
+# Pages asked of get_mempolicy(2) at a time, so that Ctrl-C is heard in between.
+_WITNESS_PAGES = 1 << 16
 
 
 def move_pages(
@@ -71,6 +78,7 @@ def move_pages(
         EINVAL), NotImplementedError (ENOSYS). ``.status`` and ``.result`` hold what was done.
     KeyboardInterrupt
         On Ctrl-C, between chunks of about 25 ms of work; ``.status`` and ``.result`` as above.
+        With several targets, where the pages already asked for are now is looked at before that.
 
     Notes
     -----
@@ -81,58 +89,63 @@ def move_pages(
     Examples
     --------
     >>> a = np.ones(1 << 20, np.uint8)
-    >>> pages = np.arange(a.ctypes.data, a.ctypes.data + a.nbytes, 4096, dtype=np.uintp)
+    >>> pages = np.arange(a.ctypes.data, a.ctypes.data + a.nbytes, mmap.PAGESIZE, dtype=np.uintp)
     >>> bool(np.all(move_pages(pages) >= 0))
     True
     """
     if (
         type(pages) is np.ndarray
-        and pages.dtype is _UINTP
+        and pages.dtype is UINTP
+        and pages.ndim == 1
         and (how := pages.flags).c_contiguous
         and how.aligned
     ):
         addresses: Addresses = pages  # type: ignore[assignment]
     else:
+        refuse_overlap("pages", pages, status)
         addresses = as_addresses(pages)
     if nodes is not None and type(nodes) is not int:
+        refuse_overlap("nodes", nodes, status)
         nodes = as_nodes(nodes)
     if status is None:
-        status = np.empty(len(addresses), _INT32)
-    try:
-        failure = _core.move_pages(addresses, nodes, status, pid, flags)
-    except (TypeError, ValueError):
-        raise
-    except BaseException as interruption:
-        attach(interruption, result_of_status(status), status)
-        raise
+        status = np.empty(len(addresses), INT32)
+    elif type(status) is not np.ndarray:
+        refuse_masked("status", status)
+    failure = _core.move_pages(addresses, nodes, status, pid, flags)
     if failure is not None:
         raise _failed(failure, nodes, status, pid=pid, flags=flags)
     return status
 
 
-def attach(interruption: BaseException, result: MoveResult, status: Statuses | None = None) -> None:
+def attach(
+    interruption: BaseException, result: MoveResult, status: Statuses | None = None
+) -> BaseException:
     """Hang the partial outcome on an exception that a signal handler raised."""
     # An exception class of the user's with __slots__ cannot carry it; the exception still counts.
     with contextlib.suppress(AttributeError):
         interruption.status = status  # type: ignore[attr-defined]
         interruption.result = result  # type: ignore[attr-defined]
+    return interruption
 
 
 def _failed(
-    failure: tuple[int, int],
+    failure: tuple[int, int] | BaseException,
     nodes: npt.NDArray[np.int32] | int | None,
     status: Statuses,
     *,
     pid: int,
     flags: int,
-) -> Exception:
+) -> BaseException:
+    result = result_of_status(status, moving=nodes is not None)
+    if isinstance(failure, BaseException):
+        return attach(failure, result, status)
     code, refused = failure
     node = None
     if refused >= 0 and nodes is not None:
         node = int(nodes[refused]) if isinstance(nodes, np.ndarray) else nodes
     call = Call(operator.index(pid), operator.index(flags), refused_node=node)
     code, sentence = explain(code, call)
-    return make_error(code, sentence, status=status, result=result_of_status(status))
+    return make_error(code, sentence, status=status, result=result)
 
 
 def refuse_unusable_nodes(nodes: list[int], pid: int, outcome: Callable[[], MoveResult]) -> None:
@@ -141,59 +154,6 @@ def refuse_unusable_nodes(nodes: list[int], pid: int, outcome: Callable[[], Move
     if node is not None:
         code, sentence = explain(errno.ENODEV, Call(pid, MPOL_MF_MOVE, refused_node=node))
         raise make_error(code, sentence, result=outcome())
-
-
-def as_addresses(pages: Pages) -> Addresses:
-    """Return addresses as a dense array of uintp."""
-    return _converted("pages", pages, _UINTP)
-
-
-def as_nodes(nodes: Nodes, name: str = "nodes") -> npt.NDArray[np.int32] | int:
-    """Return node numbers as an int or an array of int32; refuse what is neither."""
-    if isinstance(nodes, (bool, np.bool_)):
-        raise TypeError(f"{name}: expected node numbers, got the truth value {nodes}")
-    if not isinstance(nodes, np.ndarray) or nodes.ndim == 0:
-        with contextlib.suppress(TypeError):
-            return operator.index(nodes)  # type: ignore[arg-type]
-    return _converted(name, nodes, _INT32)
-
-
-def _converted(name: str, given: object, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Return an input as a dense array of `dtype`; refuse whatever would lose something."""
-    if isinstance(given, Sequence) and not isinstance(given, (str, bytes, memoryview)):
-        return _from_ints(name, given, dtype)
-    array = np.asarray(given)
-    if array.dtype.kind not in "iu":
-        raise TypeError(
-            f"{name}: expected integers that fit {dtype.name}, got "
-            f"{'a ' + type(given).__name__ + ' of ' if array is not given else ''}"
-            f"dtype {array.dtype}; convert it first, e.g. with .astype(np.{dtype.name})"
-        )
-    if array.ndim != 1:
-        raise ValueError(
-            f"{name}: expected 1-d, got {array.ndim} dimensions of shape {array.shape}; "
-            f"pass {name}.ravel()"
-        )
-    if array.size and not np.can_cast(array.dtype, dtype):
-        lowest, highest, limits = int(array.min()), int(array.max()), np.iinfo(dtype)
-        if lowest < limits.min or highest > limits.max:
-            wrong = lowest if lowest < limits.min else highest
-            raise ValueError(
-                f"{name}: expected values from {limits.min} to {limits.max}, got {wrong}"
-            )
-    return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED"])
-
-
-def _from_ints(name: str, given: Sequence[SupportsIndex], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    # np.asarray would make floats of ints on both sides of 2**63, and lose their last digits.
-    try:
-        return np.fromiter(map(operator.index, given), dtype, len(given))
-    except (TypeError, OverflowError) as wrong:
-        limits = np.iinfo(dtype)
-        raise type(wrong)(
-            f"{name}: expected integers from {limits.min} to {limits.max}, "
-            f"got a {type(given).__name__} with another kind of value: {wrong}"
-        ) from None
 
 
 def mempolicy_nodes(pages: Pages) -> Statuses:
@@ -219,4 +179,7 @@ def mempolicy_nodes(pages: Pages) -> Statuses:
     >>> bool(mempolicy_nodes([a.ctypes.data])[0] == move_pages([a.ctypes.data])[0])
     True
     """
-    return _core.mempolicy_nodes(as_addresses(pages))
+    addresses = as_addresses(pages)
+    starts = range(0, len(addresses), _WITNESS_PAGES)
+    parts = [_core.mempolicy_nodes(addresses[i : i + _WITNESS_PAGES]) for i in starts]
+    return np.concatenate([np.empty(0, INT32), *parts])

@@ -25,6 +25,7 @@ class Slice:
         self.addresses = addresses
         self.status = np.full(len(addresses), PageStatus.NOT_ATTEMPTED, np.int32)
         self.there = np.zeros(len(addresses), bool)
+        self.overruled = 0
         self._nbytes = nbytes
         self._page_size = page_size
 
@@ -36,6 +37,7 @@ class Slice:
             moved=int(np.count_nonzero(others >= 0)),
             already_there=len(self.status) - len(others),
             failures=count_failures(others),
+            overruled=self.overruled,
             runs=find_runs(self.addresses, self._nbytes, self.status, self._page_size),
         )
 
@@ -47,6 +49,7 @@ class Sum(NamedTuple):
     moved: int
     already_there: int
     failures: Mapping[PageStatus, int]
+    overruled: int
     runs: Runs
 
     def sum(self) -> Sum:
@@ -90,6 +93,7 @@ class Tally:
             moved=moved,
             already_there=already_there,
             failures=dict(failures),
+            overruled=sum(part.overruled for part in parts),
             not_attempted=pages - moved - already_there - failures.total(),
             seconds=time.perf_counter() - self._start,
             runs=join_runs((part.runs for part in parts), self._footprint.page_size),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from .inputs import Nodes, as_nodes
 from .placement import Placement
-from .syscall import Nodes, as_nodes
 
 MoveTarget: TypeAlias = "Placement | Nodes"
 NodeArray: TypeAlias = "npt.NDArray[np.int32]"
@@ -33,10 +34,12 @@ class OneNode:
 
     def __init__(self, node: int) -> None:
         self.distinct = [node]
+        # One that does not fit has been refused by the time it could matter.
+        self._node = np.int32(min(max(node, -1), _MOST))
 
     def part(self, start: int, stop: int) -> NodeArray:
         """Return the wanted nodes of pages `start` to `stop`."""
-        return np.full(stop - start, self.distinct[0], np.int32)
+        return np.full(stop - start, self._node, np.int32)
 
 
 class PerPage:
@@ -45,9 +48,9 @@ class PerPage:
     def __init__(self, nodes: NodeArray) -> None:
         self._nodes = nodes
 
-    @property
+    @cached_property
     def distinct(self) -> list[int]:
-        """Nodes that occur, in ascending order; what is no node number included."""
+        """Nodes that occur, in ascending order; of numbers that are none, one."""
         lowest, highest = int(self._nodes.min(initial=0)), int(self._nodes.max(initial=0))
         if lowest < 0 or highest > _MOST:
             return [lowest if lowest < 0 else highest]
@@ -66,7 +69,7 @@ class Restored:
         self._nodes = np.maximum(placement.runs["status"], NOWHERE)
         self._ends = np.cumsum(placement.runs["pages"])
 
-    @property
+    @cached_property
     def distinct(self) -> list[int]:
         """Nodes that occur, in ascending order."""
         found: list[int] = np.unique(self._nodes[self._nodes != NOWHERE]).tolist()

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,18 +17,26 @@ def confinement(*nodes: int) -> Iterator[Path]:
     group = _ROOT / f"movepages-test-{os.getpid()}-{'-'.join(map(str, nodes))}"
     try:
         (_ROOT / "cgroup.subtree_control").write_text("+cpuset")
-        group.mkdir()
-        (group / "cpuset.mems").write_text(",".join(map(str, nodes)))
     except OSError as error:
         pytest.skip(f"needs a cgroup v2 with the cpuset controller at {_ROOT}: {error}")
+    group.mkdir()
     try:
+        (group / "cpuset.mems").write_text(",".join(map(str, nodes)))
         yield group
     finally:
-        # A process that was just reaped may still be leaving.
-        for _ in range(100):
-            with contextlib.suppress(OSError):
-                group.rmdir()
-                break
+        _remove(group)
+
+
+def _remove(group: Path) -> None:
+    """Remove a cgroup; a process that was just reaped may still be leaving it."""
+    until = time.monotonic() + 10
+    while True:
+        try:
+            return group.rmdir()
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def join(group: Path) -> None:

@@ -1,8 +1,11 @@
 """where() and move() on this machine, whatever number of nodes it has."""
 
 import array
+import contextlib
 import errno
+import gc
 import mmap
+import weakref
 from multiprocessing.shared_memory import SharedMemory
 
 import numpy as np
@@ -216,6 +219,27 @@ class TestMove:
     def test_placement_of_something_else(self):
         with pytest.raises(ValueError, match="the placement has 3 pages"):
             mp.move(anonymous(4), mp.where(anonymous(3)))
+
+    @pytest.mark.parametrize(
+        "what", [mp.Region(0, 0, pid=2**31 - 1), mp.Region(PAGE, 1, 2**31 - 1)]
+    )
+    def test_a_process_that_is_none_is_told_whatever_the_size(self, what, node):
+        for call in (lambda: mp.where(what), lambda: mp.move(what, node)):
+            with pytest.raises(ProcessLookupError) as caught:
+                call()
+            assert caught.value.result.not_attempted == caught.value.result.pages
+
+    def test_an_error_keeps_no_array_alive(self):
+        gc.disable()
+        try:
+            a = np.ones(PAGE)
+            gone = weakref.ref(a)
+            with contextlib.suppress(mp.MovePagesError):
+                mp.move(a, 0, flags=64)
+            del a
+            assert gone() is None
+        finally:
+            gc.enable()
 
     def test_unknown_flag(self, node):
         with pytest.raises(mp.MovePagesError, match="flags=64") as caught:

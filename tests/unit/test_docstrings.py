@@ -4,6 +4,7 @@ import doctest
 import errno
 import importlib
 import inspect
+import mmap
 import pkgutil
 
 import numpy as np
@@ -20,7 +21,7 @@ MODULES = [
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name):
-    names = {**vars(mp), "np": np, "mp": mp, "errno": errno}
+    names = {**vars(mp), "np": np, "mp": mp, "errno": errno, "mmap": mmap}
     result = doctest.testmod(importlib.import_module(name), extraglobs=names)
     assert result.failed == 0
 

@@ -88,14 +88,34 @@ def test_ctrl_c_ends_move_with_a_result(a_while):
     assert result.failed + result.not_attempted == MANY
 
 
-def test_whatever_the_handler_raises_carries_the_outcome(long_query, a_while):
-    class OutOfTimeError(Exception):
-        pass
+class OutOfTimeError(ValueError):
+    """Also a class that refused arguments raise."""
 
+
+def test_whatever_the_handler_raises_carries_the_outcome(long_query, a_while):
     pages, status = long_query
     with interrupted_with(OutOfTimeError, a_while) as caught:
         mp.move_pages(pages, None, status)
     assert_true_prefix(status, caught.value.result)
+    assert any("move_pages" in entry.name for entry in caught.traceback)
+
+
+def test_an_interrupted_query_has_moved_nothing(long_query, a_while):
+    memory = np.ones(PAGE, np.uint8)
+    pages, status = np.full(MANY, memory.ctypes.data, np.uintp), long_query[1]
+    with interrupted_with(KeyboardInterrupt, a_while) as caught:
+        mp.move_pages(pages, None, status)
+    result = caught.value.result
+    assert (result.moved, result.failed) == (0, 0)
+    assert 0 < result.already_there == int((status >= 0).sum()) < MANY
+
+
+def test_where_interrupted_tells_of_all_its_pages(a_while):
+    with interrupted_with(KeyboardInterrupt, a_while) as caught:
+        mp.where(mp.Region(0, MANY * PAGE))
+    result = caught.value.result
+    assert (result.pages, result.moved) == (MANY, 0)
+    assert 0 < result.failed < MANY
 
 
 def test_other_threads_run_while_the_kernel_works(long_query, a_while):

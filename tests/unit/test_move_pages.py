@@ -175,8 +175,11 @@ class TestRefused:
         [
             ([1.5], TypeError),
             (["x"], TypeError),
-            ([-1], OverflowError),
-            ([2**64], OverflowError),
+            ([-1], ValueError),
+            ([2**64], ValueError),
+            ([True], TypeError),
+            (np.array(5, np.uintp), ValueError),
+            (bytearray(8), TypeError),
             (np.array([1.0]), TypeError),
             (np.array([True]), TypeError),
             (np.array([-1]), ValueError),
@@ -198,6 +201,8 @@ class TestRefused:
             (0.0, TypeError, "float"),
             ("0", TypeError, "str"),
             ([0.0] * 16, TypeError, "list"),
+            ([2**32] * 16, ValueError, "got 4294967296"),
+            ([False] * 16, TypeError, "a truth value"),
             (np.zeros(16), TypeError, "float64"),
             (np.full(16, 2**31), ValueError, "got 2147483648"),
             (np.zeros(15, np.int32), ValueError, "16 pages, got 15"),
@@ -213,6 +218,27 @@ class TestRefused:
     def test_pid_and_flags_are_ints(self, pages, name):
         with pytest.raises(TypeError, match=f"{name}: expected an int, got a float"):
             mp.move_pages(pages, **{name: 1.0})
+
+    @pytest.mark.parametrize("name", ["pages", "nodes", "status"])
+    def test_a_mask_is_not_for_the_kernel(self, pages, node, name):
+        given = {"pages": pages, "nodes": np.full(16, node), "status": np.zeros(16, np.int32)}
+        given[name] = np.ma.masked_array(given[name], mask=True)
+        with pytest.raises(TypeError, match=f"{name}: expected a plain array, got a masked one"):
+            mp.move_pages(**given)
+
+    @pytest.mark.parametrize("name", ["pid", "flags"])
+    def test_truth_values_are_no_ints(self, pages, name):
+        with pytest.raises(TypeError, match=f"{name}: expected an int, got a bool"):
+            mp.move_pages(pages, **{name: True})
+
+    def test_a_copied_input_may_not_lie_under_the_status_either(self, pages):
+        strided = np.repeat(pages, 2)[::2]
+        with pytest.raises(ValueError, match="pages and status share memory"):
+            mp.move_pages(strided, None, strided.base.view(np.int32)[: len(strided)])
+
+    def test_no_pages_still_need_a_node_that_is_one(self):
+        with pytest.raises(mp.MovePagesError, match="node 999 "):
+            mp.move_pages([], 999)
 
     def test_the_core_converts_nothing(self, pages):
         status = np.empty(len(pages), np.int32)
@@ -236,7 +262,6 @@ class TestFailedCalls:
         assert isinstance(error, ValueError)
         assert error.errno == errno.ENODEV
         assert f"node {bad} " in str(error)
-        assert "nothing has moved" in str(error)
         assert (error.status == NOT_ATTEMPTED).all()
         assert (error.result.pages, error.result.not_attempted) == (16, 16)
 

@@ -51,9 +51,10 @@ class TestMoveResult:
     @given(st.lists(STATUS, max_size=50))
     def test_of_a_status_array(self, statuses):
         status = np.array(statuses, np.int32)
-        r = result_of_status(status)
-        assert r.pages == len(status)
-        assert r.moved == (status >= 0).sum()
+        r = result_of_status(status, moving=True)
+        query = result_of_status(status, moving=False)
+        assert (r.pages, r.already_there, query.moved) == (len(status), None, 0)
+        assert r.moved == query.already_there == (status >= 0).sum()
         assert r.not_attempted == (status == mp.PageStatus.NOT_ATTEMPTED).sum()
         assert r.failed == r.pages - r.moved - r.not_attempted
         assert r.failures == {s: (status == s).sum() for s in {-2, -14, -16} & set(statuses)}

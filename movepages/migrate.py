@@ -1,0 +1,107 @@
+"""One slice of a move: asked for, moved where need be, looked at again where in doubt."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import MovePagesError, PageStatus
+from .hugepages import Folios, NodeArray, in_huge_pages
+from .syscall import move_pages
+from .tally import Slice
+from .targets import NOWHERE
+
+Indices = npt.NDArray[np.int64]
+
+
+def migrate_slice(part: Slice, wanted: NodeArray, pid: int, flags: int) -> None:
+    """Move one slice; what `part` says is true whatever is raised."""
+    _Migration(part, wanted, pid, flags).run()
+
+
+class _Migration:
+    def __init__(self, part: Slice, wanted: NodeArray, pid: int, flags: int) -> None:
+        self.part, self.pid, self.flags = part, pid, flags
+        self.folios = Folios.find(part.addresses, pid)
+        self.target, part.overruled = self.folios.settle(wanted)
+        self.pages = part.addresses[self.folios.starts]
+
+    def run(self) -> None:
+        before = move_pages(self.pages, pid=self.pid, flags=self.flags)
+        # Absent then and absent now: restored, with nothing to do.
+        there = (before == self.target) | ((self.target == NOWHERE) & (before < 0))
+        asked = (before >= 0) & ~there
+        status = np.where(asked, PageStatus.NOT_ATTEMPTED, before).astype(np.int32)
+        self._tell(status, there)
+        todo = np.flatnonzero(asked & (self.target != NOWHERE))
+        if len(todo) == 0:
+            return
+        # The kernel moves up to 512 pages with one TLB flush, until the target changes.
+        todo = todo[np.argsort(self.target[todo], kind="stable")]
+        outcome = np.full(len(todo), PageStatus.NOT_ATTEMPTED, np.int32)
+        whole = False
+        try:
+            move_pages(self.pages[todo], self.target[todo], outcome, pid=self.pid, flags=self.flags)
+            whole = True
+        finally:
+            status[todo] = outcome
+            self._tell(status, there)
+            self._look_again(todo, go_on=whole)
+
+    def _tell(self, status: NodeArray, there: npt.NDArray[np.bool_]) -> None:
+        self.part.status[:] = np.repeat(status, self.folios.counts)
+        self.part.there[:] = np.repeat(there, self.folios.counts)
+
+    def _look_again(self, todo: Indices, *, go_on: bool) -> None:
+        """Hold against the kernel what a huge page can have made untrue."""
+        target = np.repeat(self.target, self.folios.counts)
+        if self.target[todo[0]] != self.target[todo[-1]] or len(todo) < len(self.pages):
+            self._confirm(target)
+        split = self._split(todo)
+        if len(split):
+            self._one_by_one(split, target, go_on=go_on)
+
+    def _confirm(self, target: NodeArray) -> None:
+        """Ask for all that seems in place: a folio nobody knew of can have gone elsewhere."""
+        part, several = self.part, len(np.unique(self.target[self.target != NOWHERE])) > 1
+        if not several:
+            return
+        placed = np.flatnonzero((part.status >= 0) & (target != NOWHERE))
+        now = self._ask(placed)
+        gone = placed[now != target[placed]]
+        part.there[gone] = False
+        part.status[gone] = np.minimum(now[now != target[placed]], PageStatus.EBUSY)
+
+    def _split(self, todo: Indices) -> Indices:
+        """Return the pages of huge pages that were to move and are huge no more."""
+        several = np.zeros(len(self.pages), bool)
+        several[todo] = self.folios.counts[todo] > 1
+        if not several.any():
+            return np.empty(0, np.int64)
+        pieces = np.repeat(several, self.folios.counts)
+        return np.flatnonzero(pieces & ~in_huge_pages(self.part.addresses, self.pid))
+
+    def _one_by_one(self, pieces: Indices, target: NodeArray, *, go_on: bool) -> None:
+        """Settle the pieces of huge pages that the kernel split, a full node being the reason."""
+        part = self.part
+        now = self._ask(pieces)
+        placed = now == target[pieces]
+        # What was said of the whole holds for a piece that did not move, unless it was success.
+        said = np.where(part.status[pieces] >= 0, PageStatus.EBUSY, part.status[pieces])
+        part.status[pieces] = np.where(placed | (now < 0), now, said)
+        left = pieces[~placed & (now >= 0)]
+        if go_on and len(left):
+            outcome = np.full(len(left), PageStatus.NOT_ATTEMPTED, np.int32)
+            try:
+                move_pages(
+                    part.addresses[left], target[left], outcome, pid=self.pid, flags=self.flags
+                )
+            finally:
+                part.status[left] = outcome
+
+    def _ask(self, pages: Indices) -> NodeArray:
+        """Ask where pages are; of a process that is no more, nothing is known."""
+        try:
+            return move_pages(self.part.addresses[pages], pid=self.pid, flags=self.flags)
+        except MovePagesError:
+            return np.full(len(pages), PageStatus.NOT_ATTEMPTED, np.int32)

@@ -1,0 +1,151 @@
+"""move() on huge pages: one page each, whatever the target, and reported as they end up."""
+
+import platform
+import time
+from threading import Timer
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from movepages import execute
+from support import memory, nodes, witness
+from support.pins import pinned
+
+MIB = 1 << 20
+# From then on the page tables tell where the huge pages are.
+KNOWN = tuple(map(int, platform.release().split(".")[:2])) >= (6, 7)
+
+
+@pytest.fixture
+def here_and_there(two_nodes):
+    return two_nodes
+
+
+@pytest.fixture
+def huge(here_and_there, huge_page_size):
+    def make(count):
+        a = memory.anonymous(count * huge_page_size, node=here_and_there[0], huge=True)
+        assert witness.huge_bytes(a) == a.nbytes
+        return a
+
+    return make
+
+
+def assert_true(r, array, before, target):
+    """Hold a result, page by page and in its counts, against the witness."""
+    found = witness.nodes_of(memory.pages_of(array))
+    status = r.status
+    assert np.array_equal(status[status >= 0], found[status >= 0])
+    on_target = int((status >= 0).sum())
+    assert r.moved == int((status >= 0).sum() - ((status >= 0) & (found == before)).sum())
+    assert r.moved + r.already_there == on_target
+    # What is called a failure is not where it was wanted.
+    assert not (found[status < 0] == target[status < 0]).any()
+    assert r.overruled == int(((status >= 0) & (found != target)).sum())
+
+
+@pytest.mark.parametrize("pattern", ["alternate", "halves", "one page", "thirds"])
+def test_a_target_that_cuts_through_huge_pages(here_and_there, huge, pattern):
+    here, there = here_and_there
+    a = huge(3)
+    pages = len(memory.pages_of(a))
+    size = pages // 3
+    index = np.arange(pages)
+    target = np.where(
+        {
+            "alternate": index % 2 == 1,
+            "halves": index % size >= size // 2,
+            "one page": index == size + 7,
+            "thirds": index % 3 > 0,
+        }[pattern],
+        there,
+        here,
+    ).astype(np.int32)
+    before = witness.nodes_of(memory.pages_of(a))
+    memory_before = a[:: memory.PAGE].copy()
+    r = mp.move(a, target)
+    assert_true(r, a, before, target)
+    assert np.array_equal(a[:: memory.PAGE], memory_before)
+    if KNOWN:
+        assert witness.huge_bytes(a) == a.nbytes
+        assert r.ok
+        most = there if pattern == "thirds" else here
+        assert (witness.nodes_of(memory.pages_of(a)) == most).all()
+        assert r.overruled == int((target != most).sum())
+
+
+def test_a_huge_page_across_the_border_of_two_slices(here_and_there, huge, monkeypatch):
+    here, there = here_and_there
+    a = huge(4)
+    pages = len(memory.pages_of(a))
+    monkeypatch.setattr(execute, "SLICE_PAGES", pages // 4 + 100)
+    before = witness.nodes_of(memory.pages_of(a))
+    target = np.where(np.arange(pages) < pages // 4 + 100, there, here).astype(np.int32)
+    r = mp.move(a, target)
+    assert_true(r, a, before, target)
+    if KNOWN:
+        assert (r.moved, r.overruled) == (pages // 4, 100)
+    r = mp.move(a, there)
+    assert r.moved + r.already_there == r.pages
+    assert (witness.nodes_of(memory.pages_of(a)) == there).all()
+
+
+def test_an_odd_piece_of_an_array_takes_its_huge_pages_along(here_and_there, huge):
+    _, there = here_and_there
+    a = huge(3)
+    part = a[5 * memory.PAGE : -7 * memory.PAGE]
+    r = mp.move(part, there)
+    assert (r.moved, r.ok) == (r.pages, True)
+    assert (witness.nodes_of(memory.pages_of(part)) == there).all()
+
+
+def test_back_to_small_pages_from_huge_ones(here_and_there, huge_page_size):
+    """A placement that cuts through huge pages which have come since."""
+    here, there = here_and_there
+    a = memory.anonymous(huge_page_size, node=here)
+    index = np.arange(len(memory.pages_of(a)))
+    mp.move(a, np.where(index % 2, there, here)).raise_for_status()
+    before = mp.where(a)
+    again = memory.anonymous(huge_page_size, node=here, huge=True)
+    target = before.status
+    r = mp.move(again, before)
+    assert_true(r, again, np.full(len(index), here), target)
+
+
+def test_a_pin_that_ends_during_the_call(here_and_there, huge):
+    """One piece is busy at first, and a later piece takes the page along."""
+    _, there = here_and_there
+    a = huge(1)
+    pages = memory.pages_of(a)
+    held = pinned(pages[3])
+    held.__enter__()
+    release = Timer(0.15, held.__exit__, (None, None, None))
+    release.start()
+    try:
+        status = mp.move_pages(pages, there)
+    finally:
+        release.join()
+    found = witness.nodes_of(pages)
+    assert np.array_equal(status >= 0, found == there)
+
+
+def test_a_node_that_fills_up_with_huge_pages(here_and_there, huge_page_size):
+    here, _ = here_and_there
+    small = min(nodes.allowed(), key=nodes.free_bytes)
+    size = nodes.free_bytes(small) + 64 * MIB
+    if small == here or nodes.free_bytes(here) < size + 200 * MIB:
+        pytest.skip("needs a node much smaller than the first, such as one of 256 MiB")
+    a = memory.anonymous(size, node=here, huge=True)
+    # Every page holds something: the kernel takes an empty one out when it splits a huge page.
+    a[:: memory.PAGE] = 1
+    start = time.monotonic()
+    try:
+        r = mp.move(a, small)
+    except MemoryError as full:
+        r = full.result
+    assert time.monotonic() - start < 120
+    found = witness.nodes_of(memory.pages_of(a))
+    assert r.moved + r.already_there == int((found == small).sum()) > 0
+    assert r.failed + r.not_attempted == int((found == here).sum()) > 0
+    assert np.array_equal(r.status == small, found == small)
