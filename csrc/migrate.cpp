@@ -273,23 +273,31 @@ class Driver {
         which[pending] = k;
         again[pending] = pages[k];
         nodes[pending] = wanted(i);
-        status[pending++] = kNotAttempted;
+        ++pending;
       }
       if (pending == 0) return 0;
-      const long ret = call(pending, again, nodes, status);
-      if (ret < 0 && ret != -ENOMEM) return ret;
-      if (ret == -ENOMEM) outcome_.error = ret;
-      std::int32_t found[kRecheck];
-      const long asked = query(again, pending, found);
-      if (asked != 0) return asked;
+      if (tries > 0) {
+        const long ret = query(again, pending, status);
+        if (ret != 0) return ret;
+      }
+      Kernel plain = kernel_;
+      plain.hides_pages = nullptr;
+      const Target target = {nodes, 0};
+      const Request request = {request_.pid, pending, again, &target, status, request_.flags};
+      const Outcome outcome = Driver(request, Pause(), plain).run();
+      ++calls_;
+      if (outcome.error == -ENOMEM) outcome_.error = outcome.error;
       const bool last = tries + 1 == kRetriesOfHidden;
       for (std::size_t k = 0; k < pending; ++k) {
-        now[which[k]] = found[k];
-        if (found[k] == nodes[k] || (looks_absent(status[k]) && !last)) continue;
-        // Seen, and still not moved: from here on it is a page like any other in a failed batch.
-        std::int32_t& said = request_.status[index[which[k]]];
-        said = status[k] == -EACCES ? -EACCES : ret == -ENOMEM ? -ENOMEM : -EBUSY;
+        const std::size_t i = index[which[k]];
+        if (status[k] == nodes[k]) {
+          now[which[k]] = status[k];
+        } else if (!looks_absent(status[k]) || last) {
+          // Seen, and still not moved, it is a page like any other; hidden each time, it is busy.
+          request_.status[i] = looks_absent(status[k]) ? -EBUSY : status[k];
+        }
       }
+      if (outcome.error != 0 && outcome.error != -ENOMEM) return outcome.error;
     }
     return 0;
   }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from operator import index
+from typing import TYPE_CHECKING, SupportsIndex
 
 from . import _core
 
@@ -54,12 +55,13 @@ class PageStatus(IntEnum):
     @classmethod
     def _missing_(cls, value: object) -> PageStatus | None:
         # A kernel to come may answer with an errno that none has used so far.
-        if not isinstance(value, int) or not -4096 < value < 0:
+        # numpy's integers too, as they are what a status array holds.
+        if not isinstance(value, SupportsIndex) or not -4096 < (number := index(value)) < 0:
             return None
-        member = int.__new__(cls, value)
-        member._name_ = errno.errorcode.get(-value, f"ERRNO_{-value}")
-        member._value_ = value
-        member.meaning = os.strerror(-value)
+        member = int.__new__(cls, number)
+        member._name_ = errno.errorcode.get(-number, f"ERRNO_{-number}")
+        member._value_ = number
+        member.meaning = os.strerror(-number)
         member.remedy = "see the manual page move_pages(2)"
         return member
 

@@ -1,0 +1,145 @@
+// The kernel's side of move_pages(2) in plain C++: do_pages_move() and do_pages_stat() of
+// mm/migrate.c over pages that are a few numbers each. What it keeps besides, an entry's fate, is
+// the truth that the driver has to find out from statuses alone.
+#pragma once
+
+#include <cerrno>
+#include <climits>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "../../csrc/migrate.hpp"
+
+namespace model {
+
+constexpr int kNodes = 4;
+constexpr int kPinned = INT_MAX;
+constexpr int kMove = 2;
+constexpr int kMoveAll = 4;
+
+struct Folio {
+  std::int32_t node = 0;
+  std::size_t first = 0;  // page
+  std::size_t size = 1;   // pages
+  int failures = 0;       // how many migrations will still fail
+  bool hugetlb = false;
+  bool isolable = true;  // false: vdso, io_uring ring
+  bool isolated = false;
+  int moves = 0;          // how often it migrated
+  bool troubled = false;  // a migration of it failed
+};
+
+struct Page {
+  std::size_t folio = 0;
+  std::int32_t error = 0;  // -ENOENT: absent, -EFAULT: no mapping
+  bool shared = false;     // counted by piece, as up to 6.8
+  bool hinting = false;    // under a NUMA hinting fault: before 6.6 answered as if it were absent
+  int hidings = 0;         // how often it will be put under another before a moving call
+};
+
+// In what the versions differ.
+struct Version {
+  std::int32_t absent = -ENOENT;
+  bool hugetlb_tail_refused = false;
+  bool splits_when_full = true;
+  bool hides_pages = false;
+};
+constexpr Version k6_1 = {-EFAULT, true, false, true};
+constexpr Version k6_12 = {};
+
+enum class Fate {
+  kUntried,  // or busy behind a batch that found the node full, perhaps for its folio was in it
+  kQueued,
+  kThere,     // already on the wanted node
+  kRefused,   // a status with an errno
+  kMoved,     // its batch succeeded
+  kFailed,    // its batch failed for N > 0 folios
+  kNoMemory,  // its batch failed with ENOMEM
+  kHidden,    // its batch failed and the call returned another error
+};
+
+struct Entry {
+  Fate fate = Fate::kUntried;
+  std::int32_t refusal = 0;  // with kRefused
+};
+
+class Kernel {
+ public:
+  explicit Kernel(Version version = k6_12);
+  ~Kernel();
+  Kernel(const Kernel&) = delete;
+  Kernel& operator=(const Kernel&) = delete;
+
+  // Adds a folio and returns the address of its first page.
+  std::uintptr_t add(const Folio& folio);
+  std::uintptr_t add_absent() { return add_error(version.absent); }
+  std::uintptr_t add_error(std::int32_t error);
+  Page& page(std::uintptr_t address) { return pages_[index_of(address)]; }
+  Folio& folio(std::uintptr_t address) { return folios_[page(address).folio]; }
+  // What a query answers, and where the page is in truth.
+  std::int32_t stat(std::uintptr_t address) const;
+  std::int32_t truth(std::uintptr_t address) const;
+  void hide(std::uintptr_t address, int times);
+  std::int32_t reveal(std::uintptr_t address, std::int32_t status);
+  static std::uintptr_t piece(std::uintptr_t address, std::size_t k) { return address + 4096 * k; }
+
+  // Names the entries whose fate is kept: calls are recognised by where their pages lie.
+  void watch(const std::vector<std::uintptr_t>& pages);
+  static movepages::Kernel table();
+
+  long move_pages(int pid, std::size_t count, const std::uintptr_t* pages,
+                  const std::int32_t* nodes, std::int32_t* status, int flags);
+  bool allowed_nodes(movepages::NodeMask& mask) const;
+
+  Version version;
+  long free[kNodes];
+  long freed_per_call = 0;  // what others give back on every node meanwhile
+  bool has_memory[kNodes] = {true, true, true, true};
+  bool in_cpuset[kNodes] = {true, true, true, true};  // of the process whose pages these are
+  bool nodes_known = true;
+  bool privileged = true;
+  long fails_from = LONG_MAX;  // this call and fails_for in all answer fails_with
+  long fails_for = LONG_MAX;
+  long fails_with = -ESRCH;
+  long eintr_every = 0;
+  long query_fails_from = LONG_MAX;       // the same, counting queries alone
+  std::vector<std::uintptr_t> vanishing;  // pages freed before the next query
+  int pid = 0;                            // which every call has to name
+  std::int64_t clock_ns = 1;
+  std::int64_t call_ns = 155'000;
+  std::int64_t page_ns = 1'000;
+  std::int64_t query_ns = 1'000;
+
+  long calls = 0;
+  long moving_calls = 0;
+  long call_limit = LONG_MAX;
+  long error = 0;          // the last -errno that a call gave, EINTR of eintr_every left out
+  bool no_memory = false;  // some call gave ENOMEM
+  bool lost = false;       // some call gave fails_with
+  long retried = 0;        // entries tried although they had been
+  std::vector<Entry> entries;
+
+ private:
+  struct Call;
+  struct Batch;
+
+  std::size_t index_of(std::uintptr_t address) const { return address / 4096 - 1; }
+  long answer(std::size_t count, const std::uintptr_t* pages, const std::int32_t* nodes,
+              std::int32_t* status, int flags);
+  long do_pages_move(const Call& call);
+  long refused_node(std::int32_t node) const;
+  long queue(const Call& call, std::size_t i, Batch& batch);
+  long flush(const Call& call, Batch& batch, std::size_t end);
+  long migrate(const Batch& batch);
+  bool migrate_one(Folio& folio, std::int32_t node);
+  void split(std::size_t folio, std::vector<std::size_t>& pieces);
+  void set_fate(const Call& call, std::size_t i, Entry to);
+
+  std::vector<Folio> folios_;
+  std::vector<Page> pages_;
+  std::vector<std::size_t> hinting_;
+  const std::uintptr_t* watched_ = nullptr;
+};
+
+}  // namespace model

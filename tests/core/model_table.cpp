@@ -1,0 +1,56 @@
+// The model where the driver expects the kernel.
+#include <algorithm>
+
+#include "../../csrc/hidden.hpp"
+#include "check.hpp"
+#include "model_kernel.hpp"
+
+namespace model {
+namespace {
+
+Kernel* current = nullptr;  // movepages::Kernel carries no context
+
+long call_move_pages(int pid, std::size_t count, const std::uintptr_t* pages,
+                     const std::int32_t* nodes, std::int32_t* status, int flags) noexcept {
+  return current->move_pages(pid, count, pages, nodes, status, flags);
+}
+
+bool call_allowed_nodes(movepages::NodeMask& mask) noexcept { return current->allowed_nodes(mask); }
+
+bool call_hides_pages() noexcept { return current->version.hides_pages; }
+
+std::int64_t call_now_ns() noexcept { return current->clock_ns; }
+
+}  // namespace
+
+Kernel::Kernel(Version which) : version(which) {
+  std::fill_n(free, kNodes, LONG_MAX / 2);
+  CHECK(current == nullptr);
+  current = this;
+}
+
+Kernel::~Kernel() { current = nullptr; }
+
+movepages::Kernel Kernel::table() {
+  movepages::Kernel calls = {};
+  calls.move_pages = call_move_pages;
+  calls.allowed_nodes = call_allowed_nodes;
+  calls.now_ns = call_now_ns;
+  calls.hides_pages = call_hides_pages;
+  return calls;
+}
+
+}  // namespace model
+
+// In place of csrc/hidden.cpp, which asks the page tables of this very process.
+namespace movepages {
+
+HiddenPages::~HiddenPages() = default;
+
+std::int32_t HiddenPages::reveal(std::uintptr_t page, std::int32_t status) noexcept {
+  return model::current->reveal(page, status);
+}
+
+bool kernel_hides_pages() noexcept { return false; }
+
+}  // namespace movepages

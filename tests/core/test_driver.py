@@ -1,0 +1,58 @@
+"""The driver in front of a model of the kernel: compiled with sanitizers, run as a program."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+SOURCES = [*sorted(HERE.glob("*.cpp")), HERE.parents[1] / "csrc" / "migrate.cpp"]
+STRICT = ["-std=c++17", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
+SANITIZED = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+CALLS = os.environ.get("MOVEPAGES_DRIVER_CALLS", "60000")
+SEED = os.environ.get("MOVEPAGES_DRIVER_SEED", "1")
+
+pytestmark = pytest.mark.host
+
+
+def run(command: list[str | Path]) -> str:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        line = " ".join(map(str, command))
+        pytest.fail(f"{line}\nexit status {done.returncode}\n{done.stdout}", pytrace=False)
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[str]], Path]:
+    compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
+    if not compiler:
+        pytest.skip("needs a C++ compiler, there is no c++ and no g++")
+
+    def build_with(options: list[str]) -> Path:
+        program = tmp_path_factory.mktemp("core") / "test_driver"
+        run([*compiler.split(), *STRICT, *options, *SOURCES, "-o", program])
+        return program
+
+    return build_with
+
+
+@pytest.fixture(scope="module")
+def sanitized(build: Callable[[list[str]], Path]) -> Path:
+    return build(SANITIZED)
+
+
+def test_each_fact_of_the_kernel(sanitized):
+    assert "ok EINTR is retried" in run([sanitized])
+
+
+def test_random_calls_tell_the_truth(sanitized):
+    assert f"{CALLS} calls from seed {SEED}" in run([sanitized, "campaign", CALLS, SEED])
+
+
+def test_more_pages_than_an_int_counts(build):
+    output = run([build(["-O3"]), "many"])
+    assert output.splitlines() == [f"ok {what} 2147680273 pages" for what in ("moved", "asked for")]

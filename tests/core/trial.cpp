@@ -1,0 +1,133 @@
+#include "trial.hpp"
+
+#include <algorithm>
+
+#include "check.hpp"
+
+using model::Fate;
+using movepages::kNotAttempted;
+
+namespace {
+
+constexpr std::int64_t kSliceNs = 25'000'000;
+
+// Why a page is not where it was wanted, as far as its entry can tell.
+std::int32_t reason(model::Entry entry) {
+  if (entry.fate == Fate::kRefused) return entry.refusal;
+  return entry.fate == Fate::kNoMemory ? -ENOMEM : -EBUSY;
+}
+
+}  // namespace
+
+std::vector<std::uintptr_t> small_pages(model::Kernel& kernel, std::size_t count) {
+  std::vector<std::uintptr_t> pages(count);
+  for (std::uintptr_t& page : pages) page = kernel.add({});
+  return pages;
+}
+
+std::vector<std::uintptr_t> pieces(model::Kernel& kernel, const model::Folio& folio) {
+  std::vector<std::uintptr_t> pages(folio.size);
+  const std::uintptr_t head = kernel.add(folio);
+  for (std::size_t k = 0; k < pages.size(); ++k) pages[k] = model::Kernel::piece(head, k);
+  return pages;
+}
+
+bool Trial::asked(void* context) noexcept {
+  auto& trial = *static_cast<Trial*>(context);
+  CHECK(!trial.stopped_);
+  CHECK(trial.kernel.clock_ns - trial.last_pause_ns_ >= kSliceNs);
+  trial.last_pause_ns_ = trial.kernel.clock_ns;
+  trial.stopped_ = trial.pauses++ == trial.pause_after;
+  trial.moving_calls_when_stopped_ = trial.kernel.moving_calls;
+  return trial.stopped_;
+}
+
+void Trial::run() {
+  kernel.watch(pages);
+  kernel.pid = pid;
+  kernel.calls = kernel.moving_calls = kernel.retried = kernel.error = 0;
+  kernel.lost = kernel.no_memory = false;
+  pauses = 0;
+  stopped_ = false;
+  last_pause_ns_ = kernel.clock_ns;
+  // Each moving call gets past one entry at least, and few are tried or asked for again.
+  kernel.call_limit = 2 * (8 * static_cast<long>(pages.size()) + 32);
+  status.assign(pages.size(), 77);
+  const movepages::Target target = {each.empty() ? nullptr : each.data(), all};
+  const movepages::Request request = {
+      pid, pages.size(), pages.data(), moves ? &target : nullptr, status.data(), flags};
+  outcome = movepages::move_pages(request, {asked, this}, model::Kernel::table());
+  check_outcome();
+  if (!moves) return check_query();
+  for (std::size_t i = 0; i < pages.size(); ++i) check_page(i);
+}
+
+void Trial::check_outcome() const {
+  CHECK(outcome.interrupted == stopped_);
+  if (stopped_) CHECK(kernel.moving_calls == moving_calls_when_stopped_);
+  CHECK(kernel.retried == 0);
+  if (outcome.rejected) {
+    CHECK(kernel.calls == 0);
+    CHECK(outcome.error == -EINVAL || outcome.error == -ENODEV);
+    for (const std::int32_t value : status) CHECK(value == kNotAttempted);
+  } else {
+    CHECK(outcome.error == kernel.error);
+  }
+}
+
+void Trial::check_query() const {
+  CHECK(kernel.moving_calls == 0);
+  bool untold = false;
+  for (std::size_t i = 0; i < pages.size(); ++i) {
+    if (status[i] == kNotAttempted) {
+      CHECK(outcome.error != 0 || outcome.interrupted);
+      untold = true;
+    } else {
+      CHECK(!untold);
+      CHECK(status[i] == place(i));
+    }
+  }
+  if (outcome.error == 0 && !outcome.interrupted) CHECK(!untold);
+}
+
+// What the driver can find out. Of another process it cannot reveal a page.
+std::int32_t Trial::place(std::size_t i) const {
+  return pid == 0 && kernel.version.hides_pages ? kernel.truth(pages[i]) : kernel.stat(pages[i]);
+}
+
+bool Trial::nothing_keeps(std::size_t i) const {
+  if (place(i) < 0 || !each.empty() || kernel.free[all] < LONG_MAX / 4) return false;
+  const model::Page& page = kernel.page(pages[i]);
+  const model::Folio& folio = kernel.folio(pages[i]);
+  const bool shared = page.shared && !(flags & model::kMoveAll);
+  return !shared && page.hidings == 0 && !folio.troubled && folio.isolable && !folio.hugetlb;
+}
+
+void Trial::check_page(std::size_t i) const {
+  const std::int32_t said = status[i];
+  const std::int32_t now = place(i);
+  const bool arrived = now == wanted(i);
+  const model::Entry entry = kernel.entries[i];
+  const bool tried = entry.fate != Fate::kUntried && entry.fate != Fate::kHidden;
+  const bool ended =
+      (outcome.error != 0 && outcome.error != -ENOMEM) || outcome.interrupted || outcome.rejected;
+  check::page = {i, said, now, wanted(i), static_cast<int>(entry.fate)};
+  CHECK(entry.fate != Fate::kQueued);
+  CHECK(tried || ended);
+  if (said == kNotAttempted) {
+    // A tried page goes without an answer only where the kernel stopped giving any.
+    CHECK(ended);
+    if (tried || (entry.fate == Fate::kHidden && arrived)) CHECK(kernel.lost);
+  } else if (arrived) {
+    CHECK(said == now);
+  } else if (now >= 0 && entry.refusal == -ENOENT) {
+    // Hidden at its turn; what came of the turns it got instead is not kept.
+    CHECK(said == -EBUSY || said == -EACCES || said == -ENOMEM || (ended && said == -ENOENT));
+  } else {
+    CHECK(tried);
+    // A page that moved may have been where it was wanted until another entry carried it away.
+    const bool carried = now >= 0 && kernel.folio(pages[i]).moves > 0;
+    CHECK(said == (now < 0 ? now : reason(entry)) || (carried && said == -EBUSY));
+  }
+  if (!ended && nothing_keeps(i)) CHECK(arrived);
+}
