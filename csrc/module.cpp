@@ -106,15 +106,21 @@ int to_int(py::handle given, const char* name, int beyond) {
   return fits ? static_cast<int>(value) : beyond;
 }
 
-// Signals reach Python code in the main thread alone, so other threads need not wait for the GIL.
-bool signal_raised(void*) noexcept {
-  if (::syscall(SYS_gettid) != ::getpid()) return false;
+// Whether a signal handler raised, or the caller's `pause`, if there is one. Signals reach Python
+// code in the main thread alone, so without a `pause` other threads need not wait for the GIL.
+bool raised(void* pause) noexcept {
+  auto* call = static_cast<PyObject*>(pause);
+  if (call == Py_None && ::syscall(SYS_gettid) != ::getpid()) return false;
   const py::gil_scoped_acquire gil;
-  return PyErr_CheckSignals() != 0;
+  if (PyErr_CheckSignals() != 0) return true;
+  if (call == Py_None) return false;
+  PyObject* answer = PyObject_CallNoArgs(call);
+  Py_XDECREF(answer);
+  return answer == nullptr;
 }
 
 // None for a clean call; (errno, index of the refused node or -1) for one that failed; for one that
-// a signal ended, what its handler raised: returned, so that nobody takes it for a refusal.
+// a signal or `pause` ended, what was raised: returned, so that nobody takes it for a refusal.
 py::object to_python(const Outcome& outcome) {
   if (outcome.interrupted) {
     const py::error_already_set raised;
@@ -130,7 +136,7 @@ py::object to_python(const Outcome& outcome) {
 }
 
 py::object move_pages(const py::object& pages, const py::object& nodes, const py::object& status,
-                      const py::object& pid, const py::object& flags) {
+                      const py::object& pid, const py::object& flags, const py::object& pause) {
   // First of all, as they may run code of the caller's.
   Request request;
   request.pid = to_int(pid, "pid", -1);
@@ -158,11 +164,11 @@ py::object move_pages(const py::object& pages, const py::object& nodes, const py
   request.target = nodes.is_none() ? nullptr : &target;
   request.status = static_cast<std::int32_t*>(status_array.mutable_data());
 
-  const Pause pause = {signal_raised, nullptr};
+  const Pause interrupt = {raised, pause.ptr()};
   Outcome outcome;
   {
     const py::gil_scoped_release release;
-    outcome = movepages::move_pages(request, pause, movepages::kRealKernel);
+    outcome = movepages::move_pages(request, interrupt, movepages::kRealKernel);
   }
   return to_python(outcome);
 }
@@ -226,7 +232,8 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.attr("MAX_NODES") = movepages::kMaxNodes;
   module.attr("NOT_ATTEMPTED") = movepages::kNotAttempted;
   module.def("move_pages", &move_pages, "pages"_a, "nodes"_a, "status"_a, "pid"_a, "flags"_a,
-             "Query or move; None, or (errno, index of the refused node or -1).");
+             "pause"_a,
+             "Query or move; None, (errno, index of the refused node or -1), or what was raised.");
   module.def(
       "allowed_nodes", &allowed_nodes,
       "Nodes with memory that the cpuset of this thread allows; None where a sandbox hides it.");

@@ -2,14 +2,18 @@
 
 from .arrays import move, where
 from .buffers import Region
+from .control import RetryPolicy
 from .errors import (
+    MovePagesCancelledError,
     MovePagesError,
     MovePagesInterruptedError,
     MovePagesLookupError,
     MovePagesMemoryError,
     MovePagesPermissionError,
+    MovePagesTimeoutError,
     MovePagesUnsupportedError,
     MovePagesValueError,
+    MovePagesWarning,
     PageStatus,
 )
 from .placement import Placement
@@ -25,19 +29,23 @@ __all__ = [
     "MPOL_MF_MOVE_ALL",
     "Check",
     "HugePagePool",
+    "MovePagesCancelledError",
     "MovePagesError",
     "MovePagesInterruptedError",
     "MovePagesLookupError",
     "MovePagesMemoryError",
     "MovePagesPermissionError",
+    "MovePagesTimeoutError",
     "MovePagesUnsupportedError",
     "MovePagesValueError",
+    "MovePagesWarning",
     "MoveResult",
     "Node",
     "PageStatus",
     "Placement",
     "Preflight",
     "Region",
+    "RetryPolicy",
     "Topology",
     "TopologyError",
     "mempolicy_nodes",

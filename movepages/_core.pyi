@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,6 +14,7 @@ def move_pages(
     status: npt.NDArray[np.int32],
     pid: int,
     flags: int,
+    pause: Callable[[], object] | None,
 ) -> tuple[int, int] | BaseException | None: ...
 def mempolicy_nodes(pages: npt.NDArray[np.uintp]) -> npt.NDArray[np.int32]: ...
 def allowed_nodes() -> list[int] | None: ...

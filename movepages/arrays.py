@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import Literal
+
 from . import execute
 from .buffers import describe
+from .control import Control, Progress, RetryPolicy
+from .errors import MovePagesError, MovePagesWarning
 from .placement import Placement
 from .result import MoveResult
 from .syscall import MPOL_MF_MOVE
@@ -45,7 +50,17 @@ def where(a: object) -> Placement:
     return execute.survey(describe(a))
 
 
-def move(a: object, target: MoveTarget, *, flags: int = MPOL_MF_MOVE) -> MoveResult:
+def move(
+    a: object,
+    target: MoveTarget,
+    *,
+    flags: int = MPOL_MF_MOVE,
+    retry: RetryPolicy | None = None,
+    on_conflict: Literal["majority", "raise"] = "majority",
+    on_error: Literal["raise", "warn"] = "raise",
+    progress: Progress | None = None,
+    deadline: float | None = None,
+) -> MoveResult:
     """Move the pages of `a` to other NUMA nodes; its contents and address stay the same.
 
     Parameters
@@ -57,6 +72,18 @@ def move(a: object, target: MoveTarget, *, flags: int = MPOL_MF_MOVE) -> MoveRes
         which brings every page back.
     flags : int, default MPOL_MF_MOVE
         MPOL_MF_MOVE_ALL also moves pages that other processes map, and needs CAP_SYS_NICE.
+    retry : RetryPolicy, optional
+        Which pages that failed get another turn; by default those that are busy, twice.
+    on_conflict : {"majority", "raise"}
+        What to do with a target that cuts through a huge page: send it where most of its pages were
+        to go, or refuse before anything moves. Seen from Linux 6.7 on.
+    on_error : {"raise", "warn"}
+        For a call that failed as a whole: raise, or give a `MovePagesWarning` and return what was
+        done.
+    progress : callable, optional
+        Called as ``progress(pages_done, pages)`` about every 25 ms; returning False ends the move.
+    deadline : float, optional
+        Seconds after which the move ends.
 
     Returns
     -------
@@ -70,7 +97,8 @@ def move(a: object, target: MoveTarget, *, flags: int = MPOL_MF_MOVE) -> MoveRes
         `a` exposes no memory, or `target` is not a node or a node for each page. Nothing has moved.
     MovePagesError
         A call failed as a whole: a node that does not exist or is not allowed, a full node, no
-        permission, no such process. ``.result`` tells what was done by then.
+        permission, no such process, the deadline (also a TimeoutError), cancelled by `progress`.
+        ``.result`` tells what was done by then.
     KeyboardInterrupt
         On Ctrl-C, with the partial outcome as ``.result``.
 
@@ -87,7 +115,21 @@ def move(a: object, target: MoveTarget, *, flags: int = MPOL_MF_MOVE) -> MoveRes
     >>> r.moved + r.already_there + r.failed + r.not_attempted == r.pages
     True
     """
+    _refuse_unknown("on_conflict", on_conflict, ("majority", "raise"))
+    _refuse_unknown("on_error", on_error, ("raise", "warn"))
     footprint = describe(a)
-    return execute.migrate(
-        footprint, as_target(target, footprint.pages, footprint.page_size), flags
-    )
+    nodes = as_target(target, footprint.pages, footprint.page_size)
+    control = Control(footprint.pages, retry or RetryPolicy(), deadline, progress)
+    may_overrule = on_conflict == "majority"
+    try:
+        return execute.migrate(footprint, nodes, flags, control, may_overrule=may_overrule)
+    except MovePagesError as error:
+        if on_error == "raise" or error.result is None:
+            raise
+        warnings.warn(f"{error.strerror} ({error.result})", MovePagesWarning, stacklevel=2)
+        return error.result
+
+
+def _refuse_unknown(name: str, given: str, known: tuple[str, ...]) -> None:
+    if given not in known:
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, known))}, got {given!r}")

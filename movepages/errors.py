@@ -167,6 +167,18 @@ class MovePagesInterruptedError(MovePagesError, InterruptedError):
     """EINTR: a signal came while the other process was being looked up."""
 
 
+class MovePagesTimeoutError(MovePagesError, TimeoutError):
+    """ETIMEDOUT: the deadline of a move has passed."""
+
+
+class MovePagesCancelledError(MovePagesError):
+    """ECANCELED: the progress callback ended a move."""
+
+
+class MovePagesWarning(RuntimeWarning):
+    """A move that failed as a whole, where ``on_error="warn"`` lets the program go on."""
+
+
 _CLASSES: dict[int, type[MovePagesError]] = {
     errno.EPERM: MovePagesPermissionError,
     errno.EACCES: MovePagesPermissionError,
@@ -176,6 +188,8 @@ _CLASSES: dict[int, type[MovePagesError]] = {
     errno.EINVAL: MovePagesValueError,
     errno.ENOSYS: MovePagesUnsupportedError,
     errno.EINTR: MovePagesInterruptedError,
+    errno.ETIMEDOUT: MovePagesTimeoutError,
+    errno.ECANCELED: MovePagesCancelledError,
 }
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
+from .control import Control
 from .errors import MovePagesError
 from .footprint import Footprint
-from .hugepages import whole_frames
+from .hugepages import FRAME_BYTES, Folios, NodeArray, whole_frames
 from .migrate import migrate_slice
 from .placement import Placement
 from .result import MoveResult
@@ -46,32 +49,39 @@ def survey(footprint: Footprint) -> Placement:
     )
 
 
-def migrate(footprint: Footprint, target: Target, flags: int) -> MoveResult:
+def migrate(
+    footprint: Footprint, target: Target, flags: int, control: Control, *, may_overrule: bool
+) -> MoveResult:
     """Move every page of `footprint` to its target.
 
     Raises
     ------
+    ValueError
+        The target cuts through huge pages and may not; nothing has moved.
     MovePagesError
         A call failed as a whole; ``.result`` tells what was done by then.
     """
     tally = Tally(footprint)
     refuse_unusable_nodes(target.distinct, footprint.pid, tally.result)
     failure: MovePagesError | None = None
-    start = 0
     try:
         _refuse_process(footprint, flags)
-        for addresses, nbytes in whole_frames(footprint.chunks(SLICE_PAGES)):
+        if not may_overrule:
+            _refuse_conflicts(footprint, target)
+        for addresses, nbytes, wanted in _slices(footprint, target):
             part = tally.begin(addresses, nbytes)
-            wanted = target.part(start, start + len(addresses))
-            start += len(addresses)
             try:
-                migrate_slice(part, wanted, footprint.pid, flags)
+                control()
+                migrate_slice(part, wanted, footprint.pid, flags, control)
             except MovePagesError as error:
                 failure = error
             tally.settle()
+            control.done += len(addresses)
             if failure and not _goes_on(failure, target):
                 break
         result = tally.result()
+        if not failure:
+            control.finish()
     except BaseException as interruption:
         attach(interruption, tally.result())
         raise
@@ -83,6 +93,31 @@ def migrate(footprint: Footprint, target: Target, flags: int) -> MoveResult:
             # A frame and its exception would keep each other, and the caller's array, alive.
             failure = None
     return result
+
+
+def _slices(
+    footprint: Footprint, target: Target
+) -> Iterator[tuple[npt.NDArray[np.uintp], npt.NDArray[np.int64], NodeArray]]:
+    start = 0
+    for addresses, nbytes in whole_frames(footprint.chunks(SLICE_PAGES)):
+        yield addresses, nbytes, target.part(start, start + len(addresses))
+        start += len(addresses)
+
+
+def _refuse_conflicts(footprint: Footprint, target: Target) -> None:
+    """Look at all huge pages before anything moves."""
+    if len(target.distinct) < 2:
+        return
+    overruled = sum(
+        Folios.find(addresses, footprint.pid).settle(wanted)[1]
+        for addresses, _, wanted in _slices(footprint, target)
+    )
+    if overruled:
+        raise ValueError(
+            f"target: {overruled:,} pages are pieces of huge pages of which other pieces are to go "
+            'elsewhere, and a huge page is on one node; pass on_conflict="majority", or a target '
+            f"that changes at multiples of {FRAME_BYTES:,} bytes only"
+        )
 
 
 def _refuse_process(footprint: Footprint, flags: int) -> None:

@@ -75,7 +75,7 @@ def _explain_permission(call: Call) -> str:
 def _permitted(pid: int) -> bool:
     """Ask about no page at all: the kernel checks the permission and does nothing else."""
     failure = _core.move_pages(
-        np.empty(0, np.uintp), None, np.empty(0, np.int32), pid, _core.MPOL_MF_MOVE
+        np.empty(0, np.uintp), None, np.empty(0, np.int32), pid, _core.MPOL_MF_MOVE, None
     )
     return failure is None
 

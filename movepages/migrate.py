@@ -5,23 +5,26 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from .control import Control
 from .errors import MovePagesError, PageStatus
 from .hugepages import Folios, NodeArray, in_huge_pages
-from .syscall import move_pages
+from .syscall import move_in_slices, move_pages
 from .tally import Slice
 from .targets import NOWHERE
 
 Indices = npt.NDArray[np.int64]
 
 
-def migrate_slice(part: Slice, wanted: NodeArray, pid: int, flags: int) -> None:
+def migrate_slice(part: Slice, wanted: NodeArray, pid: int, flags: int, control: Control) -> None:
     """Move one slice; what `part` says is true whatever is raised."""
-    _Migration(part, wanted, pid, flags).run()
+    _Migration(part, wanted, pid, flags, control).run()
 
 
 class _Migration:
-    def __init__(self, part: Slice, wanted: NodeArray, pid: int, flags: int) -> None:
-        self.part, self.pid, self.flags = part, pid, flags
+    def __init__(
+        self, part: Slice, wanted: NodeArray, pid: int, flags: int, control: Control
+    ) -> None:
+        self.part, self.pid, self.flags, self.control = part, pid, flags, control
         self.folios = Folios.find(part.addresses, pid)
         self.target, part.overruled = self.folios.settle(wanted)
         self.pages = part.addresses[self.folios.starts]
@@ -34,19 +37,43 @@ class _Migration:
         status = np.where(asked, PageStatus.NOT_ATTEMPTED, before).astype(np.int32)
         self._tell(status, there)
         todo = np.flatnonzero(asked & (self.target != NOWHERE))
-        if len(todo) == 0:
-            return
+        while len(todo):
+            self.part.rounds += 1
+            self._attempt(todo)
+            todo = todo[np.isin(self._said()[todo], self._worth_a_turn)]
+            if len(todo) and not self.control.waits_for_turn(self.part.rounds):
+                break
+
+    @property
+    def _worth_a_turn(self) -> list[int]:
+        return [int(status) for status in self.control.retry.reasons]
+
+    def _said(self) -> NodeArray:
+        """Return the status of each folio; the worst of its pages where they differ."""
+        worst: NodeArray = np.minimum.reduceat(self.part.status, self.folios.starts)
+        return worst
+
+    def _attempt(self, todo: Indices) -> None:
         # The kernel moves up to 512 pages with one TLB flush, until the target changes.
         todo = todo[np.argsort(self.target[todo], kind="stable")]
         outcome = np.full(len(todo), PageStatus.NOT_ATTEMPTED, np.int32)
         whole = False
         try:
-            move_pages(self.pages[todo], self.target[todo], outcome, pid=self.pid, flags=self.flags)
+            move_in_slices(
+                self.pages[todo], self.target[todo], outcome,
+                pid=self.pid, flags=self.flags, pause=self.control,
+            )  # fmt: skip
             whole = True
         finally:
-            status[todo] = outcome
-            self._tell(status, there)
+            self._tell_of(todo, outcome)
             self._look_again(todo, go_on=whole)
+
+    def _tell_of(self, todo: Indices, outcome: NodeArray) -> None:
+        """Give every page of the folios in `todo` the status of its folio."""
+        of = np.full(len(self.pages), -1)
+        of[todo] = np.arange(len(todo))
+        of = np.repeat(of, self.folios.counts)
+        self.part.status[of >= 0] = outcome[of[of >= 0]]
 
     def _tell(self, status: NodeArray, there: npt.NDArray[np.bool_]) -> None:
         self.part.status[:] = np.repeat(status, self.folios.counts)

@@ -35,6 +35,8 @@ class MoveResult:
     overruled : int
         Pages whose target cut through a huge page, which goes to the node that most of its pages
         were to go to. They are counted above as pages of that target.
+    rounds : int
+        Turns the kernel got at most: 0 where nothing was to move, 1 without a retry.
     seconds : float
         Wall time the move took.
 
@@ -51,6 +53,7 @@ class MoveResult:
     failures: Mapping[PageStatus, int] = field(default_factory=dict)
     not_attempted: int = 0
     overruled: int = 0
+    rounds: int = 0
     seconds: float = 0.0
     runs: Runs | None = field(default=None, repr=False, compare=False)
 

@@ -111,10 +111,25 @@ def move_pages(
         status = np.empty(len(addresses), INT32)
     elif type(status) is not np.ndarray:
         refuse_masked("status", status)
-    failure = _core.move_pages(addresses, nodes, status, pid, flags)
+    failure = _core.move_pages(addresses, nodes, status, pid, flags, None)
     if failure is not None:
         raise _failed(failure, nodes, status, pid=pid, flags=flags)
     return status
+
+
+def move_in_slices(
+    pages: Addresses,
+    nodes: npt.NDArray[np.int32],
+    status: Statuses,
+    *,
+    pid: int,
+    flags: int,
+    pause: Callable[[], object],
+) -> None:
+    """Move as `move_pages` does; `pause`, called after every 25 ms of work, may raise to end it."""
+    failure = _core.move_pages(pages, nodes, status, pid, flags, pause)
+    if failure is not None:
+        raise _failed(failure, nodes, status, pid=pid, flags=flags)
 
 
 def attach(

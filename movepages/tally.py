@@ -25,7 +25,7 @@ class Slice:
         self.addresses = addresses
         self.status = np.full(len(addresses), PageStatus.NOT_ATTEMPTED, np.int32)
         self.there = np.zeros(len(addresses), bool)
-        self.overruled = 0
+        self.overruled = self.rounds = 0
         self._nbytes = nbytes
         self._page_size = page_size
 
@@ -38,6 +38,7 @@ class Slice:
             already_there=len(self.status) - len(others),
             failures=count_failures(others),
             overruled=self.overruled,
+            rounds=self.rounds,
             runs=find_runs(self.addresses, self._nbytes, self.status, self._page_size),
         )
 
@@ -50,6 +51,7 @@ class Sum(NamedTuple):
     already_there: int
     failures: Mapping[PageStatus, int]
     overruled: int
+    rounds: int
     runs: Runs
 
     def sum(self) -> Sum:
@@ -94,6 +96,7 @@ class Tally:
             already_there=already_there,
             failures=dict(failures),
             overruled=sum(part.overruled for part in parts),
+            rounds=max((part.rounds for part in parts), default=0),
             not_attempted=pages - moved - already_there - failures.total(),
             seconds=time.perf_counter() - self._start,
             runs=join_runs((part.runs for part in parts), self._footprint.page_size),

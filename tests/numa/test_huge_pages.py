@@ -75,6 +75,22 @@ def test_a_target_that_cuts_through_huge_pages(here_and_there, huge, pattern):
         assert r.overruled == int((target != most).sum())
 
 
+def test_a_target_that_cuts_through_can_be_refused(here_and_there, huge):
+    here, there = here_and_there
+    a = huge(2)
+    target = np.resize(np.array([here, there], np.int32), len(memory.pages_of(a)))
+    if not KNOWN:
+        assert mp.move(a, target, on_conflict="raise").overruled == 0
+        return
+    with pytest.raises(ValueError, match=f"target: {len(target) // 2:,} pages are pieces"):
+        mp.move(a, target, on_conflict="raise")
+    assert (witness.nodes_of(memory.pages_of(a)) == here).all()
+    whole = np.repeat(np.array([here, there], np.int32), len(target) // 2)
+    r = mp.move(a, whole, on_conflict="raise")
+    assert (r.ok, r.overruled) == (True, 0)
+    assert np.array_equal(witness.nodes_of(memory.pages_of(a)), whole)
+
+
 def test_a_huge_page_across_the_border_of_two_slices(here_and_there, huge, monkeypatch):
     here, there = here_and_there
     a = huge(4)

@@ -34,7 +34,7 @@ def node(pages):
 
 
 def raw(pages, nodes, status):
-    return _core.move_pages(pages, nodes, status, 0, mp.MPOL_MF_MOVE)
+    return _core.move_pages(pages, nodes, status, 0, mp.MPOL_MF_MOVE, None)
 
 
 class TestInPlace:

@@ -1,0 +1,145 @@
+"""Deadline, progress, cancelling, warnings and retries of move()."""
+
+import errno
+import time
+import warnings
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from movepages import execute, migrate
+from movepages.control import Control
+from movepages.hugepages import FRAME_BYTES
+from support import memory
+
+PAGES = 2_000_000
+
+
+@pytest.fixture
+def node():
+    return mp.topology().allowed_nodes[0]
+
+
+@pytest.fixture
+def nothing():
+    """Many pages of nothing: quick to ask for, and slow enough all together."""
+    return mp.Region(0, PAGES * memory.PAGE)
+
+
+def test_progress_counts_up_to_all(node, nothing):
+    seen = []
+    mp.move(nothing, node, progress=lambda done, total: seen.append((done, total)))
+    done = [each for each, _ in seen]
+    assert len(seen) > 10
+    assert done == sorted(done)
+    assert seen[-1] == (PAGES, PAGES)
+    assert {total for _, total in seen} == {PAGES}
+
+
+def test_false_from_the_callback_cancels(node, nothing):
+    with pytest.raises(mp.MovePagesCancelledError, match="returned False") as caught:
+        mp.move(nothing, node, progress=lambda done, _total: done < PAGES / 2)
+    r = caught.value.result
+    assert caught.value.errno == errno.ECANCELED
+    assert PAGES / 2 <= r.failed < PAGES
+    assert r.failed + r.not_attempted == PAGES
+
+
+def test_what_the_callback_raises_comes_through_with_the_result(node, nothing):
+    def fail(done, _total):
+        if done:
+            raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine") as caught:
+        mp.move(nothing, node, progress=fail)
+    assert 0 < caught.value.result.failed < PAGES
+
+
+def test_a_deadline_ends_it(node, nothing):
+    start = time.monotonic()
+    with pytest.raises(TimeoutError) as caught:
+        mp.move(nothing, node, deadline=0.0)
+    assert isinstance(caught.value, mp.MovePagesTimeoutError)
+    assert time.monotonic() - start < 5
+    assert caught.value.result.not_attempted > 0
+
+
+def test_a_move_that_ends_in_time_knows_no_deadline(node):
+    assert mp.move(np.ones(10_000), node, deadline=60).ok
+
+
+def test_a_warning_in_place_of_an_error(node, nothing):
+    with pytest.warns(mp.MovePagesWarning, match="node 999 is not a node with memory"):
+        r = mp.move(np.ones(10), 999, on_error="warn")
+    assert r.not_attempted == r.pages
+    with pytest.warns(mp.MovePagesWarning, match="deadline of 0"):
+        r = mp.move(nothing, node, deadline=0, on_error="warn")
+    assert r.not_attempted > 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert mp.move(np.ones(10), node, on_error="warn").ok
+
+
+@pytest.mark.parametrize("name", ["on_error", "on_conflict"])
+def test_what_is_no_choice_is_refused(node, name):
+    with pytest.raises(ValueError, match=f"{name}: expected one of .*'raise'.*, got 'ignore'"):
+        mp.move(np.ones(10), node, **{name: "ignore"})
+
+
+@pytest.mark.parametrize("name", ["attempts", "backoff", "deadline"])
+def test_a_policy_has_no_negative_numbers(name):
+    with pytest.raises(ValueError, match=f"RetryPolicy {name}: expected 0 or more, got -1"):
+        mp.RetryPolicy(**{name: -1})
+
+
+class TestRetry:
+    """The policy is ours, so a kernel of ours will do: page k is busy for the first k % 4 turns."""
+
+    @pytest.fixture
+    def turns(self, monkeypatch):
+        seen = []
+
+        def query(pages, **_):
+            return np.zeros(len(pages), np.int32)
+
+        def turn(pages, nodes, status, **_):
+            busy = pages // memory.PAGE % 4 > len(seen)
+            status[:] = np.where(busy, mp.PageStatus.EBUSY, nodes)
+            seen.append(len(pages))
+
+        monkeypatch.setattr(migrate, "move_pages", query)
+        monkeypatch.setattr(migrate, "move_in_slices", turn)
+        monkeypatch.setattr(execute, "refuse_unusable_nodes", lambda *_: None)
+        return seen
+
+    def region(self):
+        # Within one slice, as each slice has turns of its own.
+        return mp.Region(FRAME_BYTES, 400 * memory.PAGE)
+
+    @pytest.mark.parametrize(("attempts", "failed"), [(0, 300), (1, 200), (2, 100), (3, 0), (9, 0)])
+    def test_only_what_is_busy_gets_another_turn(self, turns, attempts, failed):
+        r = mp.move(self.region(), 1, retry=mp.RetryPolicy(attempts=attempts, backoff=0))
+        assert (r.moved, r.failed, r.pages) == (400 - failed, failed, 400)
+        assert turns == [400, 300, 200, 100][: attempts + 1]
+        assert r.rounds == len(turns)
+
+    def test_other_reasons_on_request(self, turns):
+        policy = mp.RetryPolicy(reasons=[mp.PageStatus.EACCES], backoff=0)
+        assert mp.move(self.region(), 1, retry=policy).failed == 300
+        assert turns == [400]
+
+    @pytest.mark.usefixtures("turns")
+    def test_it_waits_longer_each_time_and_not_for_ever(self, monkeypatch):
+        waits = []
+        monkeypatch.setattr("movepages.control.time.sleep", waits.append)
+        policy = mp.RetryPolicy(attempts=9, backoff=0.1, deadline=0.35)
+        r = mp.move(self.region(), 1, retry=policy)
+        assert waits == [0.1, 0.2]
+        assert (r.rounds, r.failed) == (3, 100)
+
+    def test_the_deadline_of_the_move_holds_between_turns_too(self):
+        control = Control(1, mp.RetryPolicy(backoff=0), deadline=0.0, progress=None)
+        time.sleep(0.001)
+        with pytest.raises(TimeoutError):
+            control.waits_for_turn(1)
