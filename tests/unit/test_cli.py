@@ -29,7 +29,7 @@ def run(*arguments, code=None, **environment):
     start = ["-c", code] if code else ["-m", "movepages"]
     plain = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "FORCE_COLOR")}
     return subprocess.run(
-        [sys.executable, *start, *arguments],
+        [sys.executable, "-P", *start, *arguments],
         capture_output=True, text=True, encoding="utf-8", check=False, env=plain | environment,
     )  # fmt: skip
 
@@ -291,7 +291,7 @@ def test_a_reader_that_leaves_brings_no_traceback():
     os.close(reader)
     with contextlib.closing(os.fdopen(writer, "w")) as gone:
         done = subprocess.run(
-            [sys.executable, "-m", "movepages", *SMALL, "--json"],
+            [sys.executable, "-P", "-m", "movepages", *SMALL, "--json"],
             stdout=gone, stderr=subprocess.PIPE, text=True, check=False,
         )  # fmt: skip
     assert (done.returncode, done.stderr) == (141, "")

@@ -24,7 +24,7 @@ def run(*arguments, code=None):
     start = ["-c", code] if code else ["-m", "movepages"]
     plain = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "FORCE_COLOR")}
     return subprocess.run(
-        [sys.executable, *start, "doctor", *arguments],
+        [sys.executable, "-P", *start, "doctor", *arguments],
         capture_output=True, text=True, check=False, env=plain,
     )  # fmt: skip
 
