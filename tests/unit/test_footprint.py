@@ -14,6 +14,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from movepages.footprint import Footprint
 
+# Arithmetic alone, which no kernel has a part in.
+pytestmark = pytest.mark.host
+
 BASE = 0x7F0000000000
 TERABYTE = 1 << 40
 

@@ -25,6 +25,9 @@ from hypothesis import strategies as st
 
 import movepages as mp
 
+# Thousands of arrays, minutes under emulation; test_fuzz.py is what guests run.
+pytestmark = pytest.mark.host
+
 SCRATCH_PAGES = 32
 MOST_PAGES = 64
 
