@@ -30,8 +30,10 @@ def survey(footprint: Footprint) -> Placement:
         _refuse_process(footprint, MPOL_MF_MOVE)
         for addresses, nbytes in footprint.chunks(SLICE_PAGES):
             part = tally.begin(addresses, nbytes)
-            move_pages(part.addresses, None, part.status, pid=footprint.pid)
-            part.there[:] = part.status >= 0
+            try:
+                move_pages(addresses, None, part.status, pid=footprint.pid)
+            finally:
+                part.tell(part.status, part.status >= 0)
             tally.settle()
         result = tally.result()
     except BaseException as error:

@@ -76,8 +76,7 @@ class _Migration:
         self.part.status[of >= 0] = outcome[of[of >= 0]]
 
     def _tell(self, status: NodeArray, there: npt.NDArray[np.bool_]) -> None:
-        self.part.status[:] = np.repeat(status, self.folios.counts)
-        self.part.there[:] = np.repeat(there, self.folios.counts)
+        self.part.tell(np.repeat(status, self.folios.counts), np.repeat(there, self.folios.counts))
 
     def _look_again(self, todo: Indices, *, go_on: bool) -> None:
         """Hold against the kernel what a huge page can have made untrue."""
@@ -95,9 +94,12 @@ class _Migration:
             return
         placed = np.flatnonzero((part.status >= 0) & (target != NOWHERE))
         now = self._ask(placed)
-        gone = placed[now != target[placed]]
-        part.there[gone] = False
-        part.status[gone] = np.minimum(now[now != target[placed]], PageStatus.EBUSY)
+        elsewhere = now != target[placed]
+        gone = placed[elsewhere]
+        status, there = part.status.copy(), part.there.copy()
+        status[gone] = np.where(now[elsewhere] < 0, now[elsewhere], PageStatus.EBUSY)
+        there[gone] = False
+        part.tell(status, there)
 
     def _split(self, todo: Indices) -> Indices:
         """Return the pages of huge pages that were to move and are huge no more."""

@@ -13,21 +13,37 @@ import numpy.typing as npt
 from .errors import PageStatus
 from .footprint import Footprint
 from .result import MoveResult, count_failures
-from .runs import Runs, find_runs, join_runs
+from .runs import Runs, Statuses, find_runs, join_runs
 
 
 class Slice:
-    """The pages under way: `status` and `there` (on its target before) are filled in place."""
+    """The pages under way: what is known of them by now; `status` may be written in place."""
 
     def __init__(
         self, addresses: npt.NDArray[np.uintp], nbytes: npt.NDArray[np.int64], page_size: int
     ) -> None:
         self.addresses = addresses
-        self.status = np.full(len(addresses), PageStatus.NOT_ATTEMPTED, np.int32)
-        self.there = np.zeros(len(addresses), bool)
         self.overruled = self.rounds = 0
+        self.tell(
+            np.full(len(addresses), PageStatus.NOT_ATTEMPTED, np.int32),
+            np.zeros(len(addresses), bool),
+        )
         self._nbytes = nbytes
         self._page_size = page_size
+
+    def tell(self, status: Statuses, there: npt.NDArray[np.bool_]) -> None:
+        """Replace both arrays in one store, so that no signal comes between them."""
+        self._told = status, there
+
+    @property
+    def status(self) -> Statuses:
+        """Status of each page."""
+        return self._told[0]
+
+    @property
+    def there(self) -> npt.NDArray[np.bool_]:
+        """Whether each page was on its target before."""
+        return self._told[1]
 
     def sum(self) -> Sum:
         """Return what is known of these pages by now."""

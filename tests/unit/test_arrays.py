@@ -129,6 +129,17 @@ class TestWhere:
         assert mp.where(a) == whole
         assert [run["pages"] for run in whole.runs] == [37, 63]
 
+    def test_an_interrupted_look_has_moved_nothing(self, monkeypatch):
+        def half(_pages, _nodes, status, **_):
+            status[:32] = 0
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(execute, "move_pages", half)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            mp.where(anonymous(64))
+        r = caught.value.result
+        assert (r.moved, r.already_there, r.not_attempted) == (0, 32, 32)
+
     def test_lists_have_no_memory_of_their_own(self):
         with pytest.raises(TypeError, match="list"):
             mp.where([1, 2, 3])
