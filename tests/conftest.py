@@ -13,6 +13,14 @@ from support import nodes as machine
 CAP_SYS_NICE = 23
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the randomised tests be longer, or others, than they are."""
+    group = parser.getgroup("movepages")
+    group.addoption("--campaign-calls", type=int, default=2000, help="calls (%(default)s)")
+    group.addoption("--campaign-seed", type=int, default=0, help="seed (%(default)s)")
+    group.addoption("--storm-runs", type=int, default=60, help="runs a storm (%(default)s)")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_automatic_balancing() -> Iterator[None]:
     """Keep the kernel from moving pages by itself, and from unmapping them to see who uses them.
@@ -87,3 +95,15 @@ def need_root() -> None:
     words = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     if not int(words["CapEff"], 16) >> CAP_SYS_NICE & 1:
         pytest.skip("needs CAP_SYS_NICE, which this root does not have")
+
+
+@pytest.fixture
+def campaign(pytestconfig: pytest.Config) -> tuple[int, int]:
+    """How many calls the campaign makes, and its seed."""
+    return pytestconfig.getoption("campaign_calls"), pytestconfig.getoption("campaign_seed")
+
+
+@pytest.fixture
+def storm(pytestconfig: pytest.Config) -> tuple[int, int]:
+    """How many runs a storm has, and the seed of the first."""
+    return pytestconfig.getoption("storm_runs"), pytestconfig.getoption("campaign_seed")

@@ -1,0 +1,209 @@
+"""A long campaign of random calls over a mixture of all kinds of pages, to catch a false report.
+
+Random pages in any order and number, repeated, pieces of huge pages, odd addresses, random targets,
+flags and faces of the package; holes come and go. After every call every status is held against
+the page tables, some against get_mempolicy(2) too, and what was not asked for must be untouched.
+"""
+
+import contextlib
+import os
+import time
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from support import memory, nodes
+from support.kinds import HOLE, MAKERS, MOVE, MOVE_ALL, CannotMakeError, Kind
+from support.kinds_judge import Judge, bits
+from support.memory import PAGE
+
+CHANGING_PAGES = 64
+ZERO = frozenset({-14})
+WHOLE_CHECK_EVERY = 50
+FEW, MANY = 60, 700
+CHANGES = 20
+
+
+class Changing:
+    """Memory whose pages become holes, zero pages and pages with data again."""
+
+    def __init__(self, node):
+        self.array = memory.anonymous(CHANGING_PAGES * PAGE)
+        memory.bind(self.array, node)
+        memory.touch(self.array)
+        self.kind = Kind(memory.pages_of(self.array), name="changing")
+
+    def change(self, random, absent):
+        """Change a few pages, and write what they answer into `absent`."""
+        for index in random.choice(CHANGING_PAGES, 3, replace=False).tolist():
+            page = self.array[index * PAGE : (index + 1) * PAGE]
+            how = random.integers(3)
+            if how == 0:
+                memory.discard(page)
+                absent[index] = bits(HOLE)
+            elif how == 1 and absent[index]:
+                assert page[0] == 0
+                absent[index] = bits(ZERO)
+            elif how == 2:
+                page[0] = index
+                absent[index] = 0
+
+
+class Campaign:
+    """Makes random calls, and notes of which pages something false was said."""
+
+    def __init__(self, kinds, changing, ids, seed):
+        self.random = np.random.default_rng(seed)
+        self.judge = Judge([changing.kind, *kinds])
+        self.changing, self.ids = changing, np.array(ids, np.int32)
+        self.false = []
+        self.said = {}
+        self.counts = np.diff(self.judge.first)
+
+    def run(self, calls):
+        before = self.judge.look()
+        for number in range(calls):
+            if self.random.random() < 0.3:
+                self.changing.change(self.random, self.judge.absent[:CHANGING_PAGES])
+                before = self.judge.look()
+            draw = self.random.random()
+            face = self.query if draw < 0.2 else self.face if draw < 0.3 else self.move
+            before = face(number, before)
+            if number % WHOLE_CHECK_EVERY == 0 or number + 1 == calls:
+                for kind in self.judge.kinds:
+                    if not kind.unchanged():
+                        self.false.append(f"call {number}: the memory of {kind.name} has changed")
+
+    def some(self):
+        """Return indices of pages to ask for: any order, some more than once.
+
+        Each kind is as likely as the next, however many pages of it there are.
+        """
+        random, total = self.random, len(self.judge.pages)
+        count = random.integers(1, MANY if random.random() < 0.03 else FEW)
+        kinds = random.integers(len(self.counts), size=count)
+        mixture = self.judge.first[kinds] + random.integers(self.counts[kinds])
+        if random.random() < 0.5:
+            return mixture
+        row = np.arange(mixture[0], mixture[0] + count * random.integers(1, 4)) % total
+        return random.choice(row, count) if random.random() < 0.5 else row[:count]
+
+    def addresses(self, asked):
+        pages = self.judge.pages[asked]
+        odd = self.random.random() < 0.5
+        return pages + self.random.integers(0, PAGE, len(asked), np.uintp) if odd else pages
+
+    def pid(self):
+        return os.getpid() if self.random.random() < 0.2 else 0
+
+    def query(self, number, before):
+        asked = self.some()
+        status = mp.move_pages(self.addresses(asked), pid=self.pid())
+        now = self.judge.look()
+        self.note(number, self.judge.of_query(asked, status, now), asked, status, None, before, now)
+        return now
+
+    def move(self, number, before):
+        asked, random = self.some(), self.random
+        flags = MOVE_ALL if random.random() < 0.3 else MOVE
+        target = random.choice(self.ids)
+        if random.random() < 0.5:
+            target = random.choice(self.ids[: random.integers(2, len(self.ids) + 1)], len(asked))
+            # In rows: each change of target carries a huge page to and fro, which takes its time.
+            target = np.repeat(target, 1 + len(asked) // CHANGES)[: len(asked)].copy()
+        status, error = np.full(len(asked), 77, np.int32), 0
+        nodes = target if isinstance(target, np.ndarray) else int(target)
+        try:
+            mp.move_pages(self.addresses(asked), nodes, status, pid=self.pid(), flags=flags)
+        except MemoryError as failure:
+            error = failure.errno
+        now = self.judge.look()
+        each = np.broadcast_to(target, len(asked))
+        wrong = self.judge.of_move(asked, status, each, flags, before, now, error)
+        self.note(number, wrong, asked, status, each, before, now)
+        return now
+
+    def face(self, number, before):
+        """Ask or move a stretch of neighbours by where() and move()."""
+        random, judge = self.random, self.judge
+        kind = random.integers(len(judge.kinds))
+        first, last = judge.first[kind : kind + 2].tolist()
+        first = random.integers(first, last)
+        asked = np.arange(first, random.integers(first, last) + 1)
+        inside = np.flatnonzero(np.diff(judge.pages[asked]) != PAGE)
+        asked = asked[: inside[0] + 1] if len(inside) else asked
+        start = int(judge.pages[asked[0]])
+        if start < PAGE or start >= 1 << 47:
+            return before
+        region = mp.Region(start, len(asked) * PAGE)
+        if random.random() < 0.3:
+            status = mp.where(region).status
+            now = judge.look()
+            self.note(number, judge.of_query(asked, status, now), asked, status, None, before, now)
+            return now
+        flags, node = int(random.choice([MOVE, MOVE_ALL])), int(random.choice(self.ids))
+        error = 0
+        try:
+            result = mp.move(region, node, flags=flags)
+        except MemoryError as failure:
+            result, error = failure.result, failure.errno
+        now = judge.look()
+        each = np.full(len(asked), node, np.int32)
+        wrong = judge.of_move(asked, result.status, each, flags, before, now, error)
+        there = before[1][asked] == node
+        right = int(np.count_nonzero(there & (result.status == node)))
+        wrong |= result.already_there != right
+        self.note(number, wrong, asked, result.status, each, before, now)
+        return now
+
+    def note(self, number, wrong, asked, status, target, before, now):
+        kinds = self.judge.kind[asked]
+        for kind, value in zip(kinds.tolist(), status.tolist(), strict=True):
+            counts = self.said.setdefault(self.judge.kinds[kind].name, {})
+            counts[value] = counts.get(value, 0) + 1
+        if wrong.any():
+            what = self.judge.describe(wrong, asked, status, target, before, now)
+            self.false.append(f"call {number}, {len(asked)} pages:\n{what}")
+        moved = self.judge.bystanders(asked if target is not None else asked[:0], before, now)
+        if moved.any():
+            names = {self.judge.kinds[kind].name for kind in self.judge.kind[moved]}
+            self.false.append(f"call {number}: bystanders were changed: {names}")
+
+
+@pytest.fixture
+def every_kind(two_nodes, need_root):
+    """Make pages of every kind there is here, on the first two nodes in turn."""
+    ids = nodes.allowed()
+    kinds = []
+    with contextlib.ExitStack() as stack:
+        for number, (name, make) in enumerate(MAKERS.items()):
+            try:
+                kinds.append(stack.enter_context(make(ids[number % 2])))
+            except CannotMakeError as error:
+                print(f"no pages of the kind '{name}': {error}")
+        yield kinds
+
+
+def report_of(kinds, calls, seed):
+    """Run a campaign; fail if anything false was said, or nothing of some kind."""
+    print(f"campaign of {calls} calls, seed {seed}, {len(kinds)} kinds of pages")
+    ids = nodes.allowed()
+    start = time.monotonic()
+    one = Campaign(kinds, Changing(ids[0]), ids, seed)
+    try:
+        one.run(calls)
+    finally:
+        one.judge.close()
+    pages = sum(sum(counts.values()) for counts in one.said.values())
+    print(f"{pages} statuses checked in {time.monotonic() - start:.0f} s")
+    for name, counts in one.said.items():
+        print(f"  {name}: {dict(sorted(counts.items()))}")
+    summary = "\n".join(one.false[:10])
+    assert not one.false, f"seed {seed}: {len(one.false)} of {calls} calls told lies:\n{summary}"
+    assert set(one.said) == {kind.name for kind in one.judge.kinds}
+    return one
+
+
+def test_no_false_report(every_kind, campaign):
+    report_of(every_kind, *campaign)

@@ -1,0 +1,42 @@
+"""What the tests share in which something else goes on while pages move."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+# No run takes longer than this, however slow the machine: it hangs.
+PATIENCE_S = 60
+
+
+@contextlib.contextmanager
+def meanwhile(function: Callable[..., object], *arguments: object) -> Iterator[None]:
+    """Run a function in a second thread; raise here what it raises."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            function(*arguments)
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive()
+    assert not failures, failures
+
+
+def targets(
+    random: np.random.Generator, here: int, there: int, count: int
+) -> tuple[int | np.ndarray, np.ndarray]:
+    """Return one target for all, or one for each in rows or wildly mixed; and that of each page."""
+    if random.random() < 0.5:
+        return there, np.full(count, there, np.int32)
+    row = int(random.choice([1, 7, 64, 512]))
+    mixed = random.choice([here, there], -(-count // row)).repeat(row)[:count].astype(np.int32)
+    return mixed, mixed
