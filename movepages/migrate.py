@@ -57,7 +57,12 @@ class _Migration:
         # The kernel moves up to 512 pages with one TLB flush, until the target changes.
         todo = todo[np.argsort(self.target[todo], kind="stable")]
         outcome = np.full(len(todo), PageStatus.NOT_ATTEMPTED, np.int32)
+        turn = np.full(len(self.pages), -1)
+        turn[todo] = np.arange(len(todo))
+        turn = np.repeat(turn, self.folios.counts)
+        pieces = np.flatnonzero(turn >= 0)
         whole = False
+        self.part.expect(pieces, turn[pieces], outcome)
         try:
             move_in_slices(
                 self.pages[todo], self.target[todo], outcome,
@@ -65,15 +70,12 @@ class _Migration:
             )  # fmt: skip
             whole = True
         finally:
-            self._tell_of(todo, outcome)
+            self._settle()
             self._look_again(todo, go_on=whole)
 
-    def _tell_of(self, todo: Indices, outcome: NodeArray) -> None:
-        """Give every page of the folios in `todo` the status of its folio."""
-        of = np.full(len(self.pages), -1)
-        of[todo] = np.arange(len(todo))
-        of = np.repeat(of, self.folios.counts)
-        self.part.status[of >= 0] = outcome[of[of >= 0]]
+    def _settle(self) -> None:
+        """Make what was expected what is told."""
+        self.part.tell(self.part.status, self.part.there)
 
     def _tell(self, status: NodeArray, there: npt.NDArray[np.bool_]) -> None:
         self.part.tell(np.repeat(status, self.folios.counts), np.repeat(there, self.folios.counts))
@@ -117,16 +119,19 @@ class _Migration:
         placed = now == target[pieces]
         # What was said of the whole holds for a piece that did not move, unless it was success.
         said = np.where(part.status[pieces] >= 0, PageStatus.EBUSY, part.status[pieces])
-        part.status[pieces] = np.where(placed | (now < 0), now, said)
+        status = part.status.copy()
+        status[pieces] = np.where(placed | (now < 0), now, said)
+        part.tell(status, part.there)
         left = pieces[~placed & (now >= 0)]
         if go_on and len(left):
             outcome = np.full(len(left), PageStatus.NOT_ATTEMPTED, np.int32)
+            part.expect(left, np.arange(len(left)), outcome)
             try:
                 move_pages(
                     part.addresses[left], target[left], outcome, pid=self.pid, flags=self.flags
                 )
             finally:
-                part.status[left] = outcome
+                self._settle()
 
     def _ask(self, pages: Indices) -> NodeArray:
         """Ask where pages are; of a process that is no more, nothing is known."""

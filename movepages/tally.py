@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,8 @@ from .errors import PageStatus
 from .footprint import Footprint
 from .result import MoveResult, count_failures
 from .runs import Runs, Statuses, find_runs, join_runs
+
+_Outcome: TypeAlias = "tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Statuses]"
 
 
 class Slice:
@@ -33,12 +35,27 @@ class Slice:
 
     def tell(self, status: Statuses, there: npt.NDArray[np.bool_]) -> None:
         """Replace both arrays in one store, so that no signal comes between them."""
-        self._told = status, there
+        self._told: tuple[Statuses, npt.NDArray[np.bool_], _Outcome | None] = status, there, None
+
+    def expect(
+        self, pages: npt.NDArray[np.int64], of: npt.NDArray[np.int64], said: Statuses
+    ) -> None:
+        """Let `said[of]`, which a call is about to write, be the status of these pages.
+
+        Whatever a signal cuts off after that call, what the call did is known.
+        """
+        self._told = self._told[0], self._told[1], (pages, of, said)
 
     @property
     def status(self) -> Statuses:
         """Status of each page."""
-        return self._told[0]
+        status, _, expected = self._told
+        if expected is None:
+            return status
+        pages, of, said = expected
+        status = status.copy()
+        status[pages] = said[of]
+        return status
 
     @property
     def there(self) -> npt.NDArray[np.bool_]:
