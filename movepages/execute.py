@@ -11,13 +11,13 @@ import numpy.typing as npt
 from .control import Control
 from .errors import MovePagesError
 from .footprint import Footprint
-from .hugepages import FRAME_BYTES, Folios, NodeArray, whole_frames
+from .hugepages import FRAME_BYTES, Folios, whole_frames
 from .migrate import migrate_slice
 from .placement import Placement
 from .result import MoveResult
 from .syscall import MPOL_MF_MOVE, attach, move_pages, refuse_unusable_nodes
 from .tally import Tally
-from .targets import Target
+from .targets import NodeArray, Target
 
 # Bounds the scratch memory, about 3 MiB, and is one chunk of the driver's.
 SLICE_PAGES = 1 << 16

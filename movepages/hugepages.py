@@ -11,8 +11,7 @@ import numpy.typing as npt
 
 from . import _core
 from .footprint import Chunk
-
-NodeArray = npt.NDArray[np.int32]
+from .targets import NodeArray
 
 # What one entry of a page middle directory spans, which is what a huge page is the size of: a page
 # holds PAGESIZE / 8 entries for one page each. A larger one (1 GiB) is taken for several of these.

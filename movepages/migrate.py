@@ -7,10 +7,10 @@ import numpy.typing as npt
 
 from .control import Control
 from .errors import MovePagesError, PageStatus
-from .hugepages import Folios, NodeArray, in_huge_pages
+from .hugepages import Folios, in_huge_pages
 from .syscall import move_in_slices, move_pages
 from .tally import Slice
-from .targets import NOWHERE
+from .targets import NOWHERE, NodeArray
 
 Indices = npt.NDArray[np.int64]
 
@@ -83,16 +83,15 @@ class _Migration:
     def _look_again(self, todo: Indices, *, go_on: bool) -> None:
         """Hold against the kernel what a huge page can have made untrue."""
         target = np.repeat(self.target, self.folios.counts)
-        if self.target[todo[0]] != self.target[todo[-1]] or len(todo) < len(self.pages):
-            self._confirm(target)
+        self._confirm(target)
         split = self._split(todo)
         if len(split):
             self._one_by_one(split, target, go_on=go_on)
 
     def _confirm(self, target: NodeArray) -> None:
         """Ask for all that seems in place: a folio nobody knew of can have gone elsewhere."""
-        part, several = self.part, len(np.unique(self.target[self.target != NOWHERE])) > 1
-        if not several:
+        part, wanted = self.part, self.target[self.target != NOWHERE]
+        if wanted.min() == wanted.max():
             return
         placed = np.flatnonzero((part.status >= 0) & (target != NOWHERE))
         now = self._ask(placed)
