@@ -1,6 +1,7 @@
 """The compiled core, and nothing else: every other fact about the package is in pyproject.toml."""
 
 import os
+from glob import glob
 
 from pybind11.setup_helpers import Pybind11Extension
 from setuptools import setup
@@ -12,14 +13,8 @@ setup(
     ext_modules=[
         Pybind11Extension(
             "movepages._core",
-            ["csrc/hidden.cpp", "csrc/migrate.cpp", "csrc/pagemap.cpp", "csrc/module.cpp"],
-            depends=[
-                "csrc/hidden.hpp",
-                "csrc/migrate.hpp",
-                "csrc/pagemap.hpp",
-                "csrc/syscalls.hpp",
-                "csrc/witness.hpp",
-            ],
+            sorted(glob("csrc/*.cpp")),
+            depends=sorted(glob("csrc/*.hpp")),
             cxx_std=17,
             extra_compile_args=strict,
         )

@@ -1,20 +1,14 @@
 #include "hidden.hpp"
 
 #include <sys/utsname.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 
-#include "pagemap.hpp"
 #include "syscalls.hpp"
 
 namespace movepages {
 namespace {
-
-// Documentation/admin-guide/mm/pagemap.rst
-constexpr std::uint64_t kPresent = std::uint64_t{1} << 63;
-constexpr std::uint64_t kExclusive = std::uint64_t{1} << 56;
 
 bool is_before_6_6() noexcept {
   utsname name;
@@ -24,6 +18,11 @@ bool is_before_6_6() noexcept {
   return major < 6 || (major == 6 && minor < 6);
 }
 
+// A zero page is present too, and truly on no node; it answers EFAULT and is nobody's own.
+bool tells_of_memory(std::uint64_t entry, std::int32_t status) noexcept {
+  return (entry & kPagePresent) && (status == -ENOENT || (entry & kPageExclusive));
+}
+
 }  // namespace
 
 bool kernel_hides_pages() noexcept {
@@ -31,36 +30,24 @@ bool kernel_hides_pages() noexcept {
   return hides;
 }
 
-HiddenPages::~HiddenPages() {
-  if (pagemap_ >= 0) ::close(pagemap_);
-}
-
 std::int32_t HiddenPages::reveal(std::uintptr_t page, std::int32_t status) noexcept {
   if (status != -ENOENT && status != -EFAULT) return status;
-  const std::uint64_t entry = pagemap_entry(page);
-  // A zero page is present too, and truly on no node; it answers EFAULT and is nobody's own.
-  const bool hidden = (entry & kPresent) && (status == -ENOENT || (entry & kExclusive));
-  if (!hidden) return status;
+  if (!seems_hidden(page, status)) return status;
+  std::uint64_t entry = 0;
+  if (pagemap_.read(page, 1, &entry) != 1 || !tells_of_memory(entry, status)) return status;
   int node = 0;
   const long ret = sys_get_mempolicy(&node, nullptr, 0, page, kMpolFNode | kMpolFAddr);
   return ret == 0 ? node : status;
 }
 
 // Absent pages come in rows: a window of entries is read at once.
-std::uint64_t HiddenPages::pagemap_entry(std::uintptr_t page) noexcept {
-  static const auto page_size = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const std::uintptr_t index = page / page_size;
+bool HiddenPages::seems_hidden(std::uintptr_t page, std::int32_t status) noexcept {
+  const std::uintptr_t index = page / page_bytes();
   if (index < first_ || index - first_ >= filled_) {
-    if (pagemap_ < 0 && !unreadable_) pagemap_ = open_pagemap(0);
-    unreadable_ = pagemap_ < 0;
-    if (unreadable_) return 0;
-    const auto offset = static_cast<off_t>(index * sizeof(entries_[0]));
-    const ssize_t got = ::pread(pagemap_, entries_, sizeof entries_, offset);
     first_ = index;
-    filled_ = got > 0 ? static_cast<std::size_t>(got) / sizeof(entries_[0]) : 0;
-    if (filled_ == 0) return 0;
+    filled_ = pagemap_.read(page, kWindow, entries_);
   }
-  return entries_[index - first_];
+  return filled_ > 0 && tells_of_memory(entries_[index - first_], status);
 }
 
 }  // namespace movepages

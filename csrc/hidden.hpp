@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "pagemap.hpp"
+
 namespace movepages {
 
 // Whether the running kernel is one that does so.
@@ -13,25 +15,21 @@ bool kernel_hides_pages() noexcept;
 
 class HiddenPages {
  public:
-  HiddenPages() noexcept = default;
-  ~HiddenPages();
-  HiddenPages(const HiddenPages&) = delete;
-  HiddenPages& operator=(const HiddenPages&) = delete;
-
   // The node of a page of this process that move_pages(2) answered with `status`, if it is only
   // hidden; otherwise `status`. Takes the hinting fault, as any access to the page would: after it
-  // move_pages(2) sees the page, until the kernel puts it under the next.
+  // move_pages(2) sees the page, until the kernel puts it under the next. A page that another
+  // thread gives back right between the look at it and the question would be faulted in anew, an
+  // empty one.
   std::int32_t reveal(std::uintptr_t page, std::int32_t status) noexcept;
 
  private:
-  std::uint64_t pagemap_entry(std::uintptr_t page) noexcept;
+  bool seems_hidden(std::uintptr_t page, std::int32_t status) noexcept;
 
   static constexpr std::size_t kWindow = 64;
-  int pagemap_ = -1;
-  bool unreadable_ = false;
+  Pagemap pagemap_{0};
   std::uintptr_t first_ = 0;
   std::size_t filled_ = 0;
-  std::uint64_t entries_[kWindow] = {};
+  std::uint64_t entries_[kWindow];
 };
 
 }  // namespace movepages

@@ -9,35 +9,12 @@
 #include <cstdint>
 #include <limits>
 
+#include "kernel.hpp"
+
 namespace movepages {
 
 // No errno and no node: a page the kernel was never asked to move, or of which it cannot tell.
 constexpr std::int32_t kNotAttempted = std::numeric_limits<std::int32_t>::min();
-
-// Node ids fit in MAX_NUMNODES, which no configuration of Linux sets above 1024 (NODES_SHIFT <=
-// 10).
-constexpr std::int32_t kMaxNodes = 1024;
-
-// Nodes the calling thread may use, as a mask of kMaxNodes bits.
-struct NodeMask {
-  static constexpr std::size_t kWordBits = 8 * sizeof(unsigned long);
-  unsigned long words[static_cast<std::size_t>(kMaxNodes) / kWordBits] = {};
-  bool has(std::int32_t node) const noexcept {
-    const auto bit = static_cast<std::size_t>(node);
-    return words[bit / kWordBits] >> (bit % kWordBits) & 1;
-  }
-};
-
-// The three calls the driver makes, so that a test can put another kernel behind it.
-struct Kernel {
-  long (*move_pages)(int pid, std::size_t count, const std::uintptr_t* pages,
-                     const std::int32_t* nodes, std::int32_t* status, int flags) noexcept;
-  bool (*allowed_nodes)(NodeMask& mask) noexcept;  // false: not known, as in a sandbox
-  std::int64_t (*now_ns)() noexcept;
-  // Whether it calls pages absent that are not; see hidden.hpp. Null: it does not.
-  bool (*hides_pages)() noexcept = nullptr;
-};
-extern const Kernel kRealKernel;
 
 // Where the pages shall go. With `each` null they all go to `all`; a query has no target.
 struct Target {

@@ -168,7 +168,7 @@ py::object move_pages(const py::object& pages, const py::object& nodes, const py
   Outcome outcome;
   {
     const py::gil_scoped_release release;
-    outcome = movepages::move_pages(request, interrupt, movepages::kRealKernel);
+    outcome = movepages::move_pages(request, interrupt, movepages::real_kernel());
   }
   return to_python(outcome);
 }
@@ -190,8 +190,7 @@ py::object scan_huge(std::uintptr_t start, std::uintptr_t end, int pid) {
   long ret = 0;
   {
     const py::gil_scoped_release release;
-    const int pagemap = movepages::open_pagemap(pid);
-    ret = pagemap;
+    movepages::Pagemap pagemap(pid);
     while (ret >= 0 && start < end) {
       const std::size_t before = found.size();
       const std::uintptr_t from = start;
@@ -200,7 +199,6 @@ py::object scan_huge(std::uintptr_t start, std::uintptr_t end, int pid) {
       found.resize(before + static_cast<std::size_t>(ret > 0 ? ret : 0));
       if (start <= from) break;
     }
-    if (pagemap >= 0) ::close(pagemap);
   }
   if (ret < 0) return py::none();
   const auto count = static_cast<py::ssize_t>(found.size());
@@ -215,7 +213,7 @@ py::object scan_huge(std::uintptr_t start, std::uintptr_t end, int pid) {
 
 py::object allowed_nodes() {
   movepages::NodeMask mask;
-  if (!movepages::kRealKernel.allowed_nodes(mask)) return py::none();
+  if (!movepages::real_kernel().allowed_nodes(mask)) return py::none();
   py::list nodes;
   for (std::int32_t node = 0; node < movepages::kMaxNodes; ++node) {
     if (mask.has(node)) nodes.append(node);

@@ -1,10 +1,13 @@
 #include "pagemap.hpp"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
 
 #include <cstdio>
+#include <initializer_list>
+#include <memory>
 
 namespace movepages {
 namespace {
@@ -35,27 +38,83 @@ constexpr unsigned long kPagemapScan = _IOWR('f', 16, PmScanArg);
 constexpr std::uint64_t kPageIsHuge = 1 << 6;
 constexpr std::size_t kRegions = 256;
 
-}  // namespace
-
-int open_pagemap(int pid) noexcept {
-  char path[32] = "/proc/self/pagemap";
-  if (pid != 0) std::snprintf(path, sizeof path, "/proc/%d/pagemap", pid);
-  const int descriptor = ::open(path, O_RDONLY | O_CLOEXEC);
-  return descriptor < 0 ? -errno : descriptor;
-}
-
-long scan_huge(int pagemap, std::uintptr_t* start, std::uintptr_t end, Range* found,
-               std::size_t room) noexcept {
-  PageRegion regions[kRegions];
+PmScanArg scan_of(std::uintptr_t start, std::uintptr_t end, PageRegion* regions,
+                  std::size_t room) noexcept {
   PmScanArg arg = {};
   arg.size = sizeof arg;
-  arg.start = *start;
+  arg.start = start;
   arg.end = end;
   arg.vec = reinterpret_cast<std::uintptr_t>(regions);
-  arg.vec_len = room < kRegions ? room : kRegions;
+  arg.vec_len = room;
   arg.category_mask = kPageIsHuge;
   arg.return_mask = kPageIsHuge;
-  const int count = ::ioctl(pagemap, kPagemapScan, &arg);
+  return arg;
+}
+
+bool holds_a_number_above_0(const char* path) noexcept {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path, "re"), std::fclose);
+  unsigned long value = 0;
+  return file && std::fscanf(file.get(), "%lu", &value) == 1 && value > 0;
+}
+
+// Whether there are pages of hugetlbfs smaller than a frame, as on arm64 (64 KiB): PAGEMAP_SCAN
+// calls these huge too.
+bool small_hugetlb_pages(bool in_use) noexcept {
+  static constexpr char kPools[] = "/sys/kernel/mm/hugepages";
+  const std::unique_ptr<DIR, int (*)(DIR*)> pools(::opendir(kPools), ::closedir);
+  while (const dirent* pool = pools ? ::readdir(pools.get()) : nullptr) {
+    std::size_t kib = 0;
+    if (std::sscanf(pool->d_name, "hugepages-%zukB", &kib) != 1 || kib * 1024 >= frame_bytes()) {
+      continue;
+    }
+    if (!in_use) return true;
+    for (const char* count : {"nr_hugepages", "nr_overcommit_hugepages"}) {
+      char path[sizeof kPools + sizeof pool->d_name + 32];
+      std::snprintf(path, sizeof path, "%s/%s/%s", kPools, pool->d_name, count);
+      if (holds_a_number_above_0(path)) return true;
+    }
+  }
+  return false;
+}
+
+// Whether a huge page may be none of frame_bytes().
+bool huge_is_ambiguous() noexcept {
+  static const bool possible = small_hugetlb_pages(false);
+  return possible && small_hugetlb_pages(true);
+}
+
+}  // namespace
+
+std::size_t page_bytes() noexcept {
+  static const auto bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+
+std::size_t frame_bytes() noexcept { return page_bytes() * page_bytes() / sizeof(std::uint64_t); }
+
+int Pagemap::descriptor() noexcept {
+  if (descriptor_ != kNotOpened) return descriptor_;
+  char path[32] = "/proc/self/pagemap";
+  if (pid_ != 0) std::snprintf(path, sizeof path, "/proc/%d/pagemap", pid_);
+  descriptor_ = ::open(path, O_RDONLY | O_CLOEXEC);
+  if (descriptor_ < 0) descriptor_ = -errno;
+  return descriptor_;
+}
+
+std::size_t Pagemap::read(std::uintptr_t page, std::size_t count, std::uint64_t* entries) noexcept {
+  if (descriptor() < 0) return 0;
+  const auto offset = static_cast<off_t>(page / page_bytes() * sizeof *entries);
+  const ssize_t got = ::pread(descriptor_, entries, count * sizeof *entries, offset);
+  return got > 0 ? static_cast<std::size_t>(got) / sizeof *entries : 0;
+}
+
+long scan_huge(Pagemap& pagemap, std::uintptr_t* start, std::uintptr_t end, Range* found,
+               std::size_t room) noexcept {
+  if (huge_is_ambiguous()) return -ENOTTY;
+  if (pagemap.descriptor() < 0) return pagemap.descriptor();
+  PageRegion regions[kRegions];
+  PmScanArg arg = scan_of(*start, end, regions, room < kRegions ? room : kRegions);
+  const int count = ::ioctl(pagemap.descriptor(), kPagemapScan, &arg);
   if (count < 0) return -errno;
   for (int i = 0; i < count; ++i) {
     found[i] = {static_cast<std::uintptr_t>(regions[i].start),
@@ -63,6 +122,23 @@ long scan_huge(int pagemap, std::uintptr_t* start, std::uintptr_t end, Range* fo
   }
   *start = static_cast<std::uintptr_t>(arg.walk_end);
   return count;
+}
+
+// A scan for what is not huge ends at the first such page, so that it costs next to nothing where
+// there is no huge page at all. It goes past what is not mapped, so a second one has to confirm.
+HugeAnswer huge_until(Pagemap& pagemap, std::uintptr_t start, std::uintptr_t end) noexcept {
+  if (huge_is_ambiguous() || pagemap.descriptor() < 0) return {start, false};
+  PageRegion region;
+  PmScanArg arg = scan_of(start, end, &region, 1);
+  arg.category_inverted = kPageIsHuge;
+  arg.max_pages = 1;
+  int count = ::ioctl(pagemap.descriptor(), kPagemapScan, &arg);
+  if (count < 0) return {start, errno != ENOTTY};
+  if (count > 0 && region.start == start) return {start, true};
+  arg = scan_of(start, count > 0 ? region.start : end, &region, 1);
+  count = ::ioctl(pagemap.descriptor(), kPagemapScan, &arg);
+  const bool huge = count > 0 && region.start == start;
+  return {huge ? static_cast<std::uintptr_t>(region.end) : start, true};
 }
 
 }  // namespace movepages

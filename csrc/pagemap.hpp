@@ -1,23 +1,63 @@
-// What the page tables tell of a range without asking for its pages one by one: PAGEMAP_SCAN, an
-// ioctl on /proc/PID/pagemap since Linux 6.7. It tells no node.
+// What the page tables tell without asking for pages one by one: /proc/PID/pagemap, and its ioctl
+// PAGEMAP_SCAN since Linux 6.7. Neither tells a node.
 #pragma once
+
+#include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
 
 namespace movepages {
 
+std::size_t page_bytes() noexcept;
+
+// What one entry of a page middle directory spans, which is what a huge page is the size of: a page
+// of the system's size holds entries of 8 bytes for one page each. A larger one (1 GiB) is taken
+// for several of these.
+std::size_t frame_bytes() noexcept;
+
+// An entry of the file. Documentation/admin-guide/mm/pagemap.rst
+constexpr std::uint64_t kPagePresent = std::uint64_t{1} << 63;
+constexpr std::uint64_t kPageExclusive = std::uint64_t{1} << 56;
+
+// The file of a process, opened when it is first wanted.
+class Pagemap {
+ public:
+  explicit Pagemap(int pid) noexcept : pid_(pid) {}
+  ~Pagemap() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  Pagemap(const Pagemap&) = delete;
+  Pagemap& operator=(const Pagemap&) = delete;
+
+  // Or -errno.
+  int descriptor() noexcept;
+  // Entries of `count` pages from `page` on, as many as the kernel gives.
+  std::size_t read(std::uintptr_t page, std::size_t count, std::uint64_t* entries) noexcept;
+
+ private:
+  static constexpr int kNotOpened = -1'000'000;
+  const int pid_;
+  int descriptor_ = kNotOpened;
+};
+
 struct Range {
   std::uintptr_t start;
   std::uintptr_t end;
 };
 
-// Opens /proc/PID/pagemap (pid 0: this process). A descriptor, or -errno.
-int open_pagemap(int pid) noexcept;
-
 // Writes at most `room` ranges of [*start, end) that are mapped by huge pages, in address order,
 // and puts into *start how far it came. How many, or -errno: ENOTTY before Linux 6.7.
-long scan_huge(int pagemap, std::uintptr_t* start, std::uintptr_t end, Range* found,
+long scan_huge(Pagemap& pagemap, std::uintptr_t* start, std::uintptr_t end, Range* found,
                std::size_t room) noexcept;
+
+// Up to where in [start, end) all is mapped by huge pages: `start` where nothing is, or where the
+// kernel does not tell, and then nothing is learnt by asking again if `known` is false.
+struct HugeAnswer {
+  std::uintptr_t until;
+  bool known;
+};
+using HugeUntil = HugeAnswer(Pagemap& pagemap, std::uintptr_t start, std::uintptr_t end) noexcept;
+HugeUntil huge_until;
 
 }  // namespace movepages

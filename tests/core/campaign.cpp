@@ -60,13 +60,16 @@ void add_folio(Random& random, model::Kernel& kernel, std::size_t trouble,
   folio.hugetlb = folio.size > 1 && random.one_in(3);
   if (random.one_in(trouble)) folio.failures = random.among({model::kPinned, 1, 2});
   folio.isolable = !random.one_in(2 * trouble);
-  const std::uintptr_t head = kernel.add(folio);
+  const std::uintptr_t head = random.one_in(8) ? kernel.add_huge(folio) : kernel.add(folio);
+  folio.size = kernel.folio(head).size;
   const bool all_shared = random.one_in(2 * trouble);
   const bool hidden = random.one_in(trouble);
   if (hidden) kernel.hide(head, random.among({1, 1, 2, 3}));
   for (std::size_t k = 0; k < folio.size; ++k) {
     world.push_back(model::Kernel::piece(head, k));
-    if (all_shared || random.one_in(8 * trouble)) kernel.page(world.back()).shared = true;
+    // What one entry maps is shared as a whole.
+    if (all_shared || (!kernel.is_huge(head) && random.one_in(8 * trouble)))
+      kernel.page(world.back()).shared = true;
   }
 }
 

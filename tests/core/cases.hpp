@@ -9,6 +9,7 @@ struct Case {
 extern const Case kModelCases[];       // the model against what was seen of real kernels
 extern const Case kDriverCases[];      // one fact of the kernel each, with the driver in front
 extern const Case kHugePageCases[];    // several entries for one page
+extern const Case kFoldedCases[];      // huge pages the page tables tell of, asked for once
 extern const Case kHiddenPageCases[];  // before 6.6: pages under hinting faults
 extern const Case kStoppedCases[];     // calls that end before all pages were tried
 

@@ -38,6 +38,18 @@ void huge_page_splits_when_the_node_is_full() {
   CHECK(std::count(trial.status.begin(), trial.status.end(), 1) == 3);
 }
 
+// The kernel drops the reason when it splits the page: it is asked once more.
+void a_piece_tells_that_the_node_is_full() {
+  Kernel kernel;
+  Trial trial(kernel);
+  trial.pages = {pieces(kernel, {0, 0, 8})[3]};
+  kernel.free[1] = 0;
+  trial.all = 1;
+  trial.run();
+  CHECK(trial.outcome.error == -ENOMEM && trial.status == Statuses(1, -ENOMEM));
+  CHECK(kernel.moving_calls == 2);
+}
+
 void all_pieces_tell_that_the_node_is_full() {
   Kernel kernel;
   kernel.version.splits_when_full = false;
@@ -110,6 +122,7 @@ const Case kHugePageCases[] = {
     {"pieces of a huge page", pieces_of_a_huge_page},
     {"one pinned piece keeps the huge page", one_pinned_piece_keeps_the_huge_page},
     {"huge page splits when the node is full", huge_page_splits_when_the_node_is_full},
+    {"a piece tells that the node is full", a_piece_tells_that_the_node_is_full},
     {"all pieces tell that the node is full", all_pieces_tell_that_the_node_is_full},
     {"several targets in a huge page", several_targets_in_a_huge_page},
     {"a huge page comes back in another chunk", a_huge_page_comes_back_in_another_chunk},

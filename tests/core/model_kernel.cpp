@@ -26,12 +26,26 @@ std::uintptr_t Kernel::add(const Folio& folio) {
   folios_.push_back(folio);
   folios_.back().first = first;
   pages_.insert(pages_.end(), folio.size, Page{folios_.size() - 1, 0, false});
-  return (first + 1) * 4096;
+  return (first + 1) * kPageBytes;
+}
+
+std::uintptr_t Kernel::add_huge(Folio folio) {
+  while ((pages_.size() + 1) % kFramePages != 0) add_error(-EFAULT);
+  folio.size = kFramePages;
+  return add(folio);
+}
+
+bool Kernel::is_huge(std::uintptr_t address) const {
+  const std::size_t first = address / kPageBytes / kFramePages * kFramePages;
+  if (first == 0 || first - 1 >= pages_.size()) return false;
+  const Page& page = pages_[first - 1];
+  const Folio& folio = folios_[page.folio];
+  return page.error == 0 && folio.first == first - 1 && folio.size == kFramePages;
 }
 
 std::uintptr_t Kernel::add_error(std::int32_t error) {
   pages_.push_back({0, error, false});
-  return pages_.size() * 4096;
+  return pages_.size() * kPageBytes;
 }
 
 std::int32_t Kernel::truth(std::uintptr_t address) const {
@@ -116,6 +130,7 @@ long Kernel::answer(std::size_t count, const std::uintptr_t* pages, const std::i
   }
   for (const std::uintptr_t address : vanishing) page(address).error = version.absent;
   vanishing.clear();
+  looked_at += static_cast<long>(count);
   for (std::size_t i = 0; i < count; ++i) status[i] = stat(pages[i]);
   return 0;
 }
@@ -127,6 +142,7 @@ long Kernel::do_pages_move(const Call& call) {
   for (; i < call.count; ++i) {
     const std::int32_t node = call.nodes[i];
     clock_ns += page_ns;
+    ++looked_at;
     err = refused_node(node);
     if (err != 0) break;
     if (batch.node < 0) {

@@ -17,6 +17,8 @@ constexpr int kNodes = 4;
 constexpr int kPinned = INT_MAX;
 constexpr int kMove = 2;
 constexpr int kMoveAll = 4;
+constexpr std::size_t kPageBytes = 4096;
+constexpr std::size_t kFramePages = 16;
 
 struct Folio {
   std::int32_t node = 0;
@@ -44,8 +46,9 @@ struct Version {
   bool hugetlb_tail_refused = false;
   bool splits_when_full = true;
   bool hides_pages = false;
+  bool tells_huge_pages = true;
 };
-constexpr Version k6_1 = {-EFAULT, true, false, true};
+constexpr Version k6_1 = {-EFAULT, true, false, true, false};
 constexpr Version k6_12 = {};
 
 enum class Fate {
@@ -73,6 +76,8 @@ class Kernel {
 
   // Adds a folio and returns the address of its first page.
   std::uintptr_t add(const Folio& folio);
+  // The same for a huge page, which lies where the page tables can map it by one entry.
+  std::uintptr_t add_huge(Folio folio);
   std::uintptr_t add_absent() { return add_error(version.absent); }
   std::uintptr_t add_error(std::int32_t error);
   Page& page(std::uintptr_t address) { return pages_[index_of(address)]; }
@@ -82,7 +87,11 @@ class Kernel {
   std::int32_t truth(std::uintptr_t address) const;
   void hide(std::uintptr_t address, int times);
   std::int32_t reveal(std::uintptr_t address, std::int32_t status);
-  static std::uintptr_t piece(std::uintptr_t address, std::size_t k) { return address + 4096 * k; }
+  // Whether one entry maps all of the frame that the page lies in.
+  bool is_huge(std::uintptr_t address) const;
+  static std::uintptr_t piece(std::uintptr_t address, std::size_t k) {
+    return address + kPageBytes * k;
+  }
 
   // Names the entries whose fate is kept: calls are recognised by where their pages lie.
   void watch(const std::vector<std::uintptr_t>& pages);
@@ -113,6 +122,7 @@ class Kernel {
 
   long calls = 0;
   long moving_calls = 0;
+  long looked_at = 0;  // entries of all calls
   long call_limit = LONG_MAX;
   long error = 0;          // the last -errno that a call gave, EINTR of eintr_every left out
   bool no_memory = false;  // some call gave ENOMEM
@@ -124,7 +134,7 @@ class Kernel {
   struct Call;
   struct Batch;
 
-  std::size_t index_of(std::uintptr_t address) const { return address / 4096 - 1; }
+  std::size_t index_of(std::uintptr_t address) const { return address / kPageBytes - 1; }
   long answer(std::size_t count, const std::uintptr_t* pages, const std::int32_t* nodes,
               std::int32_t* status, int flags);
   long do_pages_move(const Call& call);

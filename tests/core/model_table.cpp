@@ -21,6 +21,15 @@ bool call_hides_pages() noexcept { return current->version.hides_pages; }
 
 std::int64_t call_now_ns() noexcept { return current->clock_ns; }
 
+movepages::HugeAnswer call_huge_until(movepages::Pagemap& /*pagemap*/, std::uintptr_t start,
+                                      std::uintptr_t end) noexcept {
+  constexpr std::uintptr_t kFrame = kFramePages * kPageBytes;
+  if (!current->version.tells_huge_pages) return {start, false};
+  CHECK(start % kFrame == 0 && end % kFrame == 0 && start < end);
+  while (start < end && current->is_huge(start)) start += kFrame;
+  return {start, true};
+}
+
 }  // namespace
 
 Kernel::Kernel(Version which) : version(which) {
@@ -37,6 +46,9 @@ movepages::Kernel Kernel::table() {
   calls.allowed_nodes = call_allowed_nodes;
   calls.now_ns = call_now_ns;
   calls.hides_pages = call_hides_pages;
+  calls.huge_until = call_huge_until;
+  calls.page_bytes = kPageBytes;
+  calls.frame_bytes = kFramePages * kPageBytes;
   return calls;
 }
 
@@ -45,12 +57,8 @@ movepages::Kernel Kernel::table() {
 // In place of csrc/hidden.cpp, which asks the page tables of this very process.
 namespace movepages {
 
-HiddenPages::~HiddenPages() = default;
-
 std::int32_t HiddenPages::reveal(std::uintptr_t page, std::int32_t status) noexcept {
   return model::current->reveal(page, status);
 }
-
-bool kernel_hides_pages() noexcept { return false; }
 
 }  // namespace movepages

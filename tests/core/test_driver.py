@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-SOURCES = [*sorted(HERE.glob("*.cpp")), HERE.parents[1] / "csrc" / "migrate.cpp"]
+CORE = HERE.parents[1] / "csrc"
+DRIVER = [CORE / f"{name}.cpp" for name in ("driver", "huge", "query", "recheck")]
+SOURCES = [*sorted(HERE.glob("*.cpp")), *DRIVER]
 STRICT = ["-std=c++17", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SANITIZED = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 CALLS = os.environ.get("MOVEPAGES_DRIVER_CALLS", "60000")

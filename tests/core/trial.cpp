@@ -11,12 +11,6 @@ namespace {
 
 constexpr std::int64_t kSliceNs = 25'000'000;
 
-// Why a page is not where it was wanted, as far as its entry can tell.
-std::int32_t reason(model::Entry entry) {
-  if (entry.fate == Fate::kRefused) return entry.refusal;
-  return entry.fate == Fate::kNoMemory ? -ENOMEM : -EBUSY;
-}
-
 }  // namespace
 
 std::vector<std::uintptr_t> small_pages(model::Kernel& kernel, std::size_t count) {
@@ -45,7 +39,7 @@ bool Trial::asked(void* context) noexcept {
 void Trial::run() {
   kernel.watch(pages);
   kernel.pid = pid;
-  kernel.calls = kernel.moving_calls = kernel.retried = kernel.error = 0;
+  kernel.calls = kernel.moving_calls = kernel.looked_at = kernel.retried = kernel.error = 0;
   kernel.lost = kernel.no_memory = false;
   pauses = 0;
   stopped_ = false;
@@ -53,6 +47,8 @@ void Trial::run() {
   // Each moving call gets past one entry at least, and few are tried or asked for again.
   kernel.call_limit = 2 * (8 * static_cast<long>(pages.size()) + 32);
   status.assign(pages.size(), 77);
+  was_huge_.clear();
+  for (const std::uintptr_t page : pages) was_huge_.push_back(kernel.is_huge(page));
   const movepages::Target target = {each.empty() ? nullptr : each.data(), all};
   const movepages::Request request = {
       pid, pages.size(), pages.data(), moves ? &target : nullptr, status.data(), flags};
@@ -103,17 +99,28 @@ bool Trial::nothing_keeps(std::size_t i) const {
   return !shared && page.hidings == 0 && !folio.troubled && folio.isolable && !folio.hugetlb;
 }
 
+// Whether this may be why a page is not where it was wanted.
+bool Trial::failed_for(std::int32_t said, model::Entry entry) const {
+  const bool full = said == -ENOMEM && kernel.no_memory;
+  if (entry.fate == Fate::kRefused) return said == entry.refusal;
+  if (entry.fate == Fate::kNoMemory) return full;
+  // A failed batch is asked for once more, which is not kept.
+  return said == -EBUSY || (entry.fate == Fate::kFailed && full);
+}
+
 void Trial::check_page(std::size_t i) const {
   const std::int32_t said = status[i];
   const std::int32_t now = place(i);
   const bool arrived = now == wanted(i);
   const model::Entry entry = kernel.entries[i];
+  // What comes of an entry that stands for the pieces of a huge page is not kept.
+  const bool untold = was_huge_[i] && entry.fate == Fate::kUntried;
   const bool tried = entry.fate != Fate::kUntried && entry.fate != Fate::kHidden;
   const bool ended =
       (outcome.error != 0 && outcome.error != -ENOMEM) || outcome.interrupted || outcome.rejected;
   check::page = {i, said, now, wanted(i), static_cast<int>(entry.fate)};
   CHECK(entry.fate != Fate::kQueued);
-  CHECK(tried || ended);
+  CHECK(tried || ended || untold);
   if (said == kNotAttempted) {
     // A tried page goes without an answer only where the kernel stopped giving any.
     CHECK(ended);
@@ -123,11 +130,14 @@ void Trial::check_page(std::size_t i) const {
   } else if (now >= 0 && entry.refusal == -ENOENT) {
     // Hidden at its turn; what came of the turns it got instead is not kept.
     CHECK(said == -EBUSY || said == -EACCES || said == -ENOMEM || (ended && said == -ENOENT));
+  } else if (untold) {
+    const bool refused = said == -EACCES && kernel.page(pages[i]).shared;
+    CHECK(said == now || refused || failed_for(said, {Fate::kFailed, 0}));
   } else {
     CHECK(tried);
     // A page that moved may have been where it was wanted until another entry carried it away.
     const bool carried = now >= 0 && kernel.folio(pages[i]).moves > 0;
-    CHECK(said == (now < 0 ? now : reason(entry)) || (carried && said == -EBUSY));
+    CHECK((now < 0 ? said == now : failed_for(said, entry)) || (carried && said == -EBUSY));
   }
   if (!ended && nothing_keeps(i)) CHECK(arrived);
 }

@@ -38,7 +38,9 @@ struct Trial {
   void check_page(std::size_t i) const;
   std::int32_t place(std::size_t i) const;
   bool nothing_keeps(std::size_t i) const;
+  bool failed_for(std::int32_t said, model::Entry entry) const;
 
+  std::vector<bool> was_huge_;
   bool stopped_ = false;
   long moving_calls_when_stopped_ = 0;
   std::int64_t last_pause_ns_ = 0;

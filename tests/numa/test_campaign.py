@@ -8,12 +8,13 @@ the page tables, some against get_mempolicy(2) too, and what was not asked for m
 import contextlib
 import os
 import time
+from errno import ENOMEM
 
 import numpy as np
 import pytest
 
 import movepages as mp
-from support import memory, nodes
+from support import memory, nodes, witness
 from support.kinds import HOLE, MAKERS, MOVE, MOVE_ALL, CannotMakeError, Kind
 from support.kinds_judge import Judge, bits
 from support.memory import PAGE
@@ -22,6 +23,7 @@ CHANGING_PAGES = 64
 ZERO = frozenset({-14})
 WHOLE_CHECK_EVERY = 50
 FEW, MANY = 60, 700
+MIB = 1 << 20
 CHANGES = 20
 
 
@@ -207,3 +209,37 @@ def report_of(kinds, calls, seed):
 
 def test_no_false_report(every_kind, campaign):
     report_of(every_kind, *campaign)
+
+
+@pytest.fixture
+def full_node():
+    """Fill the smallest node, so that what is to go there finds no room."""
+    small = min(nodes.allowed(), key=nodes.free_bytes)
+    here = max(nodes.allowed(), key=nodes.free_bytes)
+    size = nodes.free_bytes(small) + 64 * MIB
+    if small == here or nodes.free_bytes(here) < size + 200 * MIB:
+        pytest.skip("needs a node much smaller than another, such as one of 256 MiB")
+    ballast = memory.anonymous(size, node=here)
+    with contextlib.suppress(MemoryError):
+        mp.move(ballast, small)
+    yield small
+    del ballast
+
+
+def test_no_false_report_with_a_full_node(every_kind, campaign, full_node):
+    calls, seed = campaign
+    # Giving up a range and the memory behind it makes room.
+    kinds = [kind for kind in every_kind if kind.name != "given up"]
+    one = report_of(kinds, max(calls // 5, 1), seed + 1)
+    assert any(-ENOMEM in counts for counts in one.said.values())
+
+
+def test_a_huge_page_whose_target_is_full(full_node, huge_page_size):
+    here = next(node for node in nodes.allowed() if node != full_node)
+    a = memory.anonymous(huge_page_size, node=here, huge=True)
+    a[:: memory.PAGE] = 1
+    piece = memory.pages_of(a)[[7]]
+    with pytest.raises(MemoryError) as full:
+        mp.move_pages(piece, full_node)
+    assert full.value.status.tolist() == [-ENOMEM]
+    assert witness.nodes_of(piece) == here

@@ -146,6 +146,63 @@ def test_a_pin_that_ends_during_the_call(here_and_there, huge):
     assert np.array_equal(status >= 0, found == there)
 
 
+@pytest.mark.parametrize("order", ["ascending", "descending", "shuffled", "every third"])
+def test_a_list_of_all_pieces(here_and_there, huge, order):
+    here, there = here_and_there
+    a = huge(5)
+    pages = memory.pages_of(a)
+    random = np.random.default_rng(0)
+    pages = {
+        "ascending": pages,
+        "descending": pages[::-1].copy(),
+        "shuffled": random.permutation(pages),
+        "every third": pages[::3].copy(),
+    }[order]
+    assert (mp.move_pages(pages) == here).all()
+    status = mp.move_pages(pages, there)
+    assert (status == there).all()
+    assert (witness.nodes_of(memory.pages_of(a)) == there).all()
+    assert witness.huge_bytes(a) == a.nbytes
+
+
+def test_a_list_of_pieces_and_small_pages_pins_and_holes(here_and_there, huge, huge_page_size):
+    here, there = here_and_there
+    a = huge(4)
+    per = huge_page_size // memory.PAGE
+    pages = memory.pages_of(a)
+    memory.discard(a[per * memory.PAGE : 2 * per * memory.PAGE])
+    memory.touch(a[per * memory.PAGE + 9 * memory.PAGE : per * memory.PAGE + 19 * memory.PAGE])
+    present = witness.present(pages)
+    with pinned(pages[3 * per + 5]):
+        status = mp.move_pages(pages, there)
+        found = np.where(present, there, here)
+        found[present] = witness.nodes_of(pages[present])
+    assert np.array_equal(status >= 0, present & (found == there))
+    assert (status[3 * per :] == mp.PageStatus.EBUSY).all()
+    assert (status[:per] == there).all()
+    assert np.isin(status[~present], [-2, -14]).all()
+
+
+def test_a_node_that_fills_up_with_pieces(here_and_there, huge_page_size):
+    """The kernel splits a huge page for which there is no room, and its pieces end on two nodes."""
+    here, _ = here_and_there
+    small = min(nodes.allowed(), key=nodes.free_bytes)
+    size = nodes.free_bytes(small) + 32 * MIB
+    if small == here or nodes.free_bytes(here) < size + 200 * MIB:
+        pytest.skip("needs a node much smaller than the first, such as one of 256 MiB")
+    a = memory.anonymous(size, node=here, huge=True)
+    a[:: memory.PAGE] = 1
+    pages = memory.pages_of(a)
+    try:
+        status = mp.move_pages(pages, small)
+    except MemoryError as full:
+        status = full.status
+    found = witness.nodes_of(pages)
+    assert np.array_equal(status == small, found == small)
+    assert set(status[status < 0].tolist()) <= {mp.PageStatus.ENOMEM, mp.PageStatus.EBUSY}
+    assert (status == mp.PageStatus.ENOMEM).any()
+
+
 def test_a_node_that_fills_up_with_huge_pages(here_and_there, huge_page_size):
     here, _ = here_and_there
     small = min(nodes.allowed(), key=nodes.free_bytes)

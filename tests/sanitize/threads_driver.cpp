@@ -54,7 +54,7 @@ struct Memory {
 std::vector<std::int32_t> usable_nodes() {
   movepages::NodeMask mask;
   std::vector<std::int32_t> nodes;
-  if (!movepages::kRealKernel.allowed_nodes(mask)) return {0};
+  if (!movepages::real_kernel().allowed_nodes(mask)) return {0};
   for (std::int32_t node = 0; node < movepages::kMaxNodes; ++node) {
     if (mask.has(node)) nodes.push_back(node);
   }
@@ -95,7 +95,7 @@ void work(std::size_t thread, std::int32_t* status, Shared& shared) {
     request.status = status;
     request.flags = movepages::kMpolMfMove;
     const movepages::Outcome outcome =
-        movepages::move_pages(request, {keep_on, &shared}, movepages::kRealKernel);
+        movepages::move_pages(request, {keep_on, &shared}, movepages::real_kernel());
     const bool good = outcome.error == 0 && !outcome.interrupted &&
                       std::all_of(status, status + request.count,
                                   [&](std::int32_t each) { return may_be(each, shared.nodes); });

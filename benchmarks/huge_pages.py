@@ -1,0 +1,74 @@
+"""What it costs to name a huge page by all its pieces instead of by one of them.
+
+    python benchmarks/huge_pages.py            # two nodes and transparent huge pages are needed
+    python benchmarks/huge_pages.py --check    # and exit 1 where the bound does not hold
+
+Where time is instructions, as in a guest that counts them, the ratio is one of instructions:
+
+    python tests/vm/lab.py --icount --kernel linux-image-6.12-amd64 \\
+        --command 'python benchmarks/huge_pages.py --check'
+
+Each move goes to another node than the one before and its statuses are checked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import mmap
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+import movepages as mp
+
+RATIO = 1.1
+HUGE = int(Path("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size").read_text())
+
+
+def huge_array(count: int) -> np.ndarray:
+    """Return memory of `count` huge pages, each of them touched."""
+    memory = mmap.mmap(-1, (count + 1) * HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory.madvise(mmap.MADV_HUGEPAGE)
+    flat = np.frombuffer(memory, np.uint8)
+    start = -flat.ctypes.data % HUGE
+    array = flat[start : start + count * HUGE]
+    array[:: mmap.PAGESIZE] = 1
+    return array
+
+
+def main() -> int:
+    """Print one line for queries and one for moves; 1 where `--check` finds a bound broken."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--pages", type=int, default=32, help="huge pages (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds (%(default)s)")
+    parser.add_argument("--check", action="store_true", help="exit 1 where the bound is broken")
+    options = parser.parse_args()
+    nodes = itertools.cycle(mp.topology().allowed_nodes[:2])
+    array = huge_array(options.pages)
+    pieces = np.arange(array.ctypes.data, array.ctypes.data + array.nbytes, mmap.PAGESIZE, np.uintp)
+    lists = {"heads": pieces[:: HUGE // mmap.PAGESIZE].copy(), "pieces": pieces}
+    ratios = {"query": [], "move": []}
+    for _ in range(options.rounds):
+        for what, ratio in ratios.items():
+            took = {}
+            for name, pages in lists.items():
+                node = next(nodes) if what == "move" else None
+                start = time.perf_counter()
+                status = mp.move_pages(pages, node)
+                took[name] = time.perf_counter() - start
+                assert len(np.unique(status)) == 1
+                assert status[0] >= 0 if node is None else status[0] == node
+            ratio.append(took["pieces"] / took["heads"])
+    found = {what: median(ratio) for what, ratio in ratios.items()}
+    name = f"{len(pieces):,} pieces / {options.pages} huge pages"
+    print(f"query of {name:36} {found['query']:7.2f} x")
+    print(f"move of  {name:36} {found['move']:7.2f} x    <= {RATIO} x")
+    return int(options.check and found["move"] > RATIO)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
