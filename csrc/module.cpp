@@ -1,15 +1,16 @@
-// The binding: buffer checks, release of the GIL, results to tuples. The only file with pybind11.
+// The binding: buffer checks, release of the GIL, results to tuples.
 
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <string>
+#include <iterator>
 #include <vector>
 
+#include "arguments.hpp"
+#include "hidden.hpp"
 #include "migrate.hpp"
 #include "pagemap.hpp"
+#include "presence.hpp"
 #include "syscalls.hpp"
 #include "witness.hpp"
 
@@ -18,93 +19,17 @@ using namespace pybind11::literals;
 
 namespace {
 
+using movepages::checked;
+using movepages::kNodes;
+using movepages::kPages;
+using movepages::kStatus;
 using movepages::Outcome;
 using movepages::Pause;
 using movepages::Request;
+using movepages::require_apart;
+using movepages::require_length;
 using movepages::Target;
-using Flags = py::detail::npy_api::constants;
-
-// One buffer argument: what it must be, under the name the user knows it by.
-struct Expected {
-  const char* name;
-  char kind;
-  std::size_t itemsize;
-  const char* dtype;
-  bool writable;
-  const char* remedy;
-};
-
-constexpr Expected kPages = {"pages", 'u',   sizeof(std::uintptr_t),
-                             "uintp", false, "np.ascontiguousarray(pages, dtype=np.uintp)"};
-constexpr Expected kNodes = {"nodes", 'i',   sizeof(std::int32_t),
-                             "int32", false, "np.ascontiguousarray(nodes, dtype=np.int32)"};
-constexpr Expected kStatus = {
-    "status", 'i',  sizeof(std::int32_t),
-    "int32",  true, "np.empty(len(pages), dtype=np.int32), or leave status out"};
-
-std::string expected(const Expected& want, const std::string& given) {
-  return std::string(want.name) + ": expected a " + (want.writable ? "writable, " : "") +
-         "C-contiguous, aligned 1-d numpy array of native " + want.dtype + ", got " + given +
-         "; pass " + want.remedy;
-}
-
-bool has_flag(const py::array& array, int flag) { return (array.flags() & flag) == flag; }
-
-py::array checked(py::handle given, const Expected& want) {
-  if (!py::isinstance<py::array>(given)) {
-    throw py::type_error(expected(want, std::string("a ") + Py_TYPE(given.ptr())->tp_name));
-  }
-  auto array = py::reinterpret_borrow<py::array>(given);
-  const py::dtype dtype = array.dtype();
-  if (dtype.kind() != want.kind || static_cast<std::size_t>(dtype.itemsize()) != want.itemsize ||
-      dtype.byteorder() != '=') {
-    throw py::type_error(expected(want, "dtype " + std::string(py::str(dtype))));
-  }
-  if (array.ndim() != 1) {
-    throw py::value_error(expected(want, std::to_string(array.ndim()) + " dimensions"));
-  }
-  if (!has_flag(array, Flags::NPY_ARRAY_C_CONTIGUOUS_)) {
-    throw py::value_error(
-        expected(want, "a stride of " + std::to_string(array.strides(0)) + " bytes"));
-  }
-  if (!has_flag(array, Flags::NPY_ARRAY_ALIGNED_)) {
-    throw py::value_error(expected(want, "one that is not aligned to its item size"));
-  }
-  if (want.writable && !has_flag(array, Flags::NPY_ARRAY_WRITEABLE_)) {
-    throw py::value_error(expected(want, "a read-only one"));
-  }
-  return array;
-}
-
-void require_length(const py::array& array, const Expected& want, py::ssize_t count) {
-  if (array.size() != count) {
-    throw py::value_error(std::string(want.name) + ": expected one entry for each of the " +
-                          std::to_string(count) + " pages, got " + std::to_string(array.size()));
-  }
-}
-
-void require_apart(const py::array& input, const Expected& want, const py::array& status) {
-  const auto* a = static_cast<const char*>(input.data());
-  const auto* b = static_cast<const char*>(status.data());
-  if (a < b + status.nbytes() && b < a + input.nbytes()) {
-    throw py::value_error(std::string(want.name) +
-                          " and status share memory, and the kernel writes one while it reads the "
-                          "other; give status a buffer of its own");
-  }
-}
-
-// An int argument; what does not fit is `beyond`, a value the kernel has no use for either.
-int to_int(py::handle given, const char* name, int beyond) {
-  if (!PyIndex_Check(given.ptr()) || PyBool_Check(given.ptr())) {
-    throw py::type_error(std::string(name) + ": expected an int, got a " +
-                         Py_TYPE(given.ptr())->tp_name);
-  }
-  int overflow = 0;
-  const long value = PyLong_AsLongAndOverflow(given.ptr(), &overflow);
-  if (value == -1 && PyErr_Occurred()) throw py::error_already_set();
-  const bool fits = overflow == 0 && value == static_cast<int>(value);
-  return fits ? static_cast<int>(value) : beyond;
-}
+using movepages::to_int;
 
 // Whether a signal handler raised, or the caller's `pause`, if there is one. Signals reach Python
 // code in the main thread alone, so without a `pause` other threads need not wait for the GIL.
@@ -186,7 +111,7 @@ py::array_t<std::int32_t> mempolicy_nodes(const py::object& pages) {
 // Ranges in [start, end) that huge pages map: (starts, ends), or None where it cannot be told.
 py::object scan_huge(std::uintptr_t start, std::uintptr_t end, int pid) {
   constexpr std::size_t kRoom = 256;
-  std::vector<movepages::Range> found;
+  std::vector<movepages::Region> found;
   long ret = 0;
   {
     const py::gil_scoped_release release;
@@ -205,10 +130,46 @@ py::object scan_huge(std::uintptr_t start, std::uintptr_t end, int pid) {
   py::array_t<std::uintptr_t> starts(count);
   py::array_t<std::uintptr_t> ends(count);
   for (py::ssize_t i = 0; i < count; ++i) {
-    starts.mutable_at(i) = found[static_cast<std::size_t>(i)].start;
-    ends.mutable_at(i) = found[static_cast<std::size_t>(i)].end;
+    const movepages::Region& region = found[static_cast<std::size_t>(i)];
+    starts.mutable_at(i) = static_cast<std::uintptr_t>(region.start);
+    ends.mutable_at(i) = static_cast<std::uintptr_t>(region.end);
   }
   return py::make_tuple(starts, ends);
+}
+
+// What the page tables hold in ranges on page borders: (starts, ends, kinds) of stretches in order,
+// or None where it cannot be told.
+py::object presence(const py::object& starts, const py::object& ends, const py::object& pid) {
+  const int process = to_int(pid, "pid", -1);
+  const py::array start = checked(starts, kPages);
+  const py::array end = checked(ends, kPages);
+  require_length(end, kPages, start.size());
+  const auto* from = static_cast<const std::uintptr_t*>(start.data());
+  const auto* to = static_cast<const std::uintptr_t*>(end.data());
+  std::vector<movepages::PresenceRun> found;
+  long error = 0;
+  {
+    const py::gil_scoped_release release;
+    movepages::Pagemap pagemap(process);
+    for (py::ssize_t i = 0; i < start.size() && error == 0; ++i) {
+      movepages::PresenceWalk walk(pagemap, from[i], to[i]);
+      movepages::PresenceRun run;
+      while (walk.next(&run)) found.push_back(run);
+      error = walk.error();
+    }
+  }
+  if (error != 0) return py::none();
+  const auto count = static_cast<py::ssize_t>(found.size());
+  py::array_t<std::uintptr_t> first(count);
+  py::array_t<std::uintptr_t> last(count);
+  py::array_t<std::uint8_t> kinds(count);
+  for (py::ssize_t i = 0; i < count; ++i) {
+    const movepages::PresenceRun& run = found[static_cast<std::size_t>(i)];
+    first.mutable_at(i) = run.start;
+    last.mutable_at(i) = run.end;
+    kinds.mutable_at(i) = static_cast<std::uint8_t>(run.what);
+  }
+  return py::make_tuple(first, last, kinds);
 }
 
 py::object allowed_nodes() {
@@ -237,6 +198,14 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
       "Nodes with memory that the cpuset of this thread allows; None where a sandbox hides it.");
   module.def("scan_huge", &scan_huge, "start"_a, "end"_a, "pid"_a,
              "Starts and ends of what huge pages map in a range; None where it cannot be told.");
+  module.def("presence", &presence, "starts"_a, "ends"_a, "pid"_a,
+             "Starts, ends and kinds of stretches of ranges; None where it cannot be told.");
+  py::dict kinds;
+  for (std::size_t i = 0; i < std::size(movepages::kPresenceNames); ++i) {
+    kinds[movepages::kPresenceNames[i]] = i;
+  }
+  module.attr("PRESENCE") = kinds;
+  module.attr("KERNEL_HIDES_PAGES") = movepages::kernel_hides_pages();
   module.def("mempolicy_nodes", &mempolicy_nodes, "pages"_a,
              "Node of each page by get_mempolicy(2), or -errno; faults absent pages in.");
 }

@@ -12,13 +12,6 @@
 namespace movepages {
 namespace {
 
-// include/uapi/linux/fs.h, restated because the headers of most systems are older than 6.7.
-struct PageRegion {
-  std::uint64_t start;
-  std::uint64_t end;
-  std::uint64_t categories;
-};
-
 struct PmScanArg {
   std::uint64_t size;
   std::uint64_t flags;
@@ -35,21 +28,6 @@ struct PmScanArg {
 };
 
 constexpr unsigned long kPagemapScan = _IOWR('f', 16, PmScanArg);
-constexpr std::uint64_t kPageIsHuge = 1 << 6;
-constexpr std::size_t kRegions = 256;
-
-PmScanArg scan_of(std::uintptr_t start, std::uintptr_t end, PageRegion* regions,
-                  std::size_t room) noexcept {
-  PmScanArg arg = {};
-  arg.size = sizeof arg;
-  arg.start = start;
-  arg.end = end;
-  arg.vec = reinterpret_cast<std::uintptr_t>(regions);
-  arg.vec_len = room;
-  arg.category_mask = kPageIsHuge;
-  arg.return_mask = kPageIsHuge;
-  return arg;
-}
 
 bool holds_a_number_above_0(const char* path) noexcept {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path, "re"), std::fclose);
@@ -108,37 +86,49 @@ std::size_t Pagemap::read(std::uintptr_t page, std::size_t count, std::uint64_t*
   return got > 0 ? static_cast<std::size_t>(got) / sizeof *entries : 0;
 }
 
-long scan_huge(Pagemap& pagemap, std::uintptr_t* start, std::uintptr_t end, Range* found,
-               std::size_t room) noexcept {
-  if (huge_is_ambiguous()) return -ENOTTY;
+long scan(Pagemap& pagemap, Scan* what, Region* found, std::size_t room) noexcept {
   if (pagemap.descriptor() < 0) return pagemap.descriptor();
-  PageRegion regions[kRegions];
-  PmScanArg arg = scan_of(*start, end, regions, room < kRegions ? room : kRegions);
+  PmScanArg arg = {};
+  arg.size = sizeof arg;
+  arg.start = what->start;
+  arg.end = what->end;
+  arg.vec = reinterpret_cast<std::uintptr_t>(found);
+  arg.vec_len = room;
+  arg.max_pages = what->max_pages;
+  arg.category_inverted = what->inverted;
+  arg.category_mask = what->all_of;
+  arg.category_anyof_mask = what->any_of;
+  arg.return_mask = what->told;
   const int count = ::ioctl(pagemap.descriptor(), kPagemapScan, &arg);
   if (count < 0) return -errno;
-  for (int i = 0; i < count; ++i) {
-    found[i] = {static_cast<std::uintptr_t>(regions[i].start),
-                static_cast<std::uintptr_t>(regions[i].end)};
-  }
-  *start = static_cast<std::uintptr_t>(arg.walk_end);
+  what->start = static_cast<std::uintptr_t>(arg.walk_end);
+  return count;
+}
+
+long scan_huge(Pagemap& pagemap, std::uintptr_t* start, std::uintptr_t end, Region* found,
+               std::size_t room) noexcept {
+  if (huge_is_ambiguous()) return -ENOTTY;
+  Scan huge = {*start, end, 0, kScanHuge, 0, kScanHuge};
+  const long count = scan(pagemap, &huge, found, room);
+  *start = huge.start;
   return count;
 }
 
 // A scan for what is not huge ends at the first such page, so that it costs next to nothing where
 // there is no huge page at all. It goes past what is not mapped, so a second one has to confirm.
 HugeAnswer huge_until(Pagemap& pagemap, std::uintptr_t start, std::uintptr_t end) noexcept {
-  if (huge_is_ambiguous() || pagemap.descriptor() < 0) return {start, false};
-  PageRegion region;
-  PmScanArg arg = scan_of(start, end, &region, 1);
-  arg.category_inverted = kPageIsHuge;
-  arg.max_pages = 1;
-  int count = ::ioctl(pagemap.descriptor(), kPagemapScan, &arg);
-  if (count < 0) return {start, errno != ENOTTY};
+  if (huge_is_ambiguous()) return {start, false};
+  Region region;
+  Scan other = {start, end, kScanHuge, kScanHuge, 0, kScanHuge, 1};
+  long count = scan(pagemap, &other, &region, 1);
+  if (count < 0) return {start, count != -ENOTTY && pagemap.descriptor() >= 0};
   if (count > 0 && region.start == start) return {start, true};
-  arg = scan_of(start, count > 0 ? region.start : end, &region, 1);
-  count = ::ioctl(pagemap.descriptor(), kPagemapScan, &arg);
-  const bool huge = count > 0 && region.start == start;
-  return {huge ? static_cast<std::uintptr_t>(region.end) : start, true};
+  Scan huge = {start, count > 0 ? static_cast<std::uintptr_t>(region.start) : end,
+               0,     kScanHuge,
+               0,     kScanHuge};
+  count = scan(pagemap, &huge, &region, 1);
+  const bool confirmed = count > 0 && region.start == start;
+  return {confirmed ? static_cast<std::uintptr_t>(region.end) : start, true};
 }
 
 }  // namespace movepages

@@ -18,6 +18,8 @@ std::size_t frame_bytes() noexcept;
 
 // An entry of the file. Documentation/admin-guide/mm/pagemap.rst
 constexpr std::uint64_t kPagePresent = std::uint64_t{1} << 63;
+constexpr std::uint64_t kPageSwapped = std::uint64_t{1} << 62;
+constexpr std::uint64_t kPageGuard = std::uint64_t{1} << 58;
 constexpr std::uint64_t kPageExclusive = std::uint64_t{1} << 56;
 
 // The file of a process, opened when it is first wanted.
@@ -41,14 +43,36 @@ class Pagemap {
   int descriptor_ = kNotOpened;
 };
 
-struct Range {
+// struct page_region of include/uapi/linux/fs.h, restated because the headers of most systems are
+// older than 6.7. What PAGEMAP_SCAN finds: neighbours of the same categories.
+struct Region {
+  std::uint64_t start;
+  std::uint64_t end;
+  std::uint64_t categories;
+};
+constexpr std::uint64_t kScanPresent = 1 << 3;
+constexpr std::uint64_t kScanSwapped = 1 << 4;
+constexpr std::uint64_t kScanZero = 1 << 5;
+constexpr std::uint64_t kScanHuge = 1 << 6;
+constexpr std::uint64_t kScanGuard = 1 << 8;  // since Linux 6.15, EINVAL before
+
+struct Scan {
   std::uintptr_t start;
   std::uintptr_t end;
+  std::uint64_t inverted = 0;
+  std::uint64_t all_of = 0;
+  std::uint64_t any_of = 0;
+  std::uint64_t told = 0;
+  std::uint64_t max_pages = 0;  // 0: any number
 };
 
-// Writes at most `room` ranges of [*start, end) that are mapped by huge pages, in address order,
+// How many regions it wrote, or -errno: ENOTTY before Linux 6.7. `start` is put to how far it came.
+// What is not mapped is passed over in silence.
+long scan(Pagemap& pagemap, Scan* what, Region* found, std::size_t room) noexcept;
+
+// Writes at most `room` regions of [*start, end) that are mapped by huge pages, in address order,
 // and puts into *start how far it came. How many, or -errno: ENOTTY before Linux 6.7.
-long scan_huge(Pagemap& pagemap, std::uintptr_t* start, std::uintptr_t end, Range* found,
+long scan_huge(Pagemap& pagemap, std::uintptr_t* start, std::uintptr_t end, Region* found,
                std::size_t room) noexcept;
 
 // Up to where in [start, end) all is mapped by huge pages: `start` where nothing is, or where the

@@ -1,5 +1,6 @@
 """See which NUMA node every page of a numpy array lives on, and move it where the work is."""
 
+from .absence import Absence
 from .arrays import move, where
 from .buffers import Region
 from .control import RetryPolicy
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 __all__ = [
     "MPOL_MF_MOVE",
     "MPOL_MF_MOVE_ALL",
+    "Absence",
     "Check",
     "HugePagePool",
     "MovePagesCancelledError",

@@ -3,10 +3,12 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+KERNEL_HIDES_PAGES: bool
 MAX_NODES: int
 MPOL_MF_MOVE: int
 MPOL_MF_MOVE_ALL: int
 NOT_ATTEMPTED: int
+PRESENCE: dict[str, int]
 
 def move_pages(
     pages: npt.NDArray[np.uintp],
@@ -21,3 +23,6 @@ def allowed_nodes() -> list[int] | None: ...
 def scan_huge(
     start: int, end: int, pid: int
 ) -> tuple[npt.NDArray[np.uintp], npt.NDArray[np.uintp]] | None: ...
+def presence(
+    starts: npt.NDArray[np.uintp], ends: npt.NDArray[np.uintp], pid: int
+) -> tuple[npt.NDArray[np.uintp], npt.NDArray[np.uintp], npt.NDArray[np.uint8]] | None: ...

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
+from .absence import absences
 from .control import Control
 from .errors import MovePagesError
 from .footprint import Footprint
@@ -36,10 +38,11 @@ def survey(footprint: Footprint) -> Placement:
                 part.tell(part.status, part.status >= 0)
             tally.settle()
         result = tally.result()
+        assert result.runs is not None
+        why = absences(result.runs, footprint.page_size, footprint.pid)
     except BaseException as error:
         attach(error, tally.result())
         raise
-    assert result.runs is not None
     return Placement(
         address=footprint.address,
         nbytes=footprint.nbytes,
@@ -48,6 +51,7 @@ def survey(footprint: Footprint) -> Placement:
         shared_edges=footprint.shared_edges,
         pid=footprint.pid,
         runs=result.runs,
+        absences=why,
     )
 
 
@@ -82,6 +86,9 @@ def migrate(
             if failure and not _goes_on(failure, target):
                 break
         result = tally.result()
+        assert result.runs is not None
+        why = absences(result.runs, footprint.page_size, footprint.pid)
+        result = replace(result, absences=why)
         if not failure:
             control.finish()
     except BaseException as interruption:

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from .absence import Absence, Absences, count_reasons, describe_reasons, nothing_absent
 from .runs import Runs, Statuses, per_page_status, totals
 from .units import format_bytes
 
@@ -34,6 +35,9 @@ class Placement:
         One record for each stretch of neighbouring pages with one status: ``address`` (uintp),
         ``pages`` (int64), ``nbytes`` of the array in them (int64) and ``status`` (int32: the node,
         or a negative `PageStatus`).
+    absences : structured ndarray, shape (k,), read-only
+        One record for each stretch of absent pages of one kind: ``address``, ``pages`` and
+        ``reason``, an `Absence`.
 
     Notes
     -----
@@ -48,6 +52,7 @@ class Placement:
     shared_edges: int
     pid: int = 0
     runs: Runs = field(repr=False)
+    absences: Absences = field(repr=False, default_factory=nothing_absent)
 
     @cached_property
     def bytes_per_node(self) -> dict[int, int]:
@@ -68,6 +73,11 @@ class Placement:
     def absent_pages(self) -> int:
         """Pages without memory behind them."""
         return self.pages - sum(self.pages_per_node.values())
+
+    @cached_property
+    def absent_reasons(self) -> dict[Absence, int]:
+        """Pages without memory behind them by reason, as far as the kernel lets one know."""
+        return count_reasons(self.absences)
 
     @property
     def status(self) -> Statuses:
@@ -93,6 +103,7 @@ class Placement:
     def __str__(self) -> str:
         parts = [f"node {node}: {format_bytes(n)}" for node, n in self.bytes_per_node.items()]
         if self.absent_bytes:
-            parts.append(f"absent: {format_bytes(self.absent_bytes)}")
+            why = describe_reasons(self.absences) or "nobody asked why"
+            parts.append(f"absent: {format_bytes(self.absent_bytes)} ({why})")
         where = ", ".join(parts) or "nothing"
         return f"{format_bytes(self.nbytes)} in {self.pages:,} pages: {where}"

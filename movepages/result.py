@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .absence import Absence, Absences, count_reasons, describe_reasons, nothing_absent
 from .errors import PageStatus, make_error
 from .runs import Runs, Statuses, per_page_status
 
@@ -39,6 +40,9 @@ class MoveResult:
         Turns the kernel got at most: 0 where nothing was to move, 1 without a retry.
     seconds : float
         Wall time the move took.
+    absences : structured ndarray, read-only
+        Of a move that ended by itself: one record for each stretch of absent pages of one kind,
+        ``address``, ``pages`` and ``reason``, an `Absence`.
 
     Examples
     --------
@@ -56,6 +60,7 @@ class MoveResult:
     rounds: int = 0
     seconds: float = 0.0
     runs: Runs | None = field(default=None, repr=False, compare=False)
+    absences: Absences = field(default_factory=nothing_absent, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         total = self.moved + (self.already_there or 0) + self.failed + self.not_attempted
@@ -71,6 +76,11 @@ class MoveResult:
     def ok(self) -> bool:
         """True when every page is where it was wanted."""
         return self.failed == 0 and self.not_attempted == 0
+
+    @property
+    def absent_reasons(self) -> dict[Absence, int]:
+        """Pages without memory behind them by reason, as far as the kernel lets one know."""
+        return count_reasons(self.absences)
 
     @property
     def status(self) -> Statuses:
@@ -98,6 +108,8 @@ class MoveResult:
         ]
         if self.not_attempted:
             reasons.append(f"{self.not_attempted:,} not attempted")
+        if len(self.absences):
+            reasons.append(f"pages without memory: {describe_reasons(self.absences)}")
         worst = max(self.failures, key=self.failures.__getitem__, default=-errno.ECANCELED)
         missing = self.failed + self.not_attempted
         sentence = (

@@ -1,0 +1,94 @@
+#include "presence.hpp"
+
+#include <errno.h>
+
+#include <algorithm>
+
+namespace movepages {
+namespace {
+
+Presence of_categories(std::uint64_t categories) noexcept {
+  if (categories & kScanGuard) return Presence::kGuard;
+  if (categories & kScanSwapped) return Presence::kSwapped;
+  if (categories & kScanZero) return Presence::kZeroPage;
+  if (!(categories & kScanPresent)) return Presence::kNothing;
+  return categories & kScanHuge ? Presence::kHugePage : Presence::kPage;
+}
+
+Presence of_entry(std::uint64_t entry) noexcept {
+  if (entry & kPageGuard) return Presence::kGuard;
+  if (entry & kPageSwapped) return Presence::kSwapped;
+  if (!(entry & kPagePresent)) return Presence::kNothing;
+  return entry & kPageExclusive ? Presence::kOwnPage : Presence::kPage;
+}
+
+}  // namespace
+
+bool PresenceWalk::next(PresenceRun* run) noexcept {
+  if (at_ >= end_) return false;
+  if (given_ == filled_ && at_ >= asked_ && !refill()) return false;
+  if (given_ == filled_) {
+    *run = {at_, asked_, Presence::kNothing};
+  } else if (at_ < found_[given_].start) {
+    *run = {at_, found_[given_].start, Presence::kNothing};
+  } else {
+    *run = found_[given_++];
+  }
+  at_ = run->end;
+  return true;
+}
+
+bool PresenceWalk::refill() noexcept {
+  given_ = filled_ = 0;
+  error_ = 0;
+  return refill_by_scan() || (error_ == -ENOTTY && refill_by_read());
+}
+
+bool PresenceWalk::refill_by_scan() noexcept {
+  constexpr std::uint64_t kTold = kScanPresent | kScanSwapped | kScanZero | kScanHuge;
+  Region regions[kRoom];
+  Scan all = {at_, end_, 0, 0, kScanPresent | kScanSwapped | kScanGuard, kTold | kScanGuard};
+  long count = scan(pagemap_, &all, regions, kRoom);
+  if (count == -EINVAL) {
+    all.any_of &= ~kScanGuard;
+    all.told = kTold;
+    count = scan(pagemap_, &all, regions, kRoom);
+  }
+  error_ = count == -ENOTTY || pagemap_.descriptor() < 0 ? count : 0;
+  if (error_ < 0) return false;
+  for (long i = 0; i < count; ++i) {
+    found_[filled_++] = {static_cast<std::uintptr_t>(regions[i].start),
+                         static_cast<std::uintptr_t>(regions[i].end),
+                         of_categories(regions[i].categories)};
+  }
+  // A full buffer ends the scan somewhere behind its last region; what follows is asked for anew.
+  // Where there can be no memory of a process, the kernel refuses to look.
+  asked_ = count == static_cast<long>(kRoom) ? found_[filled_ - 1].end : end_;
+  return true;
+}
+
+bool PresenceWalk::refill_by_read() noexcept {
+  std::uint64_t entries[512];
+  const std::size_t wanted = std::min<std::size_t>((end_ - at_) / page_bytes(), 512);
+  const std::size_t count = pagemap_.read(at_, wanted, entries);
+  // Beyond the last address of a process the file ends.
+  error_ = pagemap_.descriptor() < 0 ? pagemap_.descriptor() : 0;
+  if (error_ != 0) return false;
+  std::uintptr_t page = at_;
+  std::size_t i = 0;
+  for (; i < count; ++i, page += page_bytes()) {
+    const Presence what = of_entry(entries[i]);
+    if (what == Presence::kNothing) continue;
+    if (filled_ > 0 && found_[filled_ - 1].end == page && found_[filled_ - 1].what == what) {
+      found_[filled_ - 1].end = page + page_bytes();
+    } else if (filled_ < kRoom) {
+      found_[filled_++] = {page, page + page_bytes(), what};
+    } else {
+      break;
+    }
+  }
+  asked_ = count == 0 ? end_ : page;
+  return true;
+}
+
+}  // namespace movepages

@@ -1,0 +1,58 @@
+// What the page tables hold over a range, as stretches: cheap where there is nothing, or where huge
+// pages are. Tells no node.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "pagemap.hpp"
+
+namespace movepages {
+
+enum class Presence : std::uint8_t {
+  kNothing,   // no entry: never touched, given back, or nothing mapped
+  kPage,      // mapped; before Linux 6.7 the zero page too
+  kOwnPage,   // mapped, and by this process alone; told before Linux 6.7 only
+  kHugePage,  // pieces of huge pages
+  kZeroPage,  // the shared page of zeros
+  kSwapped,   // swapped out, or on its way to another place
+  kGuard,     // a guard region: access is forbidden; told since Linux 6.15
+};
+
+constexpr const char* kPresenceNames[] = {"nothing",   "page",    "own page", "huge page",
+                                          "zero page", "swapped", "guard"};
+
+struct PresenceRun {
+  std::uintptr_t start;
+  std::uintptr_t end;
+  Presence what;
+};
+
+// Goes through [start, end), both on page borders, in address order and without a gap.
+class PresenceWalk {
+ public:
+  PresenceWalk(Pagemap& pagemap, std::uintptr_t start, std::uintptr_t end) noexcept
+      : pagemap_(pagemap), at_(start), end_(end), asked_(start) {}
+
+  // The next stretch; false at the end, or where the kernel tells nothing: see error().
+  bool next(PresenceRun* run) noexcept;
+  long error() const noexcept { return error_; }
+
+ private:
+  static constexpr std::size_t kRoom = 128;
+
+  bool refill() noexcept;
+  bool refill_by_scan() noexcept;
+  bool refill_by_read() noexcept;
+
+  Pagemap& pagemap_;
+  std::uintptr_t at_;  // how far next() has come
+  const std::uintptr_t end_;
+  std::uintptr_t asked_;  // up to where `found_` tells
+  PresenceRun found_[kRoom];
+  std::size_t given_ = 0;
+  std::size_t filled_ = 0;
+  long error_ = 0;
+};
+
+}  // namespace movepages

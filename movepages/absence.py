@@ -1,0 +1,154 @@
+"""Why pages have no node: what the page tables and the mappings tell of absent pages."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _core
+from .errors import PageStatus
+from .mappings import read_mappings
+from .runs import Runs
+
+Absences: TypeAlias = "npt.NDArray[np.void]"
+
+ABSENCE_DTYPE = np.dtype([("address", np.uintp), ("pages", np.int64), ("reason", np.uint8)])
+
+
+def nothing_absent() -> Absences:
+    """Return no records."""
+    return np.empty(0, ABSENCE_DTYPE)
+
+
+# The half of the address space that no process has.
+_KERNEL_HALF = 1 << 63
+
+
+class Absence(IntEnum):
+    """Why a page is on no node, as far as the kernel lets one know.
+
+    Attributes
+    ----------
+    meaning : str
+        In a few words.
+
+    Examples
+    --------
+    >>> a = np.empty(1 << 20)
+    >>> where(a).absent_reasons.get(Absence.SWAPPED, 0)
+    0
+
+    Notes
+    -----
+    Source: PAGEMAP_SCAN and /proc/PID/pagemap, Documentation/admin-guide/mm/pagemap.rst, and
+    /proc/PID/maps. They are read after move_pages(2) was asked, so a page of which memory is given
+    or taken in between shows what it became.
+    """
+
+    meaning: str
+
+    def __new__(cls, value: int, meaning: str) -> Absence:  # noqa: D102
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    UNTOUCHED = 1, "never touched, or given back since"
+    SWAPPED = 2, "swapped out"
+    ZERO_PAGE = 3, "read but never written: the shared page of zeros"
+    UNMAPPED = 4, "nothing is mapped there"
+    HIDDEN = 5, "in memory, but watched by NUMA balancing: this kernel does not tell where"
+    DEVICE = 6, "mapped from a device or the kernel, not memory of a node"
+    GUARD = 7, "a guard region, which may not be accessed"
+    UNKNOWN = 8, "the kernel does not tell why"
+
+
+def absences(runs: Runs, page_size: int, pid: int) -> Absences:
+    """Return why the pages of `runs` that are on no node are not, as run-length records.
+
+    Returns
+    -------
+    structured ndarray, read-only
+        Stretches of absent pages in address order: ``address``, ``pages`` and ``reason``, an
+        `Absence`.
+    """
+    absent = runs[np.isin(runs["status"], [PageStatus.ENOENT, PageStatus.EFAULT])]
+    if not len(absent):
+        return nothing_absent()
+    low = absent[absent["address"] < _KERNEL_HALF]
+    high = absent[len(low) :]
+    starts = low["address"].copy()
+    ends = starts + (low["pages"] * page_size).astype(np.uintp)
+    mappings = read_mappings(pid)
+    told = _core.presence(starts, ends, pid)
+    # A process that is no more, or a sandbox without these files.
+    if mappings is None or told is None:
+        return _records(
+            absent["address"], absent["pages"], np.full(len(absent), Absence.UNKNOWN, np.uint8)
+        )
+    run = np.searchsorted(starts, told[0], "right") - 1
+    which, begin, end = mappings.cut(told[0], told[1])
+    reasons = _reasons(told[2][which], low["status"][run[which]], *mappings.at(begin))
+    begin = np.concatenate((begin, high["address"]))
+    sizes = (end - begin[: len(end)]) // np.uintp(page_size)
+    pages: npt.NDArray[np.int64] = np.concatenate((sizes.astype(np.int64), high["pages"]))
+    # No process has memory there.
+    above = np.where(
+        mappings.at(high["address"])[1], np.uint8(Absence.DEVICE), np.uint8(Absence.UNMAPPED)
+    )
+    return _records(begin, pages, np.concatenate((reasons, above)), page_size)
+
+
+def count_reasons(found: Absences) -> dict[Absence, int]:
+    """Count the pages of each reason."""
+    counts = np.bincount(found["reason"], found["pages"], len(Absence) + 1)
+    return {reason: int(counts[reason]) for reason in Absence if counts[reason]}
+
+
+def describe_reasons(found: Absences) -> str:
+    """Return the counts of `count_reasons` in words."""
+    return ", ".join(f"{n:,} {reason.meaning}" for reason, n in count_reasons(found).items())
+
+
+def _reasons(
+    kind: npt.NDArray[np.uint8],
+    status: npt.NDArray[np.int32],
+    mapped: npt.NDArray[np.bool_],
+    device: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.uint8]:
+    """Decide for stretches by what the page tables have there and what the kernel answered."""
+    is_kind = {name: kind == number for name, number in _core.PRESENCE.items()}
+    no_entry = status == PageStatus.ENOENT
+    hidden = (no_entry & (is_kind["page"])) | is_kind["own page"]
+    cases = {
+        Absence.DEVICE: device,
+        Absence.UNMAPPED: is_kind["nothing"] & ~mapped,
+        Absence.SWAPPED: is_kind["swapped"],
+        Absence.GUARD: is_kind["guard"],
+        Absence.HIDDEN: hidden & _core.KERNEL_HIDES_PAGES,
+        Absence.ZERO_PAGE: is_kind["zero page"] | (is_kind["page"] & ~no_entry),
+    }
+    # What is left has no entry, or has got a page after it was asked for.
+    return np.select(list(cases.values()), list(cases), Absence.UNTOUCHED).astype(np.uint8)
+
+
+def _records(
+    starts: npt.NDArray[np.uintp],
+    pages: npt.NDArray[np.int64],
+    reasons: npt.NDArray[np.uint8],
+    page_size: int = 0,
+) -> Absences:
+    """Join neighbours with one reason."""
+    ends = starts + (pages * page_size).astype(np.uintp)
+    new = np.ones(len(starts), bool)
+    new[1:] = (starts[1:] != ends[:-1]) | (reasons[1:] != reasons[:-1])
+    first = np.flatnonzero(new)
+    found = np.empty(len(first), ABSENCE_DTYPE)
+    found["address"] = starts[first]
+    found["pages"] = np.add.reduceat(pages, first) if len(first) else 0
+    found["reason"] = reasons[first]
+    found.flags.writeable = False
+    return found

@@ -1,0 +1,83 @@
+"""Why each kind of page is absent, also of what only root can make."""
+
+import mmap
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from movepages import Absence
+from support import memory, nodes
+from support.kinds import MAKERS, CannotMakeError
+from support.kinds_base import HIDES
+from support.memory import PAGE
+from support.system import libc, succeed
+
+MADV_PAGEOUT = 21
+REASONS = {
+    "hole": Absence.UNTOUCHED,
+    "never touched": Absence.UNTOUCHED,
+    "memfd hole": Absence.UNTOUCHED,
+    "zero page": Absence.ZERO_PAGE,
+    "vvar": Absence.DEVICE,
+    "device memory": Absence.DEVICE,
+    "not accessible": Absence.HIDDEN,
+}
+
+
+@pytest.mark.parametrize("name", [name for name in MAKERS if name != "guard region"])
+def test_each_kind(two_nodes, need_root, name):
+    try:
+        with MAKERS[name](two_nodes[0]) as kind:
+            pages = kind.pages[(kind.pages >= PAGE) & (kind.pages < 1 << 47)]
+            for page in pages.tolist():
+                p = mp.where(mp.Region(page, PAGE))
+                if name == "no mapping":
+                    assert p.absent_reasons == {Absence.UNMAPPED: 1}
+                elif p.absent_pages:
+                    assert p.absent_reasons == {REASONS[name]: 1}
+                    assert kind.absent or HIDES
+                else:
+                    assert p.absent_reasons == {}
+                    assert not kind.absent
+    except CannotMakeError as error:
+        pytest.skip(f"needs pages of the kind '{name}': {error}")
+
+
+@pytest.fixture
+def swap(need_root):
+    """Have 64 MiB of swap on a disk in memory."""
+    disk = Path("/dev/ram0")
+    if not shutil.which("modprobe") or not shutil.which("mkswap"):
+        pytest.skip("needs modprobe and mkswap, which this machine does not have")
+    subprocess.run(["modprobe", "brd", "rd_nr=1", "rd_size=65536"], capture_output=True)
+    if not disk.exists():
+        pytest.skip(f"needs the module brd, which makes {disk}")
+    subprocess.run(["mkswap", disk], check=True, capture_output=True)
+    subprocess.run(["swapon", disk], check=True)
+    yield
+    subprocess.run(["swapoff", disk], check=True)
+
+
+def test_swapped_out(swap):
+    a = memory.anonymous(32 * PAGE)
+    memory.bind(a, nodes.allowed()[0])
+    memory.touch(a)
+    out = a[8 * PAGE : 24 * PAGE]
+    end = time.monotonic() + 30
+    while True:
+        succeed(libc.madvise(out.ctypes.data, out.nbytes, MADV_PAGEOUT))
+        p = mp.where(a)
+        if p.absent_pages == 16 or time.monotonic() > end:
+            break
+        time.sleep(0.1)
+    assert p.absent_reasons == {Absence.SWAPPED: 16}
+    assert p.absences["address"].tolist() == [out.ctypes.data]
+    r = mp.move(a, nodes.allowed()[0])
+    assert (r.failed, r.absent_reasons) == (16, {Absence.SWAPPED: 16})
+    assert np.array_equal(a[:: mmap.PAGESIZE], np.arange(32))
+    assert mp.where(a).absent_reasons == {}
