@@ -22,7 +22,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from movepages import _sysfs
-from movepages.topology import HugePagePool, Node, Topology, TopologyError, topology
+from movepages._sysfs import TopologyError
+from movepages.machine import HugePagePool, Node, Topology
+from movepages.topology import topology
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
