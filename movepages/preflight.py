@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from . import probes
 from ._sysfs import format_ids
+from .facts import read_facts
 from .units import format_bytes
 
 _WIDTH = 80
@@ -147,7 +148,7 @@ def preflight() -> Preflight:
     True
     >>> reasons = [check.detail for check in report.checks if check.status == "no"]
     """
-    facts = probes.read_facts()
+    facts = read_facts()
     return Preflight(tuple(judge(probes.ask(), facts)), facts)
 
 

@@ -16,6 +16,7 @@ import pytest
 
 import movepages as mp
 from movepages import probes
+from movepages.facts import read_facts
 from movepages.preflight import judge
 from support import memory, processes, system, witness
 from support.seccomp import forbid
@@ -35,7 +36,7 @@ NODES = {
     "without_memory": [1],
     "offline": [17],
 }
-FACTS = probes.read_facts() | {
+FACTS = read_facts() | {
     "kernel": "6.12.0",
     "config_numa": True,
     "config_migration": True,
@@ -47,7 +48,7 @@ FACTS = probes.read_facts() | {
     "seccomp": 0,
     "numa_balancing": 0,
 }
-HIDDEN = probes.read_facts(Path("/nonexistent"))
+HIDDEN = read_facts(Path("/nonexistent"))
 
 
 def report(facts=None, **answers):
@@ -379,7 +380,7 @@ def test_facts_of_a_container(tmp_path):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    facts = probes.read_facts(tmp_path)
+    facts = read_facts(tmp_path)
     expected = {
         "config_numa": False,
         "config_migration": True,
