@@ -3,6 +3,7 @@
 from ._sysfs import TopologyError
 from .arrays import move, where
 from .buffers import Region
+from .checks import Check
 from .control import RetryPolicy
 from .errors import (
     MovePagesCancelledError,
@@ -19,7 +20,7 @@ from .errors import (
 )
 from .machine import HugePagePool, Node, Topology
 from .placement import Placement
-from .preflight import Check, Preflight, preflight
+from .preflight import Preflight, preflight
 from .result import MoveResult
 from .syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, mempolicy_nodes, move_pages
 from .topology import topology

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import movepages as mp
 
-from ..preflight import describe, with_advice
+from ..preflight_report import describe, with_advice
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]

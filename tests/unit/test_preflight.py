@@ -16,8 +16,8 @@ import pytest
 
 import movepages as mp
 from movepages import probes
+from movepages.checks import judge
 from movepages.facts import read_facts
-from movepages.preflight import judge
 from support import memory, processes, system, witness
 from support.seccomp import forbid
 
