@@ -7,8 +7,9 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .journey import Journey, Step, TooLargeError, begin
+from .journey import Journey, TooLargeError, begin
 from .sizes import parse_size
+from .stops import Step
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages.cli import draw, journey, main
+from movepages.cli import journey, main, strip
 from movepages.cli.sizes import parse_size
 from support import processes, seccomp, system
 
@@ -304,14 +304,14 @@ def test_cells_show_the_node_most_pages_are_on():
     runs = np.repeat(seen.runs[:1], 3)
     runs["pages"], runs["status"] = (10, 24, 6), (node, node + 3, -2)
     placement = replace(seen, pages=40, runs=runs)
-    assert draw.cells(placement, 4) == [node, node + 3, node + 3, -1]
-    assert draw.cells(placement, 8) == [node] * 2 + [node + 3] * 5 + [-1]
-    assert len(draw.cells(placement, 64)) == 40
+    assert strip.cells(placement, 4) == [node, node + 3, node + 3, -1]
+    assert strip.cells(placement, 8) == [node] * 2 + [node + 3] * 5 + [-1]
+    assert len(strip.cells(placement, 64)) == 40
 
 
 def test_nodes_with_long_numbers_get_letters():
-    assert draw.symbols([0, 3, 9]) == {0: "0", 3: "3", 9: "9"}
-    assert draw.symbols([0, 8, 16]) == {0: "A", 8: "B", 16: "C"}
+    assert strip.symbols([0, 3, 9]) == {0: "0", 3: "3", 9: "9"}
+    assert strip.symbols([0, 8, 16]) == {0: "A", 8: "B", 16: "C"}
 
 
 def test_help_and_version(capsys):
