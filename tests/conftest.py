@@ -12,8 +12,8 @@ from support import nodes as machine
 
 CAP_SYS_NICE = 23
 
-# Its assertions, too, say what was compared.
-pytest.register_assert_rewrite("footprint_fixtures")
+# Their assertions, too, say what was compared.
+pytest.register_assert_rewrite("cli_fixtures", "footprint_fixtures")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
