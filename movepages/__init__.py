@@ -1,8 +1,10 @@
 """See which NUMA node every page of a numpy array lives on, and move it where the work is."""
 
+from ._sysfs import TopologyError
 from .absence import Absence
 from .arrays import move, where
 from .buffers import Region
+from .checks import Check
 from .control import RetryPolicy
 from .errors import (
     MovePagesCancelledError,
@@ -17,11 +19,12 @@ from .errors import (
     MovePagesWarning,
     PageStatus,
 )
+from .machine import HugePagePool, Node, Topology
 from .placement import Placement
-from .preflight import Check, Preflight, preflight
+from .preflight import Preflight, preflight
 from .result import MoveResult
 from .syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, mempolicy_nodes, move_pages
-from .topology import HugePagePool, Node, Topology, TopologyError, topology
+from .topology import topology
 
 __version__ = "0.1.0"
 

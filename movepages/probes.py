@@ -1,4 +1,4 @@
-"""What the kernel answers this process, asked harmlessly, and what /proc and /sys tell of it.
+"""What the kernel answers this process, asked harmlessly.
 
 Every system call is made by number and apart, on a scratch mapping of its own that nobody else has:
 nothing moves, no policy changes, no page of the caller is looked at.
@@ -13,15 +13,11 @@ import fcntl
 import mmap
 import os
 import platform
-import re
 import struct
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from ._sysfs import TopologyError, parse_ids
 from .syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL
-from .topology import topology
 
 _GENERIC = (239, 236, 237, 235)
 _NUMBERS = {
@@ -45,11 +41,6 @@ _Mask = ctypes.c_uint64 * (_MAX_NODES // 64)
 _PAGEMAP_SCAN = 0xC0606610
 _PAGE_IS_PRESENT = 1 << 3
 _FRAME = (1 << 55) - 1
-
-# include/linux/proc_ns.h
-_INITIAL_USER_NAMESPACE = "user:[4026531837]"
-_PR_GET_DUMPABLE = 3
-_CAPABILITIES = {"CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21, "CAP_SYS_NICE": 23}
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -158,115 +149,3 @@ def _ask_pagemap(page: int) -> tuple[int, int, bool]:
         return read, scan, entry & _FRAME != 0
     finally:
         os.close(descriptor)
-
-
-def read_facts(root: Path = Path("/")) -> dict[str, Any]:
-    """Return what can be read of kernel, nodes and privileges; None for what is hidden."""
-    proc, kernel = root / "proc", root / "proc/sys/kernel"
-    status = _fields(_text(proc / "thread-self/status") or _text(proc / "self/status"))
-    vmstat = _fields(_text(proc / "vmstat"), None)
-    thp = root / "sys/kernel/mm/transparent_hugepage"
-    nodes, free = _nodes(root / "sys")
-    numa = "numa_hit" in vmstat or (root / "sys/devices/system/node").is_dir()
-    swap = re.search(r"^SwapTotal:\s+(\d+) kB", _text(proc / "meminfo") or "", re.MULTILINE)
-    return {
-        "kernel": os.uname().release,
-        "machine": platform.machine(),
-        "page_size": mmap.PAGESIZE,
-        "config_numa": numa if numa or vmstat else None,
-        # Without CONFIG_VM_EVENT_COUNTERS, it shows neither of the two.
-        "config_migration": "pgmigrate_success" in vmstat if "pgfault" in vmstat else None,
-        "nodes": nodes,
-        "free_bytes": free,
-        "capabilities": _capabilities(status.get("CapEff")),
-        "dumpable": _libc.prctl(_PR_GET_DUMPABLE, *[ctypes.c_ulong()] * 4) == 1,
-        "initial_user_namespace": _initial_user_namespace(proc / "self"),
-        "seccomp": _number(status.get("Seccomp")),
-        "no_new_privs": _number(status.get("NoNewPrivs")),
-        "ptrace_scope": _number(_text(kernel / "yama/ptrace_scope")),
-        "container_hints": _container_hints(root),
-        "transparent_huge_pages": {
-            "enabled": _chosen(_text(thp / "enabled")),
-            "defrag": _chosen(_text(thp / "defrag")),
-            "bytes": _number(_text(thp / "hpage_pmd_size")),
-        },
-        "numa_balancing": _number(_text(kernel / "numa_balancing")),
-        "cpuset_mems_effective": _cpuset(root),
-        "swap_bytes": int(swap[1]) * 1024 if swap else None,
-    }
-
-
-def _nodes(sysfs: Path) -> tuple[dict[str, list[int]] | None, dict[int, int] | None]:
-    try:
-        machine = topology(sysfs)
-    except (TopologyError, ValueError):
-        return None, None
-    nodes = machine.nodes.values()
-    kinds = {
-        "memory": list(machine.memory_nodes),
-        "allowed": list(machine.allowed_nodes),
-        "memory_only": [node.id for node in nodes if node.has_memory and not node.has_cpus],
-        "without_memory": [node.id for node in nodes if not node.has_memory],
-        "offline": list(machine.offline_nodes),
-    }
-    return kinds, {node.id: node.memory_free for node in nodes if node.allowed}
-
-
-def _text(path: Path) -> str | None:
-    try:
-        # Other codecs are imported when first used, which a process that gave up its rights to
-        # Python's own files cannot do any more.
-        return path.read_text(encoding="utf-8", errors="backslashreplace").strip()
-    except OSError:
-        return None
-
-
-def _fields(text: str | None, separator: str | None = ":") -> dict[str, str]:
-    split = (line.split(separator, 1) for line in (text or "").splitlines())
-    return {words[0]: words[1].strip() for words in split if len(words) == 2}
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and re.fullmatch(r"-?[0-9]+", text) else None
-
-
-def _chosen(text: str | None) -> str | None:
-    match = re.search(r"\[(.+?)\]", text or "")
-    return match[1] if match else None
-
-
-def _capabilities(mask: str | None) -> dict[str, bool] | None:
-    if mask is None:
-        return None
-    return {name: bool(int(mask, 16) >> bit & 1) for name, bit in _CAPABILITIES.items()}
-
-
-def _initial_user_namespace(process: Path) -> bool | None:
-    with contextlib.suppress(OSError):
-        return os.readlink(process / "ns/user") == _INITIAL_USER_NAMESPACE
-    uid_map = _text(process / "uid_map")
-    return None if uid_map is None else uid_map.split() == ["0", "0", "4294967295"]
-
-
-def _container_hints(root: Path) -> list[str]:
-    files = ("/.dockerenv", "/run/.containerenv")
-    hints = [name for name in files if (root / name[1:]).exists()]
-    groups = _text(root / "proc/self/cgroup") or ""
-    words = re.findall("docker|kubepods|containerd|libpod|lxc", groups)
-    return hints + [f"'{word}' in /proc/self/cgroup" for word in sorted(set(words))]
-
-
-def _cpuset(root: Path) -> list[int] | None:
-    """Return the nodes of the nearest cgroup v2 that has a cpuset."""
-    found = re.search(r"^0::/(.*)$", _text(root / "proc/self/cgroup") or "", re.MULTILINE)
-    top = root / "sys/fs/cgroup"
-    if found is None or ".." in found[1].split("/"):
-        return None
-    group = top / found[1]
-    for directory in (group, *group.parents):
-        text = _text(directory / "cpuset.mems.effective")
-        if text is not None or directory == top:
-            with contextlib.suppress(ValueError):
-                return list(parse_ids(text)) if text else None
-            break
-    return None

@@ -11,7 +11,7 @@ from ._sysfs import format_ids
 from .units import format_bytes
 
 if TYPE_CHECKING:
-    from .topology import Node, Topology
+    from .machine import Node, Topology
 
 _WIDTH = 80
 

@@ -12,6 +12,9 @@ from support import nodes as machine
 
 CAP_SYS_NICE = 23
 
+# Their assertions, too, say what was compared.
+pytest.register_assert_rewrite("cli_fixtures", "footprint_fixtures")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the randomised tests be longer, or others, than they are."""

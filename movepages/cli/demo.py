@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from .journey import Journey, Step, TooLargeError, begin
+from .journey import Journey, TooLargeError, begin
+from .output import Commands, add_json_option, has_rich, print_json
 from .sizes import parse_size
-
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+from .stops import Step
 
 _DESCRIPTION = """\
 Allocate a numpy array, show on which NUMA node each of its pages is, move it to
@@ -83,7 +81,7 @@ class JsonReport:
 
     def closed(self, journey: Journey) -> None:
         """Print the object."""
-        print(json.dumps(journey.as_dict(), indent=2))
+        print_json(journey.as_dict())
 
 
 def add_to(commands: Commands) -> None:
@@ -101,7 +99,7 @@ def add_to(commands: Commands) -> None:
         default="64MiB",
         help="size of the array: 64MiB, 1G, 4096 (default: %(default)s)",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+    add_json_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -110,15 +108,13 @@ def run(options: argparse.Namespace) -> int:
     report: Report
     if options.json:
         report = JsonReport()
-    else:
-        try:
-            from .draw import Screen
-        except ModuleNotFoundError as missing:
-            if (missing.name or "").partition(".")[0] != "rich":
-                raise
-            print(_MISSING, file=sys.stderr)
-            return 2
+    elif has_rich():
+        from .draw import Screen
+
         report = Screen()
+    else:
+        print(_MISSING, file=sys.stderr)
+        return 2
     try:
         journey = begin(options.size)
     except TooLargeError as error:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
-from typing import TYPE_CHECKING
 
 import movepages as mp
 
-from ..preflight import describe, with_advice
-
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+from ..preflight_report import describe, with_advice
+from .output import Commands, add_json_option, has_rich, print_json
 
 _STYLES = {"ok": "green", "limited": "yellow", "no": "bold red"}
 
@@ -48,7 +44,7 @@ def add_to(commands: Commands) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+    add_json_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -56,23 +52,19 @@ def run(options: argparse.Namespace) -> int:
     """Print the report and return the exit status."""
     report = mp.preflight()
     if options.json:
-        print(json.dumps(report.as_dict(), indent=2))
-    else:
+        print_json(report.as_dict())
+    elif has_rich():
         _show(report)
+    else:  # A program that says what is wrong must not want anything itself.
+        print(report)
     return 0 if report.ok else 1
 
 
 def _show(report: mp.Preflight) -> None:
-    try:
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-    except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] != "rich":
-            raise
-        # A program that says what is wrong must not want anything itself.
-        print(report)
-        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     console = Console(highlight=False, markup=False, emoji=False)
     checks = Table(box=None)
     for title in ("", "check", "found"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+
 
 @dataclass
 class FakeNode:

@@ -3,34 +3,14 @@
 import errno
 import json
 import os
-import subprocess
-import sys
 
 import pytest
+from cli_fixtures import WITHOUT_RICH, one_line, run
 
 import movepages as mp
 from movepages.cli import main
 from support import processes, system
 from support.seccomp import forbid
-
-WITHOUT_RICH = (
-    "import sys; sys.modules['rich'] = None\n"
-    "from movepages.cli import main\n"
-    "sys.exit(main(sys.argv[1:]))"
-)
-
-
-def run(*arguments, code=None):
-    start = ["-c", code] if code else ["-m", "movepages"]
-    plain = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "FORCE_COLOR")}
-    return subprocess.run(
-        [sys.executable, "-P", *start, "doctor", *arguments],
-        capture_output=True, text=True, check=False, env=plain,
-    )  # fmt: skip
-
-
-def one_line(text):
-    return " ".join(text.split())
 
 
 def without_figures(text):
@@ -39,7 +19,7 @@ def without_figures(text):
 
 
 def test_a_table_of_80_columns_with_every_check():
-    done = run()
+    done = run("doctor")
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
@@ -61,7 +41,7 @@ def test_as_data(capsys):
 
 @pytest.mark.parametrize("arguments", [(), ("--json",)])
 def test_it_needs_no_rich(arguments):
-    done = run(*arguments, code=WITHOUT_RICH)
+    done = run("doctor", *arguments, code=WITHOUT_RICH)
     assert (done.returncode, done.stderr) == (0, "")
     if not arguments:
         assert without_figures(done.stdout) == without_figures(str(mp.preflight()))
@@ -69,7 +49,7 @@ def test_it_needs_no_rich(arguments):
 
 def printed(answer, *numbers):
     forbid(answer, *numbers)
-    return run("--json").returncode, run()
+    return run("doctor", "--json").returncode, run("doctor")
 
 
 def test_a_sandbox_is_status_1_and_says_what_to_do():

@@ -1,0 +1,32 @@
+"""How a sub-command answers: in JSON if that is asked for, else drawn, if rich is there."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from importlib import import_module
+from typing import Any, TypeAlias
+
+# What add_subparsers() returns: argparse has no public name for it.
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add_json_option(parser: argparse.ArgumentParser) -> None:
+    """Let the user choose JSON."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+
+
+def print_json(data: dict[str, Any]) -> None:
+    """Print one JSON object."""
+    print(json.dumps(data, indent=2))
+
+
+def has_rich() -> bool:
+    """Whether the package rich is there to draw with."""
+    try:
+        import_module("rich.console")
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] != "rich":
+            raise
+        return False
+    return True

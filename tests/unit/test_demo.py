@@ -1,0 +1,114 @@
+"""The sub-command demo: what it prints of an array's journey, as JSON and drawn."""
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from cli_fixtures import SMALL, WITHOUT_RICH, as_data, one_line, run
+
+import movepages as mp
+from movepages.cli import main, strip
+
+
+def test_counts_add_up_and_every_page_is_verified(capsys):
+    data = as_data(capsys, "--size", "8MiB")
+    array, start, steps = data["array"], data["start"], data["steps"]
+    assert array["nbytes"] == 8 << 20
+    assert sum(start["bytes_per_node"].values()) + start["absent_bytes"] == array["nbytes"]
+    for step in steps:
+        counts = (step[name] for name in ("moved", "already_there", "failed", "not_attempted"))
+        assert sum(counts) == step["pages"] == array["pages"]
+        assert sum(step["failures"].values()) == step["failed"]
+        assert step["moved"] + step["already_there"] == step["found_on_target"]
+    looks = [start, *(step["look"] for step in steps)]
+    assert len(looks) == data["looks"]
+    assert all(look["verified"] == look["looked"] > 0 for look in looks)
+    assert sum(look["looked"] for look in looks) == data["looked"] == data["verified"]
+    assert (data["ok"], data["problems"], data["contents_unchanged"]) == (True, [], True)
+
+
+def test_it_goes_to_every_other_node_and_back(two_nodes, capsys):
+    data = as_data(capsys, "--size", "8MiB")
+    first = [int(node) for node in data["start"]["bytes_per_node"]]
+    elsewhere = [n for n in mp.topology().allowed_nodes if [n] != first]
+    reached = [step["to"] for step in data["steps"]]
+    assert [*reached[:-1], *(skip["node"] for skip in data["skipped"])] == elsewhere
+    assert reached[-1] is None
+    assert data["restored"]
+    for step in data["steps"][:-1]:
+        # Only absent pages are not there: the rest is on the target, as get_mempolicy confirms.
+        assert list(step["look"]["bytes_per_node"]) == [str(step["to"])]
+        assert step["moved"] > 0
+        assert step["seconds"] > 0
+    assert data["steps"][-1]["look"]["bytes_per_node"] == data["start"]["bytes_per_node"]
+
+
+def test_the_untouched_end_is_absent_and_stays_so(capsys):
+    # More than the largest huge page that touching the rest may bring in.
+    done = run("demo", "--size", "64MiB", "--json")
+    data = json.loads(done.stdout)
+    looks = [data["start"], *(step["look"] for step in data["steps"])]
+    assert looks[0]["absent_bytes"] > 0
+    assert {look["absent_bytes"] for look in looks} == {looks[0]["absent_bytes"]}
+
+
+def test_text_is_plain_when_piped_and_fits_80_columns():
+    done = run("demo", "--size", "8MiB")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\x1b" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    text = one_line(done.stdout)
+    verified = re.search(r"Verified by get_mempolicy: ([\d,]+) of ([\d,]+) present", text)
+    assert verified[1] == verified[2] != "0"
+    assert text.endswith("contents unchanged.")
+    machine = mp.topology()
+    if len(machine.memory_nodes) == 1:
+        assert "This machine has one NUMA node with memory" in text
+    strips = text.count("→ node")
+    assert text.count("agrees") == strips + bool(strips)
+
+
+def test_text_and_table_survive_a_terminal_without_unicode():
+    done = run("demo", "--size", "8MiB", PYTHONIOENCODING="ascii", LC_ALL="C")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
+
+
+def test_json_needs_no_rich():
+    assert json.loads(run(*SMALL, "--json", code=WITHOUT_RICH).stdout)["ok"]
+
+
+def test_without_rich_one_line_says_what_to_install():
+    missing = run(*SMALL, code=WITHOUT_RICH)
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert missing.stderr.splitlines() == [
+        'movepages: the package rich is missing; to get it: pip install "movepages[cli]"'
+    ]
+
+
+def test_cells_show_the_node_most_pages_are_on():
+    array = np.ones(1 << 18)
+    seen = mp.where(array)
+    node = max(seen.bytes_per_node, key=seen.bytes_per_node.__getitem__)
+    runs = np.repeat(seen.runs[:1], 3)
+    runs["pages"], runs["status"] = (10, 24, 6), (node, node + 3, -2)
+    placement = replace(seen, pages=40, runs=runs)
+    assert strip.cells(placement, 4) == [node, node + 3, node + 3, -1]
+    assert strip.cells(placement, 8) == [node] * 2 + [node + 3] * 5 + [-1]
+    assert len(strip.cells(placement, 64)) == 40
+
+
+def test_nodes_with_long_numbers_get_letters():
+    assert strip.symbols([0, 3, 9]) == {0: "0", 3: "3", 9: "9"}
+    assert strip.symbols([0, 8, 16]) == {0: "A", 8: "B", 16: "C"}
+
+
+def test_the_help_names_every_key_of_the_json(capsys):
+    data = as_data(capsys, "--size", "1MiB")
+    with pytest.raises(SystemExit):
+        main(["demo", "--help"])
+    text = capsys.readouterr().out
+    keys = {*data, *data["array"], *data["start"], *(k for s in data["steps"] for k in s)}
+    assert {key for key in keys if not re.search(rf"\b{key}\b", text)} == set()

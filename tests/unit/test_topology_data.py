@@ -1,0 +1,116 @@
+"""A topology as a value, as JSON and as a table."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import os
+import pickle
+import subprocess
+import sys
+
+import pytest
+import sysfs_fixtures as fake
+from sysfs_fixtures import GIB, KIB, MIB
+
+from movepages import _sysfs
+from movepages.machine import HugePagePool, Node, Topology
+from movepages.topology import topology
+
+
+def test_values_not_views(tmp_path):
+    machine = topology(fake.power(tmp_path))
+    assert pickle.loads(pickle.dumps(machine)) == machine == copy.deepcopy(machine)
+    assert hash(machine) == hash(topology(tmp_path / "sys"))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        machine.page_size = 1
+    with pytest.raises(TypeError):
+        machine.nodes[0] = machine.nodes[1]
+
+
+def test_never_caches(tmp_path):
+    sysfs = fake.two_nodes(tmp_path)
+    before = topology(sysfs)
+    fake.write_node(sysfs, 0, fake.FakeNode("0-3", "10 21", 4096, 512))
+    assert before.nodes[0].memory_free == 1024 * KIB
+    assert topology(sysfs).nodes[0].memory_free == 512 * KIB
+
+
+def test_as_dict_survives_json(tmp_path):
+    data = topology(fake.power(tmp_path), allowed=[0]).as_dict()
+    assert json.loads(json.dumps(data)) == data
+    assert data["huge_page_sizes"] == [2 * MIB, 16 * MIB, GIB]
+    assert data["nodes"][3] == {
+        "id": 17,
+        "cpus": [],
+        "memory_total": 96 * MIB,
+        "memory_free": MIB,
+        "has_memory": True,
+        "allowed": False,
+        "distances": {"0": 41, "1": 44, "16": 20, "17": 10},
+        "huge_pages": [
+            {"size": 2 * MIB, "total": 4, "free": 4, "surplus": 0},
+            {"size": GIB, "total": 1, "free": 0, "surplus": 0},
+        ],
+    }
+
+
+def test_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096}.__getitem__)
+    assert str(topology(fake.power(tmp_path), allowed=[0, 17])) == (
+        "4 NUMA nodes (0-1, 16-17), pages of 4 KiB, huge pages: 2 MiB, 16 MiB, 1 GiB\n"
+        "\n"
+        "node  CPUs        memory     free  huge pages free    notes\n"
+        "   0  0-15,32-47   1 GiB  512 MiB  12 of 512 x 2 MiB\n"
+        "   1  16-31          0 B      0 B                     no memory\n"
+        "  16  48-63        2 GiB    2 GiB                     not allowed\n"
+        "                                                      by the cpuset\n"
+        "  17  -           96 MiB    1 MiB  4 of 4 x 2 MiB     memory only\n"
+        "                                   0 of 1 x 1 GiB\n"
+        "\n"
+        "distance   0   1  16  17\n"
+        "       0  10  20  40  41\n"
+        "       1  20  10  42  43\n"
+        "      16  40  42  10  20\n"
+        "      17  41  44  20  10"
+    )
+
+
+def test_table_of_a_large_machine_fits_a_terminal():
+    ids = [*range(0, 60, 2), 1023]
+    nodes = {
+        i: Node(
+            id=i,
+            cpus=tuple(range(k, 4096, 2 * len(ids))),
+            memory_total=1023 * GIB + MIB,
+            memory_free=1022 * GIB + MIB,
+            has_memory=True,
+            allowed=False,
+            distances=dict.fromkeys(ids, 254),
+            huge_pages={512 * MIB: HugePagePool(12345, 12345, 0)},
+        )
+        for k, i in enumerate(ids)
+    }
+    lines = str(Topology(nodes, (), 4096, (512 * MIB,))).splitlines()
+    assert max(map(len, lines)) <= 80
+    start = next(k for k, line in enumerate(lines) if line.startswith("   0  "))
+    end = next(k for k, line in enumerate(lines) if line.startswith("   2  "))
+    cpus = "".join(line[6:].split()[0] for line in lines[start:end])
+    assert _sysfs.parse_ids(cpus) == nodes[0].cpus
+    # Every node has a row in each of the blocks of columns, and no column is lost.
+    headers = [line.split()[1:] for line in lines if line.startswith("distance")]
+    assert [int(i) for header in headers for i in header] == ids
+
+
+def test_module_and_function_share_a_name():
+    """Once the package exports the function, the module must still be importable from."""
+    code = (
+        "import movepages, movepages.topology\n"
+        "from movepages.topology import topology\n"
+        "movepages.topology = topology\n"
+        "from movepages.topology import Node, Topology\n"
+        "import pickle\n"
+        "assert pickle.loads(pickle.dumps(Node)) is Node\n"
+    )
+    subprocess.run([sys.executable, "-P", "-c", code], check=True)
