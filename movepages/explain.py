@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import _core
-from .nodes import memory_nodes
+from .nodes import describe_room, list_nodes, machine, why_no_memory
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Call:
     pid: int
     flags: int
     refused_node: int | None = None
+    full_nodes: tuple[int, ...] = ()
 
 
 def explain(code: int, call: Call) -> tuple[int, str]:
@@ -34,24 +35,19 @@ def explain(code: int, call: Call) -> tuple[int, str]:
 
 
 def _explain_node(node: int, pid: int) -> tuple[int, str]:
-    known = memory_nodes()
-    if known is None:
+    now = machine()
+    if now is None:
         return errno.ENODEV, f"node {node} is not one that this process may use"
-    memory, allowed = known
-    if node not in memory:
-        expected = _list(allowed if pid == 0 else memory)
+    allowed = list_nodes(now.allowed_nodes)
+    if node not in now.memory_nodes:
+        expected = allowed if pid == 0 else list_nodes(now.memory_nodes)
         return errno.ENODEV, (
-            f"node {node} is not a node with memory; expected one of {expected} "
-            "(see movepages.topology())"
+            f"{why_no_memory(node, now)}; expected one of {expected} (see movepages.topology())"
         )
     return errno.EACCES, (
-        f"node {node} has memory, but the cpuset of this process allows only {_list(allowed)}; "
+        f"node {node} has memory, but the cpuset of this process allows only {allowed}; "
         f"choose one of these, or run where cpuset.mems includes {node}"
     )
-
-
-def _list(nodes: tuple[int, ...]) -> str:
-    return ", ".join(map(str, nodes)) or "none"
 
 
 def _explain_permission(call: Call) -> str:
@@ -94,10 +90,12 @@ def _invalid(call: Call) -> str:
     return f"process {call.pid} has no memory of its own: it is a kernel thread or has just ended"
 
 
-def _no_memory(_call: Call) -> str:
+def _no_memory(call: Call) -> str:
+    room = describe_room(call.full_nodes)
     return (
-        "a target node has no free memory left; pages with status ENOMEM stayed where they were. "
-        "See movepages.topology() for free memory, then free some or choose another node"
+        f"no memory could be had on a target node{f': {room}' if room else ''}. Pages with status "
+        "ENOMEM stayed where they were; free memory there (the kernel keeps a reserve) or choose "
+        "another node, see movepages.topology()"
     )
 
 
@@ -110,8 +108,8 @@ def _forbidden_node(call: Call) -> str:
 
 
 def _bad_node(_call: Call) -> str:
-    known = memory_nodes()
-    there = f"; nodes with memory are {_list(known[0])}" if known else ""
+    now = machine()
+    there = f"; nodes with memory are {list_nodes(now.memory_nodes)}" if now else ""
     return f"one of the target nodes has no memory or does not exist{there}"
 
 

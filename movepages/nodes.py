@@ -1,18 +1,19 @@
-"""Which nodes can be a target, as far as that can be known before the kernel is asked."""
+"""Which nodes can be a target and why others cannot, as far as the kernel need not be asked."""
 
 from __future__ import annotations
 
 from . import _core
+from .machine import Topology
 from .topology import topology
+from .units import format_bytes
 
 
-def memory_nodes() -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-    """Return the nodes with memory and those of them allowed here; None where sysfs is hidden."""
+def machine() -> Topology | None:
+    """Return the nodes of this machine; None where sysfs is hidden."""
     try:
-        now = topology()
+        return topology()
     except (OSError, ValueError):
         return None
-    return now.memory_nodes, now.allowed_nodes
 
 
 def unusable_node(nodes: list[int], pid: int) -> int | None:
@@ -21,8 +22,33 @@ def unusable_node(nodes: list[int], pid: int) -> int | None:
         usable = _core.allowed_nodes()
     else:
         # Its cpuset is the kernel's business: only that a node has memory can be known here.
-        known = memory_nodes()
-        usable = list(known[0]) if known else None
+        known = machine()
+        usable = list(known.memory_nodes) if known else None
     if usable is None:
         return next((node for node in nodes if not 0 <= node < _core.MAX_NODES), None)
     return next((node for node in nodes if node not in usable), None)
+
+
+def list_nodes(nodes: tuple[int, ...]) -> str:
+    """Return node numbers for a sentence."""
+    return ", ".join(map(str, nodes)) or "none"
+
+
+def why_no_memory(node: int, now: Topology) -> str:
+    """Tell apart the nodes without memory: offline, empty, or not there at all."""
+    if node in now.offline_nodes:
+        return f"node {node} is offline: this machine may have it, and its memory is not plugged in"
+    if node in now.nodes:
+        return f"node {node} has CPUs only and no memory"
+    return f"node {node} is not a node of this machine"
+
+
+def describe_room(nodes: tuple[int, ...]) -> str:
+    """Return how much of these nodes is free at this moment, or that they may not be used."""
+    now = machine()
+    known = [now.nodes[node] for node in nodes if node in now.nodes] if now else []
+    return ", ".join(
+        f"node {node.id} has {format_bytes(node.memory_free)} of {format_bytes(node.memory_total)} "
+        + ("free" if node.allowed else "free, but the cpuset of this process forbids it")
+        for node in known
+    )

@@ -158,9 +158,16 @@ def _failed(
     node = None
     if refused >= 0 and nodes is not None:
         node = int(nodes[refused]) if isinstance(nodes, np.ndarray) else nodes
-    call = Call(operator.index(pid), operator.index(flags), refused_node=node)
+    full = () if code != errno.ENOMEM else _full_nodes(nodes, status)
+    call = Call(operator.index(pid), operator.index(flags), refused_node=node, full_nodes=full)
     code, sentence = explain(code, call)
     return make_error(code, sentence, status=status, result=result)
+
+
+def _full_nodes(nodes: npt.NDArray[np.int32] | int | None, status: Statuses) -> tuple[int, ...]:
+    """Return the targets of the pages for which there was no memory."""
+    wanted = np.broadcast_to(np.asarray(-1 if nodes is None else nodes), status.shape)
+    return tuple(np.unique(wanted[status == -errno.ENOMEM]).tolist())
 
 
 def refuse_unusable_nodes(nodes: list[int], pid: int, outcome: Callable[[], MoveResult]) -> None:

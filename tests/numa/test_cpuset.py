@@ -101,5 +101,7 @@ def test_no_memory_for_a_page_of_another_process(here_and_there):
         found = other.call(witness.nodes_of, memory.pages_of(a))
     assert isinstance(error, MemoryError)
     assert error.errno == errno.ENOMEM
+    assert f"node {there} has " in str(error)
+    assert "free, but the cpuset of this process forbids it" in str(error)
     assert (found == here).all()
     assert error.result.failures == {mp.PageStatus.ENOMEM: 16}

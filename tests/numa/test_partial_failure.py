@@ -126,10 +126,15 @@ def test_pieces_of_a_huge_page_to_two_nodes_are_reported_where_they_end(here_and
 
 def result_of(expected, array, node):
     """Return what an error carries, and let go of it: its traceback would keep the array alive."""
+    return failure_of(expected, array, node)[0]
+
+
+def failure_of(expected, array, node):
+    """Return what an error carries and says."""
     try:
         mp.move(array, node)
     except expected as error:
-        return error.result
+        return error.result, str(error)
     pytest.fail(f"{expected.__name__} was not raised")
 
 
@@ -140,7 +145,9 @@ def test_a_node_that_fills_up_half_way(here_and_there):
     if small == here or nodes.free_bytes(here) < size + 200 * MIB:
         pytest.skip("needs a node much smaller than the first, such as one of 256 MiB")
     a = memory.anonymous(size, node=here)
-    r = result_of(MemoryError, a, small)
+    r, message = failure_of(MemoryError, a, small)
+    assert f"node {small} has " in message
+    assert "MiB free" in message
     found = witness.nodes_of(memory.pages_of(a))
     assert set(found.tolist()) == {here, small}
     assert r.moved == int((found == small).sum())

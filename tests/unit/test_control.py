@@ -70,7 +70,7 @@ def test_a_move_that_ends_in_time_knows_no_deadline(node):
 
 
 def test_a_warning_in_place_of_an_error(node, nothing):
-    with pytest.warns(mp.MovePagesWarning, match="node 999 is not a node with memory"):
+    with pytest.warns(mp.MovePagesWarning, match="node 999 is not a node of this"):
         r = mp.move(np.ones(10), 999, on_error="warn")
     assert r.not_attempted == r.pages
     with pytest.warns(mp.MovePagesWarning, match="deadline of 0"):

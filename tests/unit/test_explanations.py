@@ -5,9 +5,11 @@ import os
 
 import numpy as np
 import pytest
+import sysfs_fixtures as fake
 
 import movepages as mp
 from movepages.explain import Call, explain
+from movepages.topology import topology
 from support import memory, processes, system
 from support.seccomp import forbid
 
@@ -91,7 +93,7 @@ def test_move_all_as_root_of_a_user_namespace(pages, need_root):
 @pytest.mark.parametrize(
     ("code", "pid", "part"),
     [
-        (errno.ENOMEM, 0, "no free memory left"),
+        (errno.ENOMEM, 0, "no memory could be had on a target node"),
         (errno.EACCES, 0, "the cpuset of this process"),
         (errno.EACCES, 5, "the cpuset of process 5"),
         (errno.ENODEV, 5, "has no memory or does not exist"),
@@ -106,3 +108,29 @@ def test_every_errno_has_its_sentence(code, pid, part):
     reported, sentence = explain(code, Call(pid, mp.MPOL_MF_MOVE))
     assert reported == code
     assert part in sentence
+
+
+@pytest.mark.parametrize(
+    ("node", "part"),
+    [
+        (2, "node 2 is offline: this machine may have it"),
+        (1, "node 1 has CPUs only and no memory"),
+        (3, "node 3 is not a node of this machine"),
+        (-1, "node -1 is not a node of this machine"),
+    ],
+)
+def test_nodes_without_memory_are_told_apart(tmp_path, monkeypatch, node, part):
+    now = topology(fake.power(tmp_path))
+    monkeypatch.setattr("movepages.explain.machine", lambda: now)
+    code, sentence = explain(errno.ENODEV, Call(0, mp.MPOL_MF_MOVE, refused_node=node))
+    assert code == errno.ENODEV
+    assert part in sentence
+    assert "expected one of " in sentence
+
+
+def test_how_much_of_a_full_node_is_free(tmp_path, monkeypatch):
+    now = topology(fake.power(tmp_path))
+    monkeypatch.setattr("movepages.nodes.machine", lambda: now)
+    _, sentence = explain(errno.ENOMEM, Call(0, mp.MPOL_MF_MOVE, full_nodes=(0, 17)))
+    assert "node 0 has 512 MiB of 1 GiB free" in sentence
+    assert "node 17 has 1 MiB of 96 MiB free" in sentence
