@@ -205,6 +205,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
     kinds[movepages::kPresenceNames[i]] = i;
   }
   module.attr("PRESENCE") = kinds;
+  module.attr("FRAME_BYTES") = movepages::frame_bytes();
   module.attr("KERNEL_HIDES_PAGES") = movepages::kernel_hides_pages();
   module.def("mempolicy_nodes", &mempolicy_nodes, "pages"_a,
              "Node of each page by get_mempolicy(2), or -errno; faults absent pages in.");

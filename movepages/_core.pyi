@@ -3,6 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+FRAME_BYTES: int
 KERNEL_HIDES_PAGES: bool
 MAX_NODES: int
 MPOL_MF_MOVE: int

@@ -9,11 +9,12 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from ._core import FRAME_BYTES
 from .absence import absences
 from .control import Control
 from .errors import MovePagesError
 from .footprint import Footprint
-from .hugepages import FRAME_BYTES, Folios, whole_frames
+from .hugepages import Folios, HugePages, whole_frames
 from .migrate import migrate_slice
 from .placement import Placement
 from .result import MoveResult
@@ -69,16 +70,17 @@ def migrate(
     """
     tally = Tally(footprint)
     refuse_unusable_nodes(target.distinct, footprint.pid, tally.result)
+    huge = HugePages(footprint.pid)
     failure: MovePagesError | None = None
     try:
         _refuse_process(footprint, flags)
         if not may_overrule:
-            _refuse_conflicts(footprint, target)
+            _refuse_conflicts(footprint, target, huge)
         for addresses, nbytes, wanted in _slices(footprint, target):
             part = tally.begin(addresses, nbytes)
             try:
                 control()
-                migrate_slice(part, wanted, footprint.pid, flags, control)
+                migrate_slice(part, wanted, huge, footprint.pid, flags, control)
             except MovePagesError as error:
                 failure = error
             tally.settle()
@@ -113,12 +115,12 @@ def _slices(
         start += len(addresses)
 
 
-def _refuse_conflicts(footprint: Footprint, target: Target) -> None:
+def _refuse_conflicts(footprint: Footprint, target: Target, huge: HugePages) -> None:
     """Look at all huge pages before anything moves."""
     if len(target.distinct) < 2:
         return
     overruled = sum(
-        Folios.find(addresses, footprint.pid).settle(wanted)[1]
+        Folios.find(addresses, wanted, huge).settle(wanted)[1]
         for addresses, _, wanted in _slices(footprint, target)
     )
     if overruled:

@@ -10,12 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
+from ._core import FRAME_BYTES
 from .footprint import Chunk
+from .smaps import KnownFrames
 from .targets import NodeArray
-
-# What one entry of a page middle directory spans, which is what a huge page is the size of: a page
-# holds PAGESIZE / 8 entries for one page each. A larger one (1 GiB) is taken for several of these.
-FRAME_BYTES = mmap.PAGESIZE * mmap.PAGESIZE // 8
 
 
 def whole_frames(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
@@ -34,22 +32,42 @@ def whole_frames(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         yield rest
 
 
-def in_huge_pages(addresses: npt.NDArray[np.uintp], pid: int) -> npt.NDArray[np.bool_]:
-    """Tell which pages, in address order, are pieces of huge pages; none before Linux 6.7.
+class HugePages:
+    """Which pages of a process are pieces of huge pages.
+
+    Parameters
+    ----------
+    pid : int
+        Whose; 0 for this process.
 
     Notes
     -----
-    Source: the ioctl PAGEMAP_SCAN, Documentation/admin-guide/mm/pagemap.rst.
+    Source: the ioctl PAGEMAP_SCAN, Documentation/admin-guide/mm/pagemap.rst; before Linux 6.7
+    /proc/PID/smaps, as it was when first asked for, and only what it makes certain.
     """
-    last = int(addresses[-1]) + mmap.PAGESIZE
-    found = None
-    if last - int(addresses[0]) >= FRAME_BYTES and last < 1 << 63:
-        found = _core.scan_huge(int(addresses[0]), last, pid)
-    if found is None or not len(found[0]):
-        return np.zeros(len(addresses), bool)
-    edges = np.stack(found, axis=1).ravel()
-    inside: npt.NDArray[np.bool_] = np.searchsorted(edges, addresses, side="right") % 2 == 1
-    return inside
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._certain = KnownFrames(pid)
+
+    def now(self, addresses: npt.NDArray[np.uintp]) -> npt.NDArray[np.bool_] | None:
+        """Tell it of pages in address order; None where the page tables do not."""
+        last = int(addresses[-1]) + mmap.PAGESIZE
+        if last - int(addresses[0]) < FRAME_BYTES or last >= 1 << 63:
+            return np.zeros(len(addresses), bool)
+        found = _core.scan_huge(int(addresses[0]), last, self._pid)
+        if found is None:
+            return None
+        edges = np.stack(found, axis=1).ravel()
+        inside: npt.NDArray[np.bool_] = np.searchsorted(edges, addresses, side="right") % 2 == 1
+        return inside
+
+    def at_first(self, addresses: npt.NDArray[np.uintp], *, several: bool) -> npt.NDArray[np.bool_]:
+        """Tell it before anything has moved; where it is dear, only for `several` targets."""
+        inside = self.now(addresses)
+        if inside is None and several:
+            return self._certain.hold(addresses)
+        return np.zeros(len(addresses), bool) if inside is None else inside
 
 
 @dataclass(frozen=True)
@@ -66,9 +84,9 @@ class Folios:
     counts: npt.NDArray[np.int64]
 
     @classmethod
-    def find(cls, addresses: npt.NDArray[np.uintp], pid: int) -> Folios:
+    def find(cls, addresses: npt.NDArray[np.uintp], wanted: NodeArray, pages: HugePages) -> Folios:
         """Take pages in address order together as the page tables have them."""
-        huge = in_huge_pages(addresses, pid)
+        huge = pages.at_first(addresses, several=bool((wanted != wanted[0]).any()))
         if not huge.any():
             return cls(np.arange(len(addresses)), np.ones(len(addresses), np.int64))
         frames = addresses // np.uintp(FRAME_BYTES)

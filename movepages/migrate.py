@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from .control import Control
 from .errors import MovePagesError, PageStatus
-from .hugepages import Folios, in_huge_pages
+from .hugepages import Folios, HugePages
 from .syscall import move_in_slices, move_pages
 from .tally import Slice
 from .targets import NOWHERE, NodeArray
@@ -15,17 +15,25 @@ from .targets import NOWHERE, NodeArray
 Indices = npt.NDArray[np.int64]
 
 
-def migrate_slice(part: Slice, wanted: NodeArray, pid: int, flags: int, control: Control) -> None:
+def migrate_slice(
+    part: Slice, wanted: NodeArray, huge: HugePages, pid: int, flags: int, control: Control
+) -> None:
     """Move one slice; what `part` says is true whatever is raised."""
-    _Migration(part, wanted, pid, flags, control).run()
+    _Migration(part, wanted, huge, pid, flags, control).run()
 
 
 class _Migration:
     def __init__(
-        self, part: Slice, wanted: NodeArray, pid: int, flags: int, control: Control
+        self,
+        part: Slice,
+        wanted: NodeArray,
+        huge: HugePages,
+        pid: int,
+        flags: int,
+        control: Control,
     ) -> None:
-        self.part, self.pid, self.flags, self.control = part, pid, flags, control
-        self.folios = Folios.find(part.addresses, pid)
+        self.part, self.huge, self.pid, self.flags, self.control = part, huge, pid, flags, control
+        self.folios = Folios.find(part.addresses, wanted, huge)
         self.target, part.overruled = self.folios.settle(wanted)
         self.pages = part.addresses[self.folios.starts]
 
@@ -103,13 +111,14 @@ class _Migration:
         part.tell(status, there)
 
     def _split(self, todo: Indices) -> Indices:
-        """Return the pages of huge pages that were to move and are huge no more."""
+        """Return the pages of huge pages that were to move and may be huge no more."""
         several = np.zeros(len(self.pages), bool)
         several[todo] = self.folios.counts[todo] > 1
         if not several.any():
             return np.empty(0, np.int64)
         pieces = np.repeat(several, self.folios.counts)
-        return np.flatnonzero(pieces & ~in_huge_pages(self.part.addresses, self.pid))
+        still = self.huge.now(self.part.addresses)
+        return np.flatnonzero(pieces if still is None else pieces & ~still)
 
     def _one_by_one(self, pieces: Indices, target: NodeArray, *, go_on: bool) -> None:
         """Settle the pieces of huge pages that the kernel split, a full node being the reason."""

@@ -9,8 +9,8 @@ import pytest
 
 import movepages as mp
 from movepages import execute, migrate
+from movepages._core import FRAME_BYTES
 from movepages.control import Control
-from movepages.hugepages import FRAME_BYTES
 from support import memory
 
 PAGES = 2_000_000

@@ -1,0 +1,103 @@
+"""Where huge pages are on kernels that do not say so themselves, before Linux 6.7."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _core
+from ._core import FRAME_BYTES
+
+_HEAD = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) ")
+_MAPPED_HUGE = ("AnonHugePages", "ShmemPmdMapped", "FilePmdMapped")
+
+
+class Mapping(NamedTuple):
+    """One mapping, and how many frames of it huge pages map."""
+
+    start: int
+    end: int
+    huge: int
+
+
+def parse_smaps(text: str) -> list[Mapping]:
+    """Return the mappings that hold huge pages."""
+    found: list[Mapping] = []
+    fields: dict[str, int] = {}
+    start = end = 0
+    for line in [*text.splitlines(), "0-0 "]:
+        head = _HEAD.match(line)
+        if head is None:
+            name, _, value = line.partition(":")
+            if value.endswith(" kB"):
+                fields[name] = int(value[:-3]) * 1024
+            continue
+        # hugetlbfs: whatever is mapped there is huge, and Rss does not count it.
+        hugetlb = fields.get("Shared_Hugetlb", 0) + fields.get("Private_Hugetlb", 0)
+        huge = sum(fields.get(name, 0) for name in _MAPPED_HUGE) + hugetlb
+        if huge:
+            found.append(Mapping(start, end, huge // FRAME_BYTES))
+        start, end, fields = int(head[1], 16), int(head[2], 16), {}
+    return found
+
+
+class KnownFrames:
+    """Frames of a process that huge pages are certain to map.
+
+    A mapping tells how many of its frames huge pages map, not which. Only a frame of which every
+    page is present can be one, so where as many frames are full as are huge, these are they. Where
+    more are full, none is certain.
+
+    Parameters
+    ----------
+    pid : int
+        Whose; 0 for this process. It is looked at once, when first asked.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+
+    @cached_property
+    def frames(self) -> npt.NDArray[np.uintp]:
+        """Start of each such frame, ascending; none where /proc/PID/smaps may not be read."""
+        try:
+            text = Path(f"/proc/{self._pid or 'self'}/smaps").read_text(errors="surrogateescape")
+        except OSError:
+            return np.empty(0, np.uintp)
+        parts = [self._of(mapping) for mapping in parse_smaps(text)]
+        return np.concatenate([np.empty(0, np.uintp), *parts])
+
+    def _of(self, mapping: Mapping) -> npt.NDArray[np.uintp]:
+        first = -(-mapping.start // FRAME_BYTES) * FRAME_BYTES
+        end = mapping.end // FRAME_BYTES * FRAME_BYTES
+        if first >= end:
+            return np.empty(0, np.uintp)
+        full = full_frames(first, end, self._pid)
+        return full if len(full) == mapping.huge else full[:0]
+
+    def hold(self, addresses: npt.NDArray[np.uintp]) -> npt.NDArray[np.bool_]:
+        """Tell which addresses lie in such frames."""
+        return np.isin(addresses // np.uintp(FRAME_BYTES), self.frames // np.uintp(FRAME_BYTES))
+
+
+def full_frames(start: int, end: int, pid: int) -> npt.NDArray[np.uintp]:
+    """Return the frames between two borders of frames of which every page is present."""
+    told = _core.presence(np.array([start], np.uintp), np.array([end], np.uintp), pid)
+    if told is None:
+        return np.empty(0, np.uintp)
+    begin, until, kind = told[0].astype(np.int64), told[1].astype(np.int64), told[2]
+    # Stretches of any kind of present page, joined.
+    there = np.isin(kind, [_core.PRESENCE["page"], _core.PRESENCE["own page"]])
+    begin, until = begin[there], until[there]
+    new = np.append(True, begin[1:] != until[:-1])[: len(begin)]
+    begin, until = begin[new], until[np.append(new[1:], True)[: len(until)]]
+    first, last = -(-begin // FRAME_BYTES), until // FRAME_BYTES
+    counts = np.maximum(last - first, 0)
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    frames: npt.NDArray[np.uintp] = (np.repeat(first, counts) + within).astype(np.uintp)
+    return frames * np.uintp(FRAME_BYTES)

@@ -1,0 +1,71 @@
+"""Which frames are huge by counts alone: only what is certain."""
+
+import os
+
+import numpy as np
+import pytest
+
+from movepages._core import FRAME_BYTES
+from movepages.smaps import KnownFrames, Mapping, full_frames, parse_smaps
+from support import memory
+from support.memory import PAGE
+
+TEXT = """\
+7f0000000000-7f0000800000 rw-p 00000000 00:00 0
+Size:               8192 kB
+Rss:                8192 kB
+AnonHugePages:      4096 kB
+ShmemPmdMapped:        0 kB
+FilePmdMapped:         0 kB
+Shared_Hugetlb:        0 kB
+Private_Hugetlb:       0 kB
+VmFlags: rd wr mr mw me ac sd hg
+7f0000800000-7f0000801000 rw-p 00000000 00:00 0      [heap: a name]
+AnonHugePages:         0 kB
+7f0001000000-7f0001400000 rw-s 00000000 00:0f 12     /dev/hugepages/x
+Rss:                   0 kB
+Shared_Hugetlb:     2048 kB
+Private_Hugetlb:    2048 kB
+7f0002000000-7f0002600000 rw-s 00000000 00:01 99     /dev/zero (deleted)
+ShmemPmdMapped:     2048 kB
+FilePmdMapped:      2048 kB
+"""
+
+
+def test_the_mappings_that_hold_huge_pages():
+    per = (1 << 21) // FRAME_BYTES
+    assert parse_smaps(TEXT) == [
+        Mapping(0x7F0000000000, 0x7F0000800000, 2 * per),
+        Mapping(0x7F0001000000, 0x7F0001400000, 2 * per),
+        Mapping(0x7F0002000000, 0x7F0002600000, 2 * per),
+    ]
+    assert parse_smaps("") == []
+
+
+@pytest.mark.parametrize("pid", [0, os.getpid()])
+def test_full_frames(pid):
+    whole = memory.anonymous(8 * FRAME_BYTES)
+    start = -(-whole.ctypes.data // FRAME_BYTES) * FRAME_BYTES
+    a = whole[start - whole.ctypes.data :][: 6 * FRAME_BYTES]
+    memory.touch(a)
+    memory.discard(a[FRAME_BYTES + 7 * PAGE : FRAME_BYTES + 8 * PAGE])
+    memory.discard(a[4 * FRAME_BYTES : 5 * FRAME_BYTES])
+    found = full_frames(start, start + 6 * FRAME_BYTES, pid)
+    assert ((found - np.uintp(start)) // FRAME_BYTES).tolist() == [0, 2, 3, 5]
+
+
+def test_what_is_not_certain_is_not_told(monkeypatch):
+    known = KnownFrames(0)
+    first = 0x7F0000000000
+    text = TEXT.splitlines(keepends=True)
+    monkeypatch.setattr("pathlib.Path.read_text", lambda *_args, **_kwargs: "".join(text[:9]))
+    for full, expected in ((2, 2), (3, 0), (1, 0)):
+        frames = first + np.arange(full, dtype=np.uintp) * np.uintp(FRAME_BYTES)
+        monkeypatch.setattr("movepages.smaps.full_frames", lambda *_args, f=frames: f)
+        known = KnownFrames(0)
+        assert len(known.frames) == expected
+    assert known.hold(np.array([first], np.uintp)).tolist() == [False]
+
+
+def test_a_process_that_is_no_more_has_none():
+    assert len(KnownFrames(2**22 + 1).frames) == 0
