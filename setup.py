@@ -16,7 +16,8 @@ setup(
             sorted(glob("csrc/*.cpp")),
             depends=sorted(glob("csrc/*.hpp")),
             cxx_std=17,
-            extra_compile_args=strict,
+            extra_compile_args=[*strict, "-pthread"],
+            extra_link_args=["-pthread"],
         )
     ]
 )

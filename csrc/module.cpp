@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <iterator>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "migrate.hpp"
 #include "pagemap.hpp"
 #include "presence.hpp"
+#include "survey.hpp"
 #include "syscalls.hpp"
 #include "witness.hpp"
 
@@ -137,6 +139,54 @@ py::object scan_huge(std::uintptr_t start, std::uintptr_t end, int pid) {
   return py::make_tuple(starts, ends);
 }
 
+constexpr movepages::Expected kCounts = {"pages", 'i',   sizeof(std::int64_t),
+                                         "int64", false, "np.ascontiguousarray(pages, np.int64)"};
+
+// Where the pages of ranges are: a failure as of move_pages(), and addresses, pages, statuses and
+// kinds of runs in order.
+py::tuple survey(const py::object& starts, const py::object& counts, const py::object& pid,
+                 const py::object& flags, const py::object& threads, bool page_tables,
+                 const py::object& pause) {
+  movepages::SurveyRequest request;
+  request.pid = to_int(pid, "pid", -1);
+  if (request.pid == ::getpid()) request.pid = 0;
+  request.flags = to_int(flags, "flags", -1);
+  request.threads = static_cast<unsigned>(std::max(1, to_int(threads, "threads", 1)));
+  const py::array start = checked(starts, kPages);
+  const py::array count = checked(counts, kCounts);
+  require_length(count, kCounts, start.size());
+  const auto* first = static_cast<const std::uintptr_t*>(start.data());
+  const auto* pages = static_cast<const std::int64_t*>(count.data());
+  std::vector<movepages::PageRange> ranges;
+  for (py::ssize_t i = 0; i < start.size(); ++i) {
+    if (pages[i] > 0) ranges.push_back({first[i], static_cast<std::size_t>(pages[i])});
+  }
+  request.ranges = ranges.data();
+  request.count = ranges.size();
+  movepages::Kernel kernel = movepages::real_kernel();
+  if (!page_tables) kernel.huge_until = nullptr;
+  const Pause interrupt = {raised, pause.ptr()};
+  std::vector<movepages::SurveyRun> runs;
+  Outcome outcome;
+  {
+    const py::gil_scoped_release release;
+    outcome = movepages::survey(request, interrupt, kernel, &runs);
+  }
+  const auto found = static_cast<py::ssize_t>(runs.size());
+  py::array_t<std::uintptr_t> addresses(found);
+  py::array_t<std::int64_t> lengths(found);
+  py::array_t<std::int32_t> status(found);
+  py::array_t<std::uint8_t> kinds(found);
+  for (py::ssize_t i = 0; i < found; ++i) {
+    const movepages::SurveyRun& run = runs[static_cast<std::size_t>(i)];
+    addresses.mutable_at(i) = run.start;
+    lengths.mutable_at(i) = static_cast<std::int64_t>(run.pages);
+    status.mutable_at(i) = run.status;
+    kinds.mutable_at(i) = static_cast<std::uint8_t>(run.what);
+  }
+  return py::make_tuple(to_python(outcome), addresses, lengths, status, kinds);
+}
+
 // What the page tables hold in ranges on page borders: (starts, ends, kinds) of stretches in order,
 // or None where it cannot be told.
 py::object presence(const py::object& starts, const py::object& ends, const py::object& pid) {
@@ -198,6 +248,9 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
       "Nodes with memory that the cpuset of this thread allows; None where a sandbox hides it.");
   module.def("scan_huge", &scan_huge, "start"_a, "end"_a, "pid"_a,
              "Starts and ends of what huge pages map in a range; None where it cannot be told.");
+  module.def("survey", &survey, "starts"_a, "pages"_a, "pid"_a, "flags"_a, "threads"_a,
+             "page_tables"_a, "pause"_a,
+             "Failure as of move_pages, and starts, pages, statuses and kinds of runs.");
   module.def("presence", &presence, "starts"_a, "ends"_a, "pid"_a,
              "Starts, ends and kinds of stretches of ranges; None where it cannot be told.");
   py::dict kinds;

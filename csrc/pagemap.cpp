@@ -55,12 +55,6 @@ bool small_hugetlb_pages(bool in_use) noexcept {
   return false;
 }
 
-// Whether a huge page may be none of frame_bytes().
-bool huge_is_ambiguous() noexcept {
-  static const bool possible = small_hugetlb_pages(false);
-  return possible && small_hugetlb_pages(true);
-}
-
 }  // namespace
 
 std::size_t page_bytes() noexcept {
@@ -84,6 +78,11 @@ std::size_t Pagemap::read(std::uintptr_t page, std::size_t count, std::uint64_t*
   const auto offset = static_cast<off_t>(page / page_bytes() * sizeof *entries);
   const ssize_t got = ::pread(descriptor_, entries, count * sizeof *entries, offset);
   return got > 0 ? static_cast<std::size_t>(got) / sizeof *entries : 0;
+}
+
+bool huge_is_ambiguous() noexcept {
+  static const bool possible = small_hugetlb_pages(false);
+  return possible && small_hugetlb_pages(true);
 }
 
 long scan(Pagemap& pagemap, Scan* what, Region* found, std::size_t room) noexcept {

@@ -70,6 +70,9 @@ struct Scan {
 // What is not mapped is passed over in silence.
 long scan(Pagemap& pagemap, Scan* what, Region* found, std::size_t room) noexcept;
 
+// Whether what is called huge may be smaller than frame_bytes(): pages of hugetlbfs are, on arm64.
+bool huge_is_ambiguous() noexcept;
+
 // Writes at most `room` regions of [*start, end) that are mapped by huge pages, in address order,
 // and puts into *start how far it came. How many, or -errno: ENOTTY before Linux 6.7.
 long scan_huge(Pagemap& pagemap, std::uintptr_t* start, std::uintptr_t end, Region* found,

@@ -41,7 +41,7 @@ bool PresenceWalk::next(PresenceRun* run) noexcept {
 bool PresenceWalk::refill() noexcept {
   given_ = filled_ = 0;
   error_ = 0;
-  return refill_by_scan() || (error_ == -ENOTTY && refill_by_read());
+  return refill_by_scan() || (error_ == -ENOTTY && means_ == kAnyMeans && refill_by_read());
 }
 
 bool PresenceWalk::refill_by_scan() noexcept {
@@ -56,10 +56,12 @@ bool PresenceWalk::refill_by_scan() noexcept {
   }
   error_ = count == -ENOTTY || pagemap_.descriptor() < 0 ? count : 0;
   if (error_ < 0) return false;
+  const bool ambiguous = huge_is_ambiguous();
   for (long i = 0; i < count; ++i) {
+    const Presence what = of_categories(regions[i].categories);
     found_[filled_++] = {static_cast<std::uintptr_t>(regions[i].start),
                          static_cast<std::uintptr_t>(regions[i].end),
-                         of_categories(regions[i].categories)};
+                         ambiguous && what == Presence::kHugePage ? Presence::kPage : what};
   }
   // A full buffer ends the scan somewhere behind its last region; what follows is asked for anew.
   // Where there can be no memory of a process, the kernel refuses to look.

@@ -31,8 +31,12 @@ struct PresenceRun {
 // Goes through [start, end), both on page borders, in address order and without a gap.
 class PresenceWalk {
  public:
-  PresenceWalk(Pagemap& pagemap, std::uintptr_t start, std::uintptr_t end) noexcept
-      : pagemap_(pagemap), at_(start), end_(end), asked_(start) {}
+  // Whether to go without PAGEMAP_SCAN where there is none, which is dear and tells less.
+  enum Means { kAnyMeans, kScanOnly };
+
+  PresenceWalk(Pagemap& pagemap, std::uintptr_t start, std::uintptr_t end,
+               Means means = kAnyMeans) noexcept
+      : pagemap_(pagemap), means_(means), at_(start), end_(end), asked_(start) {}
 
   // The next stretch; false at the end, or where the kernel tells nothing: see error().
   bool next(PresenceRun* run) noexcept;
@@ -46,6 +50,7 @@ class PresenceWalk {
   bool refill_by_read() noexcept;
 
   Pagemap& pagemap_;
+  const Means means_;
   std::uintptr_t at_;  // how far next() has come
   const std::uintptr_t end_;
   std::uintptr_t asked_;  // up to where `found_` tells

@@ -27,3 +27,18 @@ def scan_huge(
 def presence(
     starts: npt.NDArray[np.uintp], ends: npt.NDArray[np.uintp], pid: int
 ) -> tuple[npt.NDArray[np.uintp], npt.NDArray[np.uintp], npt.NDArray[np.uint8]] | None: ...
+def survey(
+    starts: npt.NDArray[np.uintp],
+    pages: npt.NDArray[np.int64],
+    pid: int,
+    flags: int,
+    threads: int,
+    page_tables: bool,
+    pause: Callable[[], object] | None,
+) -> tuple[
+    tuple[int, int] | BaseException | None,
+    npt.NDArray[np.uintp],
+    npt.NDArray[np.int64],
+    npt.NDArray[np.int32],
+    npt.NDArray[np.uint8],
+]: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import TypeAlias
 
@@ -11,9 +12,9 @@ import numpy.typing as npt
 from . import _core
 from .errors import PageStatus
 from .mappings import read_mappings
-from .runs import Runs
 
 Absences: TypeAlias = "npt.NDArray[np.void]"
+Reasons: TypeAlias = "npt.NDArray[np.uint8]"
 
 ABSENCE_DTYPE = np.dtype([("address", np.uintp), ("pages", np.int64), ("reason", np.uint8)])
 
@@ -66,8 +67,14 @@ class Absence(IntEnum):
     UNKNOWN = 8, "the kernel does not tell why"
 
 
-def absences(runs: Runs, page_size: int, pid: int) -> Absences:
-    """Return why the pages of `runs` that are on no node are not, as run-length records.
+def absences(
+    address: npt.NDArray[np.uintp],
+    pages: npt.NDArray[np.int64],
+    status: npt.NDArray[np.int32],
+    page_size: int,
+    pid: int,
+) -> Absences:
+    """Return why, among runs of pages in address order, those on no node are not.
 
     Returns
     -------
@@ -75,31 +82,32 @@ def absences(runs: Runs, page_size: int, pid: int) -> Absences:
         Stretches of absent pages in address order: ``address``, ``pages`` and ``reason``, an
         `Absence`.
     """
-    absent = runs[np.isin(runs["status"], [PageStatus.ENOENT, PageStatus.EFAULT])]
-    if not len(absent):
-        return nothing_absent()
-    low = absent[absent["address"] < _KERNEL_HALF]
-    high = absent[len(low) :]
-    starts = low["address"].copy()
-    ends = starts + (low["pages"] * page_size).astype(np.uintp)
+    absent = (status == PageStatus.ENOENT) | (status == PageStatus.EFAULT)
+    address, pages, status = address[absent], pages[absent], status[absent]
+    if not len(address):
+        return join_absences(())
+    # What lies in the kernel's half needs no look at page tables.
+    low = int(np.searchsorted(address, np.uintp(_KERNEL_HALF)))
+    starts = address[:low]
+    ends = starts + (pages[:low] * page_size).astype(np.uintp)
     mappings = read_mappings(pid)
     told = _core.presence(starts, ends, pid)
     # A process that is no more, or a sandbox without these files.
     if mappings is None or told is None:
-        return _records(
-            absent["address"], absent["pages"], np.full(len(absent), Absence.UNKNOWN, np.uint8)
-        )
+        return join_absences(((address, pages, _all(Absence.UNKNOWN, len(pages))),), page_size)
     run = np.searchsorted(starts, told[0], "right") - 1
     which, begin, end = mappings.cut(told[0], told[1])
-    reasons = _reasons(told[2][which], low["status"][run[which]], *mappings.at(begin))
-    begin = np.concatenate((begin, high["address"]))
-    sizes = (end - begin[: len(end)]) // np.uintp(page_size)
-    pages: npt.NDArray[np.int64] = np.concatenate((sizes.astype(np.int64), high["pages"]))
-    # No process has memory there.
+    reasons = reasons_of(told[2][which], status[run[which]], *mappings.at(begin))
+    sizes = ((end - begin) // np.uintp(page_size)).astype(np.int64)
     above = np.where(
-        mappings.at(high["address"])[1], np.uint8(Absence.DEVICE), np.uint8(Absence.UNMAPPED)
+        mappings.at(address[low:])[1], np.uint8(Absence.DEVICE), np.uint8(Absence.UNMAPPED)
     )
-    return _records(begin, pages, np.concatenate((reasons, above)), page_size)
+    parts = (begin, sizes, reasons), (address[low:], pages[low:], above)
+    return join_absences(parts, page_size)
+
+
+def _all(reason: Absence, count: int) -> Reasons:
+    return np.full(count, reason, np.uint8)
 
 
 def count_reasons(found: Absences) -> dict[Absence, int]:
@@ -113,16 +121,16 @@ def describe_reasons(found: Absences) -> str:
     return ", ".join(f"{n:,} {reason.meaning}" for reason, n in count_reasons(found).items())
 
 
-def _reasons(
+def reasons_of(
     kind: npt.NDArray[np.uint8],
     status: npt.NDArray[np.int32],
     mapped: npt.NDArray[np.bool_],
     device: npt.NDArray[np.bool_],
-) -> npt.NDArray[np.uint8]:
-    """Decide for stretches by what the page tables have there and what the kernel answered."""
+) -> Reasons:
+    """Decide for stretches by what the page tables have there and what the kernel answers."""
     is_kind = {name: kind == number for name, number in _core.PRESENCE.items()}
     no_entry = status == PageStatus.ENOENT
-    hidden = (no_entry & (is_kind["page"])) | is_kind["own page"]
+    hidden = (no_entry & is_kind["page"]) | is_kind["own page"]
     cases = {
         Absence.DEVICE: device,
         Absence.UNMAPPED: is_kind["nothing"] & ~mapped,
@@ -135,13 +143,15 @@ def _reasons(
     return np.select(list(cases.values()), list(cases), Absence.UNTOUCHED).astype(np.uint8)
 
 
-def _records(
-    starts: npt.NDArray[np.uintp],
-    pages: npt.NDArray[np.int64],
-    reasons: npt.NDArray[np.uint8],
-    page_size: int = 0,
+def join_absences(
+    parts: Iterable[tuple[npt.NDArray[np.uintp], npt.NDArray[np.int64], Reasons]],
+    page_size: int = 1,
 ) -> Absences:
-    """Join neighbours with one reason."""
+    """Make records of consecutive parts (addresses, pages, reasons), neighbours alike as one."""
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    if not columns:
+        return nothing_absent()
+    starts, pages, reasons = columns
     ends = starts + (pages * page_size).astype(np.uintp)
     new = np.ones(len(starts), bool)
     new[1:] = (starts[1:] != ends[:-1]) | (reasons[1:] != reasons[:-1])
@@ -152,3 +162,10 @@ def _records(
     found["reason"] = reasons[first]
     found.flags.writeable = False
     return found
+
+
+def merge_absences(parts: Iterable[Absences], page_size: int) -> Absences:
+    """Return the records of all parts in address order, neighbours alike as one."""
+    whole = np.concatenate([nothing_absent(), *parts])
+    whole = whole[np.argsort(whole["address"], kind="stable")]
+    return join_absences(((whole["address"], whole["pages"], whole["reason"]),), page_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from typing import Literal
 
@@ -14,8 +15,10 @@ from .result import MoveResult
 from .syscall import MPOL_MF_MOVE
 from .targets import MoveTarget, as_target
 
+_MOST_THREADS = 1024
 
-def where(a: object) -> Placement:
+
+def where(a: object, *, threads: int | None = None) -> Placement:
     """Tell on which NUMA node every page of `a` is. Nothing is touched, moved or copied.
 
     Parameters
@@ -23,6 +26,9 @@ def where(a: object) -> Placement:
     a : ndarray, buffer or Region
         Any numpy array (n-d, strided, read-only, memmap), whatever offers the buffer protocol or
         ``__array_interface__``, or a `Region` of this or another process.
+    threads : int, optional
+        How many ask at once, at most; by default as many as there are CPUs to use. A short survey
+        starts none besides the caller.
 
     Returns
     -------
@@ -47,7 +53,7 @@ def where(a: object) -> Placement:
     >>> sum(p.bytes_per_node.values()) + p.absent_bytes
     8000000
     """
-    return execute.survey(describe(a))
+    return execute.survey(describe(a), _as_threads(threads))
 
 
 def move(
@@ -128,6 +134,18 @@ def move(
             raise
         warnings.warn(f"{error.strerror} ({error.result})", MovePagesWarning, stacklevel=2)
         return error.result
+
+
+def _as_threads(threads: int | None) -> int | None:
+    if threads is None:
+        return None
+    try:
+        number = operator.index(threads)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise ValueError(f"threads: expected a whole number from 1, or None, got {threads!r}")
+    return min(number, _MOST_THREADS)
 
 
 def _refuse_unknown(name: str, given: str, known: tuple[str, ...]) -> None:

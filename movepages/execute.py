@@ -10,39 +10,43 @@ import numpy as np
 import numpy.typing as npt
 
 from ._core import FRAME_BYTES
-from .absence import absences
+from .absence import Absences, merge_absences
+from .blocks import Pages, cut_rows, each_page, stretches
 from .control import Control
 from .errors import MovePagesError
 from .footprint import Footprint
+from .found import Found
 from .hugepages import Folios, HugePages, whole_frames
+from .looks import Looks
 from .migrate import migrate_slice
 from .placement import Placement
-from .result import MoveResult
+from .result import MoveResult, result_of_runs
+from .runs import Runs, join_runs
 from .syscall import MPOL_MF_MOVE, attach, move_pages, refuse_unusable_nodes
 from .tally import Tally
 from .targets import NodeArray, Target
 
 # Bounds the scratch memory, about 3 MiB, and is one chunk of the driver's.
 SLICE_PAGES = 1 << 16
+# Of 4 KiB, 4 GiB. A survey's memory is for runs and not for pages.
+SURVEY_PAGES = 1 << 20
 
 
-def survey(footprint: Footprint) -> Placement:
+def survey(footprint: Footprint, threads: int | None) -> Placement:
     """Ask where every page of `footprint` is."""
-    tally = Tally(footprint)
+    looks = Looks(footprint, MPOL_MF_MOVE, threads)
+    parts: list[Runs] = []
+    told: list[Absences] = []
     try:
         _refuse_process(footprint, MPOL_MF_MOVE)
-        for addresses, nbytes in footprint.chunks(SLICE_PAGES):
-            part = tally.begin(addresses, nbytes)
-            try:
-                move_pages(addresses, None, part.status, pid=footprint.pid)
-            finally:
-                part.tell(part.status, part.status >= 0)
-            tally.settle()
-        result = tally.result()
-        assert result.runs is not None
-        why = absences(result.runs, footprint.page_size, footprint.pid)
+        for addresses, pages in cut_rows(footprint, SURVEY_PAGES):
+            look = looks.at(addresses, pages)
+            parts.append(looks.runs(look.found))
+            told.append(look.absences)
     except BaseException as error:
-        attach(error, tally.result())
+        if looks.partial is not None:
+            parts.append(looks.runs(looks.partial))
+        attach(error, result_of_runs(parts, footprint.pages))
         raise
     return Placement(
         address=footprint.address,
@@ -51,8 +55,8 @@ def survey(footprint: Footprint) -> Placement:
         page_size=footprint.page_size,
         shared_edges=footprint.shared_edges,
         pid=footprint.pid,
-        runs=result.runs,
-        absences=why,
+        runs=join_runs(parts, footprint.page_size),
+        absences=merge_absences(told, footprint.page_size),
     )
 
 
@@ -70,27 +74,14 @@ def migrate(
     """
     tally = Tally(footprint)
     refuse_unusable_nodes(target.distinct, footprint.pid, tally.result)
-    huge = HugePages(footprint.pid)
+    move = _Move(footprint, target, flags, control, tally)
     failure: MovePagesError | None = None
     try:
         _refuse_process(footprint, flags)
         if not may_overrule:
-            _refuse_conflicts(footprint, target, huge)
-        for addresses, nbytes, wanted in _slices(footprint, target):
-            part = tally.begin(addresses, nbytes)
-            try:
-                control()
-                migrate_slice(part, wanted, huge, footprint.pid, flags, control)
-            except MovePagesError as error:
-                failure = error
-            tally.settle()
-            control.done += len(addresses)
-            if failure and not _goes_on(failure, target):
-                break
-        result = tally.result()
-        assert result.runs is not None
-        why = absences(result.runs, footprint.page_size, footprint.pid)
-        result = replace(result, absences=why)
+            _refuse_conflicts(footprint, target, move.huge)
+        failure = move.run()
+        result = replace(tally.result(), absences=merge_absences(move.told, footprint.page_size))
         if not failure:
             control.finish()
     except BaseException as interruption:
@@ -106,12 +97,77 @@ def migrate(
     return result
 
 
+class _Move:
+    """Goes through the blocks of a footprint and moves what is not where it is wanted."""
+
+    def __init__(
+        self, footprint: Footprint, target: Target, flags: int, control: Control, tally: Tally
+    ) -> None:
+        self.footprint, self.target, self.flags = footprint, target, flags
+        self.control, self.tally = control, tally
+        self.huge = HugePages(footprint.pid)
+        self.told: list[Absences] = []
+        self._looks = Looks(footprint, flags, pause=control)
+        self._index = 0
+
+    def run(self) -> MovePagesError | None:
+        """Return what ended the move early, or a full node that did not."""
+        failure: MovePagesError | None = None
+        for addresses, pages in cut_rows(self.footprint, SURVEY_PAGES):
+            self.control()
+            look = self._looks.at(addresses, pages)
+            self.told.append(look.absences)
+            found = look.found
+            for stretch in stretches(self._nothing_to_do(found), found.pages):
+                part = found.where(slice(stretch.first, stretch.last))
+                if stretch.done:
+                    self._take(part)
+                    continue
+                for some in each_page(part, self.footprint.page_size, SLICE_PAGES):
+                    failed = self._migrate(some)
+                    failure = failed or failure
+                    if failed and not _goes_on(failed, self.target):
+                        return failure
+        return failure
+
+    def _nothing_to_do(self, found: Found) -> npt.NDArray[np.bool_]:
+        node = self.target.only
+        if node is None:
+            return np.zeros(len(found.pages), bool)
+        done: npt.NDArray[np.bool_] = (found.status == node) | (found.status < 0)
+        return done
+
+    def _take(self, found: Found) -> None:
+        """Note runs of which every page is placed or absent."""
+        self.tally.add(self._looks.runs(found))
+        self._index += int(found.pages.sum())
+        self.control.done += int(found.pages.sum())
+
+    def _migrate(self, pages: Pages) -> MovePagesError | None:
+        count = len(pages.address)
+        wanted = self.target.part(self._index, self._index + count)
+        held = self.footprint.held(pages.address, np.ones(count, np.int64))
+        part = self.tally.begin(pages.address, held)
+        failure: MovePagesError | None = None
+        try:
+            self.control()
+            migrate_slice(
+                part, pages.before, wanted, self.huge, self.footprint.pid, self.flags, self.control
+            )
+        except MovePagesError as error:
+            failure = error
+        self.tally.settle()
+        self._index += count
+        self.control.done += count
+        return failure
+
+
 def _slices(
     footprint: Footprint, target: Target
-) -> Iterator[tuple[npt.NDArray[np.uintp], npt.NDArray[np.int64], NodeArray]]:
+) -> Iterator[tuple[npt.NDArray[np.uintp], NodeArray]]:
     start = 0
-    for addresses, nbytes in whole_frames(footprint.chunks(SLICE_PAGES)):
-        yield addresses, nbytes, target.part(start, start + len(addresses))
+    for addresses, _ in whole_frames(footprint.chunks(SLICE_PAGES)):
+        yield addresses, target.part(start, start + len(addresses))
         start += len(addresses)
 
 
@@ -121,7 +177,7 @@ def _refuse_conflicts(footprint: Footprint, target: Target, huge: HugePages) -> 
         return
     overruled = sum(
         Folios.find(addresses, wanted, huge).settle(wanted)[1]
-        for addresses, _, wanted in _slices(footprint, target)
+        for addresses, wanted in _slices(footprint, target)
     )
     if overruled:
         raise ValueError(

@@ -155,6 +155,32 @@ class Footprint:
             raise ValueError(f"max_pages must be at least 1, got {limit}")
         return self._run_chunks(limit) if self.contiguous else self._comb_chunks(limit)
 
+    def ranges(self) -> Iterator[tuple[npt.NDArray[np.uintp], Ints]]:
+        """Stream the pages as rows of neighbours, in bounded memory.
+
+        Returns
+        -------
+        iterator of (addresses, pages)
+            Address of the first page of each row (uintp; aligned, ascending over all) and how many
+            pages it has (int64), at most 65,536 rows at a time. Rows may touch.
+        """
+        start = np.uintp(self.address - self._lead)
+        if self.contiguous:
+            if self.pages:
+                yield np.array([start], np.uintp), np.array([self.pages], np.int64)
+            return
+        for first, last in self._tooth_slices(_TEETH_AT_ONCE):
+            some = last >= first
+            rows = first[some].astype(np.uintp) * np.uintp(self.page_size)
+            yield rows + start, (last - first + 1)[some]
+
+    def held(self, addresses: npt.NDArray[np.uintp], pages: Ints) -> Ints:
+        """Count the bytes of the footprint in rows of pages."""
+        if not self.block:
+            return np.zeros(len(pages), np.int64)
+        offset = (addresses - np.uintp(self.address - self._lead)).astype(np.int64) - self._lead
+        return self._below(offset + pages * self.page_size) - self._below(offset)
+
     def _run_chunks(self, limit: int) -> Iterator[Chunk]:
         page, total = self.page_size, self.pages
         steps = np.arange(min(limit, total), dtype=np.uintp) * np.uintp(page)

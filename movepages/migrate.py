@@ -16,10 +16,16 @@ Indices = npt.NDArray[np.int64]
 
 
 def migrate_slice(
-    part: Slice, wanted: NodeArray, huge: HugePages, pid: int, flags: int, control: Control
+    part: Slice,
+    before: NodeArray,
+    wanted: NodeArray,
+    huge: HugePages,
+    pid: int,
+    flags: int,
+    control: Control,
 ) -> None:
-    """Move one slice; what `part` says is true whatever is raised."""
-    _Migration(part, wanted, huge, pid, flags, control).run()
+    """Move one slice, of which `before` was said; what `part` says is true whatever is raised."""
+    _Migration(part, wanted, huge, pid, flags, control).run(before)
 
 
 class _Migration:
@@ -37,8 +43,8 @@ class _Migration:
         self.target, part.overruled = self.folios.settle(wanted)
         self.pages = part.addresses[self.folios.starts]
 
-    def run(self) -> None:
-        before = move_pages(self.pages, pid=self.pid, flags=self.flags)
+    def run(self, before: NodeArray) -> None:
+        before = before[self.folios.starts]
         # Absent then and absent now: restored, with nothing to do.
         there = (before == self.target) | ((self.target == NOWHERE) & (before < 0))
         asked = (before >= 0) & ~there

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from .absence import Absence, Absences, count_reasons, describe_reasons, nothing_absent
 from .errors import PageStatus, make_error
-from .runs import Runs, Statuses, per_page_status
+from .runs import Runs, Statuses, per_page_status, totals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +139,21 @@ def count_failures(status: Statuses) -> dict[PageStatus, int]:
     # -errno is a small number: counting is many times faster than sorting, as np.unique does.
     counts = np.bincount(-bad)
     return {PageStatus(-code): int(counts[code]) for code in np.flatnonzero(counts).tolist()}
+
+
+def result_of_runs(parts: list[Runs], pages: int) -> MoveResult:
+    """Return the outcome of a query that got as far as these runs, of `pages` in all."""
+    counts: Counter[int] = Counter()
+    for runs in parts:
+        counts.update(totals(runs, "pages"))
+    counts.pop(PageStatus.NOT_ATTEMPTED, None)
+    failures = {PageStatus(status): n for status, n in counts.items() if status < 0}
+    return MoveResult(
+        pages=pages,
+        already_there=sum(n for status, n in counts.items() if status >= 0),
+        failures=failures,
+        not_attempted=pages - counts.total(),
+    )
 
 
 def result_of_status(status: Statuses, *, moving: bool) -> MoveResult:

@@ -36,6 +36,21 @@ def find_runs(
     return runs
 
 
+def make_runs(
+    address: npt.NDArray[np.uintp],
+    pages: npt.NDArray[np.int64],
+    nbytes: npt.NDArray[np.int64],
+    status: Statuses,
+) -> Runs:
+    """Return runs of which the columns are known."""
+    runs = np.empty(len(address), RUN_DTYPE)
+    runs["address"] = address
+    runs["pages"] = pages
+    runs["nbytes"] = nbytes
+    runs["status"] = status
+    return runs
+
+
 def join_runs(parts: Iterable[Runs], page_size: int) -> Runs:
     """Return the runs of consecutive parts as one read-only array, joined across the seams."""
     runs = np.concatenate([np.empty(0, RUN_DTYPE), *parts])

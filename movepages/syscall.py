@@ -13,6 +13,7 @@ import numpy.typing as npt
 from . import _core
 from .errors import make_error
 from .explain import Call, explain
+from .found import Found
 from .inputs import (
     INT32,
     UINTP,
@@ -130,6 +131,38 @@ def move_in_slices(
     failure = _core.move_pages(pages, nodes, status, pid, flags, pause)
     if failure is not None:
         raise _failed(failure, nodes, status, pid=pid, flags=flags)
+
+
+def survey_rows(
+    addresses: Addresses,
+    pages: npt.NDArray[np.int64],
+    *,
+    pid: int,
+    flags: int,
+    threads: int,
+    page_tables: bool,
+    pause: Callable[[], object] | None,
+) -> tuple[BaseException | None, Found]:
+    """Ask where rows of neighbouring pages are, by several threads if that pays.
+
+    With `page_tables` these are looked at first, where the kernel lets one: what they have nothing
+    for is not asked for. `pause`, called after every 25 ms of work, may raise to end it.
+
+    Returns
+    -------
+    failure : exception or None
+        What ended the survey early, not raised.
+    found : Found
+        What was found by then, and afterwards.
+    """
+    failure, start, count, status, kind = _core.survey(
+        addresses, pages, pid, flags, threads, page_tables, pause
+    )
+    found = Found(start, count, status, kind)
+    if failure is None or isinstance(failure, BaseException):
+        return failure, found
+    code, sentence = explain(failure[0], Call(operator.index(pid), operator.index(flags)))
+    return make_error(code, sentence), found
 
 
 def attach(

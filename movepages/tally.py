@@ -13,7 +13,7 @@ import numpy.typing as npt
 from .errors import PageStatus
 from .footprint import Footprint
 from .result import MoveResult, count_failures
-from .runs import Runs, Statuses, find_runs, join_runs
+from .runs import Runs, Statuses, find_runs, join_runs, totals
 
 _Outcome: TypeAlias = "tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Statuses]"
 
@@ -109,6 +109,16 @@ class Tally:
         part = Slice(addresses, nbytes, self._footprint.page_size)
         self._parts.append(part)
         return part
+
+    def add(self, runs: Runs) -> None:
+        """Take in pages that are placed or absent, and stay."""
+        on_node = runs["status"] >= 0
+        failures: Counter[PageStatus] = Counter()
+        for status, pages in totals(runs[~on_node], "pages").items():
+            failures[PageStatus(status)] = pages
+        pages = int(runs["pages"].sum())
+        there = int(runs["pages"][on_node].sum())
+        self._parts.append(Sum(pages, 0, there, failures, 0, 0, runs))
 
     def settle(self) -> None:
         """Keep only the sums of the slice under way."""

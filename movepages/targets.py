@@ -25,6 +25,10 @@ class Target(Protocol):
     def distinct(self) -> list[int]:
         """Nodes that occur, in ascending order, without NOWHERE."""
 
+    @property
+    def only(self) -> int | None:
+        """The node that all pages without exception are wanted on, if there is one."""
+
     def part(self, start: int, stop: int) -> NodeArray:
         """Return the wanted nodes of pages `start` to `stop`."""
 
@@ -34,6 +38,7 @@ class OneNode:
 
     def __init__(self, node: int) -> None:
         self.distinct = [node]
+        self.only: int | None = node
         # One that does not fit has been refused by the time it could matter.
         self._node = np.int32(min(max(node, -1), _MOST))
 
@@ -44,6 +49,8 @@ class OneNode:
 
 class PerPage:
     """A node for each page, from an array of the caller's."""
+
+    only = None
 
     def __init__(self, nodes: NodeArray) -> None:
         self._nodes = nodes
@@ -64,6 +71,8 @@ class PerPage:
 
 class Restored:
     """Every page back to where a placement had it."""
+
+    only = None
 
     def __init__(self, placement: Placement) -> None:
         self._nodes = np.maximum(placement.runs["status"], NOWHERE)

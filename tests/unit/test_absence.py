@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 import movepages as mp
 from movepages.absence import absences, describe_reasons
 from movepages.mappings import Mappings, read_mappings
-from movepages.runs import RUN_DTYPE
 from support import memory, system
 from support.memory import PAGE
 
@@ -100,8 +99,8 @@ def test_where_no_memory_can_be(address, reason):
 
 
 def test_of_a_process_that_is_no_more_nothing_is_known():
-    runs = np.array([(PAGE, 3, 3 * PAGE, -2), (9 * PAGE, 1, PAGE, 0)], RUN_DTYPE)
-    found = absences(runs, PAGE, 2**22 + 1)
+    address, pages = np.array([PAGE, 9 * PAGE], np.uintp), np.array([3, 1])
+    found = absences(address, pages, np.array([-2, 0], np.int32), PAGE, 2**22 + 1)
     assert found.tolist() == [(PAGE, 3, mp.Absence.UNKNOWN)]
     assert describe_reasons(found) == "3 the kernel does not tell why"
 

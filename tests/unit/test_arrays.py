@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import execute
+from movepages import execute, looks
+from movepages.found import Found
 
 PAGE = mp.topology().page_size
 
@@ -122,19 +123,22 @@ class TestWhere:
         assert p.absent_pages == 4
 
     def test_slices_join_without_a_seam(self, monkeypatch):
-        a = anonymous(100)
-        a[: 37 * PAGE] = 1
+        a = anonymous(3000)
+        a[: 2037 * PAGE] = 1
         whole = mp.where(a)
-        monkeypatch.setattr(execute, "SLICE_PAGES", 7)
+        monkeypatch.setattr(execute, "SURVEY_PAGES", 7)
         assert mp.where(a) == whole
-        assert [run["pages"] for run in whole.runs] == [37, 63]
+        assert [run["pages"] for run in whole.runs] == [2037, 963]
+        assert mp.move(a, 0).status.tolist() == whole.status.tolist()
 
     def test_an_interrupted_look_has_moved_nothing(self, monkeypatch):
-        def half(_pages, _nodes, status, **_):
-            status[:32] = 0
-            raise KeyboardInterrupt
+        def half(addresses, _pages, **_):
+            start = np.append(addresses, addresses + np.uintp(32 * PAGE))
+            status = np.array([0, mp.PageStatus.NOT_ATTEMPTED], np.int32)
+            found = Found(start, np.array([32, 32]), status, np.ones(2, np.uint8))
+            return KeyboardInterrupt(), found
 
-        monkeypatch.setattr(execute, "move_pages", half)
+        monkeypatch.setattr(looks, "survey_rows", half)
         with pytest.raises(KeyboardInterrupt) as caught:
             mp.where(anonymous(64))
         r = caught.value.result

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import execute, migrate
+from movepages import execute, looks, migrate
 from movepages._core import FRAME_BYTES
 from movepages.control import Control
+from movepages.found import Found
 from support import memory
 
 PAGES = 2_000_000
@@ -22,8 +23,9 @@ def node():
 
 
 @pytest.fixture
-def nothing():
-    """Many pages of nothing: quick to ask for, and slow enough all together."""
+def nothing(monkeypatch):
+    """Many pages of nothing, looked at in many blocks."""
+    monkeypatch.setattr(execute, "SURVEY_PAGES", 1 << 16)
     return mp.Region(0, PAGES * memory.PAGE)
 
 
@@ -100,15 +102,17 @@ class TestRetry:
     def turns(self, monkeypatch):
         seen = []
 
-        def query(pages, **_):
-            return np.zeros(len(pages), np.int32)
+        def survey(addresses, pages, **_):
+            return None, Found(
+                addresses, pages, np.zeros(len(pages), np.int32), np.ones(len(pages), np.uint8)
+            )
 
         def turn(pages, nodes, status, **_):
             busy = pages // memory.PAGE % 4 > len(seen)
             status[:] = np.where(busy, mp.PageStatus.EBUSY, nodes)
             seen.append(len(pages))
 
-        monkeypatch.setattr(migrate, "move_pages", query)
+        monkeypatch.setattr(looks, "survey_rows", survey)
         monkeypatch.setattr(migrate, "move_in_slices", turn)
         monkeypatch.setattr(execute, "refuse_unusable_nodes", lambda *_: None)
         return seen

@@ -1,0 +1,91 @@
+"""Blocks of a footprint as they were found, and what of them is worth a closer look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ._core import FRAME_BYTES
+from .footprint import Footprint
+from .found import Found
+
+Ints = npt.NDArray[np.int64]
+
+# Stretches with nothing to do that are shorter are not worth an interruption of the others.
+_WORTH_A_CUT = 1024
+
+
+def cut_rows(
+    footprint: Footprint, most: int
+) -> Iterator[tuple[npt.NDArray[np.uintp], npt.NDArray[np.int64]]]:
+    """Stream the rows of a footprint, about `most` pages at a time and no huge page in two."""
+    size = footprint.page_size
+    frame = max(FRAME_BYTES // size, 1)
+    most = -(-most // frame) * frame
+    for addresses, pages in footprint.ranges():
+        if len(addresses) == 1:
+            first, total = int(addresses[0]), int(pages[0])
+            ahead = first // size % frame
+            done = 0
+            while done < total:
+                some = min(total - done, most - (ahead if done == 0 else 0))
+                yield np.array([first + done * size], np.uintp), np.array([some], np.int64)
+                done += some
+            continue
+        group = np.cumsum(pages) // most
+        for part in np.split(np.arange(len(pages)), np.flatnonzero(np.diff(group)) + 1):
+            yield addresses[part], pages[part]
+
+
+class Stretch(NamedTuple):
+    """Neighbouring runs of a block: first and one behind the last, and whether all are done."""
+
+    first: int
+    last: int
+    done: bool
+
+
+def stretches(done: npt.NDArray[np.bool_], pages: Ints) -> list[Stretch]:
+    """Cut runs into stretches that are done and others."""
+    if not len(done):
+        return []
+    edges = np.append(np.flatnonzero(np.append(True, done[1:] != done[:-1])), len(done))
+    sizes = np.add.reduceat(pages, edges[:-1])
+    found: list[Stretch] = []
+    for first, last, size in zip(edges[:-1].tolist(), edges[1:].tolist(), sizes, strict=True):
+        whole = bool(done[first]) and (size >= _WORTH_A_CUT or len(sizes) == 1)
+        if found and found[-1].done == whole:
+            found[-1] = Stretch(found[-1].first, last, whole)
+        else:
+            found.append(Stretch(first, last, whole))
+    return found
+
+
+class Pages(NamedTuple):
+    """Pages one by one, in address order: where each is, and what was said of it."""
+
+    address: npt.NDArray[np.uintp]
+    before: npt.NDArray[np.int32]
+
+
+def each_page(runs: Found, page_size: int, most: int) -> Iterator[Pages]:
+    """Spread runs out, at most `most` pages at a time and no huge page in two."""
+    ends = np.cumsum(runs.pages)
+    total = int(ends[-1]) if len(ends) else 0
+    start = 0
+    while start < total:
+        stop = min(start + most, total)
+        index = np.arange(start, stop)
+        run = np.searchsorted(ends, index, "right")
+        within = (index - (ends - runs.pages)[run]).astype(np.uintp)
+        address = runs.address[run] + within * np.uintp(page_size)
+        if stop < total:
+            frame = address[-1] // np.uintp(FRAME_BYTES) * np.uintp(FRAME_BYTES)
+            whole = int(np.searchsorted(address, frame))
+            stop = start + (whole or len(address))
+            address, run = address[: stop - start], run[: stop - start]
+        yield Pages(address, runs.status[run])
+        start = stop

@@ -1,0 +1,130 @@
+"""Where a footprint is: asked of the driver as runs, with what the mappings add to them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cached_property
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _core
+from .absence import Absences, Reasons, absences, join_absences, merge_absences, reasons_of
+from .errors import PageStatus
+from .footprint import Footprint
+from .found import Found, join_found
+from .inputs import Addresses
+from .mappings import Mappings, read_mappings
+from .runs import Runs, make_runs
+from .syscall import survey_rows
+
+Counts: TypeAlias = "npt.NDArray[np.int64]"
+
+_PAGE = _core.PRESENCE["page"]
+
+
+class Look(NamedTuple):
+    """What was seen of some rows of pages: runs with a status each, and why pages are absent."""
+
+    found: Found
+    absences: Absences
+
+
+class Looks:
+    """Looks at the pages of one footprint.
+
+    Parameters
+    ----------
+    footprint : Footprint
+    flags : int
+        As of `move_pages`: the kernel refuses a question with flags that a move may not have.
+    threads : int, optional
+        At most; by default one for each CPU this process may use.
+    pause : callable, optional
+        Called after every 25 ms of work; may raise to end it.
+
+    Attributes
+    ----------
+    partial : Found or None
+        What had been found when a look was ended by what it raised.
+    """
+
+    def __init__(
+        self,
+        footprint: Footprint,
+        flags: int,
+        threads: int | None = None,
+        pause: Callable[[], object] | None = None,
+    ) -> None:
+        self._footprint, self._flags, self._pause = footprint, flags, pause
+        self.partial: Found | None = None
+        self._threads = threads or len(os.sched_getaffinity(0))
+
+    @cached_property
+    def _mappings(self) -> Mappings | None:
+        return read_mappings(self._footprint.pid)
+
+    def at(self, addresses: Addresses, pages: Counts) -> Look:
+        """Look at rows of pages in address order."""
+        found = self._ask(addresses, pages, page_tables=True)
+        if not (found.status < 0).any():
+            return Look(found, join_absences(()))
+        unasked = (found.status == PageStatus.NOT_ATTEMPTED) & (found.kind != _PAGE)
+        asked, holes = found.where(~unasked), found.where(unasked)
+        size = self._footprint.page_size
+        told = [join_absences(())]
+        if len(holes.address):
+            holes, reasons, device = self._of_mappings(holes)
+            told.append(join_absences(((holes.address, holes.pages, reasons),), size))
+            # The page tables of a device are not shown, and it may have memory.
+            answered = self._ask(device.address, device.pages, page_tables=False)
+            asked = join_found((asked, answered))
+        told.append(absences(asked.address, asked.pages, asked.status, size, self._footprint.pid))
+        return Look(join_found((asked, holes)), merge_absences(told, size))
+
+    def _ask(self, addresses: Addresses, pages: Counts, *, page_tables: bool) -> Found:
+        failure, found = survey_rows(
+            addresses,
+            pages,
+            pid=self._footprint.pid,
+            flags=self._flags,
+            threads=self._threads,
+            page_tables=page_tables,
+            pause=self._pause,
+        )
+        if failure is None:
+            return found
+        self.partial = found
+        try:
+            raise failure
+        finally:
+            # A frame and its exception would keep each other, and the caller's array, alive.
+            del failure
+
+    def _of_mappings(self, holes: Found) -> tuple[Found, Reasons, Found]:
+        """Give runs that the page tables have nothing for the status that the kernel would.
+
+        Also why, and apart from them what has to be asked for all the same.
+        """
+        mappings = self._mappings
+        if mappings is None:
+            nothing = holes.where(np.zeros(len(holes.address), bool))
+            return nothing, np.empty(0, np.uint8), holes
+        size = np.uintp(self._footprint.page_size)
+        ends = holes.address + holes.pages.astype(np.uintp) * size
+        which, begin, end = mappings.cut(holes.address, ends)
+        mapped, device = mappings.at(begin)
+        kind = holes.kind[which]
+        # do_pages_stat_array(): no mapping and the zero page are EFAULT, no page is ENOENT.
+        fault = ~mapped | (kind == _core.PRESENCE["zero page"])
+        status = np.where(fault, PageStatus.EFAULT, PageStatus.ENOENT).astype(np.int32)
+        cut = Found(begin, ((end - begin) // size).astype(np.int64), status, kind)
+        reasons = reasons_of(kind, status, mapped, device)
+        return cut.where(~device), reasons[~device], cut.where(device)
+
+    def runs(self, found: Found) -> Runs:
+        """Return what was found, with the bytes of the footprint in it."""
+        held = self._footprint.held(found.address, found.pages)
+        return make_runs(found.address, found.pages, held, found.status)

@@ -1,0 +1,186 @@
+"""where() by page tables, runs and threads says what the bare question says of every page."""
+
+import mmap
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import movepages as mp
+from movepages import execute, looks
+from movepages.blocks import Stretch, cut_rows, each_page, stretches
+from movepages.footprint import Footprint
+from movepages.found import Found, join_found
+from movepages.syscall import survey_rows
+from support import memory, system
+from support.memory import PAGE
+
+FRAME = mp._core.FRAME_BYTES
+
+
+def page_by_page(region):
+    """Ask for each page by itself."""
+    start = region.address // PAGE * PAGE
+    count = (region.address + region.nbytes - start + PAGE - 1) // PAGE
+    return mp.move_pages(np.uintp(start) + np.arange(count, dtype=np.uintp) * np.uintp(PAGE))
+
+
+def check(region):
+    """Hold every status and count against the bare answers."""
+    expected = page_by_page(region)
+    for threads in (1, 3):
+        p = mp.where(region, threads=threads)
+        assert np.array_equal(p.status, expected)
+        assert sum(p.absent_reasons.values()) == np.count_nonzero(expected < 0)
+        assert sum(p.bytes_per_node.values()) + p.absent_bytes == region.nbytes
+    return p
+
+
+ACTS = st.lists(
+    st.tuples(st.sampled_from(["write", "read", "discard", "unmap"]), st.integers(0, 299)),
+    max_size=40,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ACTS, st.integers(1, 60), st.integers(0, PAGE - 1), st.integers(0, 40))
+def test_any_mixture_of_pages(acts, width, odd, ahead):
+    a = memory.anonymous(360 * PAGE)
+    start = a.ctypes.data
+    gone = np.zeros(360, bool)
+    for act, first in acts:
+        part = slice(first, first + width)
+        if act == "unmap":
+            system.succeed(system.libc.munmap(start + first * PAGE, width * PAGE))
+            gone[part] = True
+        elif not gone[part].any():
+            page = a[first * PAGE : (first + width) * PAGE]
+            if act == "write":
+                page[::PAGE] = 1
+            elif act == "read":
+                assert page[::PAGE].sum() >= 0
+            else:
+                memory.discard(page)
+    check(mp.Region(start + ahead * PAGE + odd, 300 * PAGE))
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x10  # MAP_FIXED: nobody else gets the place.
+    system.libc.mmap(start, 360 * PAGE, 0, flags, -1, 0)
+
+
+def test_a_long_sparse_mapping_by_several_threads(huge_page_size):
+    whole = mmap.mmap(-1, 1 << 34, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000)
+    whole.madvise(mmap.MADV_NOHUGEPAGE)
+    a = np.frombuffer(whole, np.uint8)
+    random = np.random.default_rng(0)
+    touched = np.unique(random.integers(0, len(a) // PAGE, 300))
+    a[touched * PAGE] = 1
+    p = mp.where(a)
+    assert sum(p.pages_per_node.values()) == len(touched)
+    found = (p.addresses[p.status >= 0] - np.uintp(a.ctypes.data)) // np.uintp(PAGE)
+    assert np.array_equal(found, touched)
+    assert p.absent_reasons == {mp.Absence.UNTOUCHED: p.pages - len(touched)}
+
+
+def test_huge_pages_and_small_ones(huge_page_size):
+    a = memory.anonymous(6 * huge_page_size, huge=True)
+    a[:: huge_page_size // 2] = 1
+    memory.discard(a[2 * huge_page_size + 5 * PAGE : 2 * huge_page_size + 9 * PAGE])
+    memory.discard(a[4 * huge_page_size : 5 * huge_page_size])
+    start = a.ctypes.data
+    check(mp.Region(start, a.nbytes))
+    check(mp.Region(start + 77 * PAGE + 5, a.nbytes - 99 * PAGE))
+    check(mp.Region(start - huge_page_size, a.nbytes + 2 * huge_page_size))
+
+
+def test_many_pages_by_several_threads():
+    a = memory.anonymous(200 << 20)
+    a[:: 3 * PAGE] = 1
+    check(mp.Region(a.ctypes.data, a.nbytes))
+
+
+@pytest.mark.parametrize("without", ["page tables", "mappings"])
+def test_what_a_sandbox_hides_is_asked_for(monkeypatch, without):
+    if without == "mappings":
+        monkeypatch.setattr(looks, "read_mappings", lambda _pid: None)
+    else:
+
+        def ask(addresses, pages, **how):
+            return survey_rows(addresses, pages, **how | {"page_tables": False})
+
+        monkeypatch.setattr(looks, "survey_rows", ask)
+    a = memory.anonymous(100 * PAGE)
+    a[: 40 * PAGE : PAGE] = 1
+    assert a[50 * PAGE] == 0
+    check(mp.Region(a.ctypes.data, a.nbytes))
+
+
+def test_every_page_of_a_strided_array():
+    base = memory.anonymous(3000 * PAGE)
+    base[: 1500 * PAGE] = 1
+    rows = base.reshape(300, 10 * PAGE)[::2, PAGE + 7 : 3 * PAGE + 9]
+    p = mp.where(rows)
+    assert np.array_equal(p.status, mp.move_pages(p.addresses))
+    assert sum(p.bytes_per_node.values()) + p.absent_bytes == rows.nbytes
+    assert p.pages == 150 * 3
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "all"])
+def test_a_number_of_threads(threads):
+    with pytest.raises((TypeError, ValueError), match="threads: expected a whole number from 1"):
+        mp.where(np.ones(1), threads=threads)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 3000)), max_size=20))
+def test_stretches_are_in_order_and_leave_nothing_out(runs):
+    done = np.array([d for d, _ in runs], bool)
+    pages = np.array([n for _, n in runs], np.int64)
+    found = stretches(done, pages)
+    assert [i for s in found for i in range(s.first, s.last)] == list(range(len(runs)))
+    for stretch in found:
+        assert isinstance(stretch, Stretch)
+        if stretch.done:
+            assert done[stretch.first : stretch.last].all()
+    assert all(a.done != b.done for a, b in pairwise(found))
+
+
+@given(st.integers(0, 3 * FRAME), st.integers(0, 5 * FRAME), st.integers(1, 2000))
+def test_rows_are_cut_at_huge_pages(address, nbytes, most):
+    footprint = Footprint(address, nbytes)
+    rows = list(cut_rows(footprint, most))
+    assert sum(int(pages.sum()) for _, pages in rows) == footprint.pages
+    assert all((addresses % FRAME == 0).all() for addresses, _ in rows[1:])
+    ends = [int(a[-1]) + int(n[-1]) * PAGE for a, n in rows]
+    assert ends[:-1] == [int(a[0]) for a, _ in rows[1:]]
+
+
+def test_each_page_cuts_no_huge_page():
+    frame = FRAME // PAGE
+    runs = Found(
+        np.array([FRAME - PAGE, FRAME, 9 * FRAME], np.uintp),
+        np.array([1, 3 * frame, 7]),
+        np.array([0, 1, 2], np.int32),
+        np.zeros(3, np.uint8),
+    )
+    parts = list(each_page(runs, PAGE, frame + 5))
+    address = np.concatenate([part.address for part in parts])
+    assert len(address) == 3 * frame + 8
+    assert np.array_equal(np.unique(address), address)
+    assert all(part.address[0] % FRAME == 0 for part in parts[1:])
+    before = np.concatenate([part.before for part in parts])
+    assert np.array_equal(before, np.repeat([0, 1, 2], [1, 3 * frame, 7]))
+
+
+def test_found_is_joined_in_address_order():
+    one, other = (Found(*(np.array([n]) for n in row)) for row in ((9, 1, 0, 1), (3, 2, 1, 0)))
+    assert join_found((one, other)).address.tolist() == [3, 9]
+
+
+def test_a_move_with_nothing_to_do_makes_no_moving_call(monkeypatch):
+    monkeypatch.setattr(execute, "migrate_slice", None)
+    node = mp.topology().allowed_nodes[0]
+    a = memory.anonymous(3000 * PAGE)
+    memory.bind(a, node)
+    a[: 2000 * PAGE : PAGE] = 1
+    r = mp.move(a, node)
+    assert (r.already_there, r.failed, r.moved, r.rounds) == (2000, 1000, 0, 0)
