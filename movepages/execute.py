@@ -92,7 +92,6 @@ def migrate(
         try:
             raise failure
         finally:
-            # A frame and its exception would keep each other, and the caller's array, alive.
             failure = None
     return result
 
@@ -113,6 +112,18 @@ class _Move:
     def run(self) -> MovePagesError | None:
         """Return what ended the move early, or a full node that did not."""
         failure: MovePagesError | None = None
+        try:
+            for pages in self._to_move():
+                failure = self._migrate(pages) or failure
+                if failure and not _goes_on(failure, self.target):
+                    break
+            return failure
+        finally:
+            # A frame and its exception would keep each other, and the caller's array, alive.
+            del failure
+
+    def _to_move(self) -> Iterator[Pages]:
+        """Look at all blocks, take in what needs no move, and give out the rest in slices."""
         for addresses, pages in cut_rows(self.footprint, SURVEY_PAGES):
             self.control()
             look = self._looks.at(addresses, pages)
@@ -122,13 +133,8 @@ class _Move:
                 part = found.where(slice(stretch.first, stretch.last))
                 if stretch.done:
                     self._take(part)
-                    continue
-                for some in each_page(part, self.footprint.page_size, SLICE_PAGES):
-                    failed = self._migrate(some)
-                    failure = failed or failure
-                    if failed and not _goes_on(failed, self.target):
-                        return failure
-        return failure
+                else:
+                    yield from each_page(part, self.footprint.page_size, SLICE_PAGES)
 
     def _nothing_to_do(self, found: Found) -> npt.NDArray[np.bool_]:
         node = self.target.only
@@ -159,7 +165,10 @@ class _Move:
         self.tally.settle()
         self._index += count
         self.control.done += count
-        return failure
+        try:
+            return failure
+        finally:
+            del failure
 
 
 def _slices(

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import execute, looks
+from movepages import execute, looks, migrate
+from movepages.errors import make_error
 from movepages.found import Found
 
 PAGE = mp.topology().page_size
@@ -244,13 +245,22 @@ class TestMove:
                 call()
             assert caught.value.result.not_attempted == caught.value.result.pages
 
-    def test_an_error_keeps_no_array_alive(self):
+    @pytest.mark.parametrize("when", ["at first", "half-way"])
+    def test_an_error_keeps_no_array_alive(self, node, monkeypatch, when):
+        def full(*_, **__):
+            raise make_error(errno.ENOMEM, "full")
+
+        if when == "half-way":
+            monkeypatch.setattr(execute, "refuse_unusable_nodes", lambda *_: None)
+            monkeypatch.setattr(migrate, "move_in_slices", full)
+        flags, target = (64, node) if when == "at first" else (2, node + 1)
         gc.disable()
         try:
             a = np.ones(PAGE)
             gone = weakref.ref(a)
             with contextlib.suppress(mp.MovePagesError):
-                mp.move(a, 0, flags=64)
+                mp.move(a, target, flags=flags)
+                pytest.fail("nothing was raised")
             del a
             assert gone() is None
         finally:
