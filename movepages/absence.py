@@ -19,9 +19,13 @@ Reasons: TypeAlias = "npt.NDArray[np.uint8]"
 ABSENCE_DTYPE = np.dtype([("address", np.uintp), ("pages", np.int64), ("reason", np.uint8)])
 
 
+_NOTHING = np.empty(0, ABSENCE_DTYPE)
+_NOTHING.flags.writeable = False
+
+
 def nothing_absent() -> Absences:
     """Return no records."""
-    return np.empty(0, ABSENCE_DTYPE)
+    return _NOTHING
 
 
 # The half of the address space that no process has.
@@ -166,6 +170,9 @@ def join_absences(
 
 def merge_absences(parts: Iterable[Absences], page_size: int) -> Absences:
     """Return the records of all parts in address order, neighbours alike as one."""
-    whole = np.concatenate([nothing_absent(), *parts])
+    some = [part for part in parts if len(part)]
+    if not some:
+        return nothing_absent()
+    whole = np.concatenate(some)
     whole = whole[np.argsort(whole["address"], kind="stable")]
     return join_absences(((whole["address"], whole["pages"], whole["reason"]),), page_size)

@@ -50,8 +50,8 @@ class Stretch(NamedTuple):
 
 def stretches(done: npt.NDArray[np.bool_], pages: Ints) -> list[Stretch]:
     """Cut runs into stretches that are done and others."""
-    if not len(done):
-        return []
+    if len(done) < 2:
+        return [Stretch(0, 1, bool(each)) for each in done]
     edges = np.append(np.flatnonzero(np.append(True, done[1:] != done[:-1])), len(done))
     sizes = np.add.reduceat(pages, edges[:-1])
     found: list[Stretch] = []

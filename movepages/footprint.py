@@ -179,6 +179,10 @@ class Footprint:
         if not self.block:
             return np.zeros(len(pages), np.int64)
         offset = (addresses - np.uintp(self.address - self._lead)).astype(np.int64) - self._lead
+        if self.contiguous:
+            end = np.minimum(offset + pages * self.page_size, self.block)
+            inside: Ints = end - np.maximum(offset, 0)
+            return inside
         return self._below(offset + pages * self.page_size) - self._below(offset)
 
     def _run_chunks(self, limit: int) -> Iterator[Chunk]:

@@ -53,6 +53,11 @@ def make_runs(
 
 def join_runs(parts: Iterable[Runs], page_size: int) -> Runs:
     """Return the runs of consecutive parts as one read-only array, joined across the seams."""
+    parts = [part for part in parts if len(part)]
+    if len(parts) == 1 and len(parts[0]) == 1:
+        only = parts[0].view()
+        only.flags.writeable = False
+        return only
     runs = np.concatenate([np.empty(0, RUN_DTYPE), *parts])
     ends = runs["address"] + (runs["pages"] * page_size).astype(np.uintp)
     joins = (ends[:-1] == runs["address"][1:]) & (runs["status"][:-1] == runs["status"][1:])
@@ -72,6 +77,8 @@ def per_page_status(runs: Runs) -> Statuses:
 
 def totals(runs: Runs, field: str) -> dict[int, int]:
     """Sum `field` ("pages" or "nbytes") by status; keys in ascending order."""
+    if len(runs) == 1:
+        return {int(runs["status"][0]): int(runs[field][0])}
     values, inverse = np.unique(runs["status"], return_inverse=True)
     sums = np.zeros(len(values), np.int64)
     np.add.at(sums, inverse, runs[field])

@@ -112,13 +112,10 @@ class Tally:
 
     def add(self, runs: Runs) -> None:
         """Take in pages that are placed or absent, and stay."""
-        on_node = runs["status"] >= 0
-        failures: Counter[PageStatus] = Counter()
-        for status, pages in totals(runs[~on_node], "pages").items():
-            failures[PageStatus(status)] = pages
-        pages = int(runs["pages"].sum())
-        there = int(runs["pages"][on_node].sum())
-        self._parts.append(Sum(pages, 0, there, failures, 0, 0, runs))
+        counts = totals(runs, "pages")
+        there = sum(pages for status, pages in counts.items() if status >= 0)
+        failures = {PageStatus(status): n for status, n in counts.items() if status < 0}
+        self._parts.append(Sum(sum(counts.values()), 0, there, failures, 0, 0, runs))
 
     def settle(self) -> None:
         """Keep only the sums of the slice under way."""
