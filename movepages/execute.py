@@ -28,8 +28,10 @@ from .targets import NodeArray, Target
 
 # Bounds the scratch memory, about 3 MiB, and is one chunk of the driver's.
 SLICE_PAGES = 1 << 16
-# Of 4 KiB, 4 GiB. A survey's memory is for runs and not for pages.
+# A survey's memory is for runs and not for pages: of 4 KiB, 4 GiB at a time.
 SURVEY_PAGES = 1 << 20
+# What was found is to be young when it is acted upon: of 4 KiB, 1 GiB at a time.
+MOVE_PAGES = 1 << 18
 
 
 def survey(footprint: Footprint, threads: int | None) -> Placement:
@@ -124,7 +126,7 @@ class _Move:
 
     def _to_move(self) -> Iterator[Pages]:
         """Look at all blocks, take in what needs no move, and give out the rest in slices."""
-        for addresses, pages in cut_rows(self.footprint, SURVEY_PAGES):
+        for addresses, pages in cut_rows(self.footprint, MOVE_PAGES):
             self.control()
             look = self._looks.at(addresses, pages)
             self.told.append(look.absences)

@@ -42,6 +42,7 @@ class _Migration:
         self.folios = Folios.find(part.addresses, wanted, huge)
         self.target, part.overruled = self.folios.settle(wanted)
         self.pages = part.addresses[self.folios.starts]
+        self.lost: MovePagesError | None = None
 
     def run(self, before: NodeArray) -> None:
         before = before[self.folios.starts]
@@ -86,6 +87,17 @@ class _Migration:
         finally:
             self._settle()
             self._look_again(todo, go_on=whole)
+        self._raise_if_lost()
+
+    def _raise_if_lost(self) -> None:
+        """Raise what kept a question from being answered, unless something else is raised."""
+        lost, self.lost = self.lost, None
+        try:
+            if lost is not None:
+                raise lost
+        finally:
+            # A frame and its exception would keep each other, and the caller's array, alive.
+            del lost
 
     def _settle(self) -> None:
         """Make what was expected what is told."""
@@ -151,5 +163,6 @@ class _Migration:
         """Ask where pages are; of a process that is no more, nothing is known."""
         try:
             return move_pages(self.part.addresses[pages], pid=self.pid, flags=self.flags)
-        except MovePagesError:
+        except MovePagesError as error:
+            self.lost = error
             return np.full(len(pages), PageStatus.NOT_ATTEMPTED, np.int32)

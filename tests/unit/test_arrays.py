@@ -128,6 +128,7 @@ class TestWhere:
         a[: 2037 * PAGE] = 1
         whole = mp.where(a)
         monkeypatch.setattr(execute, "SURVEY_PAGES", 7)
+        monkeypatch.setattr(execute, "MOVE_PAGES", 7)
         assert mp.where(a) == whole
         assert [run["pages"] for run in whole.runs] == [2037, 963]
         assert mp.move(a, 0).status.tolist() == whole.status.tolist()

@@ -11,6 +11,7 @@ import movepages as mp
 from movepages import execute, looks, migrate
 from movepages._core import FRAME_BYTES
 from movepages.control import Control
+from movepages.errors import make_error
 from movepages.found import Found
 from support import memory
 
@@ -25,7 +26,7 @@ def node():
 @pytest.fixture
 def nothing(monkeypatch):
     """Many pages of nothing, looked at in many blocks."""
-    monkeypatch.setattr(execute, "SURVEY_PAGES", 1 << 16)
+    monkeypatch.setattr(execute, "MOVE_PAGES", 1 << 16)
     return mp.Region(0, PAGES * memory.PAGE)
 
 
@@ -147,3 +148,27 @@ class TestRetry:
         time.sleep(0.001)
         with pytest.raises(TimeoutError):
             control.waits_for_turn(1)
+
+
+def test_a_process_that_dies_before_the_last_look_is_an_error(monkeypatch):
+    """What was moved for several targets is asked for once more, and then nobody answers."""
+    pages = 400
+
+    def survey(addresses, rows, **_):
+        zero = np.zeros(len(rows), np.int32)
+        return None, Found(addresses, rows, zero, np.ones(len(rows), np.uint8))
+
+    def turn(_pages, nodes, status, **_):
+        status[:] = nodes
+
+    def gone(*_, **__):
+        raise make_error(errno.ESRCH, "gone")
+
+    monkeypatch.setattr(looks, "survey_rows", survey)
+    monkeypatch.setattr(migrate, "move_in_slices", turn)
+    monkeypatch.setattr(migrate, "move_pages", gone)
+    monkeypatch.setattr(execute, "refuse_unusable_nodes", lambda *_: None)
+    target = np.arange(pages) % 2 + 1
+    with pytest.raises(ProcessLookupError) as caught:
+        mp.move(mp.Region(FRAME_BYTES, pages * memory.PAGE), target)
+    assert caught.value.result.not_attempted == pages
