@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <new>
 
+#include "order.hpp"
 #include "syscalls.hpp"
 
 namespace movepages {
@@ -60,14 +61,37 @@ bool Driver::pause_wanted(std::int64_t now) noexcept {
 }
 
 void Driver::query_all() noexcept {
-  const bool one_chunk = request_.count <= Query::kPortion;
-  if (!one_chunk) last_pause_ns_ = kernel_.now_ns();
-  for (std::size_t pos = 0; pos < request_.count; pos += Query::kPortion) {
-    if (pos > 0 && pause_wanted(kernel_.now_ns())) return;
-    const std::size_t count = std::min(Query::kPortion, request_.count - pos);
-    outcome_.error = query_.ask(request_.pages + pos, count, request_.status + pos);
-    if (outcome_.error != 0) return;
+  if (request_.count > Query::kPortion) last_pause_ns_ = kernel_.now_ns();
+  AddressOrder order(kernel_.page_bytes);
+  std::size_t pos = 0;
+  while (pos < request_.count) {
+    const std::uintptr_t* pages = request_.pages + pos;
+    std::int32_t* status = request_.status + pos;
+    const std::size_t count = std::min(AddressOrder::kMost, request_.count - pos);
+    std::size_t asked = 0;
+    if (order.pays(pages, count) && order.sort(pages, count)) {
+      std::fill_n(order.status(), count, kNotAttempted);
+      asked = query_in_portions(order.pages(), count, order.status(), pos > 0);
+      order.give(count, status);
+    } else {
+      asked = query_in_portions(pages, count, status, pos > 0);
+    }
+    if (asked < count) return;
+    pos += count;
   }
+}
+
+// How many pages were asked for: less than `count` after an error, or where Pause asked for the
+// end, which it does between two portions, and before the first if some went `before`.
+std::size_t Driver::query_in_portions(const std::uintptr_t* pages, std::size_t count,
+                                      std::int32_t* status, bool before) noexcept {
+  for (std::size_t pos = 0; pos < count; pos += Query::kPortion) {
+    if ((before || pos > 0) && pause_wanted(kernel_.now_ns())) return pos;
+    const std::size_t some = std::min(Query::kPortion, count - pos);
+    outcome_.error = query_.ask(pages + pos, some, status + pos);
+    if (outcome_.error != 0) return pos;
+  }
+  return count;
 }
 
 // Refuses a bad node before anything has moved, where the kernel would stop half-way.

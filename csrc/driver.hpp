@@ -36,6 +36,8 @@ class Driver {
   }
   bool pause_wanted(std::int64_t now) noexcept;
   void query_all() noexcept;
+  std::size_t query_in_portions(const std::uintptr_t* pages, std::size_t count,
+                                std::int32_t* status, bool before) noexcept;
   bool nodes_are_usable() noexcept;
   bool prepare_nodes() noexcept;
   void move_all() noexcept;

@@ -10,7 +10,7 @@ import pytest
 
 HERE = Path(__file__).parent
 CORE = HERE.parents[1] / "csrc"
-DRIVER = [CORE / f"{name}.cpp" for name in ("driver", "huge", "query", "recheck")]
+DRIVER = [CORE / f"{name}.cpp" for name in ("driver", "huge", "order", "query", "recheck")]
 SOURCES = [*sorted(HERE.glob("*.cpp")), *DRIVER]
 STRICT = ["-std=c++17", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SANITIZED = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]

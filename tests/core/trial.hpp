@@ -23,6 +23,7 @@ struct Trial {
   std::vector<std::int32_t> each;  // empty: `all`
   std::int32_t all = 0;
   bool moves = true;
+  bool scattered = false;  // what an interrupted query did is not what the list begins with
   int flags = 2;
   int pid = 0;
   long pause_after = -1;  // how often Pause is asked before it wants the end; -1: it never does

@@ -1,0 +1,41 @@
+// Address order for lists in none: the kernel walks the page tables for each page anew, and takes
+// several times as long where neighbours in the list are none in memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace movepages {
+
+class AddressOrder {
+ public:
+  // Entries that are brought into order together. More of them are closer to each other.
+  static constexpr std::size_t kMost = std::size_t{1} << 18;
+  static constexpr std::size_t kFewest = std::size_t{1} << 12;
+
+  explicit AddressOrder(std::size_t page_bytes) noexcept : page_bytes_(page_bytes) {}
+
+  // Whether it pays to ask for the pages in another order.
+  bool pays(const std::uintptr_t* pages, std::size_t count) const noexcept;
+  // Sorts at most kMost pages; false where there is no memory for it, or an address is no
+  // process's.
+  bool sort(const std::uintptr_t* pages, std::size_t count) noexcept;
+  // After sort(): the pages in order, each by its first address, and room for their statuses.
+  const std::uintptr_t* pages() const noexcept { return pages_.get(); }
+  std::int32_t* status() noexcept { return status_.get(); }
+  // Puts the first `count` statuses where their pages are in the list.
+  void give(std::size_t count, std::int32_t* status) const noexcept;
+
+ private:
+  bool make_room(std::size_t count) noexcept;
+
+  const std::size_t page_bytes_;
+  std::size_t room_ = 0;
+  std::unique_ptr<std::uint64_t[]> keys_;
+  std::unique_ptr<std::uint64_t[]> other_;
+  std::unique_ptr<std::uintptr_t[]> pages_;
+  std::unique_ptr<std::int32_t[]> status_;
+};
+
+}  // namespace movepages
