@@ -2,6 +2,7 @@
 
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 
@@ -45,7 +46,7 @@ bool HiddenPages::seems_hidden(std::uintptr_t page, std::int32_t status) noexcep
   const std::uintptr_t index = page / page_bytes();
   if (index < first_ || index - first_ >= filled_) {
     first_ = index;
-    filled_ = pagemap_.read(page, kWindow, entries_);
+    filled_ = static_cast<std::size_t>(std::max(pagemap_.read(page, kWindow, entries_), 0L));
   }
   return filled_ > 0 && tells_of_memory(entries_[index - first_], status);
 }

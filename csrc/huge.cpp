@@ -18,7 +18,9 @@ HugePages::HugePages(int pid, const Kernel& kernel) noexcept
     : kernel_(kernel),
       pagemap_(pid),
       tells_(kernel.huge_until != nullptr),
-      fewest_(fewest_worth_a_look(kernel)) {}
+      fewest_(fewest_worth_a_look(kernel)),
+      most_heads_(std::clamp<std::size_t>(kMostBytes / std::max<std::size_t>(kernel.frame_bytes, 1),
+                                          1, kMostHeads)) {}
 
 Stretch HugePages::next(const std::uintptr_t* pages, const std::int32_t* nodes, std::size_t count,
                         std::size_t most) noexcept {
@@ -33,7 +35,7 @@ Stretch HugePages::next(const std::uintptr_t* pages, const std::int32_t* nodes, 
     if (huge != (heads > 0) && entries > 0) break;
     if (huge) first_[heads++] = entries;
     entries += huge ? run : run + unlooked_at();
-    if (huge ? heads >= std::min(most, kMostHeads) : entries >= std::min(most, count)) break;
+    if (huge ? heads >= std::min(most, most_heads_) : entries >= std::min(most, count)) break;
   }
   if (heads == 0) return {std::min({entries, most, count}), 0};
   first_[heads] = entries;

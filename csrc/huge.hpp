@@ -17,8 +17,9 @@ struct Stretch {
 
 class HugePages {
  public:
-  // Of 2 MiB, these take about 25 ms to move.
+  // These take about 25 ms to move, where one is of 2 MiB; of larger ones there are less.
   static constexpr std::size_t kMostHeads = 64;
+  static constexpr std::size_t kMostBytes = std::size_t{128} << 20;
 
   HugePages(int pid, const Kernel& kernel) noexcept;
 
@@ -46,6 +47,7 @@ class HugePages {
   Pagemap pagemap_;
   bool tells_;
   const std::size_t fewest_;
+  const std::size_t most_heads_;
   std::uintptr_t from_ = 0;  // all between these is huge
   std::uintptr_t until_ = 0;
   std::size_t misses_ = 0;

@@ -145,7 +145,7 @@ constexpr movepages::Expected kCounts = {"pages", 'i',   sizeof(std::int64_t),
 // Where the pages of ranges are: a failure as of move_pages(), and addresses, pages, statuses and
 // kinds of runs in order.
 py::tuple survey(const py::object& starts, const py::object& counts, const py::object& pid,
-                 const py::object& flags, const py::object& threads, bool page_tables,
+                 const py::object& flags, const py::object& threads, const py::object& fewest,
                  const py::object& pause) {
   movepages::SurveyRequest request;
   request.pid = to_int(pid, "pid", -1);
@@ -164,7 +164,11 @@ py::tuple survey(const py::object& starts, const py::object& counts, const py::o
   request.ranges = ranges.data();
   request.count = ranges.size();
   movepages::Kernel kernel = movepages::real_kernel();
-  if (!page_tables) kernel.huge_until = nullptr;
+  if (fewest.is_none()) {
+    kernel.huge_until = nullptr;
+  } else {
+    request.fewest = static_cast<std::size_t>(std::max(1, to_int(fewest, "fewest", 1)));
+  }
   const Pause interrupt = {raised, pause.ptr()};
   std::vector<movepages::SurveyRun> runs;
   Outcome outcome;
@@ -248,9 +252,8 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
       "Nodes with memory that the cpuset of this thread allows; None where a sandbox hides it.");
   module.def("scan_huge", &scan_huge, "start"_a, "end"_a, "pid"_a,
              "Starts and ends of what huge pages map in a range; None where it cannot be told.");
-  module.def("survey", &survey, "starts"_a, "pages"_a, "pid"_a, "flags"_a, "threads"_a,
-             "page_tables"_a, "pause"_a,
-             "Failure as of move_pages, and starts, pages, statuses and kinds of runs.");
+  module.def("survey", &survey, "starts"_a, "pages"_a, "pid"_a, "flags"_a, "threads"_a, "fewest"_a,
+             "pause"_a, "Failure as of move_pages, and starts, pages, statuses and kinds of runs.");
   module.def("presence", &presence, "starts"_a, "ends"_a, "pid"_a,
              "Starts, ends and kinds of stretches of ranges; None where it cannot be told.");
   py::dict kinds;

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 
 namespace movepages {
 namespace {
@@ -29,10 +30,11 @@ struct PmScanArg {
 
 constexpr unsigned long kPagemapScan = _IOWR('f', 16, PmScanArg);
 
-bool holds_a_number_above_0(const char* path) noexcept {
+std::optional<std::size_t> number_in(const char* path) noexcept {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path, "re"), std::fclose);
-  unsigned long value = 0;
-  return file && std::fscanf(file.get(), "%lu", &value) == 1 && value > 0;
+  std::size_t value = 0;
+  if (!file || std::fscanf(file.get(), "%zu", &value) != 1) return std::nullopt;
+  return value;
 }
 
 // Whether there are pages of hugetlbfs smaller than a frame, as on arm64 (64 KiB): PAGEMAP_SCAN
@@ -49,7 +51,7 @@ bool small_hugetlb_pages(bool in_use) noexcept {
     for (const char* count : {"nr_hugepages", "nr_overcommit_hugepages"}) {
       char path[sizeof kPools + sizeof pool->d_name + 32];
       std::snprintf(path, sizeof path, "%s/%s/%s", kPools, pool->d_name, count);
-      if (holds_a_number_above_0(path)) return true;
+      if (number_in(path).value_or(0) > 0) return true;
     }
   }
   return false;
@@ -62,7 +64,11 @@ std::size_t page_bytes() noexcept {
   return bytes;
 }
 
-std::size_t frame_bytes() noexcept { return page_bytes() * page_bytes() / sizeof(std::uint64_t); }
+std::size_t frame_bytes() noexcept {
+  static const std::size_t told =
+      number_in("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size").value_or(0);
+  return told ? told : page_bytes() * page_bytes() / sizeof(std::uint64_t);
+}
 
 int Pagemap::descriptor() noexcept {
   if (descriptor_ != kNotOpened) return descriptor_;
@@ -73,11 +79,11 @@ int Pagemap::descriptor() noexcept {
   return descriptor_;
 }
 
-std::size_t Pagemap::read(std::uintptr_t page, std::size_t count, std::uint64_t* entries) noexcept {
-  if (descriptor() < 0) return 0;
+long Pagemap::read(std::uintptr_t page, std::size_t count, std::uint64_t* entries) noexcept {
+  if (descriptor() < 0) return descriptor();
   const auto offset = static_cast<off_t>(page / page_bytes() * sizeof *entries);
   const ssize_t got = ::pread(descriptor_, entries, count * sizeof *entries, offset);
-  return got > 0 ? static_cast<std::size_t>(got) / sizeof *entries : 0;
+  return got < 0 ? -errno : static_cast<long>(static_cast<std::size_t>(got) / sizeof *entries);
 }
 
 bool huge_is_ambiguous() noexcept {

@@ -11,9 +11,9 @@ namespace movepages {
 
 std::size_t page_bytes() noexcept;
 
-// What one entry of a page middle directory spans, which is what a huge page is the size of: a page
-// of the system's size holds entries of 8 bytes for one page each. A larger one (1 GiB) is taken
-// for several of these.
+// What one entry of a page middle directory spans, which is what a huge page is the size of. Where
+// the kernel has no transparent ones to tell it of, a page of the system's size is taken to hold
+// entries of 8 bytes for one page each. A larger one (1 GiB) is taken for several of these.
 std::size_t frame_bytes() noexcept;
 
 // An entry of the file. Documentation/admin-guide/mm/pagemap.rst
@@ -34,8 +34,8 @@ class Pagemap {
 
   // Or -errno.
   int descriptor() noexcept;
-  // Entries of `count` pages from `page` on, as many as the kernel gives.
-  std::size_t read(std::uintptr_t page, std::size_t count, std::uint64_t* entries) noexcept;
+  // Entries of `count` pages from `page` on: how many the kernel gave, or -errno. 0 is the end.
+  long read(std::uintptr_t page, std::size_t count, std::uint64_t* entries) noexcept;
 
  private:
   static constexpr int kNotOpened = -1'000'000;

@@ -19,7 +19,7 @@ Presence of_entry(std::uint64_t entry) noexcept {
   if (entry & kPageGuard) return Presence::kGuard;
   if (entry & kPageSwapped) return Presence::kSwapped;
   if (!(entry & kPagePresent)) return Presence::kNothing;
-  return entry & kPageExclusive ? Presence::kOwnPage : Presence::kPage;
+  return entry & kPageExclusive ? Presence::kOwnPage : Presence::kPageOrZero;
 }
 
 }  // namespace
@@ -44,17 +44,30 @@ bool PresenceWalk::refill() noexcept {
   return refill_by_scan() || (error_ == -ENOTTY && means_ == kAnyMeans && refill_by_read());
 }
 
-bool PresenceWalk::refill_by_scan() noexcept {
+long PresenceWalk::scan_ahead(std::uintptr_t end, Region* regions) noexcept {
   constexpr std::uint64_t kTold = kScanPresent | kScanSwapped | kScanZero | kScanHuge;
+  Scan all = {at_, end, 0, 0, kScanPresent | kScanSwapped | kScanGuard, kTold | kScanGuard};
+  const long count = scan(pagemap_, &all, regions, kRoom);
+  if (count != -EINVAL) return count;
+  all.any_of &= ~kScanGuard;
+  all.told = kTold;
+  return scan(pagemap_, &all, regions, kRoom);
+}
+
+bool PresenceWalk::refill_by_scan() noexcept {
   Region regions[kRoom];
-  Scan all = {at_, end_, 0, 0, kScanPresent | kScanSwapped | kScanGuard, kTold | kScanGuard};
-  long count = scan(pagemap_, &all, regions, kRoom);
-  if (count == -EINVAL) {
-    all.any_of &= ~kScanGuard;
-    all.told = kTold;
-    count = scan(pagemap_, &all, regions, kRoom);
+  std::uintptr_t end = end_;
+  long count = scan_ahead(end, regions);
+  // The kernel refuses a range that leaves the addresses of a process: what lies within is sought.
+  while (count == -EFAULT && end - at_ > page_bytes()) {
+    end = at_ + std::max((end - at_) / 2 / page_bytes(), std::uintptr_t{1}) * page_bytes();
+    count = scan_ahead(end, regions);
   }
-  error_ = count == -ENOTTY || pagemap_.descriptor() < 0 ? count : 0;
+  if (count == -EFAULT) {
+    asked_ = end_;
+    return true;
+  }
+  error_ = std::min(count, 0L);
   if (error_ < 0) return false;
   const bool ambiguous = huge_is_ambiguous();
   for (long i = 0; i < count; ++i) {
@@ -64,18 +77,17 @@ bool PresenceWalk::refill_by_scan() noexcept {
                          ambiguous && what == Presence::kHugePage ? Presence::kPage : what};
   }
   // A full buffer ends the scan somewhere behind its last region; what follows is asked for anew.
-  // Where there can be no memory of a process, the kernel refuses to look.
-  asked_ = count == static_cast<long>(kRoom) ? found_[filled_ - 1].end : end_;
+  asked_ = count == static_cast<long>(kRoom) ? found_[filled_ - 1].end : end;
   return true;
 }
 
 bool PresenceWalk::refill_by_read() noexcept {
   std::uint64_t entries[512];
   const std::size_t wanted = std::min<std::size_t>((end_ - at_) / page_bytes(), 512);
-  const std::size_t count = pagemap_.read(at_, wanted, entries);
-  // Beyond the last address of a process the file ends.
-  error_ = pagemap_.descriptor() < 0 ? pagemap_.descriptor() : 0;
+  const long got = pagemap_.read(at_, wanted, entries);
+  error_ = std::min(got, 0L);
   if (error_ != 0) return false;
+  const auto count = static_cast<std::size_t>(got);
   std::uintptr_t page = at_;
   std::size_t i = 0;
   for (; i < count; ++i, page += page_bytes()) {
@@ -89,6 +101,7 @@ bool PresenceWalk::refill_by_read() noexcept {
       break;
     }
   }
+  // Beyond the last address of a process the file ends.
   asked_ = count == 0 ? end_ : page;
   return true;
 }

@@ -10,17 +10,17 @@
 namespace movepages {
 
 enum class Presence : std::uint8_t {
-  kNothing,   // no entry: never touched, given back, or nothing mapped
-  kPage,      // mapped; before Linux 6.7 the zero page too
-  kOwnPage,   // mapped, and by this process alone; told before Linux 6.7 only
-  kHugePage,  // pieces of huge pages
-  kZeroPage,  // the shared page of zeros
-  kSwapped,   // swapped out, or on its way to another place
-  kGuard,     // a guard region: access is forbidden; told since Linux 6.15
+  kNothing,    // no entry: never touched, given back, or nothing mapped
+  kPage,       // mapped
+  kHugePage,   // pieces of huge pages
+  kZeroPage,   // the shared page of zeros
+  kSwapped,    // no page but an entry: swapped out, on its way to another place, a marker
+  kGuard,      // a guard region: access is forbidden; told since Linux 6.15
+  kOwnPage,    // before Linux 6.7: mapped, and by this process alone
+  kPageOrZero  // before Linux 6.7: mapped otherwise
 };
-
-constexpr const char* kPresenceNames[] = {"nothing",   "page",    "own page", "huge page",
-                                          "zero page", "swapped", "guard"};
+constexpr const char* kPresenceNames[] = {"nothing", "page",  "huge page", "zero page",
+                                          "swapped", "guard", "own page",  "page or zero"};
 
 struct PresenceRun {
   std::uintptr_t start;
@@ -47,6 +47,7 @@ class PresenceWalk {
 
   bool refill() noexcept;
   bool refill_by_scan() noexcept;
+  long scan_ahead(std::uintptr_t end, Region* regions) noexcept;
   bool refill_by_read() noexcept;
 
   Pagemap& pagemap_;

@@ -34,7 +34,7 @@ class Survey {
 
   Outcome run() {
     last_pause_ns_ = kernel_.now_ns();
-    Surveyor own(request_.pid, request_.flags, kernel_);
+    Surveyor own(request_.pid, request_.flags, request_.fewest, kernel_);
     while (take_pieces()) {
       next_ = 0;
       work_with_others(own);
@@ -107,7 +107,7 @@ class Survey {
 
   void work() noexcept {
     try {
-      Surveyor mine(request_.pid, request_.flags, kernel_);
+      Surveyor mine(request_.pid, request_.flags, request_.fewest, kernel_);
       while (work_on_one(mine)) {
       }
     } catch (const std::bad_alloc&) {

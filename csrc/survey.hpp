@@ -32,7 +32,8 @@ struct SurveyRequest {
   int flags = 0;
   const PageRange* ranges = nullptr;
   std::size_t count = 0;
-  unsigned threads = 1;  // at most
+  unsigned threads = 1;    // at most
+  std::size_t fewest = 0;  // pages in a row that are worth a look at the page tables
 };
 
 // Runs in the order of the ranges, which together they cover.

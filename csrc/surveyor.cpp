@@ -8,9 +8,6 @@ namespace {
 
 // Scratch of 48 KiB, which a processor's nearest caches hold.
 constexpr std::size_t kAtOnce = 4096;
-// A look at the page tables, with what has to be known of mappings besides, costs more than asking
-// for so few pages.
-constexpr std::size_t kFewPages = 32;
 // No process has memory from here on.
 constexpr std::uintptr_t kUserEnd = std::uintptr_t{1} << (8 * sizeof(std::uintptr_t) - 1);
 
@@ -31,16 +28,19 @@ void append(std::vector<SurveyRun>* runs, const SurveyRun& run) {
 long Surveyor::look(const PageRange& range, std::vector<SurveyRun>* runs) {
   const bool sound =
       range.start < kUserEnd && range.pages <= (kUserEnd - range.start) / kernel_.page_bytes;
-  if (tells_ && sound && range.pages >= kFewPages) {
+  if (tells_ && sound && range.pages >= fewest_) {
     const std::size_t before = runs->size();
-    const long ret = look_by_page_tables(range, runs);
-    if (tells_) return ret;
+    long unknown = 0;
+    const long ret = look_by_page_tables(range, runs, &unknown);
+    if (unknown == 0) return ret;
+    tells_ = unknown != -ENOTTY;
     runs->resize(before);
   }
   return ask_each(range.start, range.pages, runs);
 }
 
-long Surveyor::look_by_page_tables(const PageRange& range, std::vector<SurveyRun>* runs) {
+long Surveyor::look_by_page_tables(const PageRange& range, std::vector<SurveyRun>* runs,
+                                   long* unknown) {
   PresenceWalk walk(pagemap_, range.start, range.start + range.pages * kernel_.page_bytes,
                     PresenceWalk::kScanOnly);
   PresenceRun found;
@@ -52,7 +52,6 @@ long Surveyor::look_by_page_tables(const PageRange& range, std::vector<SurveyRun
         ret = ask_heads(found.start, found.end, runs);
         break;
       case Presence::kPage:
-      case Presence::kOwnPage:
         ret = ask_each(found.start, pages, runs);
         break;
       default:
@@ -60,8 +59,9 @@ long Surveyor::look_by_page_tables(const PageRange& range, std::vector<SurveyRun
     }
     if (ret != 0) return ret;
   }
-  tells_ = walk.error() == 0;
-  return 0;
+  *unknown = walk.error();
+  // The page tables of a process that is no more are empty: that it is still there has to be known.
+  return other_process_ ? query_.ask(nullptr, 0, nullptr) : 0;
 }
 
 long Surveyor::ask_each(std::uintptr_t start, std::size_t pages, std::vector<SurveyRun>* runs) {

@@ -12,8 +12,11 @@ namespace movepages {
 
 class Surveyor {
  public:
-  Surveyor(int pid, int flags, const Kernel& kernel)
-      : kernel_(without_huge_pages(kernel)),
+  // A look at the page tables of less than `fewest` pages does not pay.
+  Surveyor(int pid, int flags, std::size_t fewest, const Kernel& kernel)
+      : fewest_(fewest),
+        other_process_(pid != 0),
+        kernel_(without_huge_pages(kernel)),
         pagemap_(pid),
         query_(pid, flags, kernel_),
         tells_(kernel.huge_until != nullptr) {}
@@ -22,7 +25,7 @@ class Surveyor {
   long look(const PageRange& range, std::vector<SurveyRun>* runs);
 
  private:
-  long look_by_page_tables(const PageRange& range, std::vector<SurveyRun>* runs);
+  long look_by_page_tables(const PageRange& range, std::vector<SurveyRun>* runs, long* unknown);
   long ask_each(std::uintptr_t start, std::size_t pages, std::vector<SurveyRun>* runs);
   long ask_heads(std::uintptr_t start, std::uintptr_t end, std::vector<SurveyRun>* runs);
 
@@ -32,6 +35,8 @@ class Surveyor {
     return kernel;
   }
 
+  const std::size_t fewest_;
+  const bool other_process_;
   const Kernel kernel_;
   Pagemap pagemap_;
   Query query_;

@@ -33,7 +33,7 @@ def survey(
     pid: int,
     flags: int,
     threads: int,
-    page_tables: bool,
+    fewest: int | None,
     pause: Callable[[], object] | None,
 ) -> tuple[
     tuple[int, int] | BaseException | None,

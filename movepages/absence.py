@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from . import _core
 from .errors import PageStatus
-from .mappings import read_mappings
+from .mappings import Backing, read_mappings
 
 Absences: TypeAlias = "npt.NDArray[np.void]"
 Reasons: TypeAlias = "npt.NDArray[np.uint8]"
@@ -62,13 +62,17 @@ class Absence(IntEnum):
         return member
 
     UNTOUCHED = 1, "never touched, or given back since"
-    SWAPPED = 2, "swapped out"
-    ZERO_PAGE = 3, "read but never written: the shared page of zeros"
+    SWAPPED = 2, "swapped out, or kept from its place by the kernel"
+    ZERO_PAGE = 3, "holds zeros only: the page of zeros that all share"
     UNMAPPED = 4, "nothing is mapped there"
-    HIDDEN = 5, "in memory, but watched by NUMA balancing: this kernel does not tell where"
-    DEVICE = 6, "mapped from a device or the kernel, not memory of a node"
-    GUARD = 7, "a guard region, which may not be accessed"
-    UNKNOWN = 8, "the kernel does not tell why"
+    NOT_ENTERED = (
+        5,
+        "of a file or shared, not entered here: in memory, swapped out or neither",
+    )
+    HIDDEN = 6, "in memory, but not accessible or watched: this kernel does not tell where"
+    DEVICE = 7, "mapped from a device or the kernel, not memory of a node"
+    GUARD = 8, "a guard region, which may not be accessed"
+    UNKNOWN = 9, "the kernel does not tell why"
 
 
 def absences(
@@ -101,11 +105,10 @@ def absences(
         return join_absences(((address, pages, _all(Absence.UNKNOWN, len(pages))),), page_size)
     run = np.searchsorted(starts, told[0], "right") - 1
     which, begin, end = mappings.cut(told[0], told[1])
-    reasons = reasons_of(told[2][which], status[run[which]], *mappings.at(begin))
+    reasons = reasons_of(told[2][which], status[run[which]], mappings.at(begin))
     sizes = ((end - begin) // np.uintp(page_size)).astype(np.int64)
-    above = np.where(
-        mappings.at(address[low:])[1], np.uint8(Absence.DEVICE), np.uint8(Absence.UNMAPPED)
-    )
+    device = mappings.at(address[low:]) == Backing.DEVICE
+    above = np.where(device, np.uint8(Absence.DEVICE), np.uint8(Absence.UNMAPPED))
     parts = (begin, sizes, reasons), (address[low:], pages[low:], above)
     return join_absences(parts, page_size)
 
@@ -128,20 +131,21 @@ def describe_reasons(found: Absences) -> str:
 def reasons_of(
     kind: npt.NDArray[np.uint8],
     status: npt.NDArray[np.int32],
-    mapped: npt.NDArray[np.bool_],
-    device: npt.NDArray[np.bool_],
+    backing: npt.NDArray[np.uint8],
 ) -> Reasons:
     """Decide for stretches by what the page tables have there and what the kernel answers."""
     is_kind = {name: kind == number for name, number in _core.PRESENCE.items()}
     no_entry = status == PageStatus.ENOENT
-    hidden = (no_entry & is_kind["page"]) | is_kind["own page"]
+    hidden = (no_entry & is_kind["page or zero"]) | is_kind["own page"]
+    nothing = is_kind["nothing"]
     cases = {
-        Absence.DEVICE: device,
-        Absence.UNMAPPED: is_kind["nothing"] & ~mapped,
+        Absence.DEVICE: backing == Backing.DEVICE,
+        Absence.UNMAPPED: nothing & (backing == Backing.NOTHING),
+        Absence.NOT_ENTERED: nothing & (backing == Backing.OTHER),
         Absence.SWAPPED: is_kind["swapped"],
         Absence.GUARD: is_kind["guard"],
         Absence.HIDDEN: hidden & _core.KERNEL_HIDES_PAGES,
-        Absence.ZERO_PAGE: is_kind["zero page"] | (is_kind["page"] & ~no_entry),
+        Absence.ZERO_PAGE: is_kind["zero page"] | (is_kind["page or zero"] & ~no_entry),
     }
     # What is left has no entry, or has got a page after it was asked for.
     return np.select(list(cases.values()), list(cases), Absence.UNTOUCHED).astype(np.uint8)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from itertools import pairwise
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,32 +13,63 @@ from ._core import FRAME_BYTES
 from .footprint import Footprint
 from .found import Found
 
-Ints = npt.NDArray[np.int64]
+Ints: TypeAlias = "npt.NDArray[np.int64]"
+Rows: TypeAlias = "tuple[npt.NDArray[np.uintp], Ints]"
 
 # Stretches with nothing to do that are shorter are not worth an interruption of the others.
 _WORTH_A_CUT = 1024
 
 
-def cut_rows(
-    footprint: Footprint, most: int
-) -> Iterator[tuple[npt.NDArray[np.uintp], npt.NDArray[np.int64]]]:
+def cut_rows(footprint: Footprint, most: int) -> Iterator[Rows]:
     """Stream the rows of a footprint, about `most` pages at a time and no huge page in two."""
     size = footprint.page_size
-    frame = max(FRAME_BYTES // size, 1)
-    most = -(-most // frame) * frame
+    most = -(-most * size // FRAME_BYTES) * FRAME_BYTES // size
+    if footprint.contiguous:
+        yield from _cut_one(footprint, most)
+        return
+    rest: Rows = np.empty(0, np.uintp), np.empty(0, np.int64)
+    for some in footprint.ranges():
+        cut = _cut_at_frames(some, size)
+        addresses, pages = (np.concatenate(pair) for pair in zip(rest, cut, strict=True))
+        last = addresses + (pages - 1).astype(np.uintp) * np.uintp(size)
+        frame = np.uintp(FRAME_BYTES)
+        new = np.append(True, addresses[1:] // frame != last[:-1] // frame)
+        group = np.maximum.accumulate(np.where(new, np.cumsum(pages) // most, 0))
+        cuts = np.flatnonzero(new & np.append(True, group[1:] != group[:-1]))
+        # What shares its last frame with rows to come waits for them.
+        waits = np.flatnonzero(new)[-1]
+        cuts = np.append(cuts[cuts < waits], waits)
+        for first, end in pairwise(cuts.tolist()):
+            yield addresses[first:end], pages[first:end]
+        rest = addresses[waits:], pages[waits:]
+    if len(rest[0]):
+        yield rest
+
+
+def _cut_at_frames(rows: Rows, size: int) -> Rows:
+    """Cut rows in two where their last frame begins."""
+    addresses, pages = rows
+    frame, page = np.uintp(FRAME_BYTES), np.uintp(size)
+    border = (addresses + (pages - 1).astype(np.uintp) * page) // frame * frame
+    across = border > addresses
+    which = np.repeat(np.arange(len(pages)), 1 + across)
+    second = np.append(False, which[1:] == which[:-1])
+    ahead = ((border - addresses) // page).astype(np.int64)
+    counts = np.where(across[which], ahead[which], pages[which])
+    counts[second] = (pages - ahead)[which[second]]
+    return np.where(second, border[which], addresses[which]), counts
+
+
+def _cut_one(footprint: Footprint, most: int) -> Iterator[Rows]:
+    size = footprint.page_size
     for addresses, pages in footprint.ranges():
-        if len(addresses) == 1:
-            first, total = int(addresses[0]), int(pages[0])
-            ahead = first // size % frame
-            done = 0
-            while done < total:
-                some = min(total - done, most - (ahead if done == 0 else 0))
-                yield np.array([first + done * size], np.uintp), np.array([some], np.int64)
-                done += some
-            continue
-        group = np.cumsum(pages) // most
-        for part in np.split(np.arange(len(pages)), np.flatnonzero(np.diff(group)) + 1):
-            yield addresses[part], pages[part]
+        first, total = int(addresses[0]), int(pages[0])
+        ahead = first % FRAME_BYTES // size
+        done = 0
+        while done < total:
+            some = min(total - done, most - (ahead if done == 0 else 0))
+            yield np.array([first + done * size], np.uintp), np.array([some], np.int64)
+            done += some
 
 
 class Stretch(NamedTuple):

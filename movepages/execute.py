@@ -18,12 +18,12 @@ from .footprint import Footprint
 from .found import Found
 from .hugepages import Folios, HugePages, whole_frames
 from .looks import Looks
-from .migrate import migrate_slice
+from .migrate import confirm, migrate_slice
 from .placement import Placement
 from .result import MoveResult, result_of_runs
 from .runs import Runs, join_runs
 from .syscall import MPOL_MF_MOVE, attach, move_pages, refuse_unusable_nodes
-from .tally import Tally
+from .tally import Slice, Tally
 from .targets import NodeArray, Target
 
 # Bounds the scratch memory, about 3 MiB, and is one chunk of the driver's.
@@ -32,6 +32,8 @@ SLICE_PAGES = 1 << 16
 SURVEY_PAGES = 1 << 20
 # What was found is to be young when it is acted upon: of 4 KiB, 1 GiB at a time.
 MOVE_PAGES = 1 << 18
+
+_FRAME = np.uintp(FRAME_BYTES)
 
 
 def survey(footprint: Footprint, threads: int | None) -> Placement:
@@ -110,6 +112,7 @@ class _Move:
         self.told: list[Absences] = []
         self._looks = Looks(footprint, flags, pause=control)
         self._index = 0
+        self._last: Slice | None = None
 
     def run(self) -> MovePagesError | None:
         """Return what ended the move early, or a full node that did not."""
@@ -119,6 +122,7 @@ class _Move:
                 failure = self._migrate(pages) or failure
                 if failure and not _goes_on(failure, self.target):
                     break
+            self.tally.settle()
             return failure
         finally:
             # A frame and its exception would keep each other, and the caller's array, alive.
@@ -156,21 +160,38 @@ class _Move:
         wanted = self.target.part(self._index, self._index + count)
         held = self.footprint.held(pages.address, np.ones(count, np.int64))
         part = self.tally.begin(pages.address, held)
+        several = self.target.only is None
         failure: MovePagesError | None = None
         try:
             self.control()
+            if several:
+                self._ask_again_at_the_border(pages)
             migrate_slice(
                 part, pages.before, wanted, self.huge, self.footprint.pid, self.flags, self.control
             )
         except MovePagesError as error:
             failure = error
-        self.tally.settle()
+        if several and self._last is not None:
+            tail = self._last.addresses >= pages.address[0] - min(pages.address[0], _FRAME)
+            pid = self.footprint.pid
+            failure = confirm(self._last, np.flatnonzero(tail), pid, self.flags) or failure
+        self._last = part
+        self.tally.settle(keep=int(several))
         self._index += count
         self.control.done += count
         try:
             return failure
         finally:
             del failure
+
+    def _ask_again_at_the_border(self, pages: Pages) -> None:
+        """Ask for what the slice before may have taken along: a folio can lie in both."""
+        if self._last is None or pages.address[0] - self._last.addresses[-1] >= _FRAME:
+            return
+        near = pages.address < pages.address[0] + _FRAME
+        pages.before[near] = move_pages(
+            pages.address[near], pid=self.footprint.pid, flags=self.flags
+        )
 
 
 def _slices(
@@ -200,7 +221,7 @@ def _refuse_conflicts(footprint: Footprint, target: Target, huge: HugePages) -> 
 
 def _refuse_process(footprint: Footprint, flags: int) -> None:
     """Let the kernel check process and permission, also where there is no page to ask for."""
-    if footprint.pages == 0:
+    if footprint.pages == 0 or footprint.pid != 0 or flags != MPOL_MF_MOVE:
         move_pages(np.empty(0, np.uintp), pid=footprint.pid, flags=flags)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -16,11 +15,14 @@ from .errors import PageStatus
 from .footprint import Footprint
 from .found import Found, join_found
 from .inputs import Addresses
-from .mappings import Mappings, read_mappings
+from .mappings import Backing, read_mappings
 from .runs import Runs, make_runs
 from .syscall import survey_rows
 
 Counts: TypeAlias = "npt.NDArray[np.int64]"
+
+# A look at the page tables and the mappings of fewer pages costs more than asking for each.
+FEWEST_PAGES = 32
 
 _PAGE = _core.PRESENCE["page"]
 
@@ -62,13 +64,9 @@ class Looks:
         self.partial: Found | None = None
         self._threads = threads or len(os.sched_getaffinity(0))
 
-    @cached_property
-    def _mappings(self) -> Mappings | None:
-        return read_mappings(self._footprint.pid)
-
     def at(self, addresses: Addresses, pages: Counts) -> Look:
         """Look at rows of pages in address order."""
-        found = self._ask(addresses, pages, page_tables=True)
+        found = self._ask(addresses, pages, fewest=FEWEST_PAGES)
         if not (found.status < 0).any():
             return Look(found, join_absences(()))
         unasked = (found.status == PageStatus.NOT_ATTEMPTED) & (found.kind != _PAGE)
@@ -79,19 +77,19 @@ class Looks:
             holes, reasons, device = self._of_mappings(holes)
             told.append(join_absences(((holes.address, holes.pages, reasons),), size))
             # The page tables of a device are not shown, and it may have memory.
-            answered = self._ask(device.address, device.pages, page_tables=False)
+            answered = self._ask(device.address, device.pages, fewest=None)
             asked = join_found((asked, answered))
         told.append(absences(asked.address, asked.pages, asked.status, size, self._footprint.pid))
         return Look(join_found((asked, holes)), merge_absences(told, size))
 
-    def _ask(self, addresses: Addresses, pages: Counts, *, page_tables: bool) -> Found:
+    def _ask(self, addresses: Addresses, pages: Counts, *, fewest: int | None) -> Found:
         failure, found = survey_rows(
             addresses,
             pages,
             pid=self._footprint.pid,
             flags=self._flags,
             threads=self._threads,
-            page_tables=page_tables,
+            fewest=fewest,
             pause=self._pause,
         )
         if failure is None:
@@ -108,20 +106,21 @@ class Looks:
 
         Also why, and apart from them what has to be asked for all the same.
         """
-        mappings = self._mappings
+        mappings = read_mappings(self._footprint.pid)
         if mappings is None:
             nothing = holes.where(np.zeros(len(holes.address), bool))
             return nothing, np.empty(0, np.uint8), holes
         size = np.uintp(self._footprint.page_size)
         ends = holes.address + holes.pages.astype(np.uintp) * size
         which, begin, end = mappings.cut(holes.address, ends)
-        mapped, device = mappings.at(begin)
+        backing = mappings.at(begin)
         kind = holes.kind[which]
         # do_pages_stat_array(): no mapping and the zero page are EFAULT, no page is ENOENT.
-        fault = ~mapped | (kind == _core.PRESENCE["zero page"])
+        fault = (backing == Backing.NOTHING) | (kind == _core.PRESENCE["zero page"])
         status = np.where(fault, PageStatus.EFAULT, PageStatus.ENOENT).astype(np.int32)
         cut = Found(begin, ((end - begin) // size).astype(np.int64), status, kind)
-        reasons = reasons_of(kind, status, mapped, device)
+        reasons = reasons_of(kind, status, backing)
+        device = backing == Backing.DEVICE
         return cut.where(~device), reasons[~device], cut.where(device)
 
     def runs(self, found: Found) -> Runs:

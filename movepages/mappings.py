@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,8 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 # Pages of these are of a device or of the kernel itself, unless they are named here.
-_DEVICES = ("/dev/", "/proc/", "/sys/", "[vvar", "[vsyscall]")
-_MEMORY = ("/dev/zero", "/dev/shm/", "/dev/hugepages/")
+_DEVICES = (b"/dev/", b"/proc/", b"/sys/", b"/dmabuf:", b"anon_inode:", b"[vv", b"[vsyscall]")
+_MEMORY = (b"/dev/zero", b"/dev/shm/", b"/dev/hugepages")
+
+
+class Backing(IntEnum):
+    """What is mapped at an address."""
+
+    NOTHING = 0
+    PRIVATE = 1  # anonymous memory of this process alone
+    OTHER = 2  # a file, or memory shared with others
+    DEVICE = 3  # a device, or the kernel
 
 
 class Mappings(NamedTuple):
@@ -20,12 +30,12 @@ class Mappings(NamedTuple):
     ----------
     edges : ndarray of uintp
         Start and end of each in turn.
-    device : ndarray of bool
-        Whether each is of a device, or of the kernel, rather than of memory.
+    backing : ndarray of uint8
+        What each is of, a `Backing`.
     """
 
     edges: npt.NDArray[np.uintp]
-    device: npt.NDArray[np.bool_]
+    backing: npt.NDArray[np.uint8]
 
     def cut(
         self, starts: npt.NDArray[np.uintp], ends: npt.NDArray[np.uintp]
@@ -45,27 +55,37 @@ class Mappings(NamedTuple):
         real = end > begin
         return which[real], begin[real], end[real]
 
-    def at(
-        self, addresses: npt.NDArray[np.uintp]
-    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        """Tell whether addresses are mapped, and whether of a device."""
+    def at(self, addresses: npt.NDArray[np.uintp]) -> npt.NDArray[np.uint8]:
+        """Tell what is mapped at addresses, as `Backing`."""
         position = np.searchsorted(self.edges, addresses, "right")
-        mapped = position % 2 == 1
-        device = np.append(self.device, False)[np.minimum(position // 2, len(self.device))]
-        return mapped, mapped & device
+        backing = np.append(self.backing, np.uint8(Backing.NOTHING))
+        found = backing[np.minimum(position // 2, len(self.backing))]
+        return np.where(position % 2 == 1, found, np.uint8(Backing.NOTHING))
+
+
+def parse_maps(text: bytes) -> Mappings:
+    """Return the mappings that a file /proc/PID/maps lists."""
+    edges: list[int] = []
+    backing: list[int] = []
+    # The name of a file may hold anything but a newline, which the kernel escapes.
+    for line in text.split(b"\n")[:-1]:
+        addresses, permissions, _, _, inode, *path = line.split(maxsplit=5)
+        edges += (int(edge, 16) for edge in addresses.split(b"-"))
+        backing.append(_backing(permissions, inode, path[0] if path else b""))
+    return Mappings(np.array(edges, np.uintp), np.array(backing, np.uint8))
+
+
+def _backing(permissions: bytes, inode: bytes, name: bytes) -> Backing:
+    if name.startswith(_DEVICES) and not name.startswith(_MEMORY):
+        return Backing.DEVICE
+    return Backing.PRIVATE if permissions.endswith(b"p") and inode == b"0" else Backing.OTHER
 
 
 def read_mappings(pid: int) -> Mappings | None:
     """Read the mappings of a process, 0 being this one; None where it may not be looked at."""
     try:
-        text = Path(f"/proc/{pid or 'self'}/maps").read_text(errors="surrogateescape")
+        text = Path(f"/proc/{pid or 'self'}/maps").read_bytes()
     except OSError:
         return None
-    edges: list[int] = []
-    device: list[bool] = []
-    for line in text.splitlines():
-        addresses, _, _, _, _, *path = line.split(maxsplit=5)
-        edges += (int(edge, 16) for edge in addresses.split("-"))
-        name = path[0] if path else ""
-        device.append(name.startswith(_DEVICES) and not name.startswith(_MEMORY))
-    return Mappings(np.array(edges, np.uintp), np.array(device, bool))
+    # Of a process that has just ended it is empty.
+    return parse_maps(text) if text else None

@@ -28,6 +28,39 @@ def migrate_slice(
     _Migration(part, wanted, huge, pid, flags, control).run(before)
 
 
+def confirm(part: Slice, pages: Indices, pid: int, flags: int) -> MovePagesError | None:
+    """Ask for pages that seem in place: a folio nobody knew of can have gone elsewhere.
+
+    Returns
+    -------
+    MovePagesError or None
+        Why nobody answered, not raised. What is not known any more, `part` does not tell.
+    """
+    placed = pages[(part.status[pages] >= 0) & (part.target[pages] != NOWHERE)]
+    now, lost = _where_now(part, placed, pid, flags)
+    elsewhere = now != part.target[placed]
+    gone = placed[elsewhere]
+    status, there = part.status.copy(), part.there.copy()
+    status[gone] = np.where(now[elsewhere] < 0, now[elsewhere], PageStatus.EBUSY)
+    there[gone] = False
+    part.tell(status, there)
+    try:
+        return lost
+    finally:
+        # A frame and its exception would keep each other, and the caller's array, alive.
+        del lost
+
+
+def _where_now(
+    part: Slice, pages: Indices, pid: int, flags: int
+) -> tuple[NodeArray, MovePagesError | None]:
+    """Ask where pages are; of a process that is no more, nothing is known."""
+    try:
+        return move_pages(part.addresses[pages], pid=pid, flags=flags), None
+    except MovePagesError as error:
+        return np.full(len(pages), PageStatus.NOT_ATTEMPTED, np.int32), error
+
+
 class _Migration:
     def __init__(
         self,
@@ -41,11 +74,12 @@ class _Migration:
         self.part, self.huge, self.pid, self.flags, self.control = part, huge, pid, flags, control
         self.folios = Folios.find(part.addresses, wanted, huge)
         self.target, part.overruled = self.folios.settle(wanted)
+        part.target = np.repeat(self.target, self.folios.counts)
         self.pages = part.addresses[self.folios.starts]
         self.lost: MovePagesError | None = None
 
     def run(self, before: NodeArray) -> None:
-        before = before[self.folios.starts]
+        before = self._of_folios(before)
         # Absent then and absent now: restored, with nothing to do.
         there = (before == self.target) | ((self.target == NOWHERE) & (before < 0))
         asked = (before >= 0) & ~there
@@ -58,6 +92,17 @@ class _Migration:
             todo = todo[np.isin(self._said()[todo], self._worth_a_turn)]
             if len(todo) and not self.control.waits_for_turn(self.part.rounds):
                 break
+
+    def _of_folios(self, before: NodeArray) -> NodeArray:
+        """Return what was said of each folio; those that have become one since are asked anew."""
+        said = before[self.folios.starts]
+        if len(said) == len(before):
+            return said
+        highest = np.maximum.reduceat(before, self.folios.starts)
+        differs = np.flatnonzero(highest != np.minimum.reduceat(before, self.folios.starts))
+        if len(differs):
+            said[differs] = move_pages(self.pages[differs], pid=self.pid, flags=self.flags)
+        return said
 
     @property
     def _worth_a_turn(self) -> list[int]:
@@ -96,7 +141,6 @@ class _Migration:
             if lost is not None:
                 raise lost
         finally:
-            # A frame and its exception would keep each other, and the caller's array, alive.
             del lost
 
     def _settle(self) -> None:
@@ -108,25 +152,15 @@ class _Migration:
 
     def _look_again(self, todo: Indices, *, go_on: bool) -> None:
         """Hold against the kernel what a huge page can have made untrue."""
-        target = np.repeat(self.target, self.folios.counts)
-        self._confirm(target)
+        wanted = self.target[self.target != NOWHERE]
+        if wanted.min() != wanted.max():
+            every = np.arange(len(self.part.addresses))
+            self.lost = confirm(self.part, every, self.pid, self.flags)
+        if self.lost is not None:
+            return
         split = self._split(todo)
         if len(split):
-            self._one_by_one(split, target, go_on=go_on)
-
-    def _confirm(self, target: NodeArray) -> None:
-        """Ask for all that seems in place: a folio nobody knew of can have gone elsewhere."""
-        part, wanted = self.part, self.target[self.target != NOWHERE]
-        if wanted.min() == wanted.max():
-            return
-        placed = np.flatnonzero((part.status >= 0) & (target != NOWHERE))
-        now = self._ask(placed)
-        elsewhere = now != target[placed]
-        gone = placed[elsewhere]
-        status, there = part.status.copy(), part.there.copy()
-        status[gone] = np.where(now[elsewhere] < 0, now[elsewhere], PageStatus.EBUSY)
-        there[gone] = False
-        part.tell(status, there)
+            self._one_by_one(split, go_on=go_on)
 
     def _split(self, todo: Indices) -> Indices:
         """Return the pages of huge pages that were to move and may be huge no more."""
@@ -138,10 +172,10 @@ class _Migration:
         still = self.huge.now(self.part.addresses)
         return np.flatnonzero(pieces if still is None else pieces & ~still)
 
-    def _one_by_one(self, pieces: Indices, target: NodeArray, *, go_on: bool) -> None:
+    def _one_by_one(self, pieces: Indices, *, go_on: bool) -> None:
         """Settle the pieces of huge pages that the kernel split, a full node being the reason."""
-        part = self.part
-        now = self._ask(pieces)
+        part, target = self.part, self.part.target
+        now, self.lost = _where_now(part, pieces, self.pid, self.flags)
         placed = now == target[pieces]
         # What was said of the whole holds for a piece that did not move, unless it was success.
         said = np.where(part.status[pieces] >= 0, PageStatus.EBUSY, part.status[pieces])
@@ -158,11 +192,3 @@ class _Migration:
                 )
             finally:
                 self._settle()
-
-    def _ask(self, pages: Indices) -> NodeArray:
-        """Ask where pages are; of a process that is no more, nothing is known."""
-        try:
-            return move_pages(self.part.addresses[pages], pid=self.pid, flags=self.flags)
-        except MovePagesError as error:
-            self.lost = error
-            return np.full(len(pages), PageStatus.NOT_ATTEMPTED, np.int32)

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from . import _core
 from ._core import FRAME_BYTES
 
-_HEAD = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) ")
-_MAPPED_HUGE = ("AnonHugePages", "ShmemPmdMapped", "FilePmdMapped")
+_HEAD = re.compile(rb"([0-9a-f]+)-([0-9a-f]+) ")
+_MAPPED_HUGE = (b"AnonHugePages", b"ShmemPmdMapped", b"FilePmdMapped")
 
 
 class Mapping(NamedTuple):
@@ -25,20 +25,20 @@ class Mapping(NamedTuple):
     huge: int
 
 
-def parse_smaps(text: str) -> list[Mapping]:
+def parse_smaps(text: bytes) -> list[Mapping]:
     """Return the mappings that hold huge pages."""
     found: list[Mapping] = []
-    fields: dict[str, int] = {}
+    fields: dict[bytes, int] = {}
     start = end = 0
-    for line in [*text.splitlines(), "0-0 "]:
+    for line in [*text.split(b"\n"), b"0-0 "]:
         head = _HEAD.match(line)
         if head is None:
-            name, _, value = line.partition(":")
-            if value.endswith(" kB"):
+            name, _, value = line.partition(b":")
+            if value.endswith(b" kB"):
                 fields[name] = int(value[:-3]) * 1024
             continue
         # hugetlbfs: whatever is mapped there is huge, and Rss does not count it.
-        hugetlb = fields.get("Shared_Hugetlb", 0) + fields.get("Private_Hugetlb", 0)
+        hugetlb = fields.get(b"Shared_Hugetlb", 0) + fields.get(b"Private_Hugetlb", 0)
         huge = sum(fields.get(name, 0) for name in _MAPPED_HUGE) + hugetlb
         if huge:
             found.append(Mapping(start, end, huge // FRAME_BYTES))
@@ -66,7 +66,7 @@ class KnownFrames:
     def frames(self) -> npt.NDArray[np.uintp]:
         """Start of each such frame, ascending; none where /proc/PID/smaps may not be read."""
         try:
-            text = Path(f"/proc/{self._pid or 'self'}/smaps").read_text(errors="surrogateescape")
+            text = Path(f"/proc/{self._pid or 'self'}/smaps").read_bytes()
         except OSError:
             return np.empty(0, np.uintp)
         parts = [self._of(mapping) for mapping in parse_smaps(text)]
@@ -92,7 +92,8 @@ def full_frames(start: int, end: int, pid: int) -> npt.NDArray[np.uintp]:
         return np.empty(0, np.uintp)
     begin, until, kind = told[0].astype(np.int64), told[1].astype(np.int64), told[2]
     # Stretches of any kind of present page, joined.
-    there = np.isin(kind, [_core.PRESENCE["page"], _core.PRESENCE["own page"]])
+    present = ("page", "page or zero", "own page")
+    there = np.isin(kind, [_core.PRESENCE[name] for name in present])
     begin, until = begin[there], until[there]
     new = np.append(True, begin[1:] != until[:-1])[: len(begin)]
     begin, until = begin[new], until[np.append(new[1:], True)[: len(until)]]

@@ -140,13 +140,14 @@ def survey_rows(
     pid: int,
     flags: int,
     threads: int,
-    page_tables: bool,
+    fewest: int | None,
     pause: Callable[[], object] | None,
 ) -> tuple[BaseException | None, Found]:
     """Ask where rows of neighbouring pages are, by several threads if that pays.
 
-    With `page_tables` these are looked at first, where the kernel lets one: what they have nothing
-    for is not asked for. `pause`, called after every 25 ms of work, may raise to end it.
+    Of rows of `fewest` pages or more the page tables are looked at first, where the kernel lets
+    one: what they have nothing for is not asked for. `pause`, called after every 25 ms of work, may
+    raise to end it.
 
     Returns
     -------
@@ -156,7 +157,7 @@ def survey_rows(
         What was found by then, and afterwards.
     """
     failure, start, count, status, kind = _core.survey(
-        addresses, pages, pid, flags, threads, page_tables, pause
+        addresses, pages, pid, flags, threads, fewest, pause
     )
     found = Found(start, count, status, kind)
     if failure is None or isinstance(failure, BaseException):

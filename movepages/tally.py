@@ -14,6 +14,7 @@ from .errors import PageStatus
 from .footprint import Footprint
 from .result import MoveResult, count_failures
 from .runs import Runs, Statuses, find_runs, join_runs, totals
+from .targets import NOWHERE
 
 _Outcome: TypeAlias = "tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Statuses]"
 
@@ -26,6 +27,7 @@ class Slice:
     ) -> None:
         self.addresses = addresses
         self.overruled = self.rounds = 0
+        self.target = np.full(len(addresses), NOWHERE, np.int32)
         self.tell(
             np.full(len(addresses), PageStatus.NOT_ATTEMPTED, np.int32),
             np.zeros(len(addresses), bool),
@@ -117,9 +119,10 @@ class Tally:
         failures = {PageStatus(status): n for status, n in counts.items() if status < 0}
         self._parts.append(Sum(sum(counts.values()), 0, there, failures, 0, 0, runs))
 
-    def settle(self) -> None:
-        """Keep only the sums of the slice under way."""
-        self._parts[-1] = self._parts[-1].sum()
+    def settle(self, keep: int = 0) -> None:
+        """Keep only the sums of the slices, but of the last `keep` all there is."""
+        for index in range(max(len(self._parts) - keep - 2, 0), len(self._parts) - keep):
+            self._parts[index] = self._parts[index].sum()
 
     def result(self) -> MoveResult:
         """Return the outcome so far; whatever was not begun yet was not attempted."""

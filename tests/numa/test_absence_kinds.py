@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import Absence
+from movepages import Absence, looks
 from support import memory, nodes
 from support.kinds import MAKERS, CannotMakeError
 from support.kinds_base import HIDES
@@ -21,7 +21,7 @@ MADV_PAGEOUT = 21
 REASONS = {
     "hole": Absence.UNTOUCHED,
     "never touched": Absence.UNTOUCHED,
-    "memfd hole": Absence.UNTOUCHED,
+    "memfd hole": Absence.NOT_ENTERED,
     "zero page": Absence.ZERO_PAGE,
     "vvar": Absence.DEVICE,
     "device memory": Absence.DEVICE,
@@ -29,8 +29,10 @@ REASONS = {
 }
 
 
+@pytest.mark.parametrize("fewest", [1, 32], ids=["by page tables", "asked"])
 @pytest.mark.parametrize("name", [name for name in MAKERS if name != "guard region"])
-def test_each_kind(two_nodes, need_root, name):
+def test_each_kind(two_nodes, need_root, monkeypatch, name, fewest):
+    monkeypatch.setattr(looks, "FEWEST_PAGES", fewest)
     try:
         with MAKERS[name](two_nodes[0]) as kind:
             pages = kind.pages[(kind.pages >= PAGE) & (kind.pages < 1 << 47)]

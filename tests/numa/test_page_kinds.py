@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
+from movepages import looks
 from support import kinds_frames, nodes, witness
 from support.kinds import MAKERS, MOVE, MOVE_ALL, CannotMakeError
 from support.kinds_judge import NOT_ATTEMPTED, Judge
@@ -46,7 +47,9 @@ def region(row):
     return mp.Region(int(row[0]), len(row) * PAGE)
 
 
-def test_a_query_tells_where_it_is(judge):
+@pytest.mark.parametrize("fewest", [1, 32], ids=["by page tables", "asked"])
+def test_a_query_tells_where_it_is(judge, monkeypatch, fewest):
+    monkeypatch.setattr(looks, "FEWEST_PAGES", fewest)
     every = np.arange(len(judge.pages))
     before = judge.look()
     for pid in (0, os.getpid()):
@@ -76,7 +79,9 @@ def test_a_move_tells_what_became_of_it(judge, here_and_there, flags):
         assert not judge.bystanders(every, before, now).any()
 
 
-def test_move_counts_what_became_of_it(judge, here_and_there):
+@pytest.mark.parametrize("fewest", [1, 32], ids=["by page tables", "asked"])
+def test_move_counts_what_became_of_it(judge, here_and_there, monkeypatch, fewest):
+    monkeypatch.setattr(looks, "FEWEST_PAGES", fewest)
     node = here_and_there[1]
     for row in stretches(judge.pages):
         asked = np.flatnonzero(np.isin(judge.pages, row))

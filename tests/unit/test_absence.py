@@ -1,5 +1,7 @@
 """Why pages are absent: told apart by the page tables and the mappings, and counted right."""
 
+import ctypes
+import errno
 import mmap
 import os
 import platform
@@ -11,11 +13,13 @@ from hypothesis import strategies as st
 
 import movepages as mp
 from movepages.absence import absences, describe_reasons
-from movepages.mappings import Mappings, read_mappings
-from support import memory, system
+from movepages.mappings import Backing, Mappings, parse_maps, read_mappings
+from support import memory, processes, system
 from support.memory import PAGE
+from support.seccomp import forbid
 
 GUARD_INSTALL, GUARD_REMOVE = 102, 103
+SYS_IOCTL = {"x86_64": 16, "aarch64": 29}[platform.machine()]
 UNTOUCHED, ZERO, UNMAPPED = mp.Absence.UNTOUCHED, mp.Absence.ZERO_PAGE, mp.Absence.UNMAPPED
 
 
@@ -138,20 +142,95 @@ EDGES = st.lists(st.integers(1, 60), min_size=2, max_size=12).map(
 
 @given(EDGES, st.integers(0, 300), st.integers(1, 200))
 def test_ranges_are_cut_where_mappings_begin_and_end(edges, start, length):
-    mappings = Mappings(edges, np.zeros(len(edges) // 2, bool))
+    mappings = Mappings(edges, np.full(len(edges) // 2, Backing.OTHER, np.uint8))
     starts = np.array([start], np.uintp)
     which, begin, end = mappings.cut(starts, starts + np.uintp(length))
     covered = [x for a, b in zip(begin.tolist(), end.tolist(), strict=True) for x in range(a, b)]
     assert covered == list(range(start, start + length))
     assert (which == 0).all()
     inside = [any(a <= x < b for a, b in edges.reshape(-1, 2).tolist()) for x in covered]
-    mapped, device = mappings.at(begin)
+    mapped = mappings.at(begin) == Backing.OTHER
     assert np.repeat(mapped, (end - begin).astype(int)).tolist() == inside
-    assert not device.any()
 
 
 def test_the_mappings_of_this_process():
     a = memory.anonymous(PAGE)
     mappings = read_mappings(0)
-    assert mappings.at(np.array([a.ctypes.data, 0], np.uintp))[0].tolist() == [True, False]
+    found = mappings.at(np.array([a.ctypes.data, 0], np.uintp))
+    assert found.tolist() == [Backing.PRIVATE, Backing.NOTHING]
     assert read_mappings(2**22 + 1) is None
+
+
+MAPS = b"""\
+1000-2000 r-xp 00000000 08:01 77                         /usr/bin/an odd\rname\x0b\xe2\x80\xa8.so
+2000-3000 rw-p 00000000 00:00 0                          [heap]
+3000-4000 rw-s 00000000 00:01 5                          /dev/zero (deleted)
+4000-5000 rw-p 00000000 00:00 0
+5000-6000 rw-s 00000000 00:05 6                          /dev/nvidia0
+6000-7000 rw-s 00000000 00:0e 7                          anon_inode:[perf_event]
+7000-8000 rw-p 00000000 00:0f 8                          /dev/hugepages1G/x
+8000-9000 rw-s 00000000 00:01 9                          /memfd:two words (deleted)
+9000-a000 r--p 00000000 00:00 0                          [vvar_vclock]
+"""
+
+
+def test_what_each_mapping_is_of():
+    private, other, device = Backing.PRIVATE, Backing.OTHER, Backing.DEVICE
+    mappings = parse_maps(MAPS)
+    found = mappings.at(np.arange(0x800, 0xB000, 0x1000, dtype=np.uintp))
+    expected = [other, private, other, private, device, device, other, other, device]
+    assert found.tolist() == [Backing.NOTHING, *expected, Backing.NOTHING]
+
+
+def test_a_file_with_an_odd_name_is_mapped(tmp_path):
+    path = tmp_path / "odd\r\x0b\x1c\x85\u2028name"
+    path.write_bytes(bytes(4 * PAGE))
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 4 * PAGE) as mapped:
+        a = np.frombuffer(mapped, np.uint8)
+        p = mp.where(a)
+        assert p.absent_reasons == {mp.Absence.NOT_ENTERED: 4}
+        del a
+
+
+def test_what_another_mapping_of_it_holds_is_not_called_untouched():
+    file = os.memfd_create("shared")
+    os.ftruncate(file, 64 * PAGE)
+    one, two = (mmap.mmap(file, 64 * PAGE) for _ in range(2))
+    os.close(file)
+    one[:] = b"x" * (64 * PAGE)
+    assert mp.where(one).absent_reasons == {}
+    assert mp.where(two).absent_reasons == {mp.Absence.NOT_ENTERED: 64}
+
+
+def of_a_range_that_ends_beyond():
+    """Return what is said of pages near the end of the addresses, and of these and beyond."""
+    end = next(1 << bits for bits in (47, 48, 56) if _can_map((1 << bits) - 17 * PAGE))
+    start = end - 17 * PAGE
+    return [mp.where(mp.Region(start, n * PAGE)).pages_per_node for n in (16, 64, 4096)]
+
+
+def _can_map(address):
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x10
+    found = system.libc.mmap(address, 16 * PAGE, 3, flags, -1, 0)
+    if found != address:
+        return False
+    ctypes.memset(address, 1, 16 * PAGE)
+    return True
+
+
+def test_a_range_that_leaves_the_addresses_of_a_process():
+    within, beyond, far_beyond = processes.run_as(None, of_a_range_that_ends_beyond)
+    assert sum(within.values()) == 16
+    assert within == beyond == far_beyond
+
+
+def looked_at_without_ioctl():
+    a = memory.anonymous(64 * PAGE)
+    memory.touch(a)
+    forbid(errno.EACCES, SYS_IOCTL)
+    return mp.where(a).pages_per_node
+
+
+def test_a_sandbox_that_forbids_the_scan_leaves_the_question():
+    found = processes.run_as(None, looked_at_without_ioctl)
+    assert sum(found.values()) == 64

@@ -131,7 +131,8 @@ class TestWhere:
         monkeypatch.setattr(execute, "MOVE_PAGES", 7)
         assert mp.where(a) == whole
         assert [run["pages"] for run in whole.runs] == [2037, 963]
-        assert mp.move(a, 0).status.tolist() == whole.status.tolist()
+        r = mp.move(a, whole)
+        assert (r.pages, r.moved, r.status.tolist()) == (3000, 0, whole.status.tolist())
 
     def test_an_interrupted_look_has_moved_nothing(self, monkeypatch):
         def half(addresses, _pages, **_):

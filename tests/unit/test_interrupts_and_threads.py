@@ -57,7 +57,7 @@ def page_by_page(monkeypatch):
     """Have the kernel asked for every page, as it is before Linux 6.7: nothing is so quick."""
 
     def ask(addresses, pages, **how):
-        return survey_rows(addresses, pages, **how | {"page_tables": False})
+        return survey_rows(addresses, pages, **how | {"fewest": None})
 
     monkeypatch.setattr(looks, "survey_rows", ask)
 

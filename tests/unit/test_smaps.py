@@ -10,7 +10,7 @@ from movepages.smaps import KnownFrames, Mapping, full_frames, parse_smaps
 from support import memory
 from support.memory import PAGE
 
-TEXT = """\
+TEXT = b"""\
 7f0000000000-7f0000800000 rw-p 00000000 00:00 0
 Size:               8192 kB
 Rss:                8192 kB
@@ -39,7 +39,7 @@ def test_the_mappings_that_hold_huge_pages():
         Mapping(0x7F0001000000, 0x7F0001400000, 2 * per),
         Mapping(0x7F0002000000, 0x7F0002600000, 2 * per),
     ]
-    assert parse_smaps("") == []
+    assert parse_smaps(b"") == []
 
 
 @pytest.mark.parametrize("pid", [0, os.getpid()])
@@ -58,7 +58,7 @@ def test_what_is_not_certain_is_not_told(monkeypatch):
     known = KnownFrames(0)
     first = 0x7F0000000000
     text = TEXT.splitlines(keepends=True)
-    monkeypatch.setattr("pathlib.Path.read_text", lambda *_args, **_kwargs: "".join(text[:9]))
+    monkeypatch.setattr("pathlib.Path.read_bytes", lambda *_args: b"".join(text[:9]))
     for full, expected in ((2, 2), (3, 0), (1, 0)):
         frames = first + np.arange(full, dtype=np.uintp) * np.uintp(FRAME_BYTES)
         monkeypatch.setattr("movepages.smaps.full_frames", lambda *_args, f=frames: f)

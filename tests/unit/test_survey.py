@@ -106,7 +106,7 @@ def test_what_a_sandbox_hides_is_asked_for(monkeypatch, without):
     else:
 
         def ask(addresses, pages, **how):
-            return survey_rows(addresses, pages, **how | {"page_tables": False})
+            return survey_rows(addresses, pages, **how | {"fewest": None})
 
         monkeypatch.setattr(looks, "survey_rows", ask)
     a = memory.anonymous(100 * PAGE)
@@ -152,6 +152,19 @@ def test_rows_are_cut_at_huge_pages(address, nbytes, most):
     assert all((addresses % FRAME == 0).all() for addresses, _ in rows[1:])
     ends = [int(a[-1]) + int(n[-1]) * PAGE for a, n in rows]
     assert ends[:-1] == [int(a[0]) for a, _ in rows[1:]]
+
+
+@given(st.integers(1, 3), st.integers(1, 700), st.integers(1, 3000), st.integers(0, 2000))
+def test_rows_of_a_huge_page_are_in_one_block(width, gap, most, ahead):
+    stride = (width + gap) * PAGE
+    footprint = Footprint(FRAME + ahead * PAGE, width * PAGE, ((stride, 5000),))
+    rows = list(cut_rows(footprint, most))
+    assert sum(int(pages.sum()) for _, pages in rows) == footprint.pages
+    ends = [(a, a + (n - 1).astype(np.uintp) * np.uintp(PAGE)) for a, n in rows]
+    frames = [set((np.concatenate(pair) // np.uintp(FRAME)).tolist()) for pair in ends]
+    assert all(not one & other for one, other in pairwise(frames))
+    if width * 5000 > 3 * (most + 2 * FRAME // PAGE):
+        assert len(rows) > 1
 
 
 def test_each_page_cuts_no_huge_page():

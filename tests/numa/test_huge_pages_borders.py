@@ -1,0 +1,105 @@
+"""move() where a huge page lies in two slices or blocks, or comes while the move goes on."""
+
+import mmap
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from movepages import execute
+from support import memory, system, witness
+from support.memory import PAGE
+
+MADV_NOHUGEPAGE, MADV_HUGEPAGE, MADV_COLLAPSE = 15, 14, 25
+MREMAP_MAYMOVE_FIXED = 3
+FRAME = mp._core.FRAME_BYTES
+PER = FRAME // PAGE
+
+
+@pytest.fixture
+def here_and_there(two_nodes, huge_page_size):
+    return two_nodes
+
+
+def assert_true(status, pages):
+    """Hold what is said to be on a node against the witness."""
+    placed = status >= 0
+    found = witness.nodes_of(pages[placed])
+    assert np.array_equal(status[placed], found)
+
+
+def huge_pages_at(array, node):
+    memory.bind(array, node)
+    system.succeed(system.libc.madvise(array.ctypes.data, array.nbytes, MADV_HUGEPAGE))
+    array[::PAGE] = 1
+    assert witness.huge_bytes(array) == array.nbytes
+
+
+def test_rows_of_a_huge_page_in_two_blocks(here_and_there, monkeypatch):
+    here, there = here_and_there
+    monkeypatch.setattr(execute, "MOVE_PAGES", PER)
+    a = memory.anonymous(8 * FRAME, huge=True)
+    huge_pages_at(a, here)
+    rows = a.reshape(-1, 2 * PAGE)[PER // 4 : -PER // 4, :PAGE]
+    pages = mp.where(rows).addresses
+    target = np.where(np.arange(len(pages)) % 1500 < 700, there, here).astype(np.int32)
+    r = mp.move(rows, target)
+    assert_true(r.status, pages)
+    assert r.ok
+    assert r.overruled == np.count_nonzero(r.status != target)
+    assert witness.huge_bytes(a) == a.nbytes
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_folio_out_of_step_with_the_slices(here_and_there, monkeypatch, back):
+    """As mremap(2) leaves it: its pages move together, and no page table shows it."""
+    here, there = here_and_there
+    monkeypatch.setattr(execute, "SLICE_PAGES", 2 * PER)
+    monkeypatch.setattr(execute, "MOVE_PAGES", 2 * PER)
+    space = memory.anonymous(8 * FRAME, huge=True)
+    folio = memory.anonymous(FRAME, huge=True)
+    huge_pages_at(folio, here)
+    start, border = space.ctypes.data, 2 * FRAME
+    goal = start + border - 100 * PAGE
+    system.libc.mremap.restype = system.libc.mmap.restype
+    system.libc.mremap.argtypes = system.libc.mmap.argtypes[:2] * 2 + system.libc.mmap.argtypes[:1]
+    moved = system.libc.mremap(folio.ctypes.data, FRAME, FRAME, MREMAP_MAYMOVE_FIXED, goal)
+    assert moved == goal
+    pages = np.arange(goal, goal + FRAME, PAGE, dtype=np.uintp)
+    every = memory.pages_of(space[: 4 * FRAME])
+    second = here if back else there
+    first = there if back else here
+    mp.move_pages(pages[:1], here)
+    target = np.where(np.arange(len(every)) < 2 * PER, first, second).astype(np.int32)
+    r = mp.move(mp.Region(start, 4 * FRAME), target)
+    among = np.isin(every, pages)
+    assert_true(r.status[among], every[among])
+    assert len(set(witness.nodes_of(pages).tolist())) == 1
+    # Nothing is left where the memory of `folio` was: it is given back as it was.
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x10
+    system.libc.mmap(folio.ctypes.data, FRAME, 3, flags, -1, 0)
+
+
+def test_a_huge_page_that_comes_while_the_move_is_under_way(here_and_there):
+    """Its first piece was on the target, and is not any more."""
+    here, there = here_and_there
+    a = memory.anonymous(FRAME, huge=True)
+    start = a.ctypes.data
+    system.succeed(system.libc.madvise(start, FRAME, MADV_NOHUGEPAGE))
+    memory.bind(a, here)
+    a[::PAGE] = 1
+    pages = memory.pages_of(a)
+    assert mp.move_pages(pages[:1], there).tolist() == [there]
+    system.succeed(system.libc.madvise(start, FRAME, MADV_HUGEPAGE))
+    calls = []
+
+    def collapse(done, _total):
+        calls.append(done)
+        if len(calls) == 2:
+            system.libc.madvise(start, FRAME, MADV_COLLAPSE)
+
+    r = mp.move(a, there, progress=collapse)
+    assert len(calls) > 2
+    assert_true(r.status, pages)
+    assert r.ok
+    assert (witness.nodes_of(pages) == there).all()
