@@ -39,7 +39,7 @@ def find_runs(
 def make_runs(
     address: npt.NDArray[np.uintp],
     pages: npt.NDArray[np.int64],
-    nbytes: npt.NDArray[np.int64],
+    nbytes: npt.NDArray[np.int64] | list[int],
     status: Statuses,
 ) -> Runs:
     """Return runs of which the columns are known."""

@@ -197,3 +197,24 @@ def test_a_move_with_nothing_to_do_makes_no_moving_call(monkeypatch):
     a[: 2000 * PAGE : PAGE] = 1
     r = mp.move(a, node)
     assert (r.already_there, r.failed, r.moved, r.rounds) == (2000, 1000, 0, 0)
+
+
+@pytest.mark.parametrize("pages", [1, 64, 65])
+def test_a_move_of_a_few_placed_pages(pages):
+    node = mp.topology().allowed_nodes[0]
+    a = memory.anonymous(pages * PAGE)
+    memory.bind(a, node)
+    memory.touch(a)
+    seen = []
+    r = mp.move(a[3:-5], node, progress=lambda done, total: seen.append((done, total)))
+    assert (r.already_there, r.moved, r.rounds, r.ok) == (pages, 0, 0, True)
+    assert r.status.tolist() == [node] * pages
+    assert r.runs["nbytes"].tolist() == [pages * PAGE - 8]
+    assert seen[-1] == (pages, pages)
+
+
+def test_an_interrupted_glance_is_an_interrupted_move(monkeypatch):
+    nothing = Found(*(np.empty(0, np.int64) for _ in range(4)))
+    monkeypatch.setattr(execute, "survey_rows", lambda *_, **__: (KeyboardInterrupt(), nothing))
+    with pytest.raises(KeyboardInterrupt):
+        mp.move(np.ones(3), mp.topology().allowed_nodes[0])
