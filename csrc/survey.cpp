@@ -12,8 +12,8 @@
 namespace movepages {
 namespace {
 
-// Of 4 KiB, these are asked for in 1 to 4 ms; what is huge or absent takes a thousandth of that.
-constexpr std::size_t kPiecePages = std::size_t{1} << 14;
+// Of 4 KiB, these are asked for in 1 to 9 ms; what is huge or absent takes a thousandth of that.
+constexpr std::size_t kPiecePages = std::size_t{1} << 15;
 // Pieces whose runs are kept apart until all of them are there.
 constexpr std::size_t kPiecesAtOnce = 256;
 constexpr std::int64_t kSliceNs = 25'000'000;

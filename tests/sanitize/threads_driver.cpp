@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "migrate.hpp"
+#include "survey.hpp"
 #include "syscalls.hpp"
 
 namespace {
@@ -106,6 +107,41 @@ void work(std::size_t thread, std::int32_t* status, Shared& shared) {
   }
 }
 
+// A survey with threads of its own, of so much that it starts them, which finds every page.
+bool survey_by_threads(const Memory& memory, Shared& shared) {
+  constexpr std::size_t kSparse = std::size_t{1} << 21;
+  void* sparse = ::mmap(nullptr, kSparse * memory.page_size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (sparse == MAP_FAILED) return false;
+  const movepages::PageRange ranges[] = {{reinterpret_cast<std::uintptr_t>(memory.start), kPages},
+                                         {reinterpret_cast<std::uintptr_t>(sparse), kSparse}};
+  // With page tables, and with a question for each page, which takes so long that threads are
+  // started.
+  for (const bool page_tables : {true, false}) {
+    movepages::Kernel kernel = movepages::real_kernel();
+    if (!page_tables) kernel.huge_until = nullptr;
+    movepages::SurveyRequest request;
+    request.ranges = ranges;
+    request.count = 2;
+    request.threads = kThreads;
+    std::vector<movepages::SurveyRun> runs;
+    const movepages::Outcome outcome =
+        movepages::survey(request, {keep_on, &shared}, kernel, &runs);
+    std::size_t pages = 0;
+    std::size_t present = 0;
+    for (const movepages::SurveyRun& run : runs) {
+      pages += run.pages;
+      if (run.status >= 0) present += run.pages;
+    }
+    if (outcome.error != 0 || pages != kPages + kSparse || present != kPages - kPages / kHole) {
+      std::printf("survey: error %ld, %zu pages, %zu present\n", outcome.error, pages, present);
+      return false;
+    }
+  }
+  ::munmap(sparse, kSparse * memory.page_size);
+  return true;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -127,6 +163,7 @@ int main(int argc, char** argv) {
     threads.emplace_back(work, i, own, std::ref(shared));
   }
   for (std::thread& thread : threads) thread.join();
+  if (!survey_by_threads(memory, shared)) shared.failed.fetch_add(1);
   if (shared.failed != 0 || !memory.intact()) {
     std::printf("%d calls failed, memory %s\n", shared.failed.load(),
                 memory.intact() ? "intact" : "changed");
