@@ -33,11 +33,6 @@ bool Driver::recheck(std::size_t begin, std::size_t end, Doubt doubt,
     }
     if (count == 0) break;
     const std::size_t first = index[0];
-    // What cannot be confirmed any more is not known.
-    if (doubt == Doubt::kEveryPage && !outcome_.interrupted && pause_wanted(kernel_.now_ns())) {
-      forget(first, end, doubt);
-      return false;
-    }
     long ret = query_.ask(pages, count, now);
     if (query_.hides() && ret == 0 && fallback != kNotAttempted) {
       ret = move_revealed(index, pages, now, count);

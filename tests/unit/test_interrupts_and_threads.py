@@ -12,6 +12,7 @@ import pytest
 import movepages as mp
 from movepages import looks
 from movepages.syscall import survey_rows
+from support import memory
 
 PAGE = mp.topology().page_size
 NOT_ATTEMPTED = mp.PageStatus.NOT_ATTEMPTED
@@ -114,8 +115,10 @@ def test_whatever_the_handler_raises_carries_the_outcome(long_query, a_while):
 
 
 def test_an_interrupted_query_has_moved_nothing(long_query, a_while):
-    memory = np.ones(PAGE, np.uint8)
-    pages, status = np.full(MANY, memory.ctypes.data, np.uintp), long_query[1]
+    # No piece of a huge page, of which a list of so many is asked for in no time.
+    page = memory.anonymous(PAGE)
+    memory.touch(page)
+    pages, status = np.full(MANY, page.ctypes.data, np.uintp), long_query[1]
     with interrupted_with(KeyboardInterrupt, a_while) as caught:
         mp.move_pages(pages, None, status)
     result = caught.value.result
