@@ -24,12 +24,17 @@ class Curve:
     over: str
     at: list[int]
     ns_per_page: list[float]
+    repeated: list[int]  # Of `at`, what took more pages than there is memory for.
+
+
+def has_memory_for(count: int) -> bool:
+    return count * memory.PAGE <= memory.available_bytes() // 2
 
 
 def small_array(count: int) -> np.ndarray:
     """Return present small pages; more than there is memory for are a few, seen repeatedly."""
     nbytes = count * memory.PAGE
-    if nbytes <= memory.available_bytes() // 2:
+    if has_memory_for(count):
         return memory.small_pages(nbytes)
     return memory.repeated(nbytes, min(WINDOW, nbytes))
 
@@ -59,6 +64,7 @@ def time_one(array: np.ndarray, ways: list[int | None], rounds: int) -> dict[str
 
 def over_pages(most: int, rounds: int) -> list[Curve]:
     counts = [10**n for n in range(9) if 10**n <= most and n != 1]
+    repeated = [count for count in counts if not has_memory_for(count)]
     told: dict[str, list[float]] = {}
     for count in counts:
         print(f"growth: {count:,} pages", file=sys.stderr, flush=True)
@@ -66,7 +72,7 @@ def over_pages(most: int, rounds: int) -> list[Curve]:
         for name, ns in time_one(small_array(count), [None, 1], few).items():
             told.setdefault(name, []).append(ns)
     names = {"None": "where()", "1": "where(threads=1)", "C": "C"}
-    return [Curve(names[name], "pages", counts, ns) for name, ns in told.items()]
+    return [Curve(names[name], "pages", counts, ns, repeated) for name, ns in told.items()]
 
 
 def over_threads(most: int, rounds: int) -> list[Curve]:
@@ -74,7 +80,7 @@ def over_threads(most: int, rounds: int) -> list[Curve]:
     counts = sorted({*range(1, min(cpus, 16) + 1), cpus})
     print(f"growth: 1 to {cpus} threads", file=sys.stderr, flush=True)
     found = time_one(small_array(min(most, 10**6)), list(counts), rounds)
-    return [Curve("where()", "threads", counts, [found[str(n)] for n in counts])]
+    return [Curve("where()", "threads", counts, [found[str(n)] for n in counts], [])]
 
 
 def measure(most: int, rounds: int) -> list[Curve]:

@@ -38,16 +38,16 @@ def growth(curves: list[Curve]) -> Figure:
     """Draw nanoseconds a page, over pages and over threads."""
     drawn = Figure(figsize=(10, 4))
     for axes, over in zip(drawn.subplots(1, 2), ("pages", "threads"), strict=True):
-        for curve in curves:
-            if curve.over == over:
-                axes.plot(curve.at, curve.ns_per_page, "o-", label=curve.name)
+        here = [curve for curve in curves if curve.over == over]
+        for curve in here:
+            axes.plot(curve.at, curve.ns_per_page, "o-", label=curve.name)
         axes.set_xlabel(over)
         axes.set_ylabel("ns a page")
         if over == "pages":
             axes.set_xscale("log")
             axes.set_yscale("log")
         else:
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, 1.2 * max(max(each.ns_per_page) for each in here))
             axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend(frameon=False)
         axes.spines[["top", "right"]].set_visible(False)

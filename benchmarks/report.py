@@ -51,9 +51,10 @@ def table(head: list[str], rows: list[list[str]]) -> list[str]:
 
 def markdown(lines: list[Line], curves: list[Curve], rounds: int) -> str:
     about = ", ".join(f"{name} {value}" for name, value in machine().items())
-    text = [f"Median of {rounds} rounds, in which the contenders take turns ({about}).", ""]
+    text = [f"Median of {rounds} rounds, in which the contenders take turns ({about})."]
     rows = [cells(each) for each in lines if isinstance(each, Row)]
     if rows:
+        text += ["", "`a / b` is the time of a over the time of b in the same round.", ""]
         text += table(["", "measured", "bound", "holds", "by"], rows)
     for over in ("pages", "threads"):
         some = [curve for curve in curves if curve.over == over]
@@ -61,6 +62,12 @@ def markdown(lines: list[Line], curves: list[Curve], rounds: int) -> str:
             columns = zip(some[0].at, *(curve.ns_per_page for curve in some), strict=True)
             body = [[f"{n:,}", *map(figure, ns)] for n, *ns in columns]
             text += ["", *table([over, *(f"{curve.name}, ns a page" for curve in some)], body)]
+        if some and some[0].repeated:
+            text += [
+                "",
+                f"From {some[0].repeated[0]:,} pages on, memory does not suffice for all: ",
+            ]
+            text[-1] += "the same memory is mapped repeatedly."
     skipped = [each for each in lines if isinstance(each, Skip)]
     if skipped:
         text += ["", "Not measured here:", ""]
