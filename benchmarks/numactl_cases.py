@@ -1,8 +1,9 @@
-"""Moving another process's memory: move() of a Region against the migratepages command."""
+"""Moving memory by the commands of numactl: migratepages and migspeed, against move()."""
 
 from __future__ import annotations
 
 import itertools
+import re
 import shutil
 import subprocess
 import sys
@@ -65,4 +66,44 @@ def migratepages(sizes: Sizes) -> list[Line]:
     return [faster(name, rounds, "migratepages", "movepages")]
 
 
-NUMACTL = (migratepages,)
+def migspeed_seconds(program: str, nbytes: int, start: int, end: int) -> float:
+    """Let migspeed move memory of its own and return the time it says this took."""
+    command = [program, "-p", str(nbytes // memory.PAGE), str(start), str(end)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    told = re.search(r"([\d.]+) Mbyte migrated in .*secs\. ([\d.]+) Mbytes/second", done.stdout)
+    assert told, f"migspeed said {done.stdout!r}"
+    amount, speed = map(float, told.groups())
+    assert abs(amount * (1 << 20) - nbytes) < 0.1 * nbytes, f"migspeed moved {amount} MiB"
+    # The seconds it prints have two digits after the point.
+    return amount / speed
+
+
+def migspeed(sizes: Sizes) -> list[Line]:
+    name = f"{in_bytes(sizes.move)} of small pages: migspeed / move()"
+    nodes = two_nodes(name)
+    if isinstance(nodes, Skip):
+        return [nodes]
+    program = shutil.which("migspeed")
+    if program is None:
+        return [Skip(name, "needs the command migspeed, of the package numactl")]
+    array = memory.small_pages(sizes.move)
+    mp.move(array, nodes[0]).raise_for_status()
+    ways = itertools.cycle((nodes, nodes[::-1]))
+    start, end = nodes
+
+    def prepare() -> None:
+        nonlocal start, end
+        start, end = next(ways)
+
+    def check() -> None:
+        assert (mp.move_pages(memory.pages_of(array)) == end).all(), "not where wanted"
+
+    turns = {
+        "migspeed": lambda: migspeed_seconds(program, sizes.move, start, end),
+        "movepages": lambda: timed(lambda: mp.move(array, end).raise_for_status()),
+    }
+    rounds = take_turns(turns, sizes.rounds, check, prepare)
+    return [faster(name, rounds, "migspeed", "movepages")]
+
+
+NUMACTL = (migratepages, migspeed)
