@@ -12,15 +12,17 @@ static double now(void) {
 
 /* Seconds for `calls` calls on the same pages, queries where `nodes` is NULL; negative when one of
  * them failed or left a page behind. */
-double time_calls(const void *pages, const int *nodes, int *status, unsigned long count, long calls) {
+double time_calls(const void* pages, const int* nodes, int* status, unsigned long count,
+                  long calls) {
   const double start = now();
   for (long i = 0; i < calls; i++)
-    if (syscall(SYS_move_pages, 0, count, pages, nodes, status, 2 /* MPOL_MF_MOVE */) != 0) return -1;
+    if (syscall(SYS_move_pages, 0, count, pages, nodes, status, 2 /* MPOL_MF_MOVE */) != 0)
+      return -1;
   return now() - start;
 }
 
 /* Keeps a CPU busy with this address space, so that what is changed in it has to be told to it. */
-void spin(const volatile int *stop) {
+void spin(const volatile int* stop) {
   while (!*stop) {
   }
 }
