@@ -15,29 +15,16 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import mmap
 import sys
 import time
-from pathlib import Path
 from statistics import median
 
 import numpy as np
 
 import movepages as mp
+from memory import PAGE, huge_page_size, huge_pages, pages_of
 
 RATIO = 1.1
-HUGE = int(Path("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size").read_text())
-
-
-def huge_array(count: int) -> np.ndarray:
-    """Return memory of `count` huge pages, each of them touched."""
-    memory = mmap.mmap(-1, (count + 1) * HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    memory.madvise(mmap.MADV_HUGEPAGE)
-    flat = np.frombuffer(memory, np.uint8)
-    start = -flat.ctypes.data % HUGE
-    array = flat[start : start + count * HUGE]
-    array[:: mmap.PAGESIZE] = 1
-    return array
 
 
 def main() -> int:
@@ -48,9 +35,10 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="exit 1 where the bound is broken")
     options = parser.parse_args()
     nodes = itertools.cycle(mp.topology().allowed_nodes[:2])
-    array = huge_array(options.pages)
-    pieces = np.arange(array.ctypes.data, array.ctypes.data + array.nbytes, mmap.PAGESIZE, np.uintp)
-    lists = {"heads": pieces[:: HUGE // mmap.PAGESIZE].copy(), "pieces": pieces}
+    huge = huge_page_size()
+    array = huge_pages(options.pages * huge)
+    pieces = pages_of(array)
+    lists = {"heads": pieces[:: huge // PAGE].copy(), "pieces": pieces}
     ratios = {"query": [], "move": []}
     for _ in range(options.rounds):
         for what, ratio in ratios.items():

@@ -1,0 +1,13 @@
+"""A process that holds small pages for others to move: it prints their address and waits.
+
+python benchmarks/held.py BYTES
+"""
+
+import sys
+
+import memory
+
+if __name__ == "__main__":
+    array = memory.small_pages(int(sys.argv[1]))
+    print(array.ctypes.data, flush=True)
+    sys.stdin.read()

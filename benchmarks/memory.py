@@ -1,0 +1,99 @@
+"""Memory for the benchmarks: small pages, huge pages, and one block of memory mapped many times."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+from pathlib import Path
+
+import numpy as np
+
+PAGE = mmap.PAGESIZE
+# Python's own default is MAP_SHARED, which gives no transparent huge pages.
+PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+MAP_NORESERVE, MAP_FIXED, MAP_POPULATE = 0x4000, 0x10, 0x8000
+_THP = Path("/sys/kernel/mm/transparent_hugepage")
+
+
+def huge_page_size() -> int:
+    """Return the size of a transparent huge page, or 0 where a process cannot have one."""
+    try:
+        never = "[never]" in (_THP / "enabled").read_text()
+        return 0 if never else int((_THP / "hpage_pmd_size").read_text())
+    except FileNotFoundError:
+        return 0
+
+
+def mapped(nbytes: int, *, huge: bool = False, flags: int = PRIVATE) -> np.ndarray:
+    """Return fresh memory as bytes, untouched; huge pages have to be asked for."""
+    memory = mmap.mmap(-1, nbytes, flags=flags)
+    if huge_page_size():
+        memory.madvise(mmap.MADV_HUGEPAGE if huge else mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(memory, np.uint8)
+
+
+def small_pages(nbytes: int) -> np.ndarray:
+    """Return memory of present pages of the system's page size, none of them part of a huge one."""
+    array = mapped(nbytes)
+    array[::PAGE] = 1
+    return array
+
+
+def huge_pages(nbytes: int) -> np.ndarray:
+    """Return memory of huge pages, each of them touched; rounded up to whole ones."""
+    size = huge_page_size()
+    nbytes = -(-nbytes // size) * size
+    whole = mapped(nbytes + size, huge=True)
+    start = -whole.ctypes.data % size
+    array = whole[start : start + nbytes]
+    array[::PAGE] = 1
+    return array
+
+
+def huge_bytes(array: np.ndarray) -> int:
+    """Return how much of the mapping that holds an array the kernel gave as huge pages."""
+    inside = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        first = line.split(maxsplit=1)[0]
+        if not first.endswith(":"):
+            start, _, end = first.partition("-")
+            inside = int(start, 16) <= array.ctypes.data < int(end, 16)
+        elif inside and first == "AnonHugePages:":
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def pages_of(array: np.ndarray, step: int = PAGE) -> np.ndarray:
+    """Return the address of each page, or of each `step` bytes, of an array that begins at one."""
+    start = array.ctypes.data
+    return np.arange(start, start + array.nbytes, step, dtype=np.uintp)
+
+
+def repeated(nbytes: int, window: int) -> np.ndarray:
+    """Return present small pages without the memory for them: `window` bytes, mapped repeatedly."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [
+        ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long,
+    ]  # fmt: skip
+    array = mapped(nbytes, flags=PRIVATE | MAP_NORESERVE)
+    memory = os.memfd_create("movepages-benchmark")
+    try:
+        os.ftruncate(memory, window)
+        flags = mmap.MAP_SHARED | MAP_FIXED | MAP_POPULATE
+        for start in range(0, nbytes, window):
+            length, place = min(window, nbytes - start), array.ctypes.data + start
+            got = libc.mmap(place, length, mmap.PROT_READ | mmap.PROT_WRITE, flags, memory, 0)
+            assert got == place, os.strerror(ctypes.get_errno())
+    finally:
+        os.close(memory)
+    return array
+
+
+def available_bytes() -> int:
+    """Return how much memory can be had without anybody's being paged out."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0

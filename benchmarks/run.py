@@ -1,0 +1,86 @@
+"""All benchmarks of this machine: ratios taken within one run, as a table, JSON and a picture.
+
+    python benchmarks/run.py                     # the table
+    python benchmarks/run.py --output results    # and files: .md, .json, .svg, .png
+    python benchmarks/run.py --check             # and exit 1 where a bound does not hold
+    python benchmarks/run.py --growth            # how the cost grows with pages and threads
+
+In each round the contenders take turns and their answers are compared. What needs two nodes can be
+run in the lab; where time is instructions, as with --icount, so are the ratios:
+
+    python tests/vm/lab.py --kernel linux-image-6.12-amd64 --icount \\
+        --command 'python benchmarks/run.py --only moves --size 64M --rounds 3'
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import growth
+import report
+from contest import Line, Row
+from move_cases import MOVES
+from numactl_cases import NUMACTL
+from query_cases import BINDING, QUERIES, Sizes
+
+GROUPS = {"queries": QUERIES, "binding": BINDING, "moves": (*MOVES, *NUMACTL)}
+
+
+def as_bytes(text: str) -> int:
+    """Read a size such as 64M, 1G or 4096."""
+    found = re.fullmatch(r"(\d+)([KMGT]?)", text)
+    if not found or not int(found[1]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 64M, 1G or 4096")
+    nbytes = int(found[1]) << " KMGT".index(found[2] or " ") * 10
+    return -(-nbytes // 4096) * 4096
+
+
+def parse_arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    add = parser.add_argument
+    add("--only", action="append", choices=GROUPS, help="one group of rows (repeatable)")
+    add("--size", type=as_bytes, default="1G", help="memory to look at (%(default)s)")
+    add("--sparse", type=as_bytes, default="1T", help="size of a mapping of holes (%(default)s)")
+    add("--move-size", type=as_bytes, default="64M", help="memory to move (%(default)s)")
+    add("--rounds", type=int, default=9, help="rounds, of which the median (%(default)s)")
+    add("--growth", action="store_true", help="how the cost grows, instead of the rows")
+    add("--most-pages", type=int, default=10**7, help="where it ends growing (%(default)s)")
+    add("--output", type=Path, metavar="DIR", help="folder for files of what is printed")
+    add("--check", action="store_true", help="exit 1 where a bound does not hold")
+    options = parser.parse_args(argv)
+    if options.rounds < 1:
+        parser.error(f"--rounds is {options.rounds}, expected 1 or more")
+    return options
+
+
+def run_cases(options: argparse.Namespace) -> list[Line]:
+    sizes = Sizes(options.size, options.sparse, options.move_size, options.rounds)
+    lines: list[Line] = []
+    for group in options.only or GROUPS:
+        for case in GROUPS[group]:
+            print(f"{group}: {case.__name__}", file=sys.stderr, flush=True)
+            lines += case(sizes)
+    return lines
+
+
+def main(argv: list[str]) -> int:
+    options = parse_arguments(argv)
+    lines: list[Line] = []
+    curves: list[growth.Curve] = []
+    if options.growth:
+        curves = growth.measure(options.most_pages, options.rounds)
+    else:
+        lines = run_cases(options)
+    text = report.markdown(lines, curves, options.rounds)
+    print(text)
+    if options.output:
+        report.write(options.output, text, lines, curves)
+    broken = [each for each in lines if isinstance(each, Row) and each.holds is False]
+    return int(options.check and bool(broken))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

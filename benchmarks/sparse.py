@@ -1,0 +1,65 @@
+"""A process of its own that looks at a huge mapping with few pages in it: time and peak memory.
+
+    python benchmarks/sparse.py BYTES ROUNDS
+
+The peak is read from VmHWM: what getrusage(2) calls the peak begins at that of the process which
+started this one, and would hide any growth below it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+import memory
+import movepages as mp
+from contenders import by_c
+
+PRESENT = 1000
+
+
+def peak_bytes() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise ValueError("no VmHWM in /proc/self/status")
+
+
+def main() -> None:
+    nbytes, rounds = map(int, sys.argv[1:])
+    array = memory.mapped(nbytes, flags=memory.PRIVATE | memory.MAP_NORESERVE)
+    whole = nbytes // memory.PAGE
+    random = np.random.default_rng(0)
+    numbers = np.unique(random.integers(0, whole, min(PRESENT, whole // 2)))
+    array[numbers * memory.PAGE] = 1
+    pages = np.uintp(array.ctypes.data) + numbers.astype(np.uintp) * np.uintp(memory.PAGE)
+    status = np.empty(len(pages), np.int32)
+    ours, theirs = [], []
+    # What a first call brings in, such as code, is no part of the growth.
+    mp.where(array[: 1 << 20])
+    by_c(pages, None, status)
+    before = peak_bytes()
+    for _ in range(rounds):
+        start = time.perf_counter()
+        p = mp.where(array)
+        ours.append(time.perf_counter() - start)
+        theirs.append(by_c(pages, None, status))
+        held = p.runs[p.runs["status"] >= 0]
+        firsts = np.repeat(held["address"], held["pages"])
+        within = np.arange(len(firsts)) - np.repeat(
+            np.cumsum(held["pages"]) - held["pages"], held["pages"]
+        )
+        assert np.array_equal(firsts + within.astype(np.uintp) * np.uintp(memory.PAGE), pages)
+        assert np.array_equal(np.repeat(held["status"], held["pages"]), status)
+        assert (p.pages, p.absent_pages) == (whole, whole - len(pages))
+    grown = peak_bytes() - before
+    told = {"present": len(pages), "seconds": ours, "c_seconds": theirs, "grown": grown}
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()
