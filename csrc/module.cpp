@@ -14,6 +14,7 @@
 #include "presence.hpp"
 #include "survey.hpp"
 #include "syscalls.hpp"
+#include "whole_file.hpp"
 #include "witness.hpp"
 
 namespace py = pybind11;
@@ -226,6 +227,21 @@ py::object presence(const py::object& starts, const py::object& ends, const py::
   return py::make_tuple(first, last, kinds);
 }
 
+py::bytes read_file(const std::string& path) {
+  std::string content;
+  int error = 0;
+  {
+    const py::gil_scoped_release release;
+    error = movepages::read_whole_file(path.c_str(), &content);
+  }
+  if (error != 0) {
+    errno = error;
+    PyErr_SetFromErrnoWithFilename(PyExc_OSError, path.c_str());
+    throw py::error_already_set();
+  }
+  return content;
+}
+
 py::object allowed_nodes() {
   movepages::NodeMask mask;
   if (!movepages::real_kernel().allowed_nodes(mask)) return py::none();
@@ -250,6 +266,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.def(
       "allowed_nodes", &allowed_nodes,
       "Nodes with memory that the cpuset of this thread allows; None where a sandbox hides it.");
+  module.def("read_file", &read_file, "path"_a, "All that a file holds; OSError if it says no.");
   module.def("scan_huge", &scan_huge, "start"_a, "end"_a, "pid"_a,
              "Starts and ends of what huge pages map in a range; None where it cannot be told.");
   module.def("survey", &survey, "starts"_a, "pages"_a, "pid"_a, "flags"_a, "threads"_a, "fewest"_a,

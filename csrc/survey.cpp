@@ -17,8 +17,8 @@ constexpr std::size_t kPiecePages = std::size_t{1} << 15;
 // Pieces whose runs are kept apart until all of them are there.
 constexpr std::size_t kPiecesAtOnce = 256;
 constexpr std::int64_t kSliceNs = 25'000'000;
-// A thread costs about 50 us to start and to end.
-constexpr std::int64_t kWorthThreadsNs = 400'000;
+// A thread costs about 50 us to start and to end, and more until its processor is awake.
+constexpr std::int64_t kWorthThreadsNs = 2'000'000;
 
 struct Piece {
   PageRange range;

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from ._core import read_file
 
 # Pages of these are of a device or of the kernel itself, unless they are named here.
 _DEVICES = (b"/dev/", b"/proc/", b"/sys/", b"/dmabuf:", b"anon_inode:", b"[vv", b"[vsyscall]")
@@ -84,7 +85,7 @@ def _backing(permissions: bytes, inode: bytes, name: bytes) -> Backing:
 def read_mappings(pid: int) -> Mappings | None:
     """Read the mappings of a process, 0 being this one; None where it may not be looked at."""
     try:
-        text = Path(f"/proc/{pid or 'self'}/maps").read_bytes()
+        text = read_file(f"/proc/{pid or 'self'}/maps")
     except OSError:
         return None
     # Of a process that has just ended it is empty.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -66,7 +65,7 @@ class KnownFrames:
     def frames(self) -> npt.NDArray[np.uintp]:
         """Start of each such frame, ascending; none where /proc/PID/smaps may not be read."""
         try:
-            text = Path(f"/proc/{self._pid or 'self'}/smaps").read_bytes()
+            text = _core.read_file(f"/proc/{self._pid or 'self'}/smaps")
         except OSError:
             return np.empty(0, np.uintp)
         parts = [self._of(mapping) for mapping in parse_smaps(text)]

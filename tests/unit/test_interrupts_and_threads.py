@@ -1,6 +1,7 @@
 """Long calls: the GIL is free, Ctrl-C is heard, threads do not disturb each other."""
 
 import contextlib
+import os
 import signal
 import threading
 import time
@@ -11,6 +12,7 @@ import pytest
 
 import movepages as mp
 from movepages import looks
+from movepages.mappings import read_mappings
 from movepages.syscall import survey_rows
 from support import memory
 
@@ -174,3 +176,30 @@ def test_threads_on_the_same_pages_at_once():
         assert list(pool.map(work, range(8))) == list(range(8))
     assert np.array_equal(mp.move_pages(pages), mp.mempolicy_nodes(pages))
     assert (memory == 1).all()
+
+
+def test_a_signal_leaves_no_file_open():
+    """It may come right when the file has been opened, at any of these moments."""
+    rng = np.random.default_rng(7)
+    files = len(os.listdir("/proc/self/fd"))
+    stopped = 0
+
+    def interrupt(_signal, _frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(300):
+            with contextlib.suppress(KeyboardInterrupt):
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-6, 300e-6))
+                    for _ in range(20):
+                        assert read_mappings(0) is not None
+                except KeyboardInterrupt:
+                    stopped += 1
+                finally:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert stopped > 0
+    assert len(os.listdir("/proc/self/fd")) == files
