@@ -1,7 +1,9 @@
 """Memory whose place and page size are known, set up without the package."""
 
 import contextlib
+import ctypes
 import mmap
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,8 @@ from . import system
 PAGE = mmap.PAGESIZE
 _THP = Path("/sys/kernel/mm/transparent_hugepage")
 _PROT_NONE = 0
+_MAP_FIXED_NOREPLACE = 0x100000
+_FAR_AWAY = 0x3000_0000_0000
 
 
 def huge_page_size() -> int:
@@ -60,6 +64,26 @@ def anonymous(
         bind(array, node)
         touch(array)
     return array
+
+
+@contextlib.contextmanager
+def apart(nbytes: int) -> Iterator[np.ndarray]:
+    """Yield untouched anonymous memory of which parts may be unmapped meanwhile.
+
+    It lies far below the place where the kernel puts mappings, so that nobody gets what is
+    unmapped, and the rest can be unmapped by its address.
+    """
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_FIXED_NOREPLACE
+    prot = mmap.PROT_READ | mmap.PROT_WRITE
+    address = system.libc.mmap(_FAR_AWAY, nbytes, prot, flags, -1, 0)
+    assert address == _FAR_AWAY, f"mmap: {address:#x}, errno {ctypes.get_errno()}"
+    try:
+        array = np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(address))
+        with contextlib.suppress(OSError):
+            system.succeed(system.libc.madvise(address, nbytes, mmap.MADV_NOHUGEPAGE))
+        yield array
+    finally:
+        system.succeed(system.libc.munmap(address, nbytes))
 
 
 def _forbid(array: np.ndarray) -> None:

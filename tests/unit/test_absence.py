@@ -36,13 +36,13 @@ def per_page(p):
 
 @pytest.mark.parametrize("pid", [0, os.getpid()])
 def test_never_touched_given_back_zero_and_unmapped_are_told_apart(pid):
-    a = memory.anonymous(64 * PAGE)
-    a[: 8 * PAGE] = 1
-    memory.discard(a[2 * PAGE : 4 * PAGE])
-    assert a[20 * PAGE : 25 * PAGE].sum() == 0
-    start = a.ctypes.data
-    system.succeed(system.libc.munmap(start + 30 * PAGE, 3 * PAGE))
-    p = mp.where(mp.Region(start, 64 * PAGE, pid=pid))
+    with memory.apart(64 * PAGE) as a:
+        a[: 8 * PAGE] = 1
+        memory.discard(a[2 * PAGE : 4 * PAGE])
+        assert a[20 * PAGE : 25 * PAGE].sum() == 0
+        start = a.ctypes.data
+        system.succeed(system.libc.munmap(start + 30 * PAGE, 3 * PAGE))
+        p = mp.where(mp.Region(start, 64 * PAGE, pid=pid))
     expected = np.full(64, UNTOUCHED)
     expected[[0, 1, 4, 5, 6, 7]] = 0
     expected[20:25] = ZERO
@@ -50,9 +50,6 @@ def test_never_touched_given_back_zero_and_unmapped_are_told_apart(pid):
     assert per_page(p).tolist() == expected.tolist()
     assert p.absent_reasons == {UNTOUCHED: 50, ZERO: 5, UNMAPPED: 3}
     assert sum(p.absent_reasons.values()) == p.absent_pages
-    # The place is not given to others before it is mapped again.
-    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x10  # MAP_FIXED
-    system.libc.mmap(start + 30 * PAGE, 3 * PAGE, 0, flags, -1, 0)
 
 
 def test_every_other_page(page_size):

@@ -47,25 +47,23 @@ ACTS = st.lists(
 @settings(max_examples=60, deadline=None)
 @given(ACTS, st.integers(1, 60), st.integers(0, PAGE - 1), st.integers(0, 40))
 def test_any_mixture_of_pages(acts, width, odd, ahead):
-    a = memory.anonymous(360 * PAGE)
-    start = a.ctypes.data
-    gone = np.zeros(360, bool)
-    for act, first in acts:
-        part = slice(first, first + width)
-        if act == "unmap":
-            system.succeed(system.libc.munmap(start + first * PAGE, width * PAGE))
-            gone[part] = True
-        elif not gone[part].any():
+    with memory.apart(360 * PAGE) as a:
+        gone = np.zeros(360, bool)
+        for act, first in acts:
+            part = slice(first, first + width)
             page = a[first * PAGE : (first + width) * PAGE]
-            if act == "write":
+            if act == "unmap":
+                system.succeed(system.libc.munmap(page.ctypes.data, page.nbytes))
+                gone[part] = True
+            elif gone[part].any():
+                continue
+            elif act == "write":
                 page[::PAGE] = 1
             elif act == "read":
                 assert page[::PAGE].sum() >= 0
             else:
                 memory.discard(page)
-    check(mp.Region(start + ahead * PAGE + odd, 300 * PAGE))
-    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x10  # MAP_FIXED: nobody else gets the place.
-    system.libc.mmap(start, 360 * PAGE, 0, flags, -1, 0)
+        check(mp.Region(a.ctypes.data + ahead * PAGE + odd, 300 * PAGE))
 
 
 def test_a_long_sparse_mapping_by_several_threads(huge_page_size):
