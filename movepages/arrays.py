@@ -10,6 +10,7 @@ from . import execute
 from .buffers import describe
 from .control import Control, Progress, RetryPolicy
 from .errors import MovePagesError, MovePagesWarning
+from .glance import placed_already
 from .placement import Placement
 from .result import MoveResult
 from .syscall import MPOL_MF_MOVE
@@ -123,6 +124,8 @@ def move(
     """
     _refuse_unknown("on_conflict", on_conflict, ("majority", "raise"))
     _refuse_unknown("on_error", on_error, ("raise", "warn"))
+    if progress is None and (placed := placed_already(a, target, flags)) is not None:
+        return placed
     footprint = describe(a)
     nodes = as_target(target, footprint.pages, footprint.page_size)
     control = Control(footprint.pages, retry or RetryPolicy(), deadline, progress)

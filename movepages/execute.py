@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -22,8 +21,8 @@ from .looks import Looks
 from .migrate import confirm, migrate_slice
 from .placement import Placement
 from .result import MoveResult, result_of_runs
-from .runs import Runs, join_runs, make_runs
-from .syscall import MPOL_MF_MOVE, attach, move_pages, refuse_unusable_nodes, survey_rows
+from .runs import Runs, join_runs
+from .syscall import MPOL_MF_MOVE, attach, move_pages, refuse_unusable_nodes
 from .tally import Slice, Tally
 from .targets import NodeArray, Target
 
@@ -33,8 +32,6 @@ SLICE_PAGES = 1 << 16
 SURVEY_PAGES = 1 << 20
 # What was found is to be young when it is acted upon: of 4 KiB, 1 GiB at a time.
 MOVE_PAGES = 1 << 18
-# So few that each may be asked for before anything is prepared.
-GLANCE_PAGES = 64
 
 _FRAME = np.uintp(FRAME_BYTES)
 
@@ -81,9 +78,6 @@ def migrate(
     """
     tally = Tally(footprint)
     refuse_unusable_nodes(target.distinct, footprint.pid, tally.result)
-    if target.only is not None and (placed := _placed_already(footprint, target.only, flags)):
-        control.finish()
-        return placed
     move = _Move(footprint, target, flags, control, tally)
     failure: MovePagesError | None = None
     try:
@@ -104,31 +98,6 @@ def migrate(
         finally:
             failure = None
     return result
-
-
-def _placed_already(footprint: Footprint, node: int, flags: int) -> MoveResult | None:
-    """Return the outcome where a glance at a few pages shows all of them on their node."""
-    if not footprint.contiguous or footprint.pages > GLANCE_PAGES or flags != MPOL_MF_MOVE:
-        return None
-    start = time.perf_counter()
-    for addresses, pages in footprint.ranges():
-        failure, found = survey_rows(
-            addresses, pages, pid=footprint.pid, flags=flags, threads=1, fewest=None, pause=None
-        )
-        if failure is None and len(found.status) == 1 and found.status[0] == node:
-            runs = make_runs(found.address, found.pages, [footprint.nbytes], found.status)
-            return MoveResult(
-                pages=footprint.pages,
-                already_there=footprint.pages,
-                seconds=time.perf_counter() - start,
-                runs=join_runs((runs,), footprint.page_size),
-            )
-        try:
-            if failure is not None and not isinstance(failure, MovePagesError):
-                raise failure
-        finally:
-            del failure
-    return None
 
 
 class _Move:

@@ -1,0 +1,77 @@
+"""A small array in place is told by one question, as the long way round tells it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from movepages import arrays
+from movepages.glance import placed_already
+from support import memory
+
+PAGE = memory.PAGE
+NODE = mp.topology().allowed_nodes[0]
+
+
+@pytest.fixture
+def placed():
+    a = memory.anonymous(80 * PAGE, NODE)
+    assert (mp.mempolicy_nodes(memory.pages_of(a)) == NODE).all()
+    return a
+
+
+@pytest.mark.parametrize("pages", [1, 2, 17, 63, 64, 65, 80])
+@pytest.mark.parametrize("odd", [0, 5])
+def test_it_tells_what_the_long_way_tells(monkeypatch, placed, pages, odd):
+    a = placed[odd : pages * PAGE - odd]
+    short = mp.move(a, NODE)
+    monkeypatch.setattr(arrays, "placed_already", lambda *_args: None)
+    long = mp.move(a, NODE)
+    assert replace(short, seconds=0.0) == replace(long, seconds=0.0)
+    assert short.already_there == pages
+    assert np.array_equal(short.runs, long.runs)
+    assert not short.runs.flags.writeable
+    assert (short.status == NODE).all()
+
+
+def test_it_answers_for_few_pages_alone(placed):
+    assert placed_already(placed[: 60 * PAGE], NODE, mp.MPOL_MF_MOVE).ok
+    assert placed_already(placed, NODE, mp.MPOL_MF_MOVE) is None
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        lambda a: a[: 2 * PAGE : 2],
+        lambda a: a[:0],
+        lambda a: np.ma.MaskedArray(a[:PAGE]),
+        lambda a: memoryview(a[:PAGE]),
+        lambda _: None,
+    ],
+)
+def test_what_takes_more_to_tell(placed, what):
+    assert placed_already(what(placed), NODE, mp.MPOL_MF_MOVE) is None
+
+
+@pytest.mark.parametrize("node", [-1, 1023, 1024, 2**31, 2**80, True, np.int32(NODE), [NODE], None])
+def test_a_target_that_others_look_at(placed, node):
+    assert placed_already(placed[:PAGE], node, mp.MPOL_MF_MOVE) is None
+
+
+def test_an_absent_page_is_no_page_in_place(placed):
+    memory.discard(placed[PAGE : 2 * PAGE])
+    assert placed_already(placed[: 3 * PAGE], NODE, mp.MPOL_MF_MOVE) is None
+    result = mp.move(placed[: 3 * PAGE], NODE)
+    assert (result.already_there, result.failed) == (2, 1)
+
+
+def test_a_wrong_argument_is_refused_all_the_same(placed):
+    with pytest.raises(ValueError, match="on_conflict"):
+        mp.move(placed[:PAGE], NODE, on_conflict="shrug")
+
+
+def test_progress_is_told_of_the_end(placed):
+    seen = []
+    mp.move(placed[:PAGE], NODE, progress=lambda done, pages: seen.append((done, pages)))
+    assert seen[-1] == (1, 1)
