@@ -12,8 +12,11 @@
 namespace movepages {
 namespace {
 
-// Of 4 KiB, these are asked for in 1 to 9 ms; what is huge or absent takes a thousandth of that.
+// Of 4 KiB, these are asked for in 1 to 9 ms; what is huge or absent takes a thousandth of that,
+// and larger pieces once the pace tells so: in 33 ms at most should small pages follow.
 constexpr std::size_t kPiecePages = std::size_t{1} << 15;
+constexpr std::size_t kLargePiecePages = std::size_t{1} << 17;
+constexpr std::int64_t kQuickPieceNs = 100'000;
 // Pieces whose runs are kept apart until all of them are there.
 constexpr std::size_t kPiecesAtOnce = 256;
 constexpr std::int64_t kSliceNs = 25'000'000;
@@ -35,10 +38,15 @@ class Survey {
   Outcome run() {
     last_pause_ns_ = kernel_.now_ns();
     Surveyor own(request_.pid, request_.flags, request_.fewest, kernel_);
-    while (take_pieces()) {
+    // The first piece shows the pace.
+    for (std::size_t most = 1; take_pieces(most); most = kPiecesAtOnce) {
+      const std::int64_t before = kernel_.now_ns();
       next_ = 0;
       work_with_others(own);
       for (Piece& piece : pieces_) give(piece);
+      const auto pieces = static_cast<std::int64_t>(pieces_.size());
+      const bool quick = (kernel_.now_ns() - before) / pieces < kQuickPieceNs;
+      piece_pages_ = quick ? kLargePiecePages : kPiecePages;
     }
     outcome_.error = error_;
     // A query has no other reason for it than this process's own want of memory.
@@ -48,15 +56,15 @@ class Survey {
 
  private:
   // Cuts what is left of the ranges, at borders of frames. False when nothing is left.
-  bool take_pieces() {
+  bool take_pieces(std::size_t most) {
     pieces_.clear();
     const std::size_t frame = kernel_.frame_bytes / kernel_.page_bytes;
-    while (pieces_.size() < kPiecesAtOnce && range_ < request_.count) {
+    while (pieces_.size() < most && range_ < request_.count) {
       const PageRange& range = request_.ranges[range_];
       const std::uintptr_t start = range.start + offset_ * kernel_.page_bytes;
       const std::size_t ahead = start / kernel_.page_bytes % frame;
       const std::size_t pages =
-          std::min(range.pages - offset_, std::max(kPiecePages, frame) - ahead);
+          std::min(range.pages - offset_, std::max(piece_pages_, frame) - ahead);
       pieces_.push_back({{start, pages}, {}});
       offset_ += pages;
       if (offset_ < range.pages) continue;
@@ -153,6 +161,7 @@ class Survey {
   std::vector<SurveyRun>* const runs_;
   Outcome outcome_;
   std::int64_t last_pause_ns_ = 0;
+  std::size_t piece_pages_ = kPiecePages;
   std::size_t range_ = 0;
   std::size_t offset_ = 0;  // pages of that range which are in pieces already
   std::vector<Piece> pieces_;

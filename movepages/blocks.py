@@ -65,6 +65,9 @@ def _cut_one(footprint: Footprint, most: int) -> Iterator[Rows]:
     for addresses, pages in footprint.ranges():
         first, total = int(addresses[0]), int(pages[0])
         ahead = first % FRAME_BYTES // size
+        if total <= most + ahead:
+            yield addresses, pages
+            return
         done = 0
         while done < total:
             some = min(total - done, most - (ahead if done == 0 else 0))
@@ -107,17 +110,21 @@ def each_page(runs: Found, page_size: int, most: int) -> Iterator[Pages]:
     """Spread runs out, at most `most` pages at a time and no huge page in two."""
     ends = np.cumsum(runs.pages)
     total = int(ends[-1]) if len(ends) else 0
+    # Of page i of all: the address, less i pages, is the same throughout a run.
+    origin = runs.address - (ends - runs.pages).astype(np.uintp) * np.uintp(page_size)
     start = 0
     while start < total:
         stop = min(start + most, total)
-        index = np.arange(start, stop)
-        run = np.searchsorted(ends, index, "right")
-        within = (index - (ends - runs.pages)[run]).astype(np.uintp)
-        address = runs.address[run] + within * np.uintp(page_size)
+        first, last = np.searchsorted(ends, (start, stop - 1), "right").tolist()
+        edges = np.concatenate(([start], ends[first:last], [stop]))
+        of_run, counts = slice(first, last + 1), np.diff(edges)
+        address = np.arange(start, stop, dtype=np.uintp) * np.uintp(page_size)
+        address += np.repeat(origin[of_run], counts)
+        status = np.repeat(runs.status[of_run], counts)
         if stop < total:
             frame = address[-1] // np.uintp(FRAME_BYTES) * np.uintp(FRAME_BYTES)
             whole = int(np.searchsorted(address, frame))
             stop = start + (whole or len(address))
-            address, run = address[: stop - start], run[: stop - start]
-        yield Pages(address, runs.status[run])
+            address, status = address[: stop - start], status[: stop - start]
+        yield Pages(address, status)
         start = stop

@@ -158,8 +158,7 @@ class _Move:
     def _migrate(self, pages: Pages) -> MovePagesError | None:
         count = len(pages.address)
         wanted = self.target.part(self._index, self._index + count)
-        held = self.footprint.held(pages.address, np.ones(count, np.int64))
-        part = self.tally.begin(pages.address, held)
+        part = self.tally.begin(pages.address)
         several = self.target.only is None
         failure: MovePagesError | None = None
         try:

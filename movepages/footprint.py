@@ -178,6 +178,8 @@ class Footprint:
         """Count the bytes of the footprint in rows of pages."""
         if not self.block:
             return np.zeros(len(pages), np.int64)
+        if self.contiguous and len(pages) == 1 and pages[0] == self.pages:
+            return np.array([self.block])
         offset = (addresses - np.uintp(self.address - self._lead)).astype(np.int64) - self._lead
         if self.contiguous:
             end = np.minimum(offset + pages * self.page_size, self.block)

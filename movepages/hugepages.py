@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,9 @@ from ._core import FRAME_BYTES
 from .footprint import Chunk
 from .smaps import KnownFrames
 from .targets import NodeArray
+
+Indices: TypeAlias = "npt.NDArray[np.int64]"
+_T = TypeVar("_T", bound=np.generic)
 
 
 def whole_frames(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
@@ -58,16 +62,18 @@ class HugePages:
         found = _core.scan_huge(int(addresses[0]), last, self._pid)
         if found is None:
             return None
+        if not len(found[0]):
+            return np.zeros(len(addresses), bool)
         edges = np.stack(found, axis=1).ravel()
         inside: npt.NDArray[np.bool_] = np.searchsorted(edges, addresses, side="right") % 2 == 1
         return inside
 
-    def at_first(self, addresses: npt.NDArray[np.uintp], *, several: bool) -> npt.NDArray[np.bool_]:
+    def at_first(
+        self, addresses: npt.NDArray[np.uintp], *, several: bool
+    ) -> npt.NDArray[np.bool_] | None:
         """Tell it before anything has moved; where it is dear, only for `several` targets."""
         inside = self.now(addresses)
-        if inside is None and several:
-            return self._certain.hold(addresses)
-        return np.zeros(len(addresses), bool) if inside is None else inside
+        return self._certain.hold(addresses) if inside is None and several else inside
 
 
 @dataclass(frozen=True)
@@ -76,23 +82,48 @@ class Folios:
 
     Attributes
     ----------
-    starts, counts : ndarray of int64
-        Index of the first page of each, and how many of the slice's pages it has.
+    pages : int
+        How many pages the slice has.
+    starts, counts : ndarray of int64, or None
+        Index of the first page of each, and how many of the slice's pages it has; None where each
+        page is by itself, as in a slice without huge pages.
     """
 
-    starts: npt.NDArray[np.int64]
-    counts: npt.NDArray[np.int64]
+    pages: int
+    starts: Indices | None = None
+    counts: Indices | None = None
 
     @classmethod
     def find(cls, addresses: npt.NDArray[np.uintp], wanted: NodeArray, pages: HugePages) -> Folios:
         """Take pages in address order together as the page tables have them."""
         huge = pages.at_first(addresses, several=bool((wanted != wanted[0]).any()))
-        if not huge.any():
-            return cls(np.arange(len(addresses)), np.ones(len(addresses), np.int64))
+        if huge is None or not huge.any():
+            return cls(len(addresses))
         frames = addresses // np.uintp(FRAME_BYTES)
         new = ~huge[1:] | ~huge[:-1] | (frames[1:] != frames[:-1])
         starts = np.concatenate(([0], np.flatnonzero(new) + 1))
-        return cls(starts, np.diff(starts, append=len(addresses)))
+        return cls(len(addresses), starts, np.diff(starts, append=len(addresses)))
+
+    def first(self, each: npt.NDArray[_T]) -> npt.NDArray[_T]:
+        """Return what is said of the first page of each folio."""
+        return each if self.starts is None else each[self.starts]
+
+    def least(self, each: npt.NDArray[_T]) -> npt.NDArray[_T]:
+        """Return the least that is said of the pages of each folio."""
+        if self.starts is None:
+            return each
+        least: npt.NDArray[_T] = np.minimum.reduceat(each, self.starts)
+        return least
+
+    def spread(self, each: npt.NDArray[_T]) -> npt.NDArray[_T]:
+        """Say of each page what is said of its folio."""
+        return each if self.counts is None else np.repeat(each, self.counts)
+
+    def differ(self, each: npt.NDArray[_T]) -> Indices:
+        """Return the folios of which not all pages are said the same."""
+        if self.starts is None:
+            return np.empty(0, np.int64)
+        return np.flatnonzero(self.least(each) != np.maximum.reduceat(each, self.starts))
 
     def settle(self, wanted: NodeArray) -> tuple[NodeArray, int]:
         """Give each folio one target: what most of its pages want, of several the lowest node.
@@ -104,16 +135,15 @@ class Folios:
         overruled : int
             Pages that wanted another.
         """
-        settled = wanted[self.starts]
-        if len(self.starts) == len(wanted):
+        settled = self.first(wanted)
+        if self.starts is None or not len(self.differ(wanted)):
             return settled, 0
-        differs = np.add.reduceat(wanted != np.repeat(settled, self.counts), self.starts) > 0
-        if differs.any():
-            settled = np.where(differs, self._majority(wanted), settled)
-        ours = np.repeat(settled, self.counts)
+        settled = self._majority(wanted, self.starts)
+        ours = self.spread(settled)
         return settled, int(np.count_nonzero((ours != wanted) & (wanted >= 0)))
 
-    def _majority(self, wanted: NodeArray) -> NodeArray:
+    @staticmethod
+    def _majority(wanted: NodeArray, starts: Indices) -> NodeArray:
         nodes = np.flatnonzero(np.bincount(wanted[wanted >= 0])).astype(np.int32)
-        votes = np.stack([np.add.reduceat(wanted == node, self.starts) for node in nodes])
+        votes = np.stack([np.add.reduceat(wanted == node, starts) for node in nodes])
         return np.where(votes.any(axis=0), nodes[votes.argmax(axis=0)], np.int32(-1))

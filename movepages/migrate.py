@@ -7,12 +7,10 @@ import numpy.typing as npt
 
 from .control import Control
 from .errors import MovePagesError, PageStatus
-from .hugepages import Folios, HugePages
+from .hugepages import Folios, HugePages, Indices
 from .syscall import move_in_slices, move_pages
 from .tally import Slice
 from .targets import NOWHERE, NodeArray
-
-Indices = npt.NDArray[np.int64]
 
 
 def migrate_slice(
@@ -37,6 +35,8 @@ def confirm(part: Slice, pages: Indices, pid: int, flags: int) -> MovePagesError
         Why nobody answered, not raised. What is not known any more, `part` does not tell.
     """
     placed = pages[(part.status[pages] >= 0) & (part.target[pages] != NOWHERE)]
+    if not len(placed):
+        return None
     now, lost = _where_now(part, placed, pid, flags)
     elsewhere = now != part.target[placed]
     gone = placed[elsewhere]
@@ -74,8 +74,8 @@ class _Migration:
         self.part, self.huge, self.pid, self.flags, self.control = part, huge, pid, flags, control
         self.folios = Folios.find(part.addresses, wanted, huge)
         self.target, part.overruled = self.folios.settle(wanted)
-        part.target = np.repeat(self.target, self.folios.counts)
-        self.pages = part.addresses[self.folios.starts]
+        part.target = self.folios.spread(self.target)
+        self.pages = self.folios.first(part.addresses)
         self.lost: MovePagesError | None = None
 
     def run(self, before: NodeArray) -> None:
@@ -89,40 +89,33 @@ class _Migration:
         while len(todo):
             self.part.rounds += 1
             self._attempt(todo)
-            todo = todo[np.isin(self._said()[todo], self._worth_a_turn)]
+            # A folio is as bad as the worst of its pages.
+            said = self.folios.least(self.part.status)[todo]
+            todo = todo[self._worth_a_turn(said)]
             if len(todo) and not self.control.waits_for_turn(self.part.rounds):
                 break
 
     def _of_folios(self, before: NodeArray) -> NodeArray:
         """Return what was said of each folio; those that have become one since are asked anew."""
-        said = before[self.folios.starts]
-        if len(said) == len(before):
-            return said
-        highest = np.maximum.reduceat(before, self.folios.starts)
-        differs = np.flatnonzero(highest != np.minimum.reduceat(before, self.folios.starts))
+        said = self.folios.first(before)
+        differs = self.folios.differ(before)
         if len(differs):
             said[differs] = move_pages(self.pages[differs], pid=self.pid, flags=self.flags)
         return said
 
-    @property
-    def _worth_a_turn(self) -> list[int]:
-        return [int(status) for status in self.control.retry.reasons]
-
-    def _said(self) -> NodeArray:
-        """Return the status of each folio; the worst of its pages where they differ."""
-        worst: NodeArray = np.minimum.reduceat(self.part.status, self.folios.starts)
-        return worst
+    def _worth_a_turn(self, said: NodeArray) -> npt.NDArray[np.bool_]:
+        worth = said < 0
+        if worth.any():
+            worth &= np.isin(said, [int(status) for status in self.control.retry.reasons])
+        return worth
 
     def _attempt(self, todo: Indices) -> None:
         # The kernel moves up to 512 pages with one TLB flush, until the target changes.
         todo = todo[np.argsort(self.target[todo], kind="stable")]
         outcome = np.full(len(todo), PageStatus.NOT_ATTEMPTED, np.int32)
-        turn = np.full(len(self.pages), -1)
-        turn[todo] = np.arange(len(todo))
-        turn = np.repeat(turn, self.folios.counts)
-        pieces = np.flatnonzero(turn >= 0)
+        pieces, turn = self._pieces(todo)
         whole = False
-        self.part.expect(pieces, turn[pieces], outcome)
+        self.part.expect(pieces, turn, outcome)
         try:
             move_in_slices(
                 self.pages[todo], self.target[todo], outcome,
@@ -131,8 +124,18 @@ class _Migration:
             whole = True
         finally:
             self._settle()
-            self._look_again(todo, go_on=whole)
+            self._look_again(todo, pieces, go_on=whole)
         self._raise_if_lost()
+
+    def _pieces(self, todo: Indices) -> tuple[Indices, Indices]:
+        """Return the pages of some folios, and the index in `todo` of the folio of each."""
+        if self.folios.counts is None:
+            return todo, np.arange(len(todo))
+        turn = np.full(len(self.pages), -1)
+        turn[todo] = np.arange(len(todo))
+        turn = self.folios.spread(turn)
+        pieces = np.flatnonzero(turn >= 0)
+        return pieces, turn[pieces]
 
     def _raise_if_lost(self) -> None:
         """Raise what kept a question from being answered, unless something else is raised."""
@@ -148,14 +151,16 @@ class _Migration:
         self.part.tell(self.part.status, self.part.there)
 
     def _tell(self, status: NodeArray, there: npt.NDArray[np.bool_]) -> None:
-        self.part.tell(np.repeat(status, self.folios.counts), np.repeat(there, self.folios.counts))
+        self.part.tell(self.folios.spread(status), self.folios.spread(there))
 
-    def _look_again(self, todo: Indices, *, go_on: bool) -> None:
+    def _look_again(self, todo: Indices, pieces: Indices, *, go_on: bool) -> None:
         """Hold against the kernel what a huge page can have made untrue."""
         wanted = self.target[self.target != NOWHERE]
         if wanted.min() != wanted.max():
-            every = np.arange(len(self.part.addresses))
-            self.lost = confirm(self.part, every, self.pid, self.flags)
+            # At all pages of a call that ended by itself the driver has looked again.
+            others = np.ones(len(self.part.addresses), bool)
+            others[pieces] = not go_on
+            self.lost = confirm(self.part, np.flatnonzero(others), self.pid, self.flags)
         if self.lost is not None:
             return
         split = self._split(todo)
@@ -164,11 +169,13 @@ class _Migration:
 
     def _split(self, todo: Indices) -> Indices:
         """Return the pages of huge pages that were to move and may be huge no more."""
+        if self.folios.counts is None:
+            return np.empty(0, np.int64)
         several = np.zeros(len(self.pages), bool)
         several[todo] = self.folios.counts[todo] > 1
         if not several.any():
             return np.empty(0, np.int64)
-        pieces = np.repeat(several, self.folios.counts)
+        pieces = self.folios.spread(several)
         still = self.huge.now(self.part.addresses)
         return np.flatnonzero(pieces if still is None else pieces & ~still)
 

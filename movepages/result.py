@@ -135,6 +135,8 @@ class MoveResult:
 
 def count_failures(status: Statuses) -> dict[PageStatus, int]:
     """Count the errnos in an array of statuses; nodes and not-attempted pages are left out."""
+    if status.min(initial=0) >= 0:
+        return {}
     bad = status[(status < 0) & (status != PageStatus.NOT_ATTEMPTED)]
     # -errno is a small number: counting is many times faster than sorting, as np.unique does.
     counts = np.bincount(-bad)

@@ -8,6 +8,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from .footprint import Footprint
+
 Runs: TypeAlias = "npt.NDArray[np.void]"
 Statuses: TypeAlias = "npt.NDArray[np.int32]"
 
@@ -16,24 +18,17 @@ RUN_DTYPE = np.dtype(
 )
 
 
-def find_runs(
-    addresses: npt.NDArray[np.uintp],
-    nbytes: npt.NDArray[np.int64],
-    status: Statuses,
-    page_size: int,
-) -> Runs:
-    """Return the runs of neighbours with one status among pages in address order.
+def find_runs(addresses: npt.NDArray[np.uintp], status: Statuses, footprint: Footprint) -> Runs:
+    """Return the runs of neighbours with one status among pages of a footprint in address order.
 
-    The arrays, of page addresses, bytes and statuses, are equally long and not empty.
+    The arrays, of page addresses and statuses, are equally long and not empty.
     """
-    breaks = (status[1:] != status[:-1]) | (np.diff(addresses) != np.uintp(page_size))
+    page = np.uintp(footprint.page_size)
+    breaks = (status[1:] != status[:-1]) | (addresses[1:] - addresses[:-1] != page)
     starts = np.concatenate(([0], np.flatnonzero(breaks) + 1))
-    runs = np.empty(len(starts), RUN_DTYPE)
-    runs["address"] = addresses[starts]
-    runs["pages"] = np.diff(starts, append=len(addresses))
-    runs["nbytes"] = np.add.reduceat(nbytes, starts)
-    runs["status"] = status[starts]
-    return runs
+    pages = np.diff(starts, append=len(addresses))
+    first = addresses[starts]
+    return make_runs(first, pages, footprint.held(first, pages), status[starts])
 
 
 def make_runs(
@@ -54,19 +49,17 @@ def make_runs(
 def join_runs(parts: Iterable[Runs], page_size: int) -> Runs:
     """Return the runs of consecutive parts as one read-only array, joined across the seams."""
     parts = [part for part in parts if len(part)]
-    if len(parts) == 1 and len(parts[0]) == 1:
-        only = parts[0].view()
-        only.flags.writeable = False
-        return only
-    runs = np.concatenate([np.empty(0, RUN_DTYPE), *parts])
-    ends = runs["address"] + (runs["pages"] * page_size).astype(np.uintp)
-    joins = (ends[:-1] == runs["address"][1:]) & (runs["status"][:-1] == runs["status"][1:])
-    starts = np.flatnonzero(np.concatenate(([True], ~joins))[: len(runs)])
-    joined = runs[starts]
-    for field in ("pages", "nbytes"):
-        joined[field] = np.add.reduceat(runs[field], starts) if len(starts) else 0
-    joined.flags.writeable = False
-    return joined
+    runs = parts[0].view() if len(parts) == 1 else np.concatenate([np.empty(0, RUN_DTYPE), *parts])
+    if len(runs) > 1:
+        address, status = np.ascontiguousarray(runs["address"]), runs["status"]
+        reach = np.uintp(page_size) * runs["pages"].astype(np.uintp)
+        joins = (address[:-1] + reach[:-1] == address[1:]) & (status[:-1] == status[1:])
+        if joins.any():
+            starts = np.flatnonzero(np.append(True, ~joins))
+            pages, nbytes = (np.add.reduceat(runs[field], starts) for field in ("pages", "nbytes"))
+            runs = make_runs(address[starts], pages, nbytes, status[starts])
+    runs.flags.writeable = False
+    return runs
 
 
 def per_page_status(runs: Runs) -> Statuses:

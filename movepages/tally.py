@@ -22,9 +22,7 @@ _Outcome: TypeAlias = "tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Statu
 class Slice:
     """The pages under way: what is known of them by now; `status` may be written in place."""
 
-    def __init__(
-        self, addresses: npt.NDArray[np.uintp], nbytes: npt.NDArray[np.int64], page_size: int
-    ) -> None:
+    def __init__(self, addresses: npt.NDArray[np.uintp], footprint: Footprint) -> None:
         self.addresses = addresses
         self.overruled = self.rounds = 0
         self.target = np.full(len(addresses), NOWHERE, np.int32)
@@ -32,8 +30,7 @@ class Slice:
             np.full(len(addresses), PageStatus.NOT_ATTEMPTED, np.int32),
             np.zeros(len(addresses), bool),
         )
-        self._nbytes = nbytes
-        self._page_size = page_size
+        self._footprint = footprint
 
     def tell(self, status: Statuses, there: npt.NDArray[np.bool_]) -> None:
         """Replace both arrays in one store, so that no signal comes between them."""
@@ -66,15 +63,16 @@ class Slice:
 
     def sum(self) -> Sum:
         """Return what is known of these pages by now."""
-        others = self.status[~self.there]
+        status, there = self.status, self.there
+        others = status[~there] if there.any() else status
         return Sum(
-            pages=len(self.status),
+            pages=len(status),
             moved=int(np.count_nonzero(others >= 0)),
-            already_there=len(self.status) - len(others),
+            already_there=len(status) - len(others),
             failures=count_failures(others),
             overruled=self.overruled,
             rounds=self.rounds,
-            runs=find_runs(self.addresses, self._nbytes, self.status, self._page_size),
+            runs=find_runs(self.addresses, status, self._footprint),
         )
 
 
@@ -106,9 +104,9 @@ class Tally:
         self._start = time.perf_counter()
         self._parts: list[Slice | Sum] = []
 
-    def begin(self, addresses: npt.NDArray[np.uintp], nbytes: npt.NDArray[np.int64]) -> Slice:
+    def begin(self, addresses: npt.NDArray[np.uintp]) -> Slice:
         """Return the next slice, not attempted so far."""
-        part = Slice(addresses, nbytes, self._footprint.page_size)
+        part = Slice(addresses, self._footprint)
         self._parts.append(part)
         return part
 

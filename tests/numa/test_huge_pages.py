@@ -27,6 +27,7 @@ def huge(here_and_there, huge_page_size):
     def make(count):
         a = memory.anonymous(count * huge_page_size, node=here_and_there[0], huge=True)
         assert witness.huge_bytes(a) == a.nbytes
+        memory.keep_as_it_is(a)
         return a
 
     return make

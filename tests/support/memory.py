@@ -119,3 +119,8 @@ def discard(array: np.ndarray) -> None:
     """Give the pages of an array back, so that it is as if they were never touched."""
     advice = mmap.MADV_DONTNEED
     system.succeed(system.libc.madvise(array.ctypes.data, array.nbytes, advice))
+
+
+def keep_as_it_is(array: np.ndarray) -> None:
+    """Keep khugepaged from making huge pages of what is small or absent; those there are stay."""
+    system.succeed(system.libc.madvise(array.ctypes.data, array.nbytes, mmap.MADV_NOHUGEPAGE))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import movepages as mp
 from movepages.errors import make_error
+from movepages.footprint import Footprint
 from movepages.result import result_of_status
 from movepages.runs import find_runs, join_runs, per_page_status, totals
 from movepages.units import format_bytes
@@ -110,11 +111,12 @@ def test_runs_hold_every_page_whatever_the_chunks(pages, chunk):
     status = np.array([s for s, _ in pages], np.int32)
     steps = np.array([1 if near else 3 for _, near in pages], np.uint64)
     addresses = (np.cumsum(steps) * np.uint64(size)).astype(np.uintp)
-    nbytes = np.arange(1, len(pages) + 1)
+    first, last = (int(edge) for edge in (*addresses[:1], *addresses[-1:])) if pages else (0, 0)
+    footprint = Footprint(first + 100, last + 3000 - first - 100, page_size=size)
+    nbytes = np.minimum(addresses + np.uintp(size), np.uintp(last + 3000)).astype(np.int64)
+    nbytes -= np.maximum(addresses, np.uintp(first + 100)).astype(np.int64)
     parts = [np.s_[i : i + chunk] for i in range(0, len(pages), chunk)]
-    runs = join_runs(
-        [find_runs(addresses[part], nbytes[part], status[part], size) for part in parts], size
-    )
+    runs = join_runs([find_runs(addresses[part], status[part], footprint) for part in parts], size)
     assert np.array_equal(per_page_status(runs), status)
     assert totals(runs, "nbytes") == {
         s: int(nbytes[status == s].sum()) for s in sorted(set(status.tolist()))
