@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "binding.hpp"
+#include "memory_blocks.hpp"
 #include "pagemap.hpp"
 #include "presence.hpp"
 #include "query.hpp"
@@ -52,12 +53,15 @@ constexpr Expected kCounts = {"pages", 'i',   sizeof(std::int64_t),
 // kinds of runs in order.
 py::tuple survey_ranges(const py::object& starts, const py::object& counts, const py::object& pid,
                         const py::object& flags, const py::object& threads,
-                        const py::object& fewest, const py::object& pause) {
+                        const py::object& fewest, const py::object& by_number, bool ask_small,
+                        const py::object& pause) {
   SurveyRequest request;
   request.pid = to_int(pid, "pid", -1);
   if (request.pid == ::getpid()) request.pid = 0;
   request.flags = to_int(flags, "flags", -1);
   request.threads = static_cast<unsigned>(std::max(1, to_int(threads, "threads", 1)));
+  request.ask_small = ask_small;
+  request.by_number = static_cast<std::size_t>(std::max(0, to_int(by_number, "by_number", 0)));
   const py::array start = checked(starts, kPages);
   const py::array count = checked(counts, kCounts);
   require_length(count, kCounts, start.size());
@@ -132,6 +136,21 @@ py::object presence_in(const py::object& starts, const py::object& ends, const p
   return py::make_tuple(first, last, kinds);
 }
 
+// Whether this process is told the numbers of page frames.
+bool shows_frame_numbers() {
+  const int here = 0;
+  std::uint64_t entry = 0;
+  const auto page = reinterpret_cast<std::uintptr_t>(&here);
+  return Pagemap(0).read(page, 1, &entry) == 1 && (entry & kPageFrameNumber) != 0;
+}
+
+// Bytes in a block of memory, and the node of each block, negative where that is not known.
+py::tuple memory_blocks(const std::string& folder) {
+  const MemoryBlocks blocks(folder.c_str());
+  const auto count = static_cast<py::ssize_t>(blocks.nodes().size());
+  return py::make_tuple(blocks.bytes(), py::array_t<std::int32_t>(count, blocks.nodes().data()));
+}
+
 // So few that asking for them costs less than finding out whether that pays.
 constexpr std::size_t kGlancePages = std::min(std::size_t{64}, Query::kPortion);
 
@@ -172,8 +191,12 @@ void bind_looks(py::module_& module) {
   module.def("scan_huge", &huge_ranges, "start"_a, "end"_a, "pid"_a,
              "Starts and ends of what huge pages map in a range; None where it cannot be told.");
   module.def("survey", &survey_ranges, "starts"_a, "pages"_a, "pid"_a, "flags"_a, "threads"_a,
-             "fewest"_a, "pause"_a,
+             "fewest"_a, "by_number"_a, "ask_small"_a, "pause"_a,
              "Failure as of move_pages, and starts, pages, statuses and kinds of runs.");
+  module.def("shows_frame_numbers", &shows_frame_numbers,
+             "Whether this process is told the numbers of page frames.");
+  module.def("memory_blocks", &memory_blocks, "folder"_a,
+             "Bytes in a block of memory, and the node of each, negative where it is not known.");
   module.def("presence", &presence_in, "starts"_a, "ends"_a, "pid"_a,
              "Starts, ends and kinds of stretches of ranges; None where it cannot be told.");
   module.def(

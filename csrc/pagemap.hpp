@@ -19,8 +19,11 @@ std::size_t frame_bytes() noexcept;
 // An entry of the file. Documentation/admin-guide/mm/pagemap.rst
 constexpr std::uint64_t kPagePresent = std::uint64_t{1} << 63;
 constexpr std::uint64_t kPageSwapped = std::uint64_t{1} << 62;
+constexpr std::uint64_t kPageOfFile = std::uint64_t{1} << 61;
 constexpr std::uint64_t kPageGuard = std::uint64_t{1} << 58;
 constexpr std::uint64_t kPageExclusive = std::uint64_t{1} << 56;
+// 0 to whoever opened the file without CAP_SYS_ADMIN.
+constexpr std::uint64_t kPageFrameNumber = (std::uint64_t{1} << 55) - 1;
 
 // The file of a process, opened when it is first wanted.
 class Pagemap {

@@ -16,13 +16,18 @@ Presence of_categories(std::uint64_t categories) noexcept {
 }
 
 Presence of_entry(std::uint64_t entry) noexcept {
-  if (entry & kPageGuard) return Presence::kGuard;
-  if (entry & kPageSwapped) return Presence::kSwapped;
-  if (!(entry & kPagePresent)) return Presence::kNothing;
+  const Presence what = presence_of(entry);
+  if (what != Presence::kPage) return what;
   return entry & kPageExclusive ? Presence::kOwnPage : Presence::kPageOrZero;
 }
 
 }  // namespace
+
+Presence presence_of(std::uint64_t entry) noexcept {
+  if (entry & kPageGuard) return Presence::kGuard;
+  if (entry & kPageSwapped) return Presence::kSwapped;
+  return entry & kPagePresent ? Presence::kPage : Presence::kNothing;
+}
 
 bool PresenceWalk::next(PresenceRun* run) noexcept {
   if (at_ >= end_) return false;

@@ -22,6 +22,9 @@ enum class Presence : std::uint8_t {
 constexpr const char* kPresenceNames[] = {"nothing", "page",  "huge page", "zero page",
                                           "swapped", "guard", "own page",  "page or zero"};
 
+// Of an entry of pagemap, which does not tell huge pages and the page of zeros from others.
+Presence presence_of(std::uint64_t entry) noexcept;
+
 struct PresenceRun {
   std::uintptr_t start;
   std::uintptr_t end;

@@ -37,7 +37,7 @@ class Survey {
 
   Outcome run() {
     last_pause_ns_ = kernel_.now_ns();
-    Surveyor own(request_.pid, request_.flags, request_.fewest, kernel_);
+    Surveyor own = surveyor();
     // The first piece shows the pace.
     for (std::size_t most = 1; take_pieces(most); most = kPiecesAtOnce) {
       const std::int64_t before = kernel_.now_ns();
@@ -55,6 +55,8 @@ class Survey {
   }
 
  private:
+  Surveyor surveyor() { return Surveyor(request_, kernel_, &blocks_); }
+
   // Cuts what is left of the ranges, at borders of frames. False when nothing is left.
   bool take_pieces(std::size_t most) {
     pieces_.clear();
@@ -115,7 +117,7 @@ class Survey {
 
   void work() noexcept {
     try {
-      Surveyor mine(request_.pid, request_.flags, request_.fewest, kernel_);
+      Surveyor mine = surveyor();
       while (work_on_one(mine)) {
       }
     } catch (const std::bad_alloc&) {
@@ -161,6 +163,7 @@ class Survey {
   std::vector<SurveyRun>* const runs_;
   Outcome outcome_;
   std::int64_t last_pause_ns_ = 0;
+  BlocksOnDemand blocks_;
   std::size_t piece_pages_ = kPiecePages;
   std::size_t range_ = 0;
   std::size_t offset_ = 0;  // pages of that range which are in pieces already

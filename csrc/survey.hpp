@@ -34,6 +34,11 @@ struct SurveyRequest {
   std::size_t count = 0;
   unsigned threads = 1;    // at most
   std::size_t fewest = 0;  // pages in a row that are worth a look at the page tables
+  // Small pages in a row whose nodes are worth taking from the numbers of their frames, where these
+  // may be read; 0: never.
+  std::size_t by_number = 0;
+  // Without it, small pages that the page tables show are left out: kNotAttempted, and a kPage.
+  bool ask_small = true;
 };
 
 // Runs in the order of the ranges, which together they cover.

@@ -26,6 +26,8 @@ def scan_huge(
     start: int, end: int, pid: int
 ) -> tuple[npt.NDArray[np.uintp], npt.NDArray[np.uintp]] | None: ...
 def glance(array: object, node: int) -> tuple[int, int] | None: ...
+def memory_blocks(folder: str) -> tuple[int, npt.NDArray[np.int32]]: ...
+def shows_frame_numbers() -> bool: ...
 def presence(
     starts: npt.NDArray[np.uintp], ends: npt.NDArray[np.uintp], pid: int
 ) -> tuple[npt.NDArray[np.uintp], npt.NDArray[np.uintp], npt.NDArray[np.uint8]] | None: ...
@@ -36,6 +38,8 @@ def survey(
     flags: int,
     threads: int,
     fewest: int | None,
+    by_number: int,
+    ask_small: bool,
     pause: Callable[[], object] | None,
 ) -> tuple[
     tuple[int, int] | BaseException | None,

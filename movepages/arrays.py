@@ -19,7 +19,7 @@ from .targets import MoveTarget, as_target
 _MOST_THREADS = 1024
 
 
-def where(a: object, *, threads: int | None = None) -> Placement:
+def where(a: object, *, threads: int | None = None, shortcuts: bool = True) -> Placement:
     """Tell on which NUMA node every page of `a` is. Nothing is touched, moved or copied.
 
     Parameters
@@ -30,6 +30,11 @@ def where(a: object, *, threads: int | None = None) -> Placement:
     threads : int, optional
         How many ask at once, at most; by default as many as there are CPUs to use. A short survey
         starts none besides the caller.
+    shortcuts : bool, default True
+        Of many small pages, from Linux 6.7 on, find the nodes without a question for each: with
+        CAP_SYS_ADMIN by the numbers of their frames, and otherwise, where a few pages all over `a`
+        are on one node, by what /proc/PID/numa_maps says of the whole mapping. One page in 512 is
+        asked for, and if it is elsewhere, all are. False has the kernel asked for each page.
 
     Returns
     -------
@@ -54,7 +59,7 @@ def where(a: object, *, threads: int | None = None) -> Placement:
     >>> sum(p.bytes_per_node.values()) + p.absent_bytes
     8000000
     """
-    return execute.survey(describe(a), _as_threads(threads))
+    return execute.survey(describe(a), _as_threads(threads), shortcuts=bool(shortcuts))
 
 
 def move(

@@ -36,9 +36,9 @@ MOVE_PAGES = 1 << 18
 _FRAME = np.uintp(FRAME_BYTES)
 
 
-def survey(footprint: Footprint, threads: int | None) -> Placement:
+def survey(footprint: Footprint, threads: int | None, *, shortcuts: bool) -> Placement:
     """Ask where every page of `footprint` is."""
-    looks = Looks(footprint, MPOL_MF_MOVE, threads)
+    looks = Looks(footprint, MPOL_MF_MOVE, threads, shortcuts=shortcuts)
     parts: list[Runs] = []
     told: list[Absences] = []
     try:

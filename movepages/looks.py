@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from . import _core
+from . import _core, one_node
 from .absence import Absences, Reasons, absences, join_absences, merge_absences, reasons_of
 from .errors import PageStatus
 from .footprint import Footprint
@@ -23,6 +23,9 @@ Counts: TypeAlias = "npt.NDArray[np.int64]"
 
 # A look at the page tables and the mappings of fewer pages costs more than asking for each.
 FEWEST_PAGES = 32
+# Of so many small pages in a row the numbers of their frames are read in less time than the kernel
+# is asked in, and of so many pages in all it is worth knowing whose numbers these are.
+BY_NUMBER, MANY_PAGES = 64, 1 << 16
 
 _PAGE = _core.PRESENCE["page"]
 
@@ -46,6 +49,8 @@ class Looks:
         At most; by default one for each CPU this process may use.
     pause : callable, optional
         Called after every 25 ms of work; may raise to end it.
+    shortcuts : bool, default True
+        Whether the nodes of many small pages may be found without a question for each.
 
     Attributes
     ----------
@@ -59,14 +64,22 @@ class Looks:
         flags: int,
         threads: int | None = None,
         pause: Callable[[], object] | None = None,
+        *,
+        shortcuts: bool = True,
     ) -> None:
         self._footprint, self._flags, self._pause = footprint, flags, pause
         self.partial: Found | None = None
+        self._shortcuts = shortcuts and footprint.pages >= MANY_PAGES
+        self._by_number = BY_NUMBER if self._shortcuts and _core.shows_frame_numbers() else 0
         self._threads = threads or len(os.sched_getaffinity(0))
 
     def at(self, addresses: Addresses, pages: Counts) -> Look:
         """Look at rows of pages in address order."""
-        found = self._ask(addresses, pages, fewest=FEWEST_PAGES)
+        # A move changes what the mappings say as a whole; it looks at pages one by one.
+        if self._shortcuts and not self._by_number and self._pause is None:
+            found = one_node.look(self._ask, addresses, pages, self._footprint, FEWEST_PAGES)
+        else:
+            found = self._ask(addresses, pages, fewest=FEWEST_PAGES)
         if not (found.status < 0).any():
             return Look(found, join_absences(()))
         unasked = (found.status == PageStatus.NOT_ATTEMPTED) & (found.kind != _PAGE)
@@ -82,7 +95,9 @@ class Looks:
         told.append(absences(asked.address, asked.pages, asked.status, size, self._footprint.pid))
         return Look(join_found((asked, holes)), merge_absences(told, size))
 
-    def _ask(self, addresses: Addresses, pages: Counts, *, fewest: int | None) -> Found:
+    def _ask(
+        self, addresses: Addresses, pages: Counts, *, fewest: int | None, ask_small: bool = True
+    ) -> Found:
         failure, found = survey_rows(
             addresses,
             pages,
@@ -91,6 +106,8 @@ class Looks:
             threads=self._threads,
             fewest=fewest,
             pause=self._pause,
+            by_number=self._by_number,
+            ask_small=ask_small,
         )
         if failure is None:
             return found

@@ -142,12 +142,16 @@ def survey_rows(
     threads: int,
     fewest: int | None,
     pause: Callable[[], object] | None,
+    by_number: int = 0,
+    ask_small: bool = True,
 ) -> tuple[BaseException | None, Found]:
     """Ask where rows of neighbouring pages are, by several threads if that pays.
 
     Of rows of `fewest` pages or more the page tables are looked at first, where the kernel lets
-    one: what they have nothing for is not asked for. `pause`, called after every 25 ms of work, may
-    raise to end it.
+    one: what they have nothing for is not asked for. Of `by_number` small pages or more in a row
+    a process that has CAP_SYS_ADMIN takes the nodes from the numbers of their frames; 0 is for
+    never. Without `ask_small` small pages that the page tables show are left out: not attempted,
+    and of kind "page". `pause`, called after every 25 ms of work, may raise to end it.
 
     Returns
     -------
@@ -157,7 +161,7 @@ def survey_rows(
         What was found by then, and afterwards.
     """
     failure, start, count, status, kind = _core.survey(
-        addresses, pages, pid, flags, threads, fewest, pause
+        addresses, pages, pid, flags, threads, fewest, by_number, ask_small, pause
     )
     found = Found(start, count, status, kind)
     if failure is None or isinstance(failure, BaseException):

@@ -1,19 +1,17 @@
 """The driver in front of a model of the kernel: compiled with sanitizers, run as a program."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from support.compiling import ADDRESS_SANITIZER, ROOT, STRICT, compiler
+
 HERE = Path(__file__).parent
-CORE = HERE.parents[1] / "csrc"
-DRIVER = [CORE / f"{name}.cpp" for name in ("driver", "huge", "order", "query", "recheck")]
+DRIVER = [ROOT / "csrc" / f"{name}.cpp" for name in ("driver", "huge", "order", "query", "recheck")]
 SOURCES = [*sorted(HERE.glob("*.cpp")), *DRIVER]
-STRICT = ["-std=c++17", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
-SANITIZED = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 CALLS = os.environ.get("MOVEPAGES_DRIVER_CALLS", "60000")
 SEED = os.environ.get("MOVEPAGES_DRIVER_SEED", "1")
 
@@ -30,13 +28,11 @@ def run(command: list[str | Path]) -> str:
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[str]], Path]:
-    compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
-    if not compiler:
-        pytest.skip("needs a C++ compiler, there is no c++ and no g++")
+    command = [*compiler(), *STRICT]
 
     def build_with(options: list[str]) -> Path:
         program = tmp_path_factory.mktemp("core") / "test_driver"
-        run([*compiler.split(), *STRICT, *options, *SOURCES, "-o", program])
+        run([*command, *options, *SOURCES, "-o", program])
         return program
 
     return build_with
@@ -44,7 +40,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[str]], Pat
 
 @pytest.fixture(scope="module")
 def sanitized(build: Callable[[list[str]], Path]) -> Path:
-    return build(SANITIZED)
+    return build(ADDRESS_SANITIZER)
 
 
 def test_each_fact_of_the_kernel(sanitized):

@@ -2,19 +2,15 @@
 
 import os
 import platform
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-# All but the binding, which is Python's.
-BINDING = ("module", "binding")
-CORE = [p for p in sorted((ROOT / "csrc").glob("*.cpp")) if not p.name.startswith(BINDING)]
+from support.compiling import CORE, ROOT, STRICT, compiler
+
 SOURCES = [ROOT / "tests" / "sanitize" / "threads_driver.cpp", *CORE]
-STRICT = ["-std=c++17", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
-SANITIZED = ["-O1", "-g", "-fsanitize=thread", "-pthread", f"-I{ROOT / 'csrc'}"]
+SANITIZED = ["-O1", "-g", "-fsanitize=thread", "-pthread"]
 RACE_EXIT = 66
 
 pytestmark = pytest.mark.host
@@ -38,11 +34,8 @@ def run_sanitized(*command: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
-    if not compiler:
-        pytest.skip("needs a C++ compiler, there is no c++ and no g++")
     path = tmp_path_factory.mktemp("threads") / "threads_driver"
-    done = run([*compiler.split(), *STRICT, *SANITIZED, *SOURCES, "-o", path])
+    done = run([*compiler(), *STRICT, *SANITIZED, *SOURCES, "-o", path])
     assert done.returncode == 0, done.stdout
     return path
 

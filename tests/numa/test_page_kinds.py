@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import looks
+from movepages import _core, looks, one_node
 from support import kinds_frames, nodes, witness
 from support.kinds import MAKERS, MOVE, MOVE_ALL, CannotMakeError
 from support.kinds_judge import NOT_ATTEMPTED, Judge
@@ -47,9 +47,21 @@ def region(row):
     return mp.Region(int(row[0]), len(row) * PAGE)
 
 
-@pytest.mark.parametrize("fewest", [1, 32], ids=["by page tables", "asked"])
-def test_a_query_tells_where_it_is(judge, monkeypatch, fewest):
-    monkeypatch.setattr(looks, "FEWEST_PAGES", fewest)
+@pytest.fixture(params=["asked", "by page tables", "by frame numbers", "by mappings"])
+def road(request, monkeypatch):
+    """Have where() find nodes in one of its ways, however few pages there are."""
+    if request.param == "asked":
+        return
+    monkeypatch.setattr(looks, "FEWEST_PAGES", 1)
+    if request.param != "by page tables":
+        monkeypatch.setattr(looks, "MANY_PAGES", 1)
+        monkeypatch.setattr(looks, "BY_NUMBER", 1)
+    if request.param == "by mappings":
+        monkeypatch.setattr(_core, "shows_frame_numbers", lambda: False)
+        monkeypatch.setattr(one_node, "resident_pages", lambda _pid: 0)
+
+
+def test_a_query_tells_where_it_is(judge, road):
     every = np.arange(len(judge.pages))
     before = judge.look()
     for pid in (0, os.getpid()):

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import movepages as mp
 from movepages.absence import absences, describe_reasons
-from movepages.mappings import Backing, Mappings, parse_maps, read_mappings
+from movepages.intervals import Intervals
+from movepages.mappings import Backing, parse_maps, read_mappings
 from support import memory, processes, system
 from support.memory import PAGE
 from support.seccomp import forbid
@@ -139,7 +140,7 @@ EDGES = st.lists(st.integers(1, 60), min_size=2, max_size=12).map(
 
 @given(EDGES, st.integers(0, 300), st.integers(1, 200))
 def test_ranges_are_cut_where_mappings_begin_and_end(edges, start, length):
-    mappings = Mappings(edges, np.full(len(edges) // 2, Backing.OTHER, np.uint8))
+    mappings = Intervals(edges, np.full(len(edges) // 2, Backing.OTHER, np.uint8))
     starts = np.array([start], np.uintp)
     which, begin, end = mappings.cut(starts, starts + np.uintp(length))
     covered = [x for a, b in zip(begin.tolist(), end.tolist(), strict=True) for x in range(a, b)]

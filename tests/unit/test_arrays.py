@@ -15,6 +15,7 @@ import movepages as mp
 from movepages import execute, looks, migrate
 from movepages.errors import make_error
 from movepages.found import Found
+from support import memory
 
 PAGE = mp.topology().page_size
 
@@ -258,7 +259,7 @@ class TestMove:
         flags, target = (64, node) if when == "at first" else (2, node + 1)
         gc.disable()
         try:
-            a = np.ones(PAGE)
+            a = memory.anonymous(4 * PAGE, node)
             gone = weakref.ref(a)
             with contextlib.suppress(mp.MovePagesError):
                 mp.move(a, target, flags=flags)

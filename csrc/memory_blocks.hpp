@@ -1,0 +1,55 @@
+// Which node a page frame belongs to, by its number: the blocks of memory that sysfs lists.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+namespace movepages {
+
+class MemoryBlocks {
+ public:
+  MemoryBlocks() = default;
+  // Reads memory/ and node/ in a folder; it knows no block where these are hidden or not
+  // understood.
+  explicit MemoryBlocks(const char* folder);
+
+  bool empty() const noexcept { return nodes_.empty(); }
+  std::size_t bytes() const noexcept { return bytes_; }
+  const std::vector<std::int32_t>& nodes() const noexcept { return nodes_; }
+
+  // Negative where it is not known, as in a block that the frames of several nodes share.
+  std::int32_t node_of(std::uint64_t frame_number) const noexcept {
+    const std::uint64_t block = frame_number >> shift_;
+    return block < nodes_.size() ? nodes_[static_cast<std::size_t>(block)] : kUnknown;
+  }
+
+  // Whether two frames are in one block.
+  bool same(std::uint64_t one, std::uint64_t other) const noexcept {
+    return (one ^ other) >> shift_ == 0;
+  }
+
+ private:
+  static constexpr std::int32_t kUnknown = -1;
+  static constexpr std::int32_t kShared = -2;
+
+  void add(std::size_t block, std::int32_t node);
+
+  unsigned shift_ = 0;
+  std::size_t bytes_ = 0;
+  std::vector<std::int32_t> nodes_;
+};
+
+// Those of this machine, read when somebody first asks: memory can be plugged in at any time, so
+// nobody keeps them for long.
+class BlocksOnDemand {
+ public:
+  const MemoryBlocks& get();
+
+ private:
+  std::once_flag read_;
+  MemoryBlocks blocks_;
+};
+
+}  // namespace movepages

@@ -1,0 +1,47 @@
+"""Intervals of addresses, each with a value: ranges cut where they begin and end, and looked up."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Intervals(NamedTuple):
+    """Intervals in address order that do not overlap.
+
+    Attributes
+    ----------
+    edges : ndarray of uintp
+        Start and end of each in turn.
+    value : ndarray of an integer dtype
+        What holds in each; 0 holds outside of all.
+    """
+
+    edges: npt.NDArray[np.uintp]
+    value: npt.NDArray[Any]
+
+    def cut(
+        self, starts: npt.NDArray[np.uintp], ends: npt.NDArray[np.uintp]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uintp], npt.NDArray[np.uintp]]:
+        """Cut ranges where intervals begin or end: index of the range, start and end of each."""
+        first = np.searchsorted(self.edges, starts, "right")
+        last = np.searchsorted(self.edges, ends, "left")
+        counts = np.maximum(last - first, 0) + 1
+        which = np.repeat(np.arange(len(starts)), counts)
+        within = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
+        edges = np.append(self.edges, np.uintp(0))
+        edge = first[which] + within
+        begin = np.where(within == 0, starts[which], edges[edge - 1])
+        end = np.where(
+            within + 1 == counts[which], ends[which], edges[np.minimum(edge, last[which])]
+        )
+        real = end > begin
+        return which[real], begin[real], end[real]
+
+    def at(self, addresses: npt.NDArray[np.uintp]) -> npt.NDArray[Any]:
+        """Return the value at each address."""
+        position = np.searchsorted(self.edges, addresses, "right")
+        found = np.append(self.value, self.value.dtype.type(0))[position // 2]
+        return np.where(position % 2 == 1, found, self.value.dtype.type(0))

@@ -1,0 +1,22 @@
+"""The C++ core without its binding, and a compiler for it."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# All but the binding, which is Python's.
+_BINDING = ("module", "binding")
+CORE = [p for p in sorted((ROOT / "csrc").glob("*.cpp")) if not p.name.startswith(_BINDING)]
+STRICT = ["-std=c++17", "-Wall", "-Wextra", "-Wconversion", "-Werror", f"-I{ROOT / 'csrc'}"]
+ADDRESS_SANITIZER = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+
+
+def compiler() -> list[str]:
+    """Return the words of the command, or skip the test."""
+    found = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
+    if not found:
+        pytest.skip("needs a C++ compiler, there is no c++ and no g++")
+    return found.split()

@@ -1,0 +1,194 @@
+"""where() without a question for each page: the answers are the same, and a doubt undoes it."""
+
+import os
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from movepages import _core, looks, one_node
+from movepages.intervals import Intervals
+from movepages.mappings import parse_maps
+from movepages.numa_maps import parse_numa_maps, resident_pages, single_nodes
+from support import memory
+
+PAGE = memory.PAGE
+NODE = mp.topology().allowed_nodes[0]
+PAGES = 4000
+
+needs_scan = pytest.mark.skipif(
+    _core.scan_huge(0, PAGE, 0) is None, reason="needs PAGEMAP_SCAN, which came with Linux 6.7"
+)
+
+
+@pytest.fixture
+def small():
+    a = memory.anonymous(PAGES * PAGE, NODE)
+    memory.discard(a[40 * PAGE : 45 * PAGE])
+    assert a[1000 * PAGE] == 1000 % 251
+    return a
+
+
+@pytest.fixture
+def unprivileged(monkeypatch):
+    monkeypatch.setattr(looks, "MANY_PAGES", 1)
+    monkeypatch.setattr(_core, "shows_frame_numbers", lambda: False)
+    monkeypatch.setattr(one_node, "resident_pages", lambda _pid: 1)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Count the pages that are asked for one by one."""
+    counts = []
+    ask = looks.survey_rows
+
+    def count(addresses, pages, **how):
+        if how["fewest"] is None:
+            counts.append(int(pages.sum()))
+        return ask(addresses, pages, **how)
+
+    monkeypatch.setattr(looks, "survey_rows", count)
+    return counts
+
+
+def same_as_asked(a):
+    p = mp.where(a)
+    bare = mp.where(a, shortcuts=False)
+    assert p == bare
+    assert np.array_equal(p.absences, bare.absences)
+    return p
+
+
+@needs_scan
+def test_a_mapping_on_one_node_is_not_asked_for_each(small, unprivileged, asked):
+    p = same_as_asked(small)
+    assert p.pages_per_node == {NODE: PAGES - 5}
+    assert sum(asked) < PAGES / 25
+
+
+@needs_scan
+def test_a_part_and_a_strided_view_of_it(small, unprivileged, asked):
+    for a in (small[5:-3], small.reshape(-1, 8 * PAGE)[:, PAGE : 4 * PAGE]):
+        same_as_asked(a)
+    assert sum(asked) < PAGES / 4
+
+
+@needs_scan
+def test_a_sample_that_is_elsewhere_has_all_asked_for(small, unprivileged, asked, monkeypatch):
+    start = small.ctypes.data
+    edges = np.array([start, start + small.nbytes], np.uintp)
+    lie = Intervals(edges, np.array([NODE + 8]))
+    monkeypatch.setattr(one_node, "single_nodes", lambda _pid: lie)
+    same_as_asked(small)
+    assert PAGES - 5 in asked
+
+
+@needs_scan
+@pytest.mark.parametrize("hidden", ["single_nodes", "resident_pages"])
+def test_what_a_sandbox_hides_is_asked_for(small, unprivileged, asked, monkeypatch, hidden):
+    monkeypatch.setattr(one_node, hidden, lambda _pid: None)
+    same_as_asked(small)
+
+
+def test_a_process_with_much_more_memory_is_asked_page_by_page(small, unprivileged, monkeypatch):
+    monkeypatch.setattr(one_node, "resident_pages", lambda _pid: 2 * PAGES)
+    monkeypatch.setattr(one_node, "single_nodes", lambda _pid: pytest.fail("looked at all of it"))
+    same_as_asked(small)
+
+
+@needs_scan
+def test_by_the_numbers_of_frames(small, monkeypatch, need_root):
+    if not _core.shows_frame_numbers():
+        pytest.skip("needs the numbers of page frames, this root is not told them")
+    monkeypatch.setattr(looks, "MANY_PAGES", 1)
+    monkeypatch.setattr(looks, "BY_NUMBER", 1)
+    for a in (small, small[5:-3], small.reshape(-1, 8 * PAGE)[:, PAGE : 4 * PAGE]):
+        same_as_asked(a)
+
+
+def test_a_move_looks_at_pages_one_by_one(small, unprivileged, monkeypatch):
+    monkeypatch.setattr(one_node, "look", lambda *_: pytest.fail("a shortcut"))
+    assert mp.move(small[50 * PAGE :], NODE).already_there == PAGES - 50
+
+
+NUMA_MAPS = b"""\
+00400000 default file=/bin/x\\040N7=3 mapped=4 N0=4 kernelpagesize_kB=4
+00800000 bind:1 anon=5 dirty=5 active=0 N1=5 kernelpagesize_kB=4
+00a00000 default heap anon=9 dirty=9 N0=4 N12=5 kernelpagesize_kB=4
+7f0000000000 prefer:3
+7ffc00000000 default stack anon=3 dirty=3 active=1 N0=3 kernelpagesize_kB=4
+"""
+
+
+def test_numa_maps_as_the_kernel_writes_it():
+    starts, nodes = parse_numa_maps(NUMA_MAPS)
+    assert starts.tolist() == [0x400000, 0x800000, 0xA00000, 0x7F0000000000, 0x7FFC00000000]
+    assert nodes.tolist()[1:] == [2, 0, 0, 1]
+
+
+def test_only_private_memory_of_one_node_is_known_and_up_to_its_end(monkeypatch):
+    maps = (
+        b"00400000-00404000 r-xp 0 08:01 12 /bin/x\n"
+        b"00800000-00c00000 rw-p 0 00:00 0 \n"
+        b"7f0000000000-7f0000100000 rw-p 0 00:00 0 \n"
+        b"7ffc00000000-7ffc00100000 rw-p 0 00:00 0 [stack]\n"
+        b"ffffffffff600000-ffffffffff601000 --xp 0 00:00 0 [vsyscall]\n"
+    )
+    monkeypatch.setattr("movepages.numa_maps.read_file", lambda _path: NUMA_MAPS)
+    monkeypatch.setattr("movepages.numa_maps.read_mappings", lambda _pid: parse_maps(maps))
+    known = single_nodes(0)
+    # The second has grown together with the third since.
+    edges = [0x800000, 0xA00000, 0x7FFC00000000, 0x7FFC00100000]
+    assert (known.edges.tolist(), known.value.tolist()) == (edges, [2, 1])
+
+
+@pytest.mark.parametrize("pid", [0, os.getpid()])
+def test_this_process_tells_its_own(small, pid):
+    known = single_nodes(pid)
+    addresses = memory.pages_of(small)
+    assert (known.at(addresses) == NODE + 1).all()
+    assert resident_pages(pid) > PAGES / 2
+
+
+def test_a_process_that_is_no_more_tells_nothing():
+    assert single_nodes(2**22 + 1) is None
+    assert resident_pages(2**22 + 1) is None
+
+
+def lay_out(folder, nodes, size="8000000\n"):
+    (folder / "memory").mkdir(parents=True)
+    if size is not None:
+        (folder / "memory" / "block_size_bytes").write_text(size)
+    for name, blocks in nodes.items():
+        (folder / "node" / name).mkdir(parents=True)
+        for block in blocks:
+            (folder / "node" / name / block).mkdir()
+    return str(folder)
+
+
+def test_blocks_of_memory(tmp_path):
+    nodes = {
+        "node0": ["memory0", "memory2", "memory5", "cpu0", "memory_failure"],
+        "node16": ["memory1", "memory5", "memory7"],
+        "nodes": ["memory3"],
+        "power": [],
+    }
+    size, found = _core.memory_blocks(lay_out(tmp_path, nodes))
+    assert size == 128 << 20
+    assert found[[0, 1, 2, 7]].tolist() == [0, 16, 0, 16]
+    assert (found[[3, 4, 5, 6]] < 0).all(), "not there, or of two nodes"
+
+
+@pytest.mark.parametrize("size", [None, "", "0\n", "3000\n", "no number\n"])
+def test_blocks_whose_size_is_not_known_are_of_no_use(tmp_path, size):
+    _, found = _core.memory_blocks(lay_out(tmp_path, {"node0": ["memory0"]}, size))
+    assert len(found) == 0
+
+
+def test_blocks_of_this_machine():
+    size, found = _core.memory_blocks("/sys/devices/system")
+    known = found[found >= 0]
+    if not len(known):
+        pytest.skip("needs memory blocks in sysfs: CONFIG_MEMORY_HOTPLUG")
+    assert size >= 1 << 20
+    assert set(known.tolist()) <= set(mp.topology().memory_nodes)
