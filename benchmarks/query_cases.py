@@ -19,8 +19,9 @@ import memory
 import movepages as mp
 from contenders import by_c, by_libnuma, by_lists, by_movepages, libnuma, timed
 from contest import Bound, Line, Rounds, Row, Skip, faster, in_words, query_rounds, take_turns
+from rights import without_admin
 
-WHERE_HUGE, WHERE_SMALL, RANDOM_ORDER = 150, 1.6, 1.3
+WHERE_HUGE, WHERE_SMALL, WHERE_ADMIN, RANDOM_ORDER = 150, 1.6, 4, 1.3
 SPARSE_SECONDS, SPARSE_MIB = 1, 32
 
 
@@ -132,15 +133,29 @@ def where_huge(sizes: Sizes) -> list[Line]:
 
 def where_small(sizes: Sizes) -> list[Line]:
     array = memory.small_pages(sizes.size)
+
+    def unprivileged() -> mp.Placement:
+        with without_admin():
+            return mp.where(array)
+
     ways = {
-        "all threads": Look(lambda: mp.where(array)),
-        "one thread": Look(lambda: mp.where(array, threads=1)),
+        "unprivileged": Look(unprivileged),
+        "each asked": Look(lambda: mp.where(array, shortcuts=False)),
+        "one thread": Look(lambda: mp.where(array, threads=1, shortcuts=False)),
     }
+    privileged = mp._core.shows_frame_numbers()
+    if privileged:
+        ways["CAP_SYS_ADMIN"] = Look(lambda: mp.where(array))
     rounds = where_rounds(array, ways, sizes.rounds)
     name = f"where() of {in_bytes(sizes.size)} of small pages"
+    admin = f"{name}, with CAP_SYS_ADMIN: C / movepages"
     return [
-        faster(f"{name}: C / movepages", rounds, "C", "all threads", WHERE_SMALL),
-        faster(f"{name}, one thread: C / movepages", rounds, "C", "one thread"),
+        faster(f"{name}, unprivileged: C / movepages", rounds, "C", "unprivileged", WHERE_SMALL),
+        faster(admin, rounds, "C", "CAP_SYS_ADMIN", WHERE_ADMIN)
+        if privileged
+        else Skip(admin, "needs CAP_SYS_ADMIN in the first user namespace"),
+        faster(f"{name}, each asked for: C / movepages", rounds, "C", "each asked"),
+        faster(f"{name}, each asked for, one thread: C / movepages", rounds, "C", "one thread"),
         faster(f"{name}: C / C on all CPUs", rounds, "C", "C on all CPUs"),
     ]
 
