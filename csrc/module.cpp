@@ -2,12 +2,16 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <numeric>
+#include <vector>
 
 #include "binding.hpp"
 #include "hidden.hpp"
 #include "migrate.hpp"
 #include "pagemap.hpp"
+#include "sort_out.hpp"
 #include "syscalls.hpp"
 #include "whole_file.hpp"
 #include "witness.hpp"
@@ -69,6 +73,37 @@ py::object move_pages(const py::object& pages, const py::object& nodes, const py
   return to_python(outcome);
 }
 
+// Status of each page and whether it is as wanted; and index, address and node of those to be
+// moved.
+py::tuple sort_out(const py::object& pages, const py::object& before, const py::object& wanted) {
+  const py::array pages_array = checked(pages, kPages);
+  const py::array before_array = checked(before, kNodes);
+  const py::array wanted_array = checked(wanted, kNodes);
+  require_length(before_array, kNodes, pages_array.size());
+  require_length(wanted_array, kNodes, pages_array.size());
+  const movepages::ToSort slice = {static_cast<std::size_t>(pages_array.size()),
+                                   static_cast<const std::uintptr_t*>(pages_array.data()),
+                                   static_cast<const std::int32_t*>(before_array.data()),
+                                   static_cast<const std::int32_t*>(wanted_array.data())};
+  if (std::any_of(slice.wanted, slice.wanted + slice.count,
+                  [](std::int32_t node) { return node >= movepages::kMaxNodes; })) {
+    throw py::value_error("wanted: no node has a number as large");
+  }
+  py::array_t<std::int32_t> status(pages_array.size());
+  py::array_t<bool> there(pages_array.size());
+  std::vector<std::size_t> begin =
+      movepages::sort_out(slice, status.mutable_data(), there.mutable_data());
+  const std::size_t total = std::accumulate(begin.begin(), begin.end(), std::size_t{0});
+  std::exclusive_scan(begin.begin(), begin.end(), begin.begin(), std::size_t{0});
+  const auto moving = static_cast<py::ssize_t>(total);
+  py::array_t<std::int64_t> index(moving);
+  py::array_t<std::uintptr_t> addresses(moving);
+  py::array_t<std::int32_t> nodes(moving);
+  movepages::group(slice, status.data(), &begin, index.mutable_data(), addresses.mutable_data(),
+                   nodes.mutable_data());
+  return py::make_tuple(status, there, index, addresses, nodes);
+}
+
 py::array_t<std::int32_t> mempolicy_nodes(const py::object& pages) {
   const py::array pages_array = checked(pages, kPages);
   py::array_t<std::int32_t> nodes(pages_array.size());
@@ -121,6 +156,8 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.def("read_file", &read_file, "path"_a, "All that a file holds; OSError if it says no.");
   module.attr("FRAME_BYTES") = movepages::frame_bytes();
   module.attr("KERNEL_HIDES_PAGES") = movepages::kernel_hides_pages();
+  module.def("sort_out", &sort_out, "pages"_a, "before"_a, "wanted"_a,
+             "Status, whether as wanted; and index, address and node of pages to be moved.");
   movepages::bind_looks(module);
   module.def("mempolicy_nodes", &mempolicy_nodes, "pages"_a,
              "Node of each page by get_mempolicy(2), or -errno; faults absent pages in.");

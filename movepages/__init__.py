@@ -19,9 +19,12 @@ from .errors import (
     MovePagesWarning,
     PageStatus,
 )
+from .layouts import blocks, by_axis, interleave, like, local, targets, weighted
 from .machine import HugePagePool, Node, Topology
 from .placement import Placement
+from .plan import Plan, plan
 from .preflight import Preflight, preflight
+from .rates import calibrate
 from .result import MoveResult
 from .syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, mempolicy_nodes, move_pages
 from .topology import topology
@@ -48,15 +51,25 @@ __all__ = [
     "Node",
     "PageStatus",
     "Placement",
+    "Plan",
     "Preflight",
     "Region",
     "RetryPolicy",
     "Topology",
     "TopologyError",
+    "blocks",
+    "by_axis",
+    "calibrate",
+    "interleave",
+    "like",
+    "local",
     "mempolicy_nodes",
     "move",
     "move_pages",
+    "plan",
     "preflight",
+    "targets",
     "topology",
+    "weighted",
     "where",
 ]

@@ -79,9 +79,9 @@ def move(
     ----------
     a : ndarray, buffer or Region
         As for `where`.
-    target : int, array_like of int32 of shape (where(a).pages,), or Placement
-        One node for all pages, a node for each page in address order, or a placement seen before,
-        which brings every page back.
+    target : int, array_like of int32 of shape (where(a).pages,), Layout or Placement
+        One node for all pages, a node for each page in address order, a layout such as
+        ``interleave([0, 1])``, or a placement seen before, which brings every page back.
     flags : int, default MPOL_MF_MOVE
         MPOL_MF_MOVE_ALL also moves pages that other processes map, and needs CAP_SYS_NICE.
     retry : RetryPolicy, optional
@@ -106,7 +106,7 @@ def move(
     Raises
     ------
     TypeError, ValueError
-        `a` exposes no memory, or `target` is not a node or a node for each page. Nothing has moved.
+        `a` exposes no memory, or `target` is none of these. Nothing has moved.
     MovePagesError
         A call failed as a whole: a node that does not exist or is not allowed, a full node, no
         permission, no such process, the deadline (also a TimeoutError), cancelled by `progress`.
@@ -132,7 +132,7 @@ def move(
     if progress is None and (placed := placed_already(a, target, flags)) is not None:
         return placed
     footprint = describe(a)
-    nodes = as_target(target, footprint.pages, footprint.page_size)
+    nodes = as_target(target, a, footprint)
     control = Control(footprint.pages, retry or RetryPolicy(), deadline, progress)
     may_overrule = on_conflict == "majority"
     try:

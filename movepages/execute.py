@@ -19,12 +19,13 @@ from .found import Found
 from .hugepages import Folios, HugePages, whole_frames
 from .looks import Looks
 from .migrate import confirm, migrate_slice
+from .patterns import NodeArray
 from .placement import Placement
 from .result import MoveResult, result_of_runs
 from .runs import Runs, join_runs
 from .syscall import MPOL_MF_MOVE, attach, move_pages, refuse_unusable_nodes
 from .tally import Slice, Tally
-from .targets import NodeArray, Target
+from .targets import Target
 
 # Bounds the scratch memory, about 3 MiB, and is one chunk of the driver's.
 SLICE_PAGES = 1 << 16
@@ -157,7 +158,7 @@ class _Move:
 
     def _migrate(self, pages: Pages) -> MovePagesError | None:
         count = len(pages.address)
-        wanted = self.target.part(self._index, self._index + count)
+        wanted = self.target.part(self._index, pages.address)
         part = self.tally.begin(pages.address)
         several = self.target.only is None
         failure: MovePagesError | None = None
@@ -193,12 +194,26 @@ class _Move:
         )
 
 
+def preview(
+    footprint: Footprint, target: Target
+) -> Iterator[tuple[NodeArray, NodeArray, NodeArray]]:
+    """Stream where pages are, where they are wanted, and where they would go: nothing moves."""
+    looks, huge, start = Looks(footprint, MPOL_MF_MOVE), HugePages(footprint.pid), 0
+    for addresses, rows in cut_rows(footprint, MOVE_PAGES):
+        found = looks.at(addresses, rows).found
+        for pages in each_page(found, footprint.page_size, SLICE_PAGES):
+            wanted = target.part(start, pages.address)
+            folios = Folios.find(pages.address, wanted, huge)
+            yield pages.before, wanted, folios.spread(folios.settle(wanted)[0])
+            start += len(wanted)
+
+
 def _slices(
     footprint: Footprint, target: Target
 ) -> Iterator[tuple[npt.NDArray[np.uintp], NodeArray]]:
     start = 0
     for addresses, _ in whole_frames(footprint.chunks(SLICE_PAGES)):
-        yield addresses, target.part(start, start + len(addresses))
+        yield addresses, target.part(start, addresses)
         start += len(addresses)
 
 

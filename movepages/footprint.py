@@ -187,6 +187,22 @@ class Footprint:
             return inside
         return self._below(offset + pages * self.page_size) - self._below(offset)
 
+    def position(self, addresses: npt.NDArray[np.uintp]) -> tuple[Ints, Ints]:
+        """Return how many bytes of the footprint lie before each page, and in it."""
+        start = (addresses - np.uintp(self.address - self._lead)).astype(np.int64) - self._lead
+        before = self._below(start)
+        return before, self._below(start + self.page_size) - before
+
+    def offset(self, rank: Ints) -> Ints:
+        """Return where bytes of the footprint lie, counted from its first, which has rank 0."""
+        held, offset = self.nbytes, np.zeros_like(rank)
+        for stride, count in self.dims:
+            held //= count
+            tooth = rank // held
+            offset += tooth * stride
+            rank = rank - tooth * held
+        return offset + rank
+
     def _run_chunks(self, limit: int) -> Iterator[Chunk]:
         page, total = self.page_size, self.pages
         steps = np.arange(min(limit, total), dtype=np.uintp) * np.uintp(page)

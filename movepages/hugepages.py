@@ -13,8 +13,8 @@ import numpy.typing as npt
 from . import _core
 from ._core import FRAME_BYTES
 from .footprint import Chunk
+from .patterns import NodeArray
 from .smaps import KnownFrames
-from .targets import NodeArray
 
 Indices: TypeAlias = "npt.NDArray[np.int64]"
 _T = TypeVar("_T", bound=np.generic)

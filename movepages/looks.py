@@ -25,7 +25,7 @@ Counts: TypeAlias = "npt.NDArray[np.int64]"
 FEWEST_PAGES = 32
 # Of so many small pages in a row the numbers of their frames are read in less time than the kernel
 # is asked in, and of so many pages in all it is worth knowing whose numbers these are.
-BY_NUMBER, MANY_PAGES = 64, 1 << 16
+BY_NUMBER, MANY_PAGES = 64, 1 << 13
 
 _PAGE = _core.PRESENCE["page"]
 

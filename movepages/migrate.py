@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from . import _core
 from .control import Control
 from .errors import MovePagesError, PageStatus
 from .hugepages import Folios, HugePages, Indices
+from .inputs import Addresses
+from .patterns import NOWHERE, NodeArray
 from .syscall import move_in_slices, move_pages
 from .tally import Slice
-from .targets import NOWHERE, NodeArray
 
 
 def migrate_slice(
@@ -76,22 +78,24 @@ class _Migration:
         self.target, part.overruled = self.folios.settle(wanted)
         part.target = self.folios.spread(self.target)
         self.pages = self.folios.first(part.addresses)
+        highest = self.target.max()
+        self.several = bool(((self.target != highest) & (self.target != NOWHERE)).any())
         self.lost: MovePagesError | None = None
 
     def run(self, before: NodeArray) -> None:
-        before = self._of_folios(before)
-        # Absent then and absent now: restored, with nothing to do.
-        there = (before == self.target) | ((self.target == NOWHERE) & (before < 0))
-        asked = (before >= 0) & ~there
-        status = np.where(asked, PageStatus.NOT_ATTEMPTED, before).astype(np.int32)
+        # Grouped by target: the kernel moves up to 512 pages with one TLB flush, until it changes.
+        # Absent then and absent now is restored, with nothing to do.
+        before = np.ascontiguousarray(self._of_folios(before))
+        wanted = np.ascontiguousarray(self.target)
+        status, there, todo, pages, nodes = _core.sort_out(self.pages, before, wanted)
         self._tell(status, there)
-        todo = np.flatnonzero(asked & (self.target != NOWHERE))
         while len(todo):
             self.part.rounds += 1
-            self._attempt(todo)
+            self._attempt(todo, pages, nodes)
             # A folio is as bad as the worst of its pages.
             said = self.folios.least(self.part.status)[todo]
-            todo = todo[self._worth_a_turn(said)]
+            again = self._worth_a_turn(said)
+            todo, pages, nodes = todo[again], pages[again], nodes[again]
             if len(todo) and not self.control.waits_for_turn(self.part.rounds):
                 break
 
@@ -109,16 +113,14 @@ class _Migration:
             worth &= np.isin(said, [int(status) for status in self.control.retry.reasons])
         return worth
 
-    def _attempt(self, todo: Indices) -> None:
-        # The kernel moves up to 512 pages with one TLB flush, until the target changes.
-        todo = todo[np.argsort(self.target[todo], kind="stable")]
+    def _attempt(self, todo: Indices, pages: Addresses, nodes: NodeArray) -> None:
         outcome = np.full(len(todo), PageStatus.NOT_ATTEMPTED, np.int32)
         pieces, turn = self._pieces(todo)
         whole = False
         self.part.expect(pieces, turn, outcome)
         try:
             move_in_slices(
-                self.pages[todo], self.target[todo], outcome,
+                pages, nodes, outcome,
                 pid=self.pid, flags=self.flags, pause=self.control,
             )  # fmt: skip
             whole = True
@@ -155,8 +157,7 @@ class _Migration:
 
     def _look_again(self, todo: Indices, pieces: Indices, *, go_on: bool) -> None:
         """Hold against the kernel what a huge page can have made untrue."""
-        wanted = self.target[self.target != NOWHERE]
-        if wanted.min() != wanted.max():
+        if self.several:
             # At all pages of a call that ended by itself the driver has looked again.
             others = np.ones(len(self.part.addresses), bool)
             others[pieces] = not go_on

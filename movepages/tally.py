@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from .errors import PageStatus
 from .footprint import Footprint
+from .patterns import NOWHERE
 from .result import MoveResult, count_failures
 from .runs import Runs, Statuses, find_runs, join_runs, totals
-from .targets import NOWHERE
 
 _Outcome: TypeAlias = "tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Statuses]"
 

@@ -1,4 +1,4 @@
-"""Targets of a move: one node, a node a page, or where a Placement had every page."""
+"""Targets of a move: one node, a node a page, a layout, or where a Placement had every page."""
 
 from __future__ import annotations
 
@@ -6,31 +6,21 @@ from functools import cached_property
 from typing import Protocol, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from .inputs import Nodes, as_nodes
+from .footprint import Footprint
+from .inputs import Addresses, Nodes, as_nodes
+from .patterns import NOWHERE, NodeArray, Pattern
 from .placement import Placement
 
-MoveTarget: TypeAlias = "Placement | Nodes"
-NodeArray: TypeAlias = "npt.NDArray[np.int32]"
-
-# A page that was absent in the placement to be restored: there is nowhere to put it.
-NOWHERE = -1
+MoveTarget: TypeAlias = "Placement | Layout | Nodes"
+Target: TypeAlias = Pattern
 
 
-class Target(Protocol):
-    """The wanted node of each page, in slices, so that it need not exist as a whole."""
+class Layout(Protocol):
+    """Says which node each page of an array is wanted on; see `interleave` and the others."""
 
-    @property
-    def distinct(self) -> list[int]:
-        """Nodes that occur, in ascending order, without NOWHERE."""
-
-    @property
-    def only(self) -> int | None:
-        """The node that all pages without exception are wanted on, if there is one."""
-
-    def part(self, start: int, stop: int) -> NodeArray:
-        """Return the wanted nodes of pages `start` to `stop`."""
+    def over(self, array: object, footprint: Footprint) -> Pattern:
+        """Return the pattern that it makes of one array."""
 
 
 class OneNode:
@@ -42,9 +32,9 @@ class OneNode:
         # One that does not fit has been refused by the time it could matter.
         self._node = np.int32(min(max(node, -1), _MOST))
 
-    def part(self, start: int, stop: int) -> NodeArray:
-        """Return the wanted nodes of pages `start` to `stop`."""
-        return np.full(stop - start, self._node, np.int32)
+    def part(self, start: int, addresses: Addresses) -> NodeArray:
+        """Return the wanted nodes of pages, of which the first is page `start` of all."""
+        return np.full(len(addresses), self._node, np.int32)
 
 
 class PerPage:
@@ -64,9 +54,9 @@ class PerPage:
         found: list[int] = np.flatnonzero(np.bincount(self._nodes)).tolist()
         return found
 
-    def part(self, start: int, stop: int) -> NodeArray:
-        """Return the wanted nodes of pages `start` to `stop`."""
-        return self._nodes[start:stop]
+    def part(self, start: int, addresses: Addresses) -> NodeArray:
+        """Return the wanted nodes of pages, of which the first is page `start` of all."""
+        return self._nodes[start : start + len(addresses)]
 
 
 class Restored:
@@ -84,9 +74,9 @@ class Restored:
         found: list[int] = np.unique(self._nodes[self._nodes != NOWHERE]).tolist()
         return found
 
-    def part(self, start: int, stop: int) -> NodeArray:
-        """Return the wanted nodes of pages `start` to `stop`."""
-        run = np.searchsorted(self._ends, np.arange(start, stop), side="right")
+    def part(self, start: int, addresses: Addresses) -> NodeArray:
+        """Return the wanted nodes of pages, of which the first is page `start` of all."""
+        run = np.searchsorted(self._ends, np.arange(start, start + len(addresses)), side="right")
         nodes: NodeArray = self._nodes[run]
         return nodes
 
@@ -95,14 +85,15 @@ class Restored:
 _MOST = 1 << 16
 
 
-def as_target(target: MoveTarget, pages: int, page_size: int) -> Target:
-    """Return what was given as a target for `pages` pages.
+def as_target(target: MoveTarget, array: object, footprint: Footprint) -> Target:
+    """Return what was given as a target for an array and its pages.
 
     Raises
     ------
     TypeError, ValueError
         Not nodes, or not one for each page.
     """
+    pages, page_size = footprint.pages, footprint.page_size
     if isinstance(target, Placement):
         if (target.pages, target.page_size) != (pages, page_size):
             raise ValueError(
@@ -110,6 +101,8 @@ def as_target(target: MoveTarget, pages: int, page_size: int) -> Target:
                 f"and the memory to move has {pages:,} of {page_size:,}; expected the same"
             )
         return Restored(target)
+    if hasattr(target, "over"):
+        return target.over(array, footprint)
     nodes = as_nodes(target, name="target")
     if isinstance(nodes, int):
         return OneNode(nodes)

@@ -1,0 +1,146 @@
+"""Patterns: a layout over one array, computed for some pages at a time."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ._core import FRAME_BYTES
+from .footprint import Footprint
+from .inputs import Addresses
+from .placement import Placement
+
+NodeArray: TypeAlias = "npt.NDArray[np.int32]"
+
+# A page that was absent in the placement to be followed: there is nowhere to put it.
+NOWHERE = -1
+# So many places in a page decide which index of an axis most of it belongs to.
+_PLACES = 16
+
+
+class Pattern(Protocol):
+    """The wanted node of each page, in parts, so that it need not exist as a whole."""
+
+    @property
+    def distinct(self) -> list[int]:
+        """Nodes that occur, in ascending order, without NOWHERE."""
+
+    @property
+    def only(self) -> int | None:
+        """The node that all pages without exception are wanted on, if there is one."""
+
+    def part(self, start: int, addresses: Addresses) -> NodeArray:
+        """Return the wanted nodes of pages, of which the first is page `start` of all."""
+
+
+class _OfNodes:
+    """One that has a list of nodes, all of which are taken to occur."""
+
+    def __init__(self, nodes: tuple[int, ...]) -> None:
+        self.nodes = np.array(nodes, np.int32)
+        self.distinct: list[int] = np.unique(self.nodes).tolist()
+        self.only: int | None = self.distinct[0] if len(self.distinct) == 1 else None
+
+
+class Cycle(_OfNodes):
+    """Blocks of bytes to nodes in turn."""
+
+    def __init__(self, nodes: tuple[int, ...], block: int, footprint: Footprint) -> None:
+        super().__init__(nodes)
+        self._pages = block // footprint.page_size
+        self._block = block
+        # Of memory in one piece blocks begin where huge pages do. Of many pieces, addresses could
+        # meet the same node at every stride.
+        self._aligned = footprint.contiguous and block % FRAME_BYTES == 0
+        self._first = footprint.address // block
+
+    def part(self, start: int, addresses: Addresses) -> NodeArray:
+        """Return the wanted nodes of pages, of which the first is page `start` of all."""
+        if self._aligned:
+            turn = (addresses // np.uintp(self._block)).astype(np.int64) - self._first
+        else:
+            turn = np.arange(start, start + len(addresses)) // self._pages
+        found: NodeArray = self.nodes[turn % len(self.nodes)]
+        return found
+
+
+class Shares(_OfNodes):
+    """Contiguous shares of equally many bytes."""
+
+    def __init__(self, nodes: tuple[int, ...], footprint: Footprint) -> None:
+        super().__init__(nodes)
+        self._footprint = footprint
+
+    def part(self, start: int, addresses: Addresses) -> NodeArray:
+        """Return the wanted nodes of pages, of which the first is page `start` of all."""
+        share = share_of(addresses, self._footprint, len(self.nodes))
+        found: NodeArray = self.nodes[share]
+        return found
+
+
+def share_of(addresses: Addresses, footprint: Footprint, count: int) -> npt.NDArray[np.int64]:
+    """Return in which of `count` equal shares of a footprint's bytes the middle of a page is."""
+    before, inside = footprint.position(addresses)
+    middle = before.astype(float) + (inside - 1) / 2
+    shares = (middle * (count / max(footprint.nbytes, 1))).astype(np.int64)
+    return np.minimum(shares, count - 1)
+
+
+class ByIndex(_OfNodes):
+    """Equal blocks of the indices of an axis."""
+
+    def __init__(
+        self, nodes: tuple[int, ...], axis: int, array: npt.NDArray[Any], footprint: Footprint
+    ) -> None:
+        super().__init__(nodes)
+        self._footprint = footprint
+        self._count = array.shape[axis]
+        self._stride = abs(array.strides[axis])
+        self._backwards = array.strides[axis] < 0
+        larger = [abs(stride) for stride in array.strides if abs(stride) > self._stride]
+        self._period = min(larger, default=0)
+
+    def part(self, start: int, addresses: Addresses) -> NodeArray:
+        """Return the wanted nodes of pages, of which the first is page `start` of all."""
+        if not self._stride:
+            return np.full(len(addresses), self.nodes[0])
+        before, inside = self._footprint.position(addresses)
+        ranks = (before + inside * (2 * k + 1) // (2 * _PLACES) for k in range(_PLACES))
+        votes = np.stack([self._share(self._footprint.offset(rank)) for rank in ranks])
+        counts = np.stack([(votes == share).sum(axis=0) for share in range(len(self.nodes))])
+        found: NodeArray = self.nodes[counts.argmax(axis=0)]
+        return found
+
+    def _share(self, offset: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        if self._period:
+            offset = offset % self._period
+        index = np.minimum(offset // self._stride, self._count - 1)
+        if self._backwards:
+            index = self._count - 1 - index
+        share: npt.NDArray[np.int64] = index * len(self.nodes) // self._count
+        return share
+
+
+class Follow:
+    """Where a placement has what is as far along."""
+
+    only = None
+
+    def __init__(self, placement: Placement, footprint: Footprint) -> None:
+        self._nodes = np.maximum(placement.runs["status"], NOWHERE).astype(np.int32)
+        self._ends = np.cumsum(placement.runs["nbytes"])
+        self._footprint = footprint
+        self.distinct: list[int] = np.unique(self._nodes[self._nodes != NOWHERE]).tolist()
+
+    def part(self, start: int, addresses: Addresses) -> NodeArray:
+        """Return the wanted nodes of pages, of which the first is page `start` of all."""
+        if not len(self._ends):
+            return np.full(len(addresses), NOWHERE, np.int32)
+        before, inside = self._footprint.position(addresses)
+        middle = before.astype(float) + (inside - 1) / 2
+        place = middle * (float(self._ends[-1]) / max(self._footprint.nbytes, 1))
+        run = np.searchsorted(self._ends, place, side="right")
+        nodes: NodeArray = self._nodes[np.minimum(run, len(self._nodes) - 1)]
+        return nodes

@@ -1,0 +1,215 @@
+"""plan(): what a move would do, before anything moves."""
+
+from __future__ import annotations
+
+import errno
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from . import execute
+from .arrays import move
+from .buffers import describe
+from .explain import Call, explain
+from .footprint import Footprint
+from .nodes import machine, unusable_node
+from .patterns import NOWHERE
+from .rates import rate_known
+from .result import MoveResult
+from .syscall import MPOL_MF_MOVE
+from .targets import MoveTarget, Target, as_target
+from .units import format_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a move would do, as of the moment it was made. Nothing has moved.
+
+    Attributes
+    ----------
+    pages : int
+        Pages that hold the array.
+    page_size : int
+        Size of a page in bytes.
+    flows : mapping of (int, int) to int
+        Bytes that would move from a node to another; those in place are under ``(n, n)``.
+    absent : int
+        Pages without memory behind them, which do not move.
+    untargeted : int
+        Pages that the target says nothing of, which stay.
+    overruled : int
+        Pages whose target cuts through a huge page that goes elsewhere as a whole.
+    problems : tuple of str
+        What keeps it from being carried out in full: nodes that may not be used or are short of
+        memory.
+
+    Examples
+    --------
+    >>> node = topology().allowed_nodes[0]
+    >>> p = plan(np.ones(1 << 20), node)
+    >>> p.to_move + p.in_place + p.page_size * (p.absent + p.untargeted) == p.page_size * p.pages
+    True
+    >>> p.execute().ok
+    True
+    """
+
+    pages: int
+    page_size: int
+    flows: Mapping[tuple[int, int], int]
+    absent: int = 0
+    untargeted: int = 0
+    overruled: int = 0
+    problems: tuple[str, ...] = ()
+    _array: object = field(repr=False, compare=False, default=None)
+    _target: Any = field(repr=False, compare=False, default=None)
+
+    @property
+    def to_move(self) -> int:
+        """Bytes that would move."""
+        return sum(n for (source, to), n in self.flows.items() if source != to)
+
+    @property
+    def in_place(self) -> int:
+        """Bytes that are where they are wanted."""
+        return sum(n for (source, to), n in self.flows.items() if source == to)
+
+    @property
+    def arriving(self) -> dict[int, int]:
+        """Bytes that would come to each node."""
+        found: Counter[int] = Counter()
+        for (source, to), n in self.flows.items():
+            if source != to:
+                found[to] += n
+        return dict(sorted(found.items()))
+
+    @property
+    def seconds(self) -> float | None:
+        """Estimated duration by the rate that `calibrate` measured; None before it has."""
+        rate = rate_known()
+        return None if rate is None else self.to_move / rate
+
+    def execute(self, **how: Any) -> MoveResult:
+        """Carry it out: `move` of the same array to the same target, as both are by then.
+
+        Parameters
+        ----------
+        **how
+            As for `move`: ``progress``, ``deadline``, ``retry``, ``flags``, ``on_conflict`` ...
+
+        Raises
+        ------
+        MovePagesError
+            As `move` does.
+        """
+        return move(self._array, self._target, **how)
+
+    def __str__(self) -> str:
+        lines = [f"{'from':>6} {'to':>6} {'bytes':>12}"]
+        lines += [
+            f"{source:>6} {to:>6} {format_bytes(n):>12}" + ("  in place" if source == to else "")
+            for (source, to), n in sorted(self.flows.items())
+        ]
+        lines.append(f"to move: {format_bytes(self.to_move)}" + self._duration())
+        for pages, what in (
+            (self.absent, "absent: no memory to move"),
+            (self.untargeted, "without a target: they stay"),
+            (self.overruled, "overruled by the rest of their huge page"),
+        ):
+            if pages:
+                lines.append(f"{pages:,} pages {what}")
+        return "\n".join([*lines, *(f"problem: {each}" for each in self.problems)])
+
+    def _duration(self) -> str:
+        return "" if self.seconds is None else f", about {self.seconds:.2g} s"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{source}</td><td>{to}</td><td style='text-align:right'>{format_bytes(n)}</td>"
+            f"<td>{'in place' if source == to else ''}</td></tr>"
+            for (source, to), n in sorted(self.flows.items())
+        )
+        rest = "<br>".join(str(self).splitlines()[1 + len(self.flows) :])
+        head = "<tr><th>from</th><th>to</th><th>bytes</th><th></th></tr>"
+        return f"<table>{head}{rows}</table><p>{rest}</p>"
+
+
+def plan(a: object, target: MoveTarget) -> Plan:
+    """Tell what `move` would do with the same arguments. Nothing moves.
+
+    Parameters
+    ----------
+    a : ndarray, buffer or Region
+    target : int, array_like of int32, Layout or Placement
+        As for `move`.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `move` does for what is no array and no target.
+    MovePagesError
+        The process cannot be looked at.
+
+    Examples
+    --------
+    >>> p = plan(np.ones(1 << 20), topology().allowed_nodes[0])
+    >>> p.problems
+    ()
+    """
+    footprint = describe(a)
+    wanted = as_target(target, a, footprint)
+    flows, absent, untargeted, overruled = _count(footprint, wanted)
+    made = Plan(
+        pages=footprint.pages,
+        page_size=footprint.page_size,
+        flows={pair: n * footprint.page_size for pair, n in sorted(flows.items())},
+        absent=absent,
+        untargeted=untargeted,
+        overruled=overruled,
+        _array=a,
+        _target=target,
+    )
+    return replace(made, problems=(*_refused(footprint, wanted), *_short(made)))
+
+
+def _count(footprint: Footprint, target: Target) -> tuple[Counter[tuple[int, int]], int, int, int]:
+    flows: Counter[tuple[int, int]] = Counter()
+    absent = untargeted = overruled = 0
+    for before, wanted, settled in execute.preview(footprint, target):
+        overruled += int(np.count_nonzero((settled != wanted) & (wanted != NOWHERE)))
+        absent += int(np.count_nonzero(before < 0))
+        there = before >= 0
+        untargeted += int(np.count_nonzero(there & (settled == NOWHERE)))
+        pairs = np.stack((before, settled))[:, there & (settled != NOWHERE)]
+        kinds, counts = np.unique(pairs, axis=1, return_counts=True)
+        for pair, n in zip(kinds.T.tolist(), counts.tolist(), strict=True):
+            flows[pair[0], pair[1]] += n
+    return flows, absent, untargeted, overruled
+
+
+def _refused(footprint: Footprint, target: Target) -> list[str]:
+    rest = list(target.distinct)
+    found = []
+    while (node := unusable_node(rest, footprint.pid)) is not None:
+        rest.remove(node)
+        found.append(explain(errno.ENODEV, Call(footprint.pid, MPOL_MF_MOVE, refused_node=node))[1])
+    return found
+
+
+def _short(made: Plan) -> list[str]:
+    """Name the nodes that have less free memory than would come to them."""
+    now = machine()
+    if now is None:
+        return []
+    return [
+        f"node {node} has {format_bytes(now.nodes[node].memory_free)} free, and "
+        f"{format_bytes(nbytes)} would come to it"
+        for node, nbytes in made.arriving.items()
+        if node in now.nodes and now.nodes[node].memory_free < nbytes
+    ]

@@ -1,0 +1,211 @@
+"""Layouts against lists of every byte."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import movepages as mp
+from movepages._core import FRAME_BYTES
+from movepages.buffers import describe
+from movepages.footprint import Footprint
+from support import memory
+
+PAGE = memory.PAGE
+# So small a page makes arrays of many pages that can be listed byte by byte.
+SMALL = 64
+
+NODES = st.lists(st.integers(0, 5), min_size=1, max_size=5)
+
+
+def over(layout, a, size=SMALL):
+    """Return the nodes of all pages, in parts of an odd length as a move asks for them."""
+    footprint = describe(a, page_size=size)
+    pattern = layout.over(a, footprint)
+    parts, start = [np.empty(0, np.int32)], 0
+    for addresses, _ in footprint.chunks(7):
+        parts.append(pattern.part(start, addresses))
+        start += len(addresses)
+    found = np.concatenate(parts)
+    assert found.dtype == np.int32
+    assert set(found.tolist()) <= set(pattern.distinct)
+    assert pattern.only is None or (found == pattern.only).all()
+    return found
+
+
+def bytes_of(a):
+    """Return the address of each byte of an array, ascending, and the element it belongs to."""
+    first = np.zeros(a.shape, np.int64)
+    for axis, stride in enumerate(a.strides):
+        shape = [-1 if k == axis else 1 for k in range(a.ndim)]
+        first = first + (np.arange(a.shape[axis]) * stride).reshape(shape)
+    start = first.ravel()[:, None] + np.arange(a.itemsize)
+    address = a.ctypes.data + start.ravel()
+    element = np.repeat(np.arange(a.size), a.itemsize)
+    order = np.argsort(address, kind="stable")
+    return address[order], element[order]
+
+
+@st.composite
+def arrays(draw):
+    shape = draw(st.lists(st.integers(1, 9), min_size=1, max_size=3))
+    whole = np.zeros([n * 2 for n in shape], draw(st.sampled_from(["u1", "i4", "c16", "S7"])))
+    a = whole.transpose(draw(st.permutations(range(whole.ndim))))
+    cuts = [draw(st.sampled_from(["all", "half", "step", "back"])) for _ in shape]
+    how = {
+        "all": np.s_[:],
+        "half": np.s_[: (a.shape[0] + 1) // 2],
+        "step": np.s_[::2],
+        "back": np.s_[::-1],
+    }
+    return a[tuple(how[cut] for cut in cuts)]
+
+
+@given(arrays(), NODES)
+def test_blocks_give_a_page_to_the_share_of_its_middle(a, nodes):
+    address, _ = bytes_of(a)
+    page = address // SMALL
+    expected = []
+    for each in np.unique(page):
+        inside = np.flatnonzero(page == each)
+        expected.append(nodes[(inside[0] + inside[-1]) * len(nodes) // (2 * len(address))])
+    assert over(mp.blocks(nodes), a).tolist() == expected
+
+
+@given(arrays(), NODES, st.integers(0, 2))
+def test_by_axis_gives_a_page_to_the_block_of_most_of_it(a, nodes, axis):
+    axis %= a.ndim
+    found = over(mp.by_axis(axis, nodes), a)
+    address, element = bytes_of(a)
+    index = np.unravel_index(element, a.shape)[axis]
+    share = index * len(nodes) // a.shape[axis]
+    pages = np.unique(address // SMALL)
+    assert len(found) == len(pages)
+    for page, node in zip(pages, found, strict=True):
+        shares = np.unique(share[address // SMALL == page])
+        assert node in {nodes[each] for each in shares}
+        if len(shares) == 1:
+            assert node == nodes[shares[0]]
+
+
+def test_by_axis_of_a_matrix_and_its_views():
+    m = np.ndarray((8, 2 * PAGE), np.uint8, memory.anonymous(16 * PAGE))
+    rows, columns = mp.by_axis(0, [0, 1, 2, 3]), mp.by_axis(-1, [0, 1])
+    in_rows = np.repeat([0, 1, 2, 3], 4).tolist()
+    in_columns = [0, 1] * 8
+    assert mp.targets(rows, m).tolist() == in_rows
+    assert mp.targets(columns, m).tolist() == in_columns
+    assert mp.targets(rows, m[::-1]).tolist() == in_rows[::-1]
+    assert mp.targets(mp.by_axis(1, [0, 1, 2, 3]), m.T).tolist() == in_rows
+    assert mp.targets(columns, m[:, ::-1]).tolist() == in_columns[::-1]
+    assert mp.targets(rows, m[::2, :PAGE]).tolist() == [0, 1, 2, 3]
+
+
+@given(arrays(), NODES, st.integers(1, 4))
+def test_interleave_takes_turns(a, nodes, pages):
+    found = over(mp.interleave(nodes, block=pages * PAGE), a, PAGE)
+    turn = np.arange(len(found)) // pages
+    assert found.tolist() == [nodes[each % len(nodes)] for each in turn]
+
+
+@given(st.integers(0, 3 * FRAME_BYTES), st.integers(1, 12 * FRAME_BYTES), NODES)
+def test_large_blocks_cut_no_huge_page(ahead, nbytes, nodes):
+    layout = mp.interleave(nodes, block=2 * FRAME_BYTES)
+    footprint = Footprint((1 << 40) + ahead, nbytes)
+    pattern = layout.over(None, footprint)
+    page = np.concatenate([addresses for addresses, _ in footprint.chunks(1 << 16)])
+    found = pattern.part(0, page)
+    frame = page // np.uintp(FRAME_BYTES)
+    changes = np.flatnonzero(found[1:] != found[:-1]) + 1
+    assert (frame[changes] != frame[changes - 1]).all()
+    assert found[0] == nodes[0]
+
+
+def test_the_default_block_is_a_huge_page_once_there_are_some():
+    for frames, block in ((3, PAGE), (4, FRAME_BYTES)):
+        footprint = Footprint(1 << 40, frames * FRAME_BYTES)
+        addresses = np.uintp(1 << 40) + np.arange(600, dtype=np.uintp) * np.uintp(PAGE)
+        found = mp.interleave([0, 1]).over(None, footprint).part(0, addresses)
+        assert np.argmax(found != 0) == block // PAGE
+
+
+@given(st.dictionaries(st.integers(0, 9), st.integers(0, 9), min_size=1, max_size=5))
+def test_weights(shares):
+    total = sum(shares.values())
+    if not total:
+        with pytest.raises(ValueError, match="not all of them 0"):
+            mp.weighted(shares)
+        return
+    nodes = mp.weighted(shares).nodes
+    assert {node: nodes.count(node) for node in shares} == shares
+    # A prefix is never far from its share.
+    for length, (node, share) in itertools.product(range(1, total + 1), shares.items()):
+        assert abs(nodes[:length].count(node) - length * share / total) <= len(shares)
+
+
+def test_like_follows_an_array_of_another_length():
+    runs = np.array([(0, 2, 8192, 3), (8192, 1, 4096, -2), (12288, 1, 4096, 1)], mp.where(
+        np.zeros(1)).runs.dtype)  # fmt: skip
+    placement = mp.Placement(
+        address=0, nbytes=16384, pages=4, page_size=4096, shared_edges=0, runs=runs
+    )
+    a = memory.anonymous(8 * PAGE)
+    assert mp.targets(mp.like(placement), a).tolist() == [3, 3, 3, 3, -1, -1, 1, 1]
+    assert mp.targets(mp.like(placement), a[:0]).tolist() == []
+
+
+def test_like_looks_at_what_is_given_and_a_move_takes_it():
+    a, b = memory.anonymous(8 * PAGE), memory.anonymous(4 * PAGE)
+    a[: 4 * PAGE] = 1
+    b[:] = 1
+    node = mp.where(a).status[0]
+    layout = mp.like(a)
+    assert mp.targets(layout, b).tolist() == [node, node, -1, -1]
+    result = mp.move(b, layout)
+    # A page without a target stays.
+    assert (result.already_there, result.not_attempted, result.moved) == (2, 2, 0)
+
+
+def test_local_is_near_its_cpus():
+    machine = mp.topology()
+    a = memory.anonymous(4 * PAGE)
+    for node in machine.nodes.values():
+        for cpu in list(node.cpus)[:1]:
+            found = set(mp.targets(mp.local([cpu]), a).tolist())
+            assert found <= set(machine.allowed_nodes)
+            assert len(found) == 1
+    assert set(mp.targets(mp.local(), a).tolist()) <= set(machine.allowed_nodes)
+    with pytest.raises(ValueError, match="cpus: 99999 is no CPU"):
+        mp.local([99999])
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "said"),
+    [
+        (lambda: mp.interleave([]), ValueError, "nodes: expected a sequence"),
+        (lambda: mp.blocks(3), ValueError, "nodes: expected a sequence"),
+        (lambda: mp.blocks([0.5]), TypeError, "nodes: expected"),
+        (lambda: mp.interleave([0], block=100), ValueError, "block: expected a multiple"),
+        (lambda: mp.interleave([0], block=0), ValueError, "block: expected a multiple"),
+        (lambda: mp.weighted({}), ValueError, "shares: expected whole numbers"),
+        (lambda: mp.weighted({0: -1, 1: 2}), ValueError, "shares: expected whole numbers"),
+        (lambda: mp.targets(mp.by_axis(1, [0]), np.zeros(3)), ValueError, "axis 1 of an array"),
+        (lambda: mp.targets(mp.by_axis(0, [0]), bytearray(3)), TypeError, "expected a numpy array"),
+    ],
+)
+def test_what_makes_no_layout(make, error, said):
+    with pytest.raises(error, match=said):
+        make()
+
+
+def test_a_layout_names_itself():
+    assert repr(mp.interleave([0, 2])) == "Interleave(nodes=(0, 2), block=None)"
+    assert mp.blocks([0, 1]) == mp.blocks((0, 1))
+
+
+def test_a_broadcast_axis_and_one_of_a_single_index():
+    a = np.broadcast_to(np.zeros(3 * PAGE, np.uint8), (5, 3 * PAGE))
+    assert set(mp.targets(mp.by_axis(0, [4, 5]), a).tolist()) == {4}
+    assert set(mp.targets(mp.by_axis(0, [4, 5]), np.zeros((1, PAGE))).tolist()) == {4}

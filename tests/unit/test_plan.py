@@ -1,0 +1,99 @@
+"""plan() tells what move() then does."""
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from movepages import execute, rates
+from support import memory
+
+PAGE = memory.PAGE
+# The function of the same name hides the module.
+plan_module = sys.modules["movepages.plan"]
+NODE = mp.topology().allowed_nodes[0]
+NOT_A_NODE = max(mp.topology().nodes) + 1
+
+
+@pytest.fixture
+def a():
+    a = memory.anonymous(100 * PAGE, NODE)
+    memory.discard(a[10 * PAGE : 13 * PAGE])
+    return a
+
+
+def test_what_is_in_place_and_absent(a):
+    p = mp.plan(a, NODE)
+    assert p.flows == {(NODE, NODE): 97 * PAGE}
+    assert (p.to_move, p.in_place, p.absent, p.problems) == (0, 97 * PAGE, 3, ())
+    assert p.arriving == {}
+    result = p.execute()
+    assert (result.already_there, result.moved) == (97, 0)
+
+
+def test_a_node_that_may_not_be_used_is_a_problem_and_not_an_error(a):
+    p = mp.plan(a, mp.interleave([NODE, NOT_A_NODE], block=PAGE))
+    assert p.to_move == p.arriving[NOT_A_NODE]
+    assert p.to_move + p.in_place == 97 * PAGE
+    assert f"node {NOT_A_NODE} is not a node of this machine" in p.problems[0]
+    with pytest.raises(mp.MovePagesError, match="is not a node"):
+        p.execute()
+
+
+def test_a_node_with_too_little_memory_is_a_problem(a, monkeypatch):
+    elsewhere, here = np.full(3, NOT_A_NODE, np.int32), np.full(3, NODE, np.int32)
+    monkeypatch.setattr(execute, "preview", lambda *_: iter([(elsewhere, here, here)]))
+    assert mp.plan(a, NODE).problems == ()
+    nodes = dict(mp.topology().nodes)
+    nodes[NODE] = replace(nodes[NODE], memory_free=PAGE)
+    full = replace(mp.topology(), nodes=nodes)
+    monkeypatch.setattr(plan_module, "machine", lambda: full)
+    p = mp.plan(a, NODE)
+    assert p.arriving == {NODE: 3 * PAGE}
+    assert p.problems == (f"node {NODE} has 4 KiB free, and 12 KiB would come to it",)
+
+
+def test_pages_without_a_target_and_restored_ones(a):
+    before = mp.where(a)
+    a[10 * PAGE] = 1
+    p = mp.plan(a, before)
+    assert (p.untargeted, p.absent, p.in_place) == (1, 2, 97 * PAGE)
+
+
+def test_a_huge_page_that_is_cut(huge_page_size):
+    a = memory.anonymous(2 * huge_page_size, NODE, huge=True)
+    pages = huge_page_size // PAGE
+    target = np.full(2 * pages, NODE, np.int32)
+    target[:5] = NOT_A_NODE
+    p = mp.plan(a, target)
+    assert (p.overruled, p.to_move) == (5, 0)
+
+
+def test_what_it_says(a, monkeypatch):
+    monkeypatch.setattr(rates, "_known", [1 << 30])
+    p = mp.plan(a, mp.interleave([NODE, NOT_A_NODE], block=PAGE))
+    text = str(p)
+    assert f"{NODE:>6} {NOT_A_NODE:>6}" in text
+    assert "in place" in text
+    assert "3 pages absent" in text
+    assert "problem: node" in text
+    assert f", about {p.to_move / (1 << 30):.2g} s" in text
+    html = p._repr_html_()
+    assert html.count("<tr>") == 3
+    assert "problem: node" in html
+
+
+def test_nothing_at_all():
+    p = mp.plan(np.empty(0), NODE)
+    assert (p.pages, p.to_move, p.flows) == (0, 0, {})
+    assert p.execute().pages == 0
+
+
+def test_the_rate_is_measured_between_two_nodes():
+    rate = mp.calibrate(1 << 20)
+    assert (rate is None) == (len(mp.topology().allowed_nodes) < 2)
+    assert rate is None or rate > 0
+    with pytest.raises(ValueError, match="nbytes: expected"):
+        mp.calibrate(1)

@@ -1,0 +1,39 @@
+"""What a move has to do with each page, against the same in plain words."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from movepages import _core
+
+NOT_ATTEMPTED = _core.NOT_ATTEMPTED
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([-14, -2, 0, 1, 2, 1023]), st.sampled_from([-1, 0, 1, 2, 1023])),
+        max_size=60,
+    )
+)
+def test_each_page_is_told_and_those_to_move_are_grouped(pages):
+    before, wanted = (np.array([page[k] for page in pages], np.int32) for k in (0, 1))
+    addresses = np.arange(len(pages), dtype=np.uintp) * np.uintp(4096)
+    status, there, index, moving, nodes = _core.sort_out(addresses, before, wanted)
+    todo = []
+    for i, (is_on, to) in enumerate(pages):
+        as_wanted = is_on == to or (to == -1 and is_on < 0)
+        assert there[i] == as_wanted
+        assert status[i] == (NOT_ATTEMPTED if is_on >= 0 and not as_wanted else is_on)
+        if is_on >= 0 and to not in (is_on, -1):
+            todo.append((to, i))
+    assert list(zip(nodes.tolist(), index.tolist(), strict=True)) == sorted(todo)
+    assert np.array_equal(moving, addresses[index])
+
+
+def test_what_would_be_out_of_bounds_is_refused():
+    one = np.zeros(1, np.int32)
+    with pytest.raises(ValueError, match="no node has a number as large"):
+        _core.sort_out(np.zeros(1, np.uintp), one, np.array([_core.MAX_NODES], np.int32))
+    with pytest.raises(ValueError, match="one entry for each"):
+        _core.sort_out(np.zeros(2, np.uintp), one, one)
