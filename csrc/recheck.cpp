@@ -27,7 +27,11 @@ bool Driver::recheck(std::size_t begin, std::size_t end, Doubt doubt,
   for (std::size_t i = begin; i < end;) {
     std::size_t count = 0;
     for (; i < end && count < kRecheck; ++i) {
-      if (doubt == Doubt::kMissing && !in_doubt(request_.status[i])) continue;
+      if (doubt == Doubt::kMissing) {
+        // Most have a node: the first comparison is about all of them.
+        const std::int32_t status = request_.status[i];
+        if (status >= 0 || !in_doubt(status)) continue;
+      }
       index[count] = i;
       pages[count++] = request_.pages[i];
     }

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from support import memory, system
 from support import nodes as machine
@@ -14,6 +15,11 @@ CAP_SYS_NICE = 23
 
 # Their assertions, too, say what was compared.
 pytest.register_assert_rewrite("cli_fixtures", "footprint_fixtures")
+
+
+# A guest takes many times as long as the machine it runs on.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -14,7 +14,7 @@ from support import memory
 
 PAGE = memory.PAGE
 # In an emulated guest it takes long to draw an example; that is no fault of the test.
-FUZZ = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+FUZZ = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 REFUSALS = (TypeError, ValueError, OverflowError)
 # No process has an id as high: PID_MAX_LIMIT of Linux.
 NO_PID = 1 << 22

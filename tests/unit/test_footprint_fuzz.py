@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from footprint_fixtures import BASE, brute_bytes, check, of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -38,7 +38,6 @@ def views(draw):
     return array
 
 
-@settings(deadline=None)
 @given(views(), st.integers(0, 100), page_sizes)
 def test_views_which_numpy_makes(array, offset, page_size):
     address = BASE + 4096 + offset
@@ -46,7 +45,6 @@ def test_views_which_numpy_makes(array, offset, page_size):
     check(footprint, brute_bytes(address, array.shape, array.strides, array.itemsize))
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 5), st.integers(-70, 70)), max_size=3),
     st.integers(1, 20),
@@ -66,7 +64,6 @@ def test_any_strides_are_right_or_refused(axes, itemsize, offset, page_size):
         check(footprint, brute_bytes(address, shape, strides, itemsize))
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 8),
     st.integers(0, 90),
@@ -86,7 +83,6 @@ def test_long_combs_repeat(block, gap, inner_count, outer_gap, count, offset):
     assert footprint.shared_edges == sum(n < 16 for n in per_page.values())
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**6), st.integers(0, 10**7), st.sampled_from([4096, 16384, 65536]))
 def test_contiguous_real_page_sizes(offset, nbytes, page_size):
     footprint = Footprint(BASE + offset, nbytes, page_size=page_size)

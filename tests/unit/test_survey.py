@@ -44,7 +44,7 @@ ACTS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ACTS, st.integers(1, 60), st.integers(0, PAGE - 1), st.integers(0, 40))
 def test_any_mixture_of_pages(acts, width, odd, ahead):
     with memory.apart(360 * PAGE) as a:
