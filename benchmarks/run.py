@@ -22,11 +22,12 @@ from pathlib import Path
 import growth
 import report
 from contest import Line, Row
+from hwloc_cases import HWLOC
 from move_cases import MOVES
 from numactl_cases import NUMACTL
 from query_cases import BINDING, QUERIES, Sizes
 
-GROUPS = {"queries": QUERIES, "binding": BINDING, "moves": (*MOVES, *NUMACTL)}
+GROUPS = {"queries": (*QUERIES, *HWLOC), "binding": BINDING, "moves": (*MOVES, *NUMACTL)}
 
 
 def as_bytes(text: str) -> int:

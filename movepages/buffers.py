@@ -106,6 +106,8 @@ def describe(obj: object, *, page_size: int = mmap.PAGESIZE) -> Footprint:
 
 
 def _of_array(array: npt.NDArray[Any], page_size: int) -> Footprint:
+    if array.flags.c_contiguous:
+        return Footprint(array.ctypes.data, array.nbytes, (), page_size)
     return Footprint.from_strides(
         array.ctypes.data, array.shape, array.strides, array.itemsize, page_size=page_size
     )

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from ._core import FRAME_BYTES
 from .absence import Absences, merge_absences
-from .blocks import Pages, cut_rows, each_page, stretches
 from .control import Control
 from .errors import MovePagesError
 from .footprint import Footprint
@@ -22,6 +21,7 @@ from .migrate import confirm, migrate_slice
 from .patterns import NodeArray
 from .placement import Placement
 from .result import MoveResult, result_of_runs
+from .rows import Pages, cut_rows, each_page, stretches
 from .runs import Runs, join_runs
 from .syscall import MPOL_MF_MOVE, attach, move_pages, refuse_unusable_nodes
 from .tally import Slice, Tally

@@ -120,8 +120,10 @@ class Footprint:
     @cached_property
     def pages(self) -> int:
         """Distinct pages which hold at least one of the bytes."""
-        if not self.block:
-            return 0
+        if not self.dims:
+            return (
+                (self._lead + self.block + self.page_size - 1) // self.page_size * bool(self.block)
+            )
         extent, dims = self._tooth
         if not dims:
             return (self._lead + extent - 1) // self.page_size + 1

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 import movepages as mp
 from movepages import execute, looks
-from movepages.blocks import Stretch, cut_rows, each_page, stretches
 from movepages.footprint import Footprint
 from movepages.found import Found, join_found
+from movepages.rows import Stretch, cut_rows, each_page, stretches
 from movepages.syscall import survey_rows
 from support import memory, system
 from support.memory import PAGE
