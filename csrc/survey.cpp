@@ -13,9 +13,9 @@ namespace movepages {
 namespace {
 
 // Of 4 KiB, these are asked for in 1 to 9 ms; what is huge or absent takes a thousandth of that,
-// and larger pieces once the pace tells so: in 33 ms at most should small pages follow.
+// and larger pieces once the pace tells so.
 constexpr std::size_t kPiecePages = std::size_t{1} << 15;
-constexpr std::size_t kLargePiecePages = std::size_t{1} << 17;
+constexpr std::size_t kLargePiecePages = std::size_t{1} << 20;
 constexpr std::int64_t kQuickPieceNs = 100'000;
 // Pieces whose runs are kept apart until all of them are there.
 constexpr std::size_t kPiecesAtOnce = 256;
@@ -24,9 +24,8 @@ constexpr std::int64_t kSliceNs = 25'000'000;
 constexpr std::int64_t kWorthThreadsNs = 2'000'000;
 
 struct Piece {
-  PageRange range;
+  PageRange rest;
   std::vector<SurveyRun> runs;
-  bool done = false;
 };
 
 class Survey {
@@ -88,19 +87,21 @@ class Survey {
 
   void work_and_watch(Surveyor& own, std::vector<std::thread>* others) {
     const std::int64_t before = kernel_.now_ns();
-    while (work_on_one(own)) {
-      const std::int64_t now = kernel_.now_ns();
-      if (now - last_pause_ns_ >= kSliceNs) {
-        last_pause_ns_ = now;
-        outcome_.interrupted = pause_.wanted != nullptr && pause_.wanted(pause_.context);
-        stop_ = stop_ || outcome_.interrupted;
-      }
+    while (work_on_one(own, true)) {
       const std::size_t done = std::min<std::size_t>(next_, pieces_.size());
       const std::size_t left = pieces_.size() - done;
-      const auto to_come =
-          (now - before) / static_cast<std::int64_t>(done + 1) * static_cast<std::int64_t>(left);
+      const auto to_come = (kernel_.now_ns() - before) / static_cast<std::int64_t>(done + 1) *
+                           static_cast<std::int64_t>(left);
       if (others->empty() && to_come > kWorthThreadsNs) start_others(left, others);
     }
+  }
+
+  void watch() {
+    const std::int64_t now = kernel_.now_ns();
+    if (now - last_pause_ns_ < kSliceNs) return;
+    last_pause_ns_ = now;
+    outcome_.interrupted = pause_.wanted != nullptr && pause_.wanted(pause_.context);
+    if (outcome_.interrupted) stop_ = true;
   }
 
   void start_others(std::size_t left, std::vector<std::thread>* others) {
@@ -118,21 +119,24 @@ class Survey {
   void work() noexcept {
     try {
       Surveyor mine = surveyor();
-      while (work_on_one(mine)) {
+      while (work_on_one(mine, false)) {
       }
     } catch (const std::bad_alloc&) {
       fail(-ENOMEM);
     }
   }
 
-  // False when nothing is left to do.
-  bool work_on_one(Surveyor& surveyor) {
+  // False when nothing is left to do. The thread that is to hear of signals watches in between.
+  bool work_on_one(Surveyor& surveyor, bool watches) {
     if (stop_) return false;
     const std::size_t index = next_++;
     if (index >= pieces_.size()) return false;
     Piece& piece = pieces_[index];
-    const long ret = surveyor.look(piece.range, &piece.runs);
-    piece.done = ret == 0;
+    long ret = 0;
+    while (piece.rest.pages > 0 && ret == 0 && !stop_) {
+      ret = surveyor.look(&piece.rest, &piece.runs);
+      if (watches && !outcome_.interrupted) watch();
+    }
     if (ret != 0) fail(ret);
     return ret == 0;
   }
@@ -144,8 +148,9 @@ class Survey {
   }
 
   void give(Piece& piece) {
-    if (!piece.done)
-      piece.runs.assign(1, {piece.range.start, piece.range.pages, kNotAttempted, Presence::kPage});
+    if (piece.rest.pages > 0) {
+      piece.runs.push_back({piece.rest.start, piece.rest.pages, kNotAttempted, Presence::kPage});
+    }
     for (const SurveyRun& run : piece.runs) {
       SurveyRun* last = runs_->empty() ? nullptr : &runs_->back();
       if (last != nullptr && last->status == run.status && last->what == run.what &&

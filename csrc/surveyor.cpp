@@ -8,6 +8,8 @@ namespace {
 
 // Scratch of 48 KiB, which a processor's nearest caches hold.
 constexpr std::size_t kAtOnce = 4096;
+// Small pages after which a look ends, to be gone on with: these take up to 9 ms.
+constexpr std::size_t kStep = std::size_t{1} << 15;
 // No process has memory from here on.
 constexpr std::uintptr_t kUserEnd = std::uintptr_t{1} << (8 * sizeof(std::uintptr_t) - 1);
 
@@ -25,90 +27,87 @@ void append(std::vector<SurveyRun>* runs, const SurveyRun& run) {
 
 }  // namespace
 
-long Surveyor::look(const PageRange& range, std::vector<SurveyRun>* runs) {
+long Surveyor::look(PageRange* rest, std::vector<SurveyRun>* runs) {
   const bool sound =
-      range.start < kUserEnd && range.pages <= (kUserEnd - range.start) / kernel_.page_bytes;
-  if (!tells_ || !sound || range.pages < fewest_) return ask_each(range.start, range.pages, runs);
-  PageRange rest = range;
+      rest->start < kUserEnd && rest->pages <= (kUserEnd - rest->start) / kernel_.page_bytes;
+  left_ = kStep;
+  if (!tells_ || !sound || rest->pages < fewest_) return ask_each(rest, rest->pages, runs);
+  const std::size_t before = rest->pages;
   // Where there are small pages, there are mostly more: a scan would say nothing new.
   if (mostly_small_ && ask_small_) {
-    small_ = 0;
-    const long ret = read_each(&rest, runs);
-    mostly_small_ = 8 * small_ >= 7 * (range.pages - rest.pages);
-    if (ret != 0 || rest.pages == 0) return ret;
+    const long ret = read_each(rest, rest->pages, runs);
+    if (ret != 0 || rest->pages < before) {
+      mostly_small_ = 8 * (kStep - left_) >= 7 * (before - rest->pages);
+      return ret;
+    }
   }
-  small_ = 0;
-  const std::size_t before = runs->size();
+  const std::size_t known = runs->size();
+  const PageRange range = *rest;
   long unknown = 0;
   const long ret = look_by_page_tables(rest, runs, &unknown);
-  mostly_small_ = 8 * small_ >= 7 * rest.pages;
+  mostly_small_ = 8 * (kStep - left_) >= 7 * (before - rest->pages);
   if (unknown == 0) return ret;
   tells_ = unknown != -ENOTTY;
-  runs->resize(before);
-  return ask_each(rest.start, rest.pages, runs);
+  runs->resize(known);
+  *rest = range;
+  left_ = kStep;
+  return ask_each(rest, rest->pages, runs);
 }
 
-long Surveyor::look_by_page_tables(const PageRange& range, std::vector<SurveyRun>* runs,
-                                   long* unknown) {
-  PresenceWalk walk(pagemap_, range.start, range.start + range.pages * kernel_.page_bytes,
-                    PresenceWalk::kScanOnly);
+long Surveyor::look_by_page_tables(PageRange* rest, std::vector<SurveyRun>* runs, long* unknown) {
+  const std::uintptr_t end = rest->start + rest->pages * kernel_.page_bytes;
+  PresenceWalk walk(pagemap_, rest->start, end, PresenceWalk::kScanOnly);
   PresenceRun found;
-  while (walk.next(&found)) {
+  while (left_ > 0 && walk.next(&found)) {
     const std::size_t pages = (found.end - found.start) / kernel_.page_bytes;
     long ret = 0;
-    switch (found.what) {
-      case Presence::kHugePage:
-        ret = ask_heads(found.start, found.end, runs);
-        break;
-      case Presence::kPage:
-        if (!ask_small_) {
-          append(runs, {found.start, pages, kNotAttempted, found.what});
-          break;
-        }
-        ret = ask_small(found.start, pages, runs);
-        break;
-      default:
-        append(runs, {found.start, pages, kNotAttempted, found.what});
+    if (found.what == Presence::kPage && ask_small_) {
+      // All of them, unless the step ends here.
+      const std::size_t some = std::min(pages, left_);
+      PageRange small = {found.start, some};
+      ret = read_each(&small, some, runs);
+      if (ret == 0) ret = ask_each(&small, small.pages, runs);
+      found.end = found.start + some * kernel_.page_bytes;
+    } else if (found.what == Presence::kHugePage) {
+      ret = ask_heads(found.start, found.end, runs);
+    } else {
+      append(runs, {found.start, pages, kNotAttempted, found.what});
     }
     if (ret != 0) return ret;
+    *rest = {found.end, (end - found.end) / kernel_.page_bytes};
   }
   *unknown = walk.error();
   // The page tables of a process that is no more are empty: that it is still there has to be known.
   return other_process_ ? query_.ask(nullptr, 0, nullptr) : 0;
 }
 
-long Surveyor::ask_each(std::uintptr_t start, std::size_t pages, std::vector<SurveyRun>* runs) {
-  const std::size_t room = std::min(pages, kAtOnce);
+long Surveyor::ask_each(PageRange* rest, std::size_t most, std::vector<SurveyRun>* runs) {
+  const std::size_t room = std::min(most, kAtOnce);
   if (pages_.size() < room) pages_.resize(room);
   if (status_.size() < room) status_.resize(room);
-  while (pages > 0) {
-    const std::size_t count = std::min(pages, kAtOnce);
-    for (std::size_t i = 0; i < count; ++i) pages_[i] = start + i * kernel_.page_bytes;
+  if (kinds_.empty()) kinds_.resize(kAtOnce);
+  for (std::size_t todo = std::min(most, left_); todo > 0;) {
+    const std::size_t count = std::min(todo, kAtOnce);
+    for (std::size_t i = 0; i < count; ++i) pages_[i] = rest->start + i * kernel_.page_bytes;
     const long ret = query_.ask(pages_.data(), count, status_.data());
     if (ret != 0) return ret;
-    kinds_.assign(kAtOnce, Presence::kPage);
-    append_each(start, count, runs);
-    start += count * kernel_.page_bytes;
-    pages -= count;
+    std::fill_n(kinds_.begin(), count, Presence::kPage);
+    append_each(rest->start, count, runs);
+    todo -= count;
+    left_ -= count;
+    advance(rest, count);
   }
   return 0;
 }
 
-long Surveyor::ask_small(std::uintptr_t start, std::size_t pages, std::vector<SurveyRun>* runs) {
-  PageRange rest = {start, pages};
-  const long ret = read_each(&rest, runs);
-  small_ += rest.pages;
-  return ret == 0 ? ask_each(rest.start, rest.pages, runs) : ret;
-}
-
-// Takes the node of each page from the number of its frame, and leaves in `rest` what it did not
-// get to. A page of which the kernel does not say that it is a normal one, of one process or of a
-// file, has no such number to go by: the zero page, a page of a device. These are asked for, and
-// some of the others too: unless all are where their number puts them, no number is gone by any
-// more.
-long Surveyor::read_each(PageRange* rest, std::vector<SurveyRun>* runs) {
-  while (blocks_ != nullptr && rest->pages > 0 && rest->pages >= by_number_) {
-    const std::size_t count = std::min(rest->pages, kAtOnce);
+// Takes the node of each page from the number of its frame, as far as that goes. A page of which
+// the kernel does not say that it is a normal one, of one process or of a file, has no such number
+// to go by: the zero page, a page of a device. These are asked for, and some of the others too:
+// unless all are where their number puts them, no number is gone by any more.
+long Surveyor::read_each(PageRange* rest, std::size_t most, std::vector<SurveyRun>* runs) {
+  for (std::size_t todo = std::min(most, left_);
+       blocks_ != nullptr && todo >= by_number_ && todo > 0;) {
+    const std::size_t count = std::min(todo, kAtOnce);
     bool agrees = false;
     const long ret =
         fill_by_number(rest->start, count) ? hold_against_call(rest->start, count, &agrees) : 0;
@@ -118,10 +117,16 @@ long Surveyor::read_each(PageRange* rest, std::vector<SurveyRun>* runs) {
       break;
     }
     append_each(rest->start, count, runs);
-    rest->start += count * kernel_.page_bytes;
-    rest->pages -= count;
+    todo -= count;
+    left_ -= count;
+    advance(rest, count);
   }
   return 0;
+}
+
+void Surveyor::advance(PageRange* rest, std::size_t pages) const noexcept {
+  rest->start += pages * kernel_.page_bytes;
+  rest->pages -= pages;
 }
 
 bool Surveyor::fill_by_number(std::uintptr_t start, std::size_t count) {
@@ -178,7 +183,6 @@ long Surveyor::hold_against_call(std::uintptr_t start, std::size_t count, bool* 
     if (status >= 0 && status != said_[k]) return 0;
     status = said_[k];
   }
-  small_ += small_now_;
   *agrees = ret == 0;
   return ret;
 }
@@ -197,18 +201,23 @@ long Surveyor::ask_heads(std::uintptr_t start, std::uintptr_t end, std::vector<S
   const std::uintptr_t frame = kernel_.frame_bytes;
   if (pages_.size() < kAtOnce) pages_.resize(kAtOnce);
   if (status_.size() < kAtOnce) status_.resize(kAtOnce);
+  // The size of a frame is a power of two.
+  const auto frame_behind = [last = frame - 1](std::uintptr_t at) { return (at | last) + 1; };
   while (start < end) {
     std::size_t count = 0;
-    for (std::uintptr_t at = start; at < end && count < kAtOnce; at = (at / frame + 1) * frame) {
+    for (std::uintptr_t at = start; at < end && count < kAtOnce; at = frame_behind(at)) {
       pages_[count++] = at;
     }
     const long ret = query_.ask(pages_.data(), count, status_.data());
     if (ret != 0) return ret;
-    const std::uintptr_t until = std::min(end, (pages_[count - 1] / frame + 1) * frame);
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::uintptr_t next = i + 1 < count ? pages_[i + 1] : until;
+    const std::uintptr_t until = std::min(end, frame_behind(pages_[count - 1]));
+    for (std::size_t i = 0; i < count;) {
+      std::size_t same = i + 1;
+      while (same < count && status_[same] == status_[i]) ++same;
+      const std::uintptr_t next = same < count ? pages_[same] : until;
       append(runs,
              {pages_[i], (next - pages_[i]) / kernel_.page_bytes, status_[i], Presence::kHugePage});
+      i = same;
     }
     start = until;
   }

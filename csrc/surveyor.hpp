@@ -24,14 +24,15 @@ class Surveyor {
         blocks_(request.by_number > 0 ? blocks : nullptr),
         tells_(kernel.huge_until != nullptr) {}
 
-  // Appends the runs of a range. 0 or -errno. Throws std::bad_alloc.
-  long look(const PageRange& range, std::vector<SurveyRun>* runs);
+  // Appends the runs of what a range begins with, and leaves in it what is still to be looked at:
+  // all of it, or as much as takes a few milliseconds. 0 or -errno. Throws std::bad_alloc.
+  long look(PageRange* rest, std::vector<SurveyRun>* runs);
 
  private:
-  long look_by_page_tables(const PageRange& range, std::vector<SurveyRun>* runs, long* unknown);
-  long ask_each(std::uintptr_t start, std::size_t pages, std::vector<SurveyRun>* runs);
-  long ask_small(std::uintptr_t start, std::size_t pages, std::vector<SurveyRun>* runs);
-  long read_each(PageRange* rest, std::vector<SurveyRun>* runs);
+  long look_by_page_tables(PageRange* rest, std::vector<SurveyRun>* runs, long* unknown);
+  long ask_each(PageRange* rest, std::size_t most, std::vector<SurveyRun>* runs);
+  long read_each(PageRange* rest, std::size_t most, std::vector<SurveyRun>* runs);
+  void advance(PageRange* rest, std::size_t pages) const noexcept;
   bool fill_by_number(std::uintptr_t start, std::size_t count);
   long hold_against_call(std::uintptr_t start, std::size_t count, bool* agrees);
   void append_each(std::uintptr_t start, std::size_t count, std::vector<SurveyRun>* runs) const;
@@ -53,7 +54,7 @@ class Surveyor {
   BlocksOnDemand* blocks_;  // null: not wanted, or found to be of no use
   bool tells_;
   bool mostly_small_ = false;
-  std::size_t small_ = 0;  // small pages seen in the range looked at
+  std::size_t left_ = 0;  // small pages that this look may still be about
   std::vector<std::uintptr_t> pages_;
   std::vector<std::int32_t> status_;
   std::vector<std::uint64_t> entries_;
