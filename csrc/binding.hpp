@@ -16,5 +16,7 @@ py::object to_python(const Outcome& outcome);
 
 // Adds what looks at memory without moving it.
 void bind_looks(py::module_& module);
+// Adds what says where pages to come are to be.
+void bind_policy(py::module_& module);
 
 }  // namespace movepages

@@ -159,6 +159,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.def("sort_out", &sort_out, "pages"_a, "before"_a, "wanted"_a,
              "Status, whether as wanted; and index, address and node of pages to be moved.");
   movepages::bind_looks(module);
+  movepages::bind_policy(module);
   module.def("mempolicy_nodes", &mempolicy_nodes, "pages"_a,
              "Node of each page by get_mempolicy(2), or -errno; faults absent pages in.");
 }

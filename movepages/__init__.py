@@ -2,6 +2,7 @@
 
 from ._sysfs import TopologyError
 from .absence import Absence
+from .arena import empty, full, zeros
 from .arrays import move, where
 from .buffers import Region
 from .checks import Check
@@ -23,6 +24,7 @@ from .layouts import blocks, by_axis, interleave, like, local, targets, weighted
 from .machine import HugePagePool, Node, Topology
 from .placement import Placement
 from .plan import Plan, plan
+from .policy import PolicyMode, PolicyRange, bind, policy, touch
 from .preflight import Preflight, preflight
 from .rates import calibrate
 from .result import MoveResult
@@ -52,14 +54,19 @@ __all__ = [
     "PageStatus",
     "Placement",
     "Plan",
+    "PolicyMode",
+    "PolicyRange",
     "Preflight",
     "Region",
     "RetryPolicy",
     "Topology",
     "TopologyError",
+    "bind",
     "blocks",
     "by_axis",
     "calibrate",
+    "empty",
+    "full",
     "interleave",
     "like",
     "local",
@@ -67,9 +74,12 @@ __all__ = [
     "move",
     "move_pages",
     "plan",
+    "policy",
     "preflight",
     "targets",
     "topology",
+    "touch",
     "weighted",
     "where",
+    "zeros",
 ]

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from .absence import Absence, Absences, count_reasons, describe_reasons, nothing_absent
-from .runs import Runs, Statuses, per_page_status, totals
+from .absence import (
+    ABSENCE_DTYPE,
+    Absence,
+    Absences,
+    count_reasons,
+    describe_reasons,
+    nothing_absent,
+)
+from .runs import RUN_DTYPE, Runs, Statuses, per_page_status, totals
 from .units import format_bytes
+
+_NUMBERS = ("address", "nbytes", "pages", "page_size", "shared_edges", "pid")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,6 +102,71 @@ class Placement:
         within = np.arange(self.pages) - np.repeat(starts, self.runs["pages"])
         addresses: npt.NDArray[np.uintp] = first + (within * self.page_size).astype(np.uintp)
         return addresses
+
+    def save(self, file: str | os.PathLike[str]) -> None:
+        """Write it to a file that `load` reads, of the format .npz.
+
+        Parameters
+        ----------
+        file : path
+            Its name, as it is given: nothing is appended.
+
+        Raises
+        ------
+        OSError
+            It cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> a = np.ones(1000)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     where(a).save(folder + "/before.npz")
+        ...     Placement.load(folder + "/before.npz") == where(a)
+        True
+        """
+        numbers = np.array([getattr(self, name) for name in _NUMBERS], np.uint64)
+        with open(file, "wb") as out:
+            np.savez_compressed(
+                out, movepages_placement=numbers, runs=self.runs, absences=self.absences
+            )
+
+    @classmethod
+    def load(cls, file: str | os.PathLike[str]) -> Placement:
+        """Read what `save` wrote: a target for `move`, which brings every page back.
+
+        Parameters
+        ----------
+        file : path
+
+        Raises
+        ------
+        OSError
+            It cannot be read.
+        ValueError
+            It is no placement, or what it says does not add up.
+        """
+        # Not everybody who looks at arrays reads archives.
+        from zipfile import BadZipFile
+
+        try:
+            # Of a broken archive np.load would leave the file open.
+            with open(file, "rb") as source, np.load(source, allow_pickle=False) as found:
+                values = dict(zip(_NUMBERS, found["movepages_placement"].tolist(), strict=True))
+                runs = found["runs"].astype(RUN_DTYPE, casting="equiv")
+                absences = found["absences"].astype(ABSENCE_DTYPE, casting="equiv")
+        except (KeyError, ValueError, TypeError, AttributeError, EOFError, BadZipFile) as error:
+            raise ValueError(
+                f"{os.fspath(file)!r} is no placement that Placement.save() wrote: {error}"
+            ) from error
+        if runs["pages"].sum() != values["pages"] or runs["nbytes"].sum() != values["nbytes"]:
+            raise ValueError(
+                f"{os.fspath(file)!r}: its runs have {runs['pages'].sum():,} pages, and it tells "
+                f"of {values['pages']:,}"
+            )
+        for records in (runs, absences):
+            records.flags.writeable = False
+        return cls(**values, runs=runs, absences=absences)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Placement):

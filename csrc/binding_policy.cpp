@@ -1,0 +1,66 @@
+#include <algorithm>
+
+#include "binding.hpp"
+#include "policy.hpp"
+
+namespace movepages {
+namespace {
+
+using namespace pybind11::literals;
+
+int bind(std::uintptr_t start, std::size_t nbytes, int mode, const py::object& nodes,
+         unsigned flags) {
+  const py::array array = checked(nodes, kNodes);
+  const auto* node = static_cast<const std::int32_t*>(array.data());
+  NodeMask mask;
+  for (py::ssize_t i = 0; i < array.size(); ++i) {
+    if (node[i] < 0 || node[i] >= kMaxNodes) return EINVAL;
+    const auto bit = static_cast<std::size_t>(node[i]);
+    mask.words[bit / NodeMask::kWordBits] |= 1UL << bit % NodeMask::kWordBits;
+  }
+  const py::gil_scoped_release release;
+  return static_cast<int>(-bind_range(start, nbytes, mode, mask, flags));
+}
+
+// (errno, mode, nodes)
+py::tuple policy(std::uintptr_t address) {
+  int mode = 0;
+  NodeMask mask;
+  const long ret = policy_at(address, &mode, &mask);
+  py::list nodes;
+  for (std::int32_t node = 0; ret == 0 && node < kMaxNodes; ++node) {
+    if (mask.has(node)) nodes.append(node);
+  }
+  return py::make_tuple(-ret, mode, nodes);
+}
+
+// In parts, so that a signal is heard in between: errno, and how many bytes were advised.
+py::tuple advise_range(std::uintptr_t start, std::size_t nbytes, int advice, std::size_t part) {
+  std::size_t done = 0;
+  long ret = 0;
+  while (done < nbytes && ret == 0) {
+    const std::size_t some = std::min(part, nbytes - done);
+    {
+      const py::gil_scoped_release release;
+      ret = advise(start + done, some, advice);
+    }
+    if (ret == -EINTR)
+      ret = 0;
+    else if (ret == 0)
+      done += some;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  }
+  return py::make_tuple(-ret, done);
+}
+
+}  // namespace
+
+void bind_policy(py::module_& module) {
+  module.def("bind", &bind, "start"_a, "nbytes"_a, "mode"_a, "nodes"_a, "flags"_a,
+             "mbind(2) of a range on page borders: 0 or an errno.");
+  module.def("policy", &policy, "address"_a, "Errno, mode with its flags, and nodes.");
+  module.def("advise", &advise_range, "start"_a, "nbytes"_a, "advice"_a, "part"_a,
+             "madvise(2) part by part: errno, and how many bytes were advised.");
+}
+
+}  // namespace movepages

@@ -1,0 +1,31 @@
+// Memory policies of address ranges: mbind(2), get_mempolicy(2), madvise(2). Each returns 0 or
+// -errno.
+#pragma once
+
+#include <sys/mman.h>
+
+#include "kernel.hpp"
+#include "syscalls.hpp"
+
+namespace movepages {
+
+// The kernel counts one bit less of a mask than it is told.
+inline long bind_range(std::uintptr_t start, std::size_t bytes, int mode, const NodeMask& nodes,
+                       unsigned flags) noexcept {
+  bool any = false;
+  for (const unsigned long word : nodes.words) any = any || word != 0;
+  const long ret = ::syscall(SYS_mbind, start, bytes, mode, any ? nodes.words : nullptr,
+                             any ? kMaxNodes + 1 : 0, flags);
+  return ret < 0 ? -errno : 0;
+}
+
+// Of the mapping that an address lies in.
+inline long policy_at(std::uintptr_t address, int* mode, NodeMask* nodes) noexcept {
+  return sys_get_mempolicy(mode, nodes->words, kMaxNodes + 1, address, kMpolFAddr);
+}
+
+inline long advise(std::uintptr_t start, std::size_t bytes, int advice) noexcept {
+  return ::madvise(reinterpret_cast<void*>(start), bytes, advice) < 0 ? -errno : 0;
+}
+
+}  // namespace movepages

@@ -1,0 +1,168 @@
+"""Arrays with memory of their own: empty(), zeros() and full() on a node or in a layout."""
+
+from __future__ import annotations
+
+import math
+import mmap
+import operator
+from collections.abc import Sequence
+from typing import Any, Literal, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from ._core import FRAME_BYTES, read_file
+from .arrays import move
+from .errors import make_error
+from .policy import bind, touch
+from .targets import Layout
+
+Shape = SupportsIndex | Sequence[SupportsIndex]
+Huge = Literal["thp", "hugetlb"] | None
+
+_MAP_HUGETLB = 0x40000
+_MAP_HUGE_SHIFT = 26
+
+
+def empty(
+    shape: Shape,
+    dtype: npt.DTypeLike = float,
+    *,
+    node: int | None = None,
+    layout: Layout | None = None,
+    huge: Huge = None,
+    order: Literal["C", "F"] = "C",
+) -> npt.NDArray[Any]:
+    """Return a new array whose memory is its own, on a node or in a layout.
+
+    Parameters
+    ----------
+    shape : int or sequence of int
+    dtype : data-type, default float
+        Not of objects.
+    node : int, optional
+        Bound to it: its pages come from this node when they are first touched, and from no other.
+    layout : Layout, optional
+        Instead of `node`: its pages are there at once, where the layout wants them.
+    huge : {"thp", "hugetlb"}, optional
+        Ask for transparent huge pages, or take pages of the default hugetlb pool.
+    order : {"C", "F"}, default "C"
+
+    Returns
+    -------
+    ndarray
+        An ordinary one, page-aligned, of zeros until written to. Its memory is given back with it
+        and its last view.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Both `node` and `layout`, a dtype of objects, a negative size.
+    MovePagesError
+        No such memory: a node that may not be used, an empty hugetlb pool (also a MemoryError).
+
+    Examples
+    --------
+    >>> node = topology().allowed_nodes[0]
+    >>> a = empty((1000, 1000), np.float32, node=node)
+    >>> a[:] = 1
+    >>> where(a).bytes_per_node == {node: a.nbytes}
+    True
+    """
+    if node is not None and layout is not None:
+        raise ValueError("node and layout: expected one of them, got both")
+    kind = np.dtype(dtype)
+    if kind.hasobject:
+        raise TypeError(f"dtype: expected one without objects in it, got {kind}")
+    sizes = _as_shape(shape)
+    array = np.ndarray(sizes, kind, _memory(math.prod(sizes) * kind.itemsize, huge), order=order)
+    if not array.nbytes:
+        return array
+    if node is not None:
+        bind(array, node)
+    if layout is not None:
+        touch(array)
+        move(array, layout).raise_for_status()
+    return array
+
+
+def zeros(shape: Shape, dtype: npt.DTypeLike = float, **how: Any) -> npt.NDArray[Any]:
+    """Return a new array of zeros; parameters as of `empty`.
+
+    Its pages come when they are first written to, unless there is a layout.
+
+    Examples
+    --------
+    >>> zeros(3).tolist()
+    [0.0, 0.0, 0.0]
+    """
+    return empty(shape, dtype, **how)
+
+
+def full(
+    shape: Shape, value: object, dtype: npt.DTypeLike | None = None, **how: Any
+) -> npt.NDArray[Any]:
+    """Return a new array filled with a value; parameters as of `empty`.
+
+    Examples
+    --------
+    >>> full(3, 7).tolist()
+    [7, 7, 7]
+    """
+    array = empty(shape, np.asarray(value).dtype if dtype is None else dtype, **how)
+    array[...] = value
+    return array
+
+
+def _as_shape(shape: Shape) -> tuple[int, ...]:
+    sizes = (
+        tuple(operator.index(n) for n in shape)
+        if isinstance(shape, Sequence)
+        else (operator.index(shape),)
+    )
+    if any(n < 0 for n in sizes):
+        raise ValueError(f"shape: expected sizes of 0 or more, got {shape!r}")
+    return sizes
+
+
+def _memory(nbytes: int, huge: Huge) -> memoryview:
+    """Map memory of which nobody else has a part of a page."""
+    if huge not in (None, "thp", "hugetlb"):
+        raise ValueError(f"huge: expected 'thp', 'hugetlb' or None, got {huge!r}")
+    flags, unit = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PAGESIZE
+    if huge == "hugetlb":
+        unit = _default_hugetlb()
+        flags |= _MAP_HUGETLB | unit.bit_length() - 1 << _MAP_HUGE_SHIFT
+    size = max(-(-nbytes // unit), 1) * unit
+    if huge != "thp":
+        try:
+            return memoryview(mmap.mmap(-1, size, flags=flags))[:nbytes]
+        except OSError as error:
+            raise _no_mapping(error, size, huge) from error
+    # A huge page begins at a multiple of its size.
+    whole = mmap.mmap(-1, size + FRAME_BYTES, flags=flags)
+    try:
+        whole.madvise(mmap.MADV_HUGEPAGE)
+    except OSError as error:
+        raise make_error(
+            error.errno or 0, "this kernel has no transparent huge pages; use huge=None"
+        ) from error
+    start = -np.frombuffer(whole, np.uint8).ctypes.data % FRAME_BYTES
+    return memoryview(whole)[start : start + nbytes]
+
+
+def _default_hugetlb() -> int:
+    for line in read_file("/proc/meminfo").splitlines():
+        if line.startswith(b"Hugepagesize:"):
+            return int(line.split()[1]) * 1024
+    return FRAME_BYTES
+
+
+def _no_mapping(error: OSError, size: int, huge: Huge) -> Exception:
+    if huge != "hugetlb":
+        return make_error(error.errno or 0, f"no address range of {size:,} bytes is to be had")
+    return make_error(
+        error.errno or 0,
+        f"the pool of hugetlb pages has not {size:,} bytes free; reserve some "
+        "(/proc/sys/vm/nr_hugepages), or use huge='thp'",
+    )

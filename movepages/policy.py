@@ -1,0 +1,249 @@
+"""Policies for pages to come: bind(), policy() and touch()."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import NamedTuple, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _core
+from .buffers import describe
+from .errors import make_error
+from .explain import Call, explain
+from .footprint import Footprint
+from .inputs import as_nodes
+from .mappings import read_mappings
+from .nodes import unusable_node
+from .syscall import MPOL_MF_MOVE
+
+_MPOL_MODE_FLAGS = 0b111 << 13
+_MADV_POPULATE_WRITE = 23
+# So much is touched in tens of milliseconds.
+_TOUCH_BYTES = 64 << 20
+
+
+class PolicyMode(IntEnum):
+    """What the kernel does to find a node for a page, by the names of set_mempolicy(2)."""
+
+    DEFAULT = 0
+    PREFERRED = 1
+    BIND = 2
+    INTERLEAVE = 3
+    LOCAL = 4
+    PREFERRED_MANY = 5
+    WEIGHTED_INTERLEAVE = 6
+
+
+_WITHOUT_NODES = (PolicyMode.DEFAULT, PolicyMode.LOCAL)
+_SINCE = {PolicyMode.PREFERRED_MANY: "5.15", PolicyMode.WEIGHTED_INTERLEAVE: "6.9"}
+
+
+class PolicyRange(NamedTuple):
+    """The policy of a part of an array.
+
+    Attributes
+    ----------
+    address, nbytes : int
+        The part, in bytes.
+    mode : PolicyMode
+        DEFAULT is that of the thread that touches a page first.
+    nodes : tuple of int
+        What it is about; empty for DEFAULT and LOCAL.
+    """
+
+    address: int
+    nbytes: int
+    mode: PolicyMode
+    nodes: tuple[int, ...]
+
+
+def bind(a: object, nodes: Sequence[SupportsIndex] | SupportsIndex, *, mode: str = "bind") -> None:
+    """Say where the pages of `a` that are yet to come are to be. Those it has stay where they are.
+
+    Parameters
+    ----------
+    a : ndarray, buffer or Region of this process
+        Pages that it fills in part are included.
+    nodes : int or sequence of int
+        Empty for the modes "default" and "local".
+    mode : str, default "bind"
+        "bind" (nowhere else, on pain of the out-of-memory killer), "preferred" (of one node),
+        "preferred-many", "interleave", "weighted-interleave", "local" or "default".
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not a mode, or nodes that do not go with it. Nothing has changed.
+    MovePagesError
+        A node that has no memory or is not allowed, memory that is not mapped, a kernel without
+        this mode.
+
+    Notes
+    -----
+    The policy belongs to the address range: it is gone with it, and an array that the allocator
+    puts there later has it. Arrays of `empty` have their range to themselves. Source: mbind(2).
+
+    Examples
+    --------
+    >>> a = empty(1 << 20)
+    >>> bind(a, topology().allowed_nodes[0])
+    >>> policy(a)[0].mode.name
+    'BIND'
+    """
+    chosen = _as_mode(mode)
+    found = np.atleast_1d(np.asarray(as_nodes(nodes), np.int32))
+    if (chosen in _WITHOUT_NODES) != (len(found) == 0):
+        raise ValueError(
+            f"nodes: mode {mode!r} goes with "
+            + ("no nodes" if chosen in _WITHOUT_NODES else "one node or more")
+            + f", got {found.tolist()}"
+        )
+    if chosen == PolicyMode.PREFERRED and len(found) > 1:
+        raise ValueError(
+            f"nodes: mode 'preferred' is about one node, got {found.tolist()}; use "
+            "mode='preferred-many'"
+        )
+    footprint = _of_this_process(a)
+    if (node := unusable_node(found.tolist(), 0)) is not None:
+        code, why = explain(errno.ENODEV, Call(0, MPOL_MF_MOVE, refused_node=node))
+        raise make_error(code, why)
+    for start, nbytes in _ranges(footprint):
+        code = _core.bind(start, nbytes, chosen, found, 0)
+        if code:
+            raise _mbind_failed(code, chosen)
+
+
+def policy(a: object) -> tuple[PolicyRange, ...]:
+    """Tell the policy of pages of `a` that are yet to come.
+
+    Parameters
+    ----------
+    a : ndarray, buffer or Region of this process
+
+    Returns
+    -------
+    tuple of PolicyRange
+        In address order, neighbours alike as one.
+
+    Raises
+    ------
+    MovePagesError
+        Memory that is not mapped, or a sandbox that forbids to ask.
+
+    Notes
+    -----
+    Source: get_mempolicy(2) with MPOL_F_ADDR, for each mapping.
+
+    Examples
+    --------
+    >>> [each.mode.name for each in policy(empty(1000))]
+    ['DEFAULT']
+    """
+    found: list[PolicyRange] = []
+    for start, nbytes in _ranges(_of_this_process(a)):
+        for begin, end in _by_mapping(start, nbytes):
+            code, raw, nodes = _core.policy(begin)
+            if code:
+                raise make_error(code, f"get_mempolicy(2) of {begin:#x}: {os.strerror(code)}")
+            now = PolicyRange(begin, end - begin, PolicyMode(raw & ~_MPOL_MODE_FLAGS), tuple(nodes))
+            last = found[-1] if found else None
+            alike = last and last[2:] == now[2:] and last.address + last.nbytes == begin
+            if last and alike:
+                found[-1] = last._replace(nbytes=last.nbytes + now.nbytes)
+            else:
+                found.append(now)
+    return tuple(found)
+
+
+def touch(a: object) -> None:
+    """Have the kernel put memory behind every page of `a` now, by its policy. Contents stay.
+
+    Parameters
+    ----------
+    a : ndarray, buffer or Region of this process
+        What is mapped for reading only cannot be touched.
+
+    Raises
+    ------
+    MovePagesError
+        No memory (also a MemoryError), memory that is not mapped or may not be written, Linux
+        before 5.14.
+    KeyboardInterrupt
+        Between portions of 64 MiB.
+
+    Notes
+    -----
+    Source: MADV_POPULATE_WRITE of madvise(2), which triggers a write fault and writes nothing.
+
+    Examples
+    --------
+    >>> a = empty(1 << 20)
+    >>> touch(a)
+    >>> where(a).absent_bytes
+    0
+    """
+    for start, nbytes in _ranges(_of_this_process(a)):
+        code, _ = _core.advise(start, nbytes, _MADV_POPULATE_WRITE, _TOUCH_BYTES)
+        if code == errno.EINVAL:
+            raise make_error(
+                errno.ENOSYS, "MADV_POPULATE_WRITE came with Linux 5.14; write to the array instead"
+            )
+        if code:
+            why = {
+                errno.ENOMEM: "no memory is left where its policy allows some, or a part of it is "
+                "not mapped",
+                errno.EFAULT: "a part of it cannot be written to, such as a file opened to be read",
+            }
+            raise make_error(code, why.get(code, os.strerror(code)))
+
+
+def _as_mode(mode: str) -> PolicyMode:
+    names = {each.name.lower().replace("_", "-"): each for each in PolicyMode}
+    if mode not in names:
+        raise ValueError(f"mode: expected one of {', '.join(map(repr, names))}, got {mode!r}")
+    return names[mode]
+
+
+def _of_this_process(a: object) -> Footprint:
+    footprint = describe(a)
+    if footprint.pid not in (0, os.getpid()):
+        raise ValueError(
+            f"a policy can be set and asked in its own process only, got pid {footprint.pid}"
+        )
+    return footprint
+
+
+def _ranges(footprint: Footprint) -> list[tuple[int, int]]:
+    """Return the rows of pages of a footprint, in bytes."""
+    return [
+        (start, pages * footprint.page_size)
+        for addresses, counts in footprint.ranges()
+        for start, pages in zip(addresses.tolist(), counts.tolist(), strict=True)
+    ]
+
+
+def _by_mapping(start: int, nbytes: int) -> list[tuple[int, int]]:
+    mappings = read_mappings(0)
+    whole: npt.NDArray[np.uintp] = np.array([start, start + nbytes], np.uintp)
+    if mappings is None:
+        return [(start, start + nbytes)]
+    _, begin, end = mappings.cut(whole[:1], whole[1:])
+    return list(zip(begin.tolist(), end.tolist(), strict=True))
+
+
+def _mbind_failed(code: int, mode: PolicyMode) -> Exception:
+    since = _SINCE.get(mode)
+    if code == errno.EINVAL and since:
+        return make_error(
+            errno.ENOSYS, f"mode {mode.name.lower()!r} came with Linux {since}; use another"
+        )
+    why = {
+        errno.EFAULT: "a part of it is not mapped",
+        errno.EPERM: "a sandbox forbids mbind(2); allow it in the container's seccomp profile",
+    }
+    return make_error(code, f"mbind(2): {why.get(code, os.strerror(code))}")

@@ -1,0 +1,112 @@
+"""Pages to come land where policies and layouts say, and come back to where they were."""
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from support import memory, nodes, witness
+
+PAGE = memory.PAGE
+
+
+@pytest.fixture
+def allowed(two_nodes):
+    return nodes.allowed()
+
+
+def test_pages_bound_to_a_node_land_there(allowed):
+    for node in allowed:
+        a = memory.anonymous(100 * PAGE)
+        mp.bind(a, node)
+        mp.touch(a[: 40 * PAGE])
+        a[40 * PAGE :: PAGE] = 1
+        assert (witness.nodes_of(memory.pages_of(a)) == node).all()
+
+
+def test_pages_that_are_there_stay(allowed):
+    a = memory.anonymous(20 * PAGE, allowed[0])
+    memory.discard(a[10 * PAGE :])
+    mp.bind(a, allowed[1])
+    mp.touch(a)
+    found = witness.nodes_of(memory.pages_of(a))
+    assert found.tolist() == [allowed[0]] * 10 + [allowed[1]] * 10
+
+
+@pytest.mark.parametrize("mode", ["interleave", "preferred-many", "weighted-interleave"])
+def test_several_nodes(allowed, mode):
+    a = memory.anonymous(120 * PAGE)
+    try:
+        mp.bind(a, allowed, mode=mode)
+    except mp.MovePagesUnsupportedError as error:
+        pytest.skip(f"this kernel is too old: {error}")
+    assert mp.policy(a)[0].nodes == allowed
+    mp.touch(a)
+    found = witness.nodes_of(memory.pages_of(a))
+    if mode == "interleave":
+        assert (np.bincount(found)[list(allowed)] == 120 // len(allowed)).all()
+    assert set(found.tolist()) <= set(allowed)
+
+
+@pytest.mark.parametrize("huge", [None, "thp"])
+def test_arrays_of_a_node_and_of_a_layout(allowed, huge):
+    if huge and not memory.huge_page_size():
+        pytest.skip("no transparent huge pages here")
+    for node in allowed:
+        a = mp.full((300, 1000), 1.5, node=node, huge=huge)
+        assert (witness.nodes_of(memory.pages_of(a)) == node).all()
+    b = mp.zeros((8, 64 * PAGE), np.uint8, layout=mp.by_axis(0, allowed[:2]))
+    found = witness.nodes_of(memory.pages_of(b))
+    assert found.tolist() == [allowed[0]] * 256 + [allowed[1]] * 256
+    assert (b == 0).all()
+
+
+def test_ten_thousand_arrays_of_a_node_leak_nothing(allowed):
+    node = allowed[-1]
+    mp.full(PAGE, 1, np.uint8, node=node)
+    before = nodes.free_bytes(node)
+    for _ in range(10_000):
+        a = mp.empty(4 * PAGE, np.uint8, node=node)
+        a[::PAGE] = 1
+    assert (witness.nodes_of(memory.pages_of(a)) == node).all()
+    # A leak of one page each would be 40 MiB.
+    assert before - nodes.free_bytes(node) < 8 << 20
+
+
+def test_placed_saved_scrambled_and_restored(allowed, tmp_path):
+    a = memory.anonymous(600 * PAGE, allowed[0])
+    a[::PAGE] = np.arange(600) % 251
+    mp.move(a, mp.weighted(dict(zip(allowed, (3, 1, 2, 1), strict=False)))).raise_for_status()
+    before = witness.nodes_of(memory.pages_of(a))
+    mp.where(a).save(tmp_path / "placement.npz")
+    scrambled = np.random.default_rng(1).choice(allowed, 600)
+    mp.move(a, scrambled).raise_for_status()
+    assert not np.array_equal(witness.nodes_of(memory.pages_of(a)), before)
+    mp.move(a, mp.Placement.load(tmp_path / "placement.npz")).raise_for_status()
+    assert np.array_equal(witness.nodes_of(memory.pages_of(a)), before)
+    assert np.array_equal(a[::PAGE], np.arange(600) % 251)
+
+
+def test_a_plan_tells_what_the_move_then_does(allowed):
+    a = memory.anonymous(400 * PAGE, allowed[0])
+    memory.discard(a[: 7 * PAGE])
+    layout = mp.interleave(allowed, block=PAGE)
+    p = mp.plan(a, layout)
+    before = np.full(393, allowed[0])
+    wanted = mp.targets(layout, a)[7:]
+    for node in allowed:
+        assert p.flows[allowed[0], node] == PAGE * np.count_nonzero(wanted == node)
+    assert (witness.nodes_of(memory.pages_of(a)[7:]) == before).all()
+    assert p.absent == 7
+    r = p.execute()
+    assert (r.moved * PAGE, r.already_there * PAGE) == (p.to_move, p.in_place)
+    assert np.array_equal(witness.nodes_of(memory.pages_of(a)[7:]), wanted)
+
+
+def test_the_estimate_has_the_right_size(allowed):
+    assert mp.calibrate(4 << 20) > 0
+    a = memory.anonymous(2000 * PAGE, allowed[0])
+    p = mp.plan(a, allowed[1])
+    estimate = p.seconds
+    r = p.execute()
+    assert r.moved == 2000
+    assert estimate / 30 < r.seconds < 30 * estimate

@@ -1,0 +1,188 @@
+"""Policies as get_mempolicy(2) and numa_maps have them, and arrays of their own memory."""
+
+import errno
+import gc
+import os
+import weakref
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from movepages import _core
+from support import memory
+
+PAGE = memory.PAGE
+NODE = mp.topology().allowed_nodes[0]
+NOT_A_NODE = max(mp.topology().nodes) + 1
+
+
+def line_of(a):
+    """Return the policy that numa_maps tells of the mapping an array begins in."""
+    found = ""
+    with open("/proc/self/numa_maps", encoding="utf-8") as lines:
+        for line in lines:
+            start, how = line.split()[:2]
+            if int(start, 16) <= a.ctypes.data:
+                found = how
+    return found
+
+
+@pytest.mark.parametrize(
+    ("mode", "nodes", "told"),
+    [
+        ("bind", NODE, f"bind:{NODE}"),
+        ("bind", [NODE], f"bind:{NODE}"),
+        ("preferred", NODE, f"prefer:{NODE}"),
+        ("interleave", [NODE], f"interleave:{NODE}"),
+        ("local", [], "local"),
+        ("default", [], None),
+    ],
+)
+def test_a_policy_is_what_the_kernel_then_says(mode, nodes, told):
+    a = memory.anonymous(20 * PAGE)
+    mp.bind(a, NODE, mode="interleave")
+    mp.bind(a[4 * PAGE : 9 * PAGE], nodes, mode=mode)
+    inner = a[4 * PAGE : 9 * PAGE]
+    # Without a policy of its own, that of the thread is told.
+    assert line_of(inner) == (told or line_of(memory.anonymous(PAGE)))
+    found = mp.policy(inner)
+    assert [(each.address, each.nbytes) for each in found] == [(inner.ctypes.data, 5 * PAGE)]
+    assert found[0].mode.name.lower() == mode
+    assert found[0].nodes == ((NODE,) if nodes != [] else ())
+
+
+def test_parts_of_an_array_with_policies_of_their_own():
+    a = memory.anonymous(12 * PAGE)
+    mp.bind(a[3 * PAGE : 5 * PAGE], NODE)
+    mp.bind(a[5 * PAGE : 6 * PAGE], NODE)
+    found = mp.policy(a[PAGE:])
+    assert [each.nbytes // PAGE for each in found] == [2, 3, 6]
+    assert [each.mode for each in found] == [
+        mp.PolicyMode.DEFAULT, mp.PolicyMode.BIND, mp.PolicyMode.DEFAULT,
+    ]  # fmt: skip
+    rows = a.reshape(3, 4 * PAGE)[:, :PAGE]
+    mp.bind(rows, NODE, mode="preferred")
+    assert [each.mode.name for each in mp.policy(rows)] == 3 * ["PREFERRED"]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "mode", "error", "said"),
+    [
+        (NODE, "nearby", ValueError, "mode: expected one of 'default'"),
+        ([], "bind", ValueError, "goes with one node or more"),
+        (NODE, "local", ValueError, "goes with no nodes"),
+        ([NODE, NODE + 1], "preferred", ValueError, "use mode='preferred-many'"),
+        (NOT_A_NODE, "bind", mp.MovePagesError, "is not a node of this machine"),
+        (-1, "bind", mp.MovePagesError, "node -1"),
+        (0.5, "bind", TypeError, "nodes: expected"),
+    ],
+)
+def test_what_makes_no_policy(nodes, mode, error, said):
+    a = memory.anonymous(PAGE)
+    with pytest.raises(error, match=said):
+        mp.bind(a, nodes, mode=mode)
+    assert mp.policy(a)[0].mode == mp.PolicyMode.DEFAULT
+
+
+def test_what_is_not_mapped_and_not_ours():
+    with pytest.raises(mp.MovePagesError, match="not mapped"):
+        mp.bind(mp.Region(PAGE, PAGE), NODE)
+    with pytest.raises(mp.MovePagesError):
+        mp.policy(mp.Region(PAGE, PAGE))
+    with pytest.raises(ValueError, match="in its own process only"):
+        mp.bind(mp.Region(0, PAGE, pid=os.getppid()), NODE)
+    with pytest.raises(MemoryError, match="not mapped"):
+        mp.touch(mp.Region(PAGE, PAGE))
+
+
+def test_touched_memory_is_there_and_unchanged():
+    a = memory.anonymous(40 * PAGE)
+    a[5 * PAGE : 7 * PAGE] = 9
+    mp.touch(a[3 : -3 * PAGE])
+    p = mp.where(a)
+    assert np.flatnonzero(p.status < 0).tolist() == [37, 38, 39]
+    assert a.sum() == 9 * 2 * PAGE
+    mp.touch(a[:0])
+
+
+def test_memory_for_reading_only_cannot_be_touched(tmp_path):
+    file = tmp_path / "data"
+    file.write_bytes(bytes(PAGE))
+    a = np.memmap(file, np.uint8, mode="r")
+    with pytest.raises(mp.MovePagesError) as caught:
+        mp.touch(a)
+    assert caught.value.errno in (errno.EFAULT, errno.EINVAL, errno.ENOSYS)
+
+
+@pytest.mark.parametrize("huge", [None, "thp"])
+@pytest.mark.parametrize("shape", [(), 0, 7, (3, 5), (1000, 1001), [2, 3]])
+def test_arrays_of_their_own(shape, huge):
+    if huge and not memory.huge_page_size():
+        pytest.skip("no transparent huge pages here")
+    a = mp.zeros(shape, np.float32, node=NODE, huge=huge)
+    assert a.shape == np.zeros(shape).shape
+    assert (a.dtype, a.flags.writeable, a.flags.c_contiguous) == (np.float32, True, True)
+    assert (a == 0).all()
+    if a.nbytes:
+        assert a.ctypes.data % PAGE == 0
+        assert mp.where(a).shared_edges <= 1
+        assert mp.policy(a)[0][2:] == (mp.PolicyMode.BIND, (NODE,))
+        a[...] = 3
+        assert mp.where(a).bytes_per_node == {NODE: a.nbytes}
+
+
+def test_order_full_and_layout():
+    assert mp.empty((3, 4), order="F").flags.f_contiguous
+    assert (mp.full((2, 3), 2.5) == 2.5).all()
+    assert mp.full(3, 7).dtype == np.asarray(7).dtype
+    a = mp.empty(100_000, layout=mp.blocks([NODE]))
+    assert mp.where(a).bytes_per_node == {NODE: a.nbytes}
+    assert (a == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "said"),
+    [
+        ({"node": NODE, "layout": mp.blocks([NODE])}, ValueError, "got both"),
+        ({"dtype": object}, TypeError, "without objects"),
+        ({"shape": -1}, ValueError, "sizes of 0 or more"),
+        ({"huge": "very"}, ValueError, "huge: expected"),
+        ({"node": NOT_A_NODE}, mp.MovePagesError, "is not a node"),
+        ({"shape": 1 << 50}, MemoryError, "no address range"),
+    ],
+)
+def test_what_makes_no_array(how, error, said):
+    with pytest.raises(error, match=said):
+        mp.empty(**{"shape": 3} | how)
+
+
+def test_an_empty_pool_is_named():
+    with pytest.raises(MemoryError, match="nr_hugepages"):
+        mp.empty(1 << 37, np.uint8, huge="hugetlb")
+
+
+def test_memory_goes_with_its_last_view():
+    def mappings():
+        with open("/proc/self/maps", encoding="utf-8") as lines:
+            return sum(1 for _ in lines)
+
+    kept = [mp.empty(3 * PAGE, np.uint8, node=NODE) for _ in range(5)]
+    before = mappings()
+    for _ in range(2000):
+        a = mp.empty(3 * PAGE, np.uint8, node=NODE)
+        a[:] = 1
+    view = a[5:9]
+    gone = weakref.ref(a)
+    del a
+    gc.collect()
+    assert gone() is not None
+    assert view.tolist() == [1] * 4
+    del view
+    assert gone() is None
+    assert mappings() <= before
+    assert len(kept) == 5
+
+
+def test_a_node_number_that_does_not_fit_a_mask_is_an_error_of_the_core():
+    assert _core.bind(0, PAGE, 2, np.array([1024], np.int32), 0) == errno.EINVAL
