@@ -4,6 +4,7 @@ from ._sysfs import TopologyError
 from .absence import Absence
 from .arena import empty, full, zeros
 from .arrays import move, where
+from .background import BackgroundMove
 from .buffers import Region
 from .checks import Check
 from .control import RetryPolicy
@@ -37,6 +38,7 @@ __all__ = [
     "MPOL_MF_MOVE",
     "MPOL_MF_MOVE_ALL",
     "Absence",
+    "BackgroundMove",
     "Check",
     "HugePagePool",
     "MovePagesCancelledError",

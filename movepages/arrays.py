@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import operator
 import warnings
-from typing import Literal
+from typing import Literal, overload
 
 from . import execute
+from .background import BackgroundMove, start
 from .buffers import describe
 from .control import Control, Progress, RetryPolicy
 from .errors import MovePagesError, MovePagesWarning
@@ -15,6 +16,7 @@ from .placement import Placement
 from .result import MoveResult
 from .syscall import MPOL_MF_MOVE
 from .targets import MoveTarget, as_target
+from .units import parse_rate
 
 _MOST_THREADS = 1024
 
@@ -62,6 +64,7 @@ def where(a: object, *, threads: int | None = None, shortcuts: bool = True) -> P
     return execute.survey(describe(a), _as_threads(threads), shortcuts=bool(shortcuts))
 
 
+@overload
 def move(
     a: object,
     target: MoveTarget,
@@ -72,7 +75,36 @@ def move(
     on_error: Literal["raise", "warn"] = "raise",
     progress: Progress | None = None,
     deadline: float | None = None,
-) -> MoveResult:
+    limit: float | str | None = None,
+    background: Literal[False] = False,
+) -> MoveResult: ...
+@overload
+def move(
+    a: object,
+    target: MoveTarget,
+    *,
+    flags: int = MPOL_MF_MOVE,
+    retry: RetryPolicy | None = None,
+    on_conflict: Literal["majority", "raise"] = "majority",
+    on_error: Literal["raise", "warn"] = "raise",
+    progress: Progress | None = None,
+    deadline: float | None = None,
+    limit: float | str | None = None,
+    background: Literal[True],
+) -> BackgroundMove: ...
+def move(
+    a: object,
+    target: MoveTarget,
+    *,
+    flags: int = MPOL_MF_MOVE,
+    retry: RetryPolicy | None = None,
+    on_conflict: Literal["majority", "raise"] = "majority",
+    on_error: Literal["raise", "warn"] = "raise",
+    progress: Progress | None = None,
+    deadline: float | None = None,
+    limit: float | str | None = None,
+    background: bool = False,
+) -> MoveResult | BackgroundMove:
     """Move the pages of `a` to other NUMA nodes; its contents and address stay the same.
 
     Parameters
@@ -97,9 +129,15 @@ def move(
     deadline : float, optional
         Seconds after which the move ends.
 
+    limit : float or str, optional
+        Bandwidth that it keeps to on average: bytes a second, or "2GiB/s".
+    background : bool, default False
+        Move in a thread, and return a `BackgroundMove` at once: a Future with ``progress`` and
+        ``cancel()``. Wrong arguments are refused before.
+
     Returns
     -------
-    MoveResult
+    MoveResult, or BackgroundMove with `background`
         Pages moved, already there, failed by reason and not attempted. Pages that could not be
         moved are counted there and raise nothing: see ``raise_for_status``.
 
@@ -129,19 +167,32 @@ def move(
     """
     _refuse_unknown("on_conflict", on_conflict, ("majority", "raise"))
     _refuse_unknown("on_error", on_error, ("raise", "warn"))
-    if progress is None and (placed := placed_already(a, target, flags)) is not None:
+    if (
+        progress is None
+        and not background
+        and (placed := placed_already(a, target, flags)) is not None
+    ):
         return placed
     footprint = describe(a)
     nodes = as_target(target, a, footprint)
-    control = Control(footprint.pages, retry or RetryPolicy(), deadline, progress)
-    may_overrule = on_conflict == "majority"
-    try:
-        return execute.migrate(footprint, nodes, flags, control, may_overrule=may_overrule)
-    except MovePagesError as error:
-        if on_error == "raise" or error.result is None:
-            raise
-        warnings.warn(f"{error.strerror} ({error.result})", MovePagesWarning, stacklevel=2)
-        return error.result
+    rate = None if limit is None else parse_rate(limit)
+    turns = retry or RetryPolicy()
+
+    def run(told: Progress | None) -> MoveResult:
+        control = Control(footprint.pages, turns, deadline, told, rate)
+        overrule = on_conflict == "majority"
+        try:
+            return execute.migrate(footprint, nodes, flags, control, may_overrule=overrule)
+        except MovePagesError as error:
+            if on_error == "raise" or error.result is None:
+                raise
+            warnings.warn(f"{error.strerror} ({error.result})", MovePagesWarning, stacklevel=3)
+            return error.result
+
+    if not background:
+        return run(progress)
+    # The array lives as long as the thread that moves it.
+    return start(lambda told, _a=a: run(told), progress)  # type: ignore[misc]
 
 
 def _as_threads(threads: int | None) -> int | None:

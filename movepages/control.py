@@ -12,6 +12,9 @@ from .errors import PageStatus, make_error
 
 Progress: TypeAlias = Callable[[int, int], object]
 
+# With a bandwidth limit: seconds that a slice's share of it is for.
+_SLICE_SECONDS = 0.05
+
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
@@ -57,9 +60,15 @@ class Control:
     """Asked in every slice of about 25 ms whether the move goes on."""
 
     def __init__(
-        self, total: int, retry: RetryPolicy, deadline: float | None, progress: Progress | None
+        self,
+        total: int,
+        retry: RetryPolicy,
+        deadline: float | None,
+        progress: Progress | None,
+        limit: float | None = None,
     ) -> None:
         self.retry = retry
+        self._limit = limit
         self.done = 0
         self._total = total
         self._progress = progress
@@ -86,6 +95,19 @@ class Control:
                 "the progress callback returned False; the result tells what was done, and the "
                 "same call again does the rest",
             )
+
+    @property
+    def most_bytes(self) -> float:
+        """Bytes of one slice at most, so that none of them is far above the limit."""
+        return float("inf") if self._limit is None else self._limit * _SLICE_SECONDS
+
+    def keep_to_limit(self, moved_bytes: int) -> None:
+        """Wait until so many bytes moved since the start are within the limit."""
+        if self._limit is None:
+            return
+        while (ahead := self._start + moved_bytes / self._limit - time.monotonic()) > 0:
+            time.sleep(min(ahead, _SLICE_SECONDS))
+            self()
 
     def finish(self) -> None:
         """Tell the callback that all is done; there is nothing left to cancel."""

@@ -112,7 +112,7 @@ class _Move:
         self.huge = HugePages(footprint.pid)
         self.told: list[Absences] = []
         self._looks = Looks(footprint, flags, pause=control)
-        self._index = 0
+        self._index = self._moved = 0
         self._last: Slice | None = None
 
     def run(self) -> MovePagesError | None:
@@ -141,7 +141,11 @@ class _Move:
                 if stretch.done:
                     self._take(part)
                 else:
-                    yield from each_page(part, self.footprint.page_size, SLICE_PAGES)
+                    yield from each_page(part, self.footprint.page_size, self._slice_pages())
+
+    def _slice_pages(self) -> int:
+        fits = self.control.most_bytes / self.footprint.page_size
+        return int(max(min(SLICE_PAGES, fits), FRAME_BYTES // self.footprint.page_size))
 
     def _nothing_to_do(self, found: Found) -> npt.NDArray[np.bool_]:
         node = self.target.only
@@ -176,10 +180,12 @@ class _Move:
             pid = self.footprint.pid
             failure = confirm(self._last, np.flatnonzero(tail), pid, self.flags) or failure
         self._last = part
+        self._moved += self.footprint.page_size * int(np.count_nonzero(pages.before != part.status))
         self.tally.settle(keep=int(several))
         self._index += count
         self.control.done += count
         try:
+            self.control.keep_to_limit(self._moved)
             return failure
         finally:
             del failure

@@ -104,7 +104,8 @@ class Plan:
         MovePagesError
             As `move` does.
         """
-        return move(self._array, self._target, **how)
+        result: MoveResult = move(self._array, self._target, **how)
+        return result
 
     def __str__(self) -> str:
         lines = [f"{'from':>6} {'to':>6} {'bytes':>12}"]

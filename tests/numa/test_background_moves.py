@@ -1,0 +1,70 @@
+"""Background moves on real nodes: the limit, a cancel half-way, threads that compute meanwhile."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from support import memory, nodes, witness
+
+PAGE = memory.PAGE
+MIB = 1 << 20
+
+
+@pytest.fixture
+def here_and_there(two_nodes):
+    here, there, *_ = nodes.allowed()
+    return here, there
+
+
+def test_a_limit_is_kept_and_all_arrives(here_and_there):
+    here, there = here_and_there
+    a = memory.anonymous(16 * MIB, here)
+    start = time.monotonic()
+    r = mp.move(a, there, limit="32MiB/s")
+    assert time.monotonic() - start > 0.4
+    assert (r.moved, r.ok) == (16 * MIB // PAGE, True)
+    assert (witness.nodes_of(memory.pages_of(a)) == there).all()
+
+
+def test_a_cancel_half_way_tells_what_has_moved(here_and_there):
+    here, there = here_and_there
+    a = memory.anonymous(16 * MIB, here)
+    job = mp.move(a, there, limit="8MiB/s", background=True)
+    while job.progress[0] == 0 and not job.done():
+        time.sleep(0.005)
+    assert job.cancel()
+    error = job.exception(timeout=120)
+    assert isinstance(error, mp.MovePagesCancelledError)
+    found = witness.nodes_of(memory.pages_of(a))
+    assert 0 < error.result.moved < len(found)
+    assert np.count_nonzero(found == there) == error.result.moved
+
+
+def test_threads_write_while_their_array_moves(here_and_there):
+    here, there = here_and_there
+    a = memory.anonymous(8 * MIB, here)
+    numbers = a.view(np.int64)
+    numbers[:] = 0
+    stop = threading.Event()
+    turns = 0
+
+    def compute():
+        nonlocal turns
+        while not stop.is_set():
+            np.add(numbers, 1, out=numbers)
+            turns += 1
+
+    thread = threading.Thread(target=compute)
+    thread.start()
+    try:
+        for node in (there, here, there):
+            r = mp.move(a, node, background=True, limit="64MiB/s").result(timeout=300)
+            assert r.moved + r.already_there + r.failed == r.pages
+    finally:
+        stop.set()
+        thread.join()
+    assert turns > 0
+    assert (numbers == turns).all()

@@ -1,0 +1,137 @@
+"""Moves in a thread of their own: the Future, its progress, its end; and the limit."""
+
+import gc
+import threading
+import time
+import weakref
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from movepages import migrate
+from movepages.control import Control
+from movepages.units import parse_rate
+from support import memory
+
+PAGE = memory.PAGE
+NODE = mp.topology().allowed_nodes[0]
+
+
+@pytest.fixture
+def a():
+    return memory.anonymous(300 * PAGE, NODE)
+
+
+def test_it_is_a_future_of_the_result(a):
+    seen = []
+    job = mp.move(a, NODE, background=True, progress=lambda *told: seen.append(told))
+    assert isinstance(job, mp.BackgroundMove)
+    result = job.result(timeout=60)
+    assert (result.already_there, result.ok, job.done()) == (300, True, True)
+    assert job.progress == seen[-1] == (300, 300)
+    assert not job.cancel()
+
+
+def test_wrong_arguments_are_refused_at_once(a):
+    with pytest.raises(ValueError, match="target: expected"):
+        mp.move(a, [1, 2], background=True)
+    with pytest.raises(TypeError):
+        mp.move(3, NODE, background=True)
+    with pytest.raises(ValueError, match="limit: expected a rate"):
+        mp.move(a, NODE, background=True, limit="fast")
+
+
+def test_an_error_is_the_futures(a):
+    job = mp.move(a, max(mp.topology().nodes) + 1, background=True)
+    assert isinstance(job.exception(timeout=60), mp.MovePagesError)
+    with pytest.raises(mp.MovePagesError, match="is not a node"):
+        job.result()
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """Have a turn take until it is told to end, asking as often as the driver does."""
+    begun = threading.Event()
+
+    def turn(_pages, nodes, status, *, pause, **_):
+        status[:1] = nodes[:1]
+        begun.set()
+        while True:
+            time.sleep(0.002)
+            pause()
+
+    monkeypatch.setattr(migrate, "move_in_slices", turn)
+    monkeypatch.setattr(migrate._core, "sort_out", everything)
+    return begun
+
+
+def everything(pages, before, wanted):
+    count = len(pages)
+    index = np.arange(count)
+    status = np.full(count, mp.PageStatus.NOT_ATTEMPTED, np.int32)
+    return status, np.zeros(count, bool), index, pages, wanted
+
+
+def test_cancel_ends_a_move_that_has_begun(a, slow):
+    # A target for each page: nothing is taken for placed.
+    job = mp.move(a, np.full(300, NODE), background=True)
+    assert slow.wait(60)
+    assert not job.done()
+    assert job.cancel()
+    error = job.exception(timeout=60)
+    assert isinstance(error, mp.MovePagesCancelledError)
+    assert error.result.moved + error.result.already_there >= 1
+    assert error.result.not_attempted == 299
+    assert job.done()
+
+
+def test_its_own_progress_can_cancel_it(a, slow):
+    job = mp.move(a, np.full(300, NODE), background=True, progress=lambda *_: False)
+    assert isinstance(job.exception(timeout=60), mp.MovePagesCancelledError)
+
+
+def test_the_array_lives_until_it_is_moved(a, slow):
+    gone = weakref.ref(a)
+    job = mp.move(a, np.full(300, NODE), background=True)
+    assert slow.wait(60)
+    del a
+    assert gone() is not None
+    job.cancel()
+    job.exception(timeout=60)
+    for thread in threading.enumerate():
+        if thread.name == "movepages":
+            thread.join()
+    del job
+    gc.collect()
+    assert gone() is None
+
+
+def test_the_limit_waits_for_what_has_moved():
+    control = Control(1, mp.RetryPolicy(), None, None, limit=1e6)
+    start = time.monotonic()
+    control.keep_to_limit(200_000)
+    assert 0.15 < time.monotonic() - start < 5
+    control = Control(1, mp.RetryPolicy(), None, lambda *_: False, limit=1e3)
+    with pytest.raises(mp.MovePagesCancelledError):
+        control.keep_to_limit(10_000_000)
+    Control(1, mp.RetryPolicy(), None, None).keep_to_limit(1 << 60)
+
+
+@pytest.mark.parametrize(
+    ("given", "rate"),
+    [
+        ("2GiB/s", 2 << 30), ("500 MiB/s", 500 << 20), ("1.5G/s", 1.5 * (1 << 30)),
+        ("7B/s", 7), ("7/s", 7), (1e9, 1e9), (3, 3),
+    ],
+)  # fmt: skip
+def test_rates(given, rate):
+    assert parse_rate(given) == rate
+
+
+@pytest.mark.parametrize(
+    "given", ["", "GiB/s", "2GiB", "-1/s", "0/s", 0, -1, float("nan"), "inf/s"]
+)
+def test_what_is_no_rate(given):
+    with pytest.raises(ValueError, match="limit: expected a rate"):
+        parse_rate(given)
