@@ -91,7 +91,8 @@ def test_its_own_progress_can_cancel_it(a, slow):
     assert isinstance(job.exception(timeout=60), mp.MovePagesCancelledError)
 
 
-def test_the_array_lives_until_it_is_moved(a, slow):
+def test_the_array_lives_until_it_is_moved(slow):
+    a = memory.anonymous(300 * PAGE, NODE)
     gone = weakref.ref(a)
     job = mp.move(a, np.full(300, NODE), background=True)
     assert slow.wait(60)

@@ -1,0 +1,91 @@
+"""The longest stop of a computing thread while its array moves: in slices, or by one big call.
+
+    python benchmarks/pauses.py [--size 256M]
+
+A thread adds to small parts of an array in turn and notes how long each takes; the array moves to
+another node meanwhile and back, once by the bare call, once by move() in the background, once
+within a bandwidth limit. Needs two nodes and two CPUs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+import memory
+import movepages as mp
+from contenders import by_c
+
+PART = 1 << 16
+
+
+def longest_stop(array: np.ndarray, move: Callable[[], object]) -> tuple[float, float]:
+    """Return the longest turn of the thread, and how long the move took."""
+    stop, turns, longest = threading.Event(), 0, 0.0
+    parts = array.reshape(-1, PART)
+
+    def compute() -> None:
+        nonlocal turns, longest
+        before = time.perf_counter()
+        while not stop.is_set():
+            part = parts[turns % len(parts)]
+            np.add(part, 1, out=part)
+            turns += 1
+            now = time.perf_counter()
+            longest = max(longest, now - before)
+            before = now
+
+    thread = threading.Thread(target=compute)
+    thread.start()
+    start = time.perf_counter()
+    try:
+        move()
+    finally:
+        took = time.perf_counter() - start
+        stop.set()
+        thread.join()
+    assert turns > 0
+    return longest, took
+
+
+def on(array: np.ndarray, node: int) -> bool:
+    return mp.where(array).bytes_per_node == {node: array.nbytes}
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--size", type=int, default=256, help="MiB to move (%(default)s)")
+    size = parser.parse_args(argv).size << 20
+    nodes = mp.topology().allowed_nodes
+    if len(nodes) < 2:
+        print("pauses: needs two NUMA nodes with memory, this process may use one")
+        return 0
+    array = memory.small_pages(size)
+    here, there = nodes[:2]
+    mp.move(array, here).raise_for_status()
+    pages = memory.pages_of(array)
+    status = np.empty(len(pages), np.int32)
+    target = np.full(len(pages), there, np.int32)
+    ways: dict[str, Callable[[], object]] = {
+        "one big call from C": lambda: by_c(pages, target, status),
+        "move(background=True)": lambda: mp.move(array, there, background=True).result(),
+        "move(background=True, limit='256MiB/s')": lambda: mp.move(
+            array, there, background=True, limit="256MiB/s"
+        ).result(),
+    }
+    for name, way in ways.items():
+        longest, took = longest_stop(array, way)
+        assert on(array, there), f"{name} left pages behind"
+        print(f"{name:<42} longest stop {longest * 1e3:8.2f} ms, the move {took * 1e3:8.0f} ms")
+        mp.move(array, here).raise_for_status()
+        assert on(array, here)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
