@@ -27,6 +27,7 @@ from .placement import Placement
 from .plan import Plan, plan
 from .policy import PolicyMode, PolicyRange, bind, policy, touch
 from .preflight import Preflight, preflight
+from .process import Process, process
 from .rates import calibrate
 from .result import MoveResult
 from .syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, mempolicy_nodes, move_pages
@@ -59,6 +60,7 @@ __all__ = [
     "PolicyMode",
     "PolicyRange",
     "Preflight",
+    "Process",
     "Region",
     "RetryPolicy",
     "Topology",
@@ -78,6 +80,7 @@ __all__ = [
     "plan",
     "policy",
     "preflight",
+    "process",
     "targets",
     "topology",
     "touch",

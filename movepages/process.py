@@ -1,0 +1,204 @@
+"""Other processes: their mappings as an array, and where and move for some or all of them."""
+
+from __future__ import annotations
+
+import errno
+import operator
+import os
+import re
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ._core import read_file
+from .arrays import move, where
+from .buffers import Region
+from .errors import make_error
+from .placement import Placement
+from .result import MoveResult
+from .targets import MoveTarget
+from .topology import topology
+
+Regions: TypeAlias = "npt.NDArray[np.void]"
+
+_NODE = re.compile(rb" N(\d+)=(\d+)")
+_PAGE_KIB = re.compile(rb" kernelpagesize_kB=(\d+)")
+
+
+class Process:
+    """A process, by what /proc/PID/maps and numa_maps tell of it; see `process`.
+
+    Attributes
+    ----------
+    pid : int
+    nodes : tuple of int
+        Which node each column of the field ``bytes`` of `regions` is.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.nodes = topology().memory_nodes
+
+    def __repr__(self) -> str:
+        return f"process({self.pid})"
+
+    def regions(self) -> Regions:
+        """Return the mappings as they are now.
+
+        Returns
+        -------
+        structured ndarray
+            In address order: ``address`` (uintp), ``nbytes`` (int64), ``permissions`` (such as
+            "rw-p"), ``name`` (a file, "[heap]" or ""), ``policy`` (as numa_maps has it) and
+            ``bytes`` (int64, one for each of `nodes`: memory of this mapping on that node).
+
+        Raises
+        ------
+        MovePagesError
+            No such process (also a ProcessLookupError), or no permission to look at it.
+
+        Notes
+        -----
+        Both files are read one after the other: what changes in between has no ``bytes``. Source:
+        ``show_map_vma`` and ``show_numa_map`` in the kernel's fs/proc/task_mmu.c.
+
+        Examples
+        --------
+        >>> r = process().regions()
+        >>> bool((r["bytes"].sum(axis=1) <= r["nbytes"]).all())
+        True
+        """
+        maps, numa = self._read("maps"), self._read("numa_maps")
+        lines = [line.split(maxsplit=5) for line in maps.split(b"\n")[:-1]]
+        found = np.zeros(len(lines), self._dtype())
+        placed = {int(line.split(b" ", 1)[0], 16): line for line in numa.split(b"\n")[:-1]}
+        column = {node: index for index, node in enumerate(self.nodes)}
+        for row, words in zip(found, lines, strict=True):
+            start, end = (int(edge, 16) for edge in words[0].split(b"-"))
+            row["address"], row["nbytes"] = start, end - start
+            row["permissions"] = words[1].decode()
+            row["name"] = os.fsdecode(words[5]) if len(words) > 5 else ""
+            line = placed.get(start, b"")
+            row["policy"] = line.split()[1].decode() if line else ""
+            unit = _PAGE_KIB.search(line)
+            for node, pages in _NODE.findall(line):
+                if unit and int(node) in column:
+                    row["bytes"][column[int(node)]] = int(pages) * int(unit[1]) * 1024
+        return found
+
+    def where(self, regions: Regions | None = None) -> list[Placement]:
+        """Tell where the pages of some regions are, or of all.
+
+        Parameters
+        ----------
+        regions : structured ndarray, optional
+            Rows of what `regions` returned, such as ``r[r["bytes"].sum(axis=1) > 1 << 20]``.
+
+        Returns
+        -------
+        list of Placement
+            One for each row.
+
+        Examples
+        --------
+        >>> len(process().where()) > 1
+        True
+        """
+        return [where(each) for each in self._as_regions(regions)]
+
+    def move(
+        self, target: MoveTarget, regions: Regions | None = None, **how: Any
+    ) -> list[MoveResult]:
+        """Move the pages of some regions, or of all that have memory.
+
+        Parameters
+        ----------
+        target : int, Layout ...
+            As for `movepages.move`, of each region by itself.
+        regions : structured ndarray, optional
+            As for `where`.
+        **how
+            As for `movepages.move`: ``flags``, ``progress``, ``on_error`` ...
+
+        Returns
+        -------
+        list of MoveResult
+            One for each row.
+
+        Raises
+        ------
+        MovePagesError
+            As `movepages.move`. Regions before it are done, those behind it not attempted; with
+            ``on_error="warn"`` it goes on.
+
+        Examples
+        --------
+        >>> node = topology().allowed_nodes[0]
+        >>> sum(r.failed for r in process().move(node, process().regions()[:1])) >= 0
+        True
+        """
+        if regions is None:
+            regions = self.regions()
+            regions = regions[regions["bytes"].sum(axis=1) > 0]
+        return [move(each, target, **how) for each in self._as_regions(regions)]
+
+    def _as_regions(self, regions: Regions | None) -> list[Region]:
+        rows = np.atleast_1d(self.regions() if regions is None else regions)
+        return [Region(int(row["address"]), int(row["nbytes"]), self.pid) for row in rows]
+
+    def _dtype(self) -> np.dtype[np.void]:
+        return np.dtype(
+            [
+                ("address", np.uintp),
+                ("nbytes", np.int64),
+                ("permissions", "U4"),
+                ("name", object),
+                ("policy", object),
+                ("bytes", np.int64, (len(self.nodes),)),
+            ]
+        )
+
+    def _read(self, name: str) -> bytes:
+        path = f"/proc/{self.pid or 'self'}/{name}"
+        try:
+            text = read_file(path)
+        except OSError as error:
+            gone = error.errno == errno.ENOENT
+            raise make_error(
+                errno.ESRCH if gone else error.errno or errno.EIO,
+                f"{path}: {error.strerror}; is process {self.pid} there, and one that this process "
+                "may look into?",
+            ) from None
+        if not text:
+            raise make_error(
+                errno.ESRCH, f"process {self.pid} has ended, or is one of the kernel's"
+            )
+        return text
+
+
+def process(pid: int = 0) -> Process:
+    """Look at a process as a whole: its regions, and where and move for them.
+
+    Parameters
+    ----------
+    pid : int, default 0
+        0 is the caller.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not a number of a process.
+
+    Examples
+    --------
+    >>> p = process()
+    >>> r = p.regions()
+    >>> heap = r[r["name"] == "[heap]"]
+    >>> sum(each.absent_bytes for each in p.where(heap)) >= 0
+    True
+    """
+    number = operator.index(pid)
+    if number < 0:
+        raise ValueError(f"pid: expected the number of a process, got {pid}")
+    return Process(number)

@@ -1,0 +1,83 @@
+"""Processes as maps and numa_maps have them."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from support import memory
+
+PAGE = memory.PAGE
+NODE = mp.topology().allowed_nodes[0]
+
+
+def row_of(regions, a):
+    inside = regions["address"] <= a.ctypes.data
+    row = regions[inside][-1]
+    assert row["address"] + np.uintp(row["nbytes"]) >= a.ctypes.data + a.nbytes
+    return row
+
+
+@pytest.mark.parametrize("pid", [0, os.getpid()])
+def test_this_process(pid):
+    a = memory.anonymous(60 * PAGE, NODE)
+    memory.discard(a[: 10 * PAGE])
+    mp.bind(a, NODE, mode="interleave")
+    p = mp.process(pid)
+    r = p.regions()
+    row = row_of(r, a)
+    assert (row["address"], row["nbytes"]) == (a.ctypes.data, a.nbytes)
+    assert (row["permissions"], row["name"], row["policy"]) == ("rw-p", "", f"interleave:{NODE}")
+    assert row["bytes"][p.nodes.index(NODE)] == row["bytes"].sum() == 50 * PAGE
+    assert (np.diff(r["address"].astype(object)) > 0).all()
+    assert any(name.endswith(("python", "python3", "python3.11")) or "/" in name
+               for name in r["name"])  # fmt: skip
+    found = p.where(r[r["address"] == a.ctypes.data])
+    assert [each.bytes_per_node for each in found] == [{NODE: 50 * PAGE}]
+    assert p.where(row)[0] == found[0]
+    assert p.move(NODE, row)[0].already_there == 50
+
+
+def test_every_mapping_has_its_row_and_its_placement():
+    p = mp.process()
+    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as lines:
+        count = sum(1 for _ in lines)
+    r = p.regions()
+    assert abs(len(r) - count) < 20
+    small = r[(r["nbytes"] < 1 << 20)][:20]
+    for row, found in zip(small, p.where(small), strict=True):
+        assert found.nbytes == row["nbytes"]
+        assert sum(found.bytes_per_node.values()) <= row["nbytes"]
+
+
+def test_another_process(need_root):
+    code = (
+        "import mmap, sys; m = mmap.mmap(-1, 1 << 22, 34); m[:] = bytes(1 << 22); print(); input()"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        child.stdout.readline()
+        p = mp.process(child.pid)
+        r = p.regions()
+        big = r[r["bytes"].sum(axis=1) >= 1 << 22]
+        assert len(big) >= 1
+        assert sum(sum(each.bytes_per_node.values()) for each in p.where(big)) >= 1 << 22
+        assert all(each.pages for each in p.move(NODE, big, on_error="warn"))
+    finally:
+        child.communicate(b"\n")
+    with pytest.raises(ProcessLookupError):
+        p.regions()
+
+
+def test_what_is_no_process():
+    with pytest.raises(ValueError, match="pid: expected"):
+        mp.process(-1)
+    with pytest.raises(TypeError):
+        mp.process("init")
+    with pytest.raises(mp.MovePagesError, match="is process 4194305 there"):
+        mp.process(4194305).regions()
