@@ -54,9 +54,12 @@ def test_arrays_of_a_node_and_of_a_layout(allowed, huge):
     for node in allowed:
         a = mp.full((300, 1000), 1.5, node=node, huge=huge)
         assert (witness.nodes_of(memory.pages_of(a)) == node).all()
-    b = mp.zeros((8, 64 * PAGE), np.uint8, layout=mp.by_axis(0, allowed[:2]))
+    b = mp.zeros((8, 1 << 21), np.uint8, layout=mp.by_axis(0, allowed[:2]))
     found = witness.nodes_of(memory.pages_of(b))
-    assert found.tolist() == [allowed[0]] * 256 + [allowed[1]] * 256
+    half, huge_page = len(found) // 2, (1 << 21) // PAGE
+    # The kernel may give huge pages unasked, and one of them may lie across the middle.
+    assert (found[: half - huge_page] == allowed[0]).all()
+    assert (found[half + huge_page :] == allowed[1]).all()
     assert (b == 0).all()
 
 
