@@ -40,6 +40,7 @@ inline void group(const ToSort& slice, const std::int32_t* status, std::vector<s
   for (std::size_t i = 0; i < slice.count; ++i) {
     const std::int32_t wanted = slice.wanted[i];
     if (status[i] != kNotAttempted || wanted < 0) continue;
+    // All three arrays are the caller's alone: nobody changes them in between.
     const std::size_t at = (*begin)[static_cast<std::size_t>(wanted)]++;
     index[at] = static_cast<std::int64_t>(i);
     pages[at] = slice.pages[i];

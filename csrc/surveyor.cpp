@@ -42,6 +42,7 @@ long Surveyor::look(PageRange* rest, std::vector<SurveyRun>* runs) {
     }
   }
   const std::size_t known = runs->size();
+  const SurveyRun last = known > 0 ? runs->back() : SurveyRun();
   const PageRange range = *rest;
   long unknown = 0;
   const long ret = look_by_page_tables(rest, runs, &unknown);
@@ -49,6 +50,7 @@ long Surveyor::look(PageRange* rest, std::vector<SurveyRun>* runs) {
   if (unknown == 0) return ret;
   tells_ = unknown != -ENOTTY;
   runs->resize(known);
+  if (known > 0) runs->back() = last;
   *rest = range;
   left_ = kStep;
   return ask_each(rest, rest->pages, runs);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import mmap
 import operator
@@ -75,14 +76,14 @@ def empty(
     if kind.hasobject:
         raise TypeError(f"dtype: expected one without objects in it, got {kind}")
     sizes = _as_shape(shape)
-    array = np.ndarray(sizes, kind, _memory(math.prod(sizes) * kind.itemsize, huge), order=order)
-    if not array.nbytes:
-        return array
-    if node is not None:
-        bind(array, node)
-    if layout is not None:
+    nbytes = math.prod(sizes) * kind.itemsize
+    array = np.ndarray(sizes, kind, _memory(nbytes, huge, node), order=order)
+    if layout is not None and nbytes:
         touch(array)
-        move(array, layout).raise_for_status()
+        placed = move(array, layout)
+        # Pages that the layout says nothing of stay where they are.
+        if placed.failures:
+            placed.raise_for_status()
     return array
 
 
@@ -125,8 +126,8 @@ def _as_shape(shape: Shape) -> tuple[int, ...]:
     return sizes
 
 
-def _memory(nbytes: int, huge: Huge) -> memoryview:
-    """Map memory of which nobody else has a part of a page."""
+def _memory(nbytes: int, huge: Huge, node: int | None) -> memoryview:
+    """Map memory of which nobody else has a part of a page, and bind all of it."""
     if huge not in (None, "thp", "hugetlb"):
         raise ValueError(f"huge: expected 'thp', 'hugetlb' or None, got {huge!r}")
     flags, unit = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PAGESIZE
@@ -134,13 +135,16 @@ def _memory(nbytes: int, huge: Huge) -> memoryview:
         unit = _default_hugetlb()
         flags |= _MAP_HUGETLB | unit.bit_length() - 1 << _MAP_HUGE_SHIFT
     size = max(-(-nbytes // unit), 1) * unit
-    if huge != "thp":
-        try:
-            return memoryview(mmap.mmap(-1, size, flags=flags))[:nbytes]
-        except OSError as error:
-            raise _no_mapping(error, size, huge) from error
     # A huge page begins at a multiple of its size.
-    whole = mmap.mmap(-1, size + FRAME_BYTES, flags=flags)
+    ahead = FRAME_BYTES if huge == "thp" else 0
+    try:
+        whole = mmap.mmap(-1, size + ahead, flags=flags)
+    except (OSError, OverflowError) as error:
+        raise _no_mapping(error, size, huge) from error
+    if node is not None:
+        bind(whole, node)
+    if huge != "thp":
+        return memoryview(whole)[:nbytes]
     try:
         whole.madvise(mmap.MADV_HUGEPAGE)
     except OSError as error:
@@ -158,11 +162,12 @@ def _default_hugetlb() -> int:
     return FRAME_BYTES
 
 
-def _no_mapping(error: OSError, size: int, huge: Huge) -> Exception:
+def _no_mapping(error: OSError | OverflowError, size: int, huge: Huge) -> Exception:
+    code = getattr(error, "errno", None) or errno.ENOMEM
     if huge != "hugetlb":
-        return make_error(error.errno or 0, f"no address range of {size:,} bytes is to be had")
+        return make_error(code, f"no address range of {size:,} bytes is to be had")
     return make_error(
-        error.errno or 0,
+        code,
         f"the pool of hugetlb pages has not {size:,} bytes free; reserve some "
         "(/proc/sys/vm/nr_hugepages), or use huge='thp'",
     )

@@ -6,6 +6,8 @@ import operator
 import warnings
 from typing import Literal, overload
 
+import numpy as np
+
 from . import execute
 from .background import BackgroundMove, start
 from .buffers import describe
@@ -167,6 +169,11 @@ def move(
     """
     _refuse_unknown("on_conflict", on_conflict, ("majority", "raise"))
     _refuse_unknown("on_error", on_error, ("raise", "warn"))
+    rate = None if limit is None else parse_rate(limit)
+    turns = RetryPolicy() if retry is None else retry
+    if not isinstance(turns, RetryPolicy):
+        raise TypeError(f"retry: expected a RetryPolicy, got a {type(retry).__name__}")
+    seconds = None if deadline is None else float(deadline)
     if (
         progress is None
         and not background
@@ -174,12 +181,12 @@ def move(
     ):
         return placed
     footprint = describe(a)
+    if background and isinstance(target, np.ndarray):
+        target = target.copy()
     nodes = as_target(target, a, footprint)
-    rate = None if limit is None else parse_rate(limit)
-    turns = retry or RetryPolicy()
 
     def run(told: Progress | None) -> MoveResult:
-        control = Control(footprint.pages, turns, deadline, told, rate)
+        control = Control(footprint.pages, turns, seconds, told, rate)
         overrule = on_conflict == "majority"
         try:
             return execute.migrate(footprint, nodes, flags, control, may_overrule=overrule)

@@ -162,7 +162,8 @@ class _Move:
 
     def _migrate(self, pages: Pages) -> MovePagesError | None:
         count = len(pages.address)
-        wanted = self.target.part(self._index, pages.address)
+        # A copy: the caller may write into the array of nodes while this goes on.
+        wanted = np.array(self.target.part(self._index, pages.address))
         part = self.tally.begin(pages.address)
         several = self.target.only is None
         failure: MovePagesError | None = None
@@ -180,12 +181,14 @@ class _Move:
             pid = self.footprint.pid
             failure = confirm(self._last, np.flatnonzero(tail), pid, self.flags) or failure
         self._last = part
-        self._moved += self.footprint.page_size * int(np.count_nonzero(pages.before != part.status))
+        moved = int(np.count_nonzero((part.status >= 0) & ~part.there))
+        self._moved += moved * self.footprint.page_size
         self.tally.settle(keep=int(several))
         self._index += count
         self.control.done += count
         try:
-            self.control.keep_to_limit(self._moved)
+            if failure is None:
+                self.control.keep_to_limit(self._moved)
             return failure
         finally:
             del failure

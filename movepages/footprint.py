@@ -166,10 +166,11 @@ class Footprint:
             Address of the first page of each row (uintp; aligned, ascending over all) and how many
             pages it has (int64), at most 65,536 rows at a time. Rows may touch.
         """
+        if not self.pages:
+            return
         start = np.uintp(self.address - self._lead)
         if self.contiguous:
-            if self.pages:
-                yield np.array([start], np.uintp), np.array([self.pages], np.int64)
+            yield np.array([start], np.uintp), np.array([self.pages], np.int64)
             return
         for first, last in self._tooth_slices(_TEETH_AT_ONCE):
             some = last >= first

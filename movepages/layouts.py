@@ -306,7 +306,7 @@ def _as_block(block: int | None) -> int | None:
         return None
     size = operator.index(block)
     page = topology().page_size
-    if size < page or size % page:
+    if not page <= size < 1 << 62 or size % page:
         raise ValueError(f"block: expected a multiple of the page size {page}, got {block}")
     return size
 

@@ -99,8 +99,9 @@ class ByIndex(_OfNodes):
         self._count = array.shape[axis]
         self._stride = abs(array.strides[axis])
         self._backwards = array.strides[axis] < 0
-        larger = [abs(stride) for stride in array.strides if abs(stride) > self._stride]
-        self._period = min(larger, default=0)
+        axes = zip(array.strides, array.shape, strict=True)
+        larger = {abs(stride) for stride, count in axes if count > 1}
+        self._periods = sorted((each for each in larger if each > self._stride), reverse=True)
 
     def part(self, start: int, addresses: Addresses) -> NodeArray:
         """Return the wanted nodes of pages, of which the first is page `start` of all."""
@@ -114,8 +115,8 @@ class ByIndex(_OfNodes):
         return found
 
     def _share(self, offset: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        if self._period:
-            offset = offset % self._period
+        for period in self._periods:
+            offset = offset % period
         index = np.minimum(offset // self._stride, self._count - 1)
         if self._backwards:
             index = self._count - 1 - index

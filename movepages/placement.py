@@ -146,19 +146,21 @@ class Placement:
         ValueError
             It is no placement, or what it says does not add up.
         """
-        # Not everybody who looks at arrays reads archives.
-        from zipfile import BadZipFile
-
         try:
             # Of a broken archive np.load would leave the file open.
             with open(file, "rb") as source, np.load(source, allow_pickle=False) as found:
                 values = dict(zip(_NUMBERS, found["movepages_placement"].tolist(), strict=True))
                 runs = found["runs"].astype(RUN_DTYPE, casting="equiv")
                 absences = found["absences"].astype(ABSENCE_DTYPE, casting="equiv")
-        except (KeyError, ValueError, TypeError, AttributeError, EOFError, BadZipFile) as error:
+        except OSError:
+            raise
+        # A damaged archive is told of in many ways.
+        except Exception as error:
             raise ValueError(
                 f"{os.fspath(file)!r} is no placement that Placement.save() wrote: {error}"
             ) from error
+        if runs.ndim != 1 or absences.ndim != 1 or (runs["pages"] < 1).any():
+            raise ValueError(f"{os.fspath(file)!r} has runs that are none")
         if runs["pages"].sum() != values["pages"] or runs["nbytes"].sum() != values["nbytes"]:
             raise ValueError(
                 f"{os.fspath(file)!r}: its runs have {runs['pages'].sum():,} pages, and it tells "

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import execute
+from ._core import MAX_NODES
 from .arrays import move
 from .buffers import describe
 from .explain import Call, explain
@@ -35,7 +36,8 @@ class Plan:
     page_size : int
         Size of a page in bytes.
     flows : mapping of (int, int) to int
-        Bytes that would move from a node to another; those in place are under ``(n, n)``.
+        Bytes that would move from a node to another; those in place are under ``(n, n)``. Empty
+        where a target is no number that a node can have.
     absent : int
         Pages without memory behind them, which do not move.
     untargeted : int
@@ -165,7 +167,10 @@ def plan(a: object, target: MoveTarget) -> Plan:
     """
     footprint = describe(a)
     wanted = as_target(target, a, footprint)
-    flows, absent, untargeted, overruled = _count(footprint, wanted)
+    # What is no number of a node at all has no place in a count.
+    sound = all(0 <= node < MAX_NODES for node in wanted.distinct)
+    counted = _count(footprint, wanted) if sound else (Counter[tuple[int, int]](), 0, 0, 0)
+    flows, absent, untargeted, overruled = counted
     made = Plan(
         pages=footprint.pages,
         page_size=footprint.page_size,

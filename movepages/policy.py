@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import NamedTuple, SupportsIndex
 
@@ -17,7 +18,7 @@ from .errors import make_error
 from .explain import Call, explain
 from .footprint import Footprint
 from .inputs import as_nodes
-from .mappings import read_mappings
+from .mappings import Backing, read_mappings
 from .nodes import unusable_node
 from .syscall import MPOL_MF_MOVE
 
@@ -146,7 +147,7 @@ def policy(a: object) -> tuple[PolicyRange, ...]:
     """
     found: list[PolicyRange] = []
     for start, nbytes in _ranges(_of_this_process(a)):
-        for begin, end in _by_mapping(start, nbytes):
+        for begin, end in _alike(start, nbytes):
             code, raw, nodes = _core.policy(begin)
             if code:
                 raise make_error(code, f"get_mempolicy(2) of {begin:#x}: {os.strerror(code)}")
@@ -189,7 +190,7 @@ def touch(a: object) -> None:
     """
     for start, nbytes in _ranges(_of_this_process(a)):
         code, _ = _core.advise(start, nbytes, _MADV_POPULATE_WRITE, _TOUCH_BYTES)
-        if code == errno.EINVAL:
+        if code == errno.EINVAL and not _can_touch():
             raise make_error(
                 errno.ENOSYS, "MADV_POPULATE_WRITE came with Linux 5.14; write to the array instead"
             )
@@ -197,9 +198,17 @@ def touch(a: object) -> None:
             why = {
                 errno.ENOMEM: "no memory is left where its policy allows some, or a part of it is "
                 "not mapped",
-                errno.EFAULT: "a part of it cannot be written to, such as a file opened to be read",
+                errno.EINVAL: "a part of it may not be written to, or is a device's; pass memory "
+                "that can be written to",
             }
             raise make_error(code, why.get(code, os.strerror(code)))
+
+
+def _can_touch() -> bool:
+    """Tell it by a page of one's own."""
+    page = np.frombuffer(mmap.mmap(-1, mmap.PAGESIZE), np.uint8)
+    code, _ = _core.advise(page.ctypes.data, page.nbytes, _MADV_POPULATE_WRITE, page.nbytes)
+    return bool(code == 0)
 
 
 def _as_mode(mode: str) -> PolicyMode:
@@ -227,13 +236,21 @@ def _ranges(footprint: Footprint) -> list[tuple[int, int]]:
     ]
 
 
-def _by_mapping(start: int, nbytes: int) -> list[tuple[int, int]]:
+def _alike(start: int, nbytes: int) -> Iterator[tuple[int, int]]:
+    """Cut a range into parts that have one policy each.
+
+    Private memory has one for each mapping. That of shared memory belongs to what is mapped, and
+    may differ from page to page.
+    """
     mappings = read_mappings(0)
-    whole: npt.NDArray[np.uintp] = np.array([start, start + nbytes], np.uintp)
-    if mappings is None:
-        return [(start, start + nbytes)]
-    _, begin, end = mappings.cut(whole[:1], whole[1:])
-    return list(zip(begin.tolist(), end.tolist(), strict=True))
+    edges: npt.NDArray[np.uintp] = np.array([start, start + nbytes], np.uintp)
+    begin, end, private = edges[:1], edges[1:], np.zeros(1, bool)
+    if mappings is not None:
+        _, begin, end = mappings.cut(begin, end)
+        private = mappings.at(begin) == Backing.PRIVATE
+    for first, last, whole in zip(begin.tolist(), end.tolist(), private.tolist(), strict=True):
+        step = last - first if whole else mmap.PAGESIZE
+        yield from ((at, at + step) for at in range(first, last, step))
 
 
 def _mbind_failed(code: int, mode: PolicyMode) -> Exception:
@@ -244,6 +261,7 @@ def _mbind_failed(code: int, mode: PolicyMode) -> Exception:
         )
     why = {
         errno.EFAULT: "a part of it is not mapped",
+        errno.EINVAL: "a part of a huge page of hugetlbfs has no policy of its own; give the whole",
         errno.EPERM: "a sandbox forbids mbind(2); allow it in the container's seccomp profile",
     }
     return make_error(code, f"mbind(2): {why.get(code, os.strerror(code))}")

@@ -23,6 +23,8 @@ from .topology import topology
 Regions: TypeAlias = "npt.NDArray[np.void]"
 
 _NODE = re.compile(rb" N(\d+)=(\d+)")
+# Two modes have a space in their names.
+_POLICY = re.compile(rb"[0-9a-f]+ ((?:prefer \(many\)|weighted interleave|[^ :]+)(?::[^ ]+)?)")
 _PAGE_KIB = re.compile(rb" kernelpagesize_kB=(\d+)")
 
 
@@ -80,7 +82,8 @@ class Process:
             row["permissions"] = words[1].decode()
             row["name"] = os.fsdecode(words[5]) if len(words) > 5 else ""
             line = placed.get(start, b"")
-            row["policy"] = line.split()[1].decode() if line else ""
+            policy = _POLICY.match(line)
+            row["policy"] = policy[1].decode() if policy else ""
             unit = _PAGE_KIB.search(line)
             for node, pages in _NODE.findall(line):
                 if unit and int(node) in column:

@@ -66,9 +66,11 @@ def test_an_absent_page_is_no_page_in_place(placed):
     assert (result.already_there, result.failed) == (2, 1)
 
 
-def test_a_wrong_argument_is_refused_all_the_same(placed):
-    with pytest.raises(ValueError, match="on_conflict"):
-        mp.move(placed[:PAGE], NODE, on_conflict="shrug")
+@pytest.mark.parametrize("argument", ["on_conflict", "on_error", "retry", "limit", "deadline"])
+def test_a_wrong_argument_is_refused_all_the_same(placed, argument):
+    for a in (placed[:PAGE], placed):
+        with pytest.raises((TypeError, ValueError)):
+            mp.move(a, NODE, **{argument: "shrug"})
 
 
 def test_progress_is_told_of_the_end(placed):

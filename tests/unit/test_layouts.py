@@ -209,3 +209,23 @@ def test_a_broadcast_axis_and_one_of_a_single_index():
     a = np.broadcast_to(np.zeros(3 * PAGE, np.uint8), (5, 3 * PAGE))
     assert set(mp.targets(mp.by_axis(0, [4, 5]), a).tolist()) == {4}
     assert set(mp.targets(mp.by_axis(0, [4, 5]), np.zeros((1, PAGE))).tolist()) == {4}
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_by_axis_of_a_slice_whose_strides_are_no_multiples_of_each_other(axis):
+    a = np.zeros((8, 20, 4096))[:, ::3]
+    address, element = bytes_of(a)
+    share = np.unravel_index(element, a.shape)[axis] * 2 // a.shape[axis]
+    pages, inverse = np.unique(address // PAGE, return_inverse=True)
+    votes = np.zeros((len(pages), 2), np.int64)
+    np.add.at(votes, (inverse, share), 1)
+    found = mp.targets(mp.by_axis(axis, [0, 1]), a)
+    clear = np.abs(votes[:, 0] - votes[:, 1]) > PAGE // 4
+    assert clear.any()
+    assert np.array_equal(found[clear], votes.argmax(axis=1)[clear])
+
+
+def test_by_axis_beside_an_axis_of_one_index():
+    a = np.zeros((200_000, 2))[:, ::3]
+    found = mp.targets(mp.by_axis(0, [0, 1]), a)
+    assert abs(np.count_nonzero(found) - len(found) / 2) <= 1

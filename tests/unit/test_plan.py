@@ -55,6 +55,16 @@ def test_a_node_with_too_little_memory_is_a_problem(a, monkeypatch):
     assert p.problems == (f"node {NODE} has 4 KiB free, and 12 KiB would come to it",)
 
 
+@pytest.mark.parametrize("node", [-3, 100_000, 2**31 - 1])
+def test_what_is_no_number_of_a_node_is_a_problem_and_nothing_else(a, node):
+    each = np.full(100, NODE, np.int64)
+    each[5] = node
+    for target in (node, each):
+        p = mp.plan(a, target)
+        assert p.flows == {}
+        assert f"node {node} " in p.problems[0]
+
+
 def test_pages_without_a_target_and_restored_ones(a):
     before = mp.where(a)
     a[10 * PAGE] = 1

@@ -2,8 +2,10 @@
 
 import errno
 import gc
+import mmap
 import os
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import pytest
 import movepages as mp
 from movepages import _core
 from support import memory
+from support.kinds_kernel import settings
 
 PAGE = memory.PAGE
 NODE = mp.topology().allowed_nodes[0]
@@ -110,9 +113,39 @@ def test_memory_for_reading_only_cannot_be_touched(tmp_path):
     file = tmp_path / "data"
     file.write_bytes(bytes(PAGE))
     a = np.memmap(file, np.uint8, mode="r")
-    with pytest.raises(mp.MovePagesError) as caught:
+    with pytest.raises(mp.MovePagesError, match="may not be written to") as caught:
         mp.touch(a)
-    assert caught.value.errno in (errno.EFAULT, errno.EINVAL, errno.ENOSYS)
+    assert caught.value.errno == errno.EINVAL
+
+
+def test_shared_memory_has_its_policies_page_by_page():
+    file = os.memfd_create("shared")
+    os.ftruncate(file, 16 * PAGE)
+    one, two = (np.frombuffer(mmap.mmap(file, 16 * PAGE), np.uint8) for _ in range(2))
+    os.close(file)
+    mp.bind(one[8 * PAGE :], NODE)
+    for each in (one, two):
+        found = mp.policy(each)
+        assert [(part.nbytes // PAGE, part.mode.name) for part in found] == [
+            (8, "DEFAULT"), (8, "BIND"),
+        ]  # fmt: skip
+
+
+def test_hugetlb_memory_is_bound_as_a_whole(need_root):
+    with settings({Path("/proc/sys/vm/nr_overcommit_hugepages"): "2"}):
+        a = mp.empty(1000, np.uint8, huge="hugetlb", node=NODE)
+        assert mp.policy(a)[0].nodes == (NODE,)
+        a[:] = 1
+        assert mp.where(a).bytes_per_node == {NODE: 1000}
+        with pytest.raises(mp.MovePagesError, match="hugetlbfs"):
+            mp.bind(a, NODE, mode="preferred")
+        del a
+
+
+def test_a_layout_with_pages_it_says_nothing_of():
+    untouched = memory.anonymous(10 * PAGE)
+    a = mp.empty(10 * PAGE, np.uint8, layout=mp.like(untouched))
+    assert mp.where(a).absent_bytes == 0
 
 
 @pytest.mark.parametrize("huge", [None, "thp"])
@@ -150,6 +183,8 @@ def test_order_full_and_layout():
         ({"huge": "very"}, ValueError, "huge: expected"),
         ({"node": NOT_A_NODE}, mp.MovePagesError, "is not a node"),
         ({"shape": 1 << 50}, MemoryError, "no address range"),
+        ({"shape": 1 << 62}, MemoryError, "no address range"),
+        ({"shape": 1 << 58, "huge": "thp"}, MemoryError, "no address range"),
     ],
 )
 def test_what_makes_no_array(how, error, said):

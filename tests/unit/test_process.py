@@ -74,6 +74,20 @@ def test_another_process(need_root):
         p.regions()
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (b"00400000 default file=/x", "default"), (b"00400000 bind:0-1 anon=5", "bind:0-1"),
+        (b"00400000 prefer (many):0 anon=1", "prefer (many):0"), (b"00400000 local", "local"),
+        (b"00400000 weighted interleave:0,2 heap", "weighted interleave:0,2"),
+        (b"00400000 interleave=static:1 huge", "interleave=static:1"),
+    ],
+)  # fmt: skip
+def test_names_of_policies(line, told):
+    module = sys.modules["movepages.process"]
+    assert module._POLICY.match(line)[1].decode() == told
+
+
 def test_what_is_no_process():
     with pytest.raises(ValueError, match="pid: expected"):
         mp.process(-1)

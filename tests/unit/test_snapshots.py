@@ -77,6 +77,23 @@ def test_what_is_no_placement(tmp_path, write):
         mp.Placement.load(file)
 
 
+def test_a_damaged_file_is_refused_or_whole(tmp_path, placement):
+    file = tmp_path / "x.npz"
+    placement.save(file)
+    whole = file.read_bytes()
+    random = np.random.default_rng(3)
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(whole)
+        damaged[random.integers(len(whole))] ^= 1 << random.integers(8)
+        file.write_bytes(damaged)
+        try:
+            assert mp.Placement.load(file).pages >= 0
+        except (ValueError, OSError):
+            refused += 1
+    assert refused > 100
+
+
 def test_runs_that_do_not_add_up(tmp_path, placement):
     numbers = np.array([0, 5, 7, 4096, 0, 0], np.uint64)
     file = tmp_path / "x.npz"
