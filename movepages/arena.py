@@ -46,7 +46,7 @@ def empty(
     layout : Layout, optional
         Instead of `node`: its pages are there at once, where the layout wants them.
     huge : {"thp", "hugetlb"}, optional
-        Ask for transparent huge pages, or take pages of the default hugetlb pool.
+        Ask for transparent huge pages, or take pages of the default hugetlb pool, at once.
     order : {"C", "F"}, default "C"
 
     Returns
@@ -143,6 +143,9 @@ def _memory(nbytes: int, huge: Huge, node: int | None) -> memoryview:
         raise _no_mapping(error, size, huge) from error
     if node is not None:
         bind(whole, node)
+    if huge == "hugetlb":
+        # Whoever writes to it later would be killed where the pool has none left on its node.
+        touch(whole)
     if huge != "thp":
         return memoryview(whole)[:nbytes]
     try:

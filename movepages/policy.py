@@ -198,6 +198,7 @@ def touch(a: object) -> None:
             why = {
                 errno.ENOMEM: "no memory is left where its policy allows some, or a part of it is "
                 "not mapped",
+                errno.EFAULT: "the hugetlb pool has no page free where its policy allows some",
                 errno.EINVAL: "a part of it may not be written to, or is a device's; pass memory "
                 "that can be written to",
             }

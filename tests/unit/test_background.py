@@ -86,6 +86,21 @@ def test_cancel_ends_a_move_that_has_begun(a, slow):
     assert job.done()
 
 
+def test_the_nodes_are_a_copy(a, monkeypatch):
+    nodes = np.full(300, NODE, np.int32)
+    sort_out = migrate._core.sort_out
+    shared = []
+
+    def look(pages, before, wanted):
+        shared.append(np.shares_memory(wanted, nodes))
+        return sort_out(pages, before, wanted)
+
+    monkeypatch.setattr(migrate._core, "sort_out", look)
+    assert mp.move(a, nodes).ok
+    assert mp.move(a, nodes, background=True).result(timeout=60).ok
+    assert shared == [False, False]
+
+
 def test_its_own_progress_can_cancel_it(a, slow):
     job = mp.move(a, np.full(300, NODE), background=True, progress=lambda *_: False)
     assert isinstance(job.exception(timeout=60), mp.MovePagesCancelledError)

@@ -132,10 +132,9 @@ def test_shared_memory_has_its_policies_page_by_page():
 
 
 def test_hugetlb_memory_is_bound_as_a_whole(need_root):
-    with settings({Path("/proc/sys/vm/nr_overcommit_hugepages"): "2"}):
+    with settings({Path("/proc/sys/vm/nr_overcommit_hugepages"): "4"}):
         a = mp.empty(1000, np.uint8, huge="hugetlb", node=NODE)
         assert mp.policy(a)[0].nodes == (NODE,)
-        a[:] = 1
         assert mp.where(a).bytes_per_node == {NODE: 1000}
         with pytest.raises(mp.MovePagesError, match="hugetlbfs"):
             mp.bind(a, NODE, mode="preferred")
