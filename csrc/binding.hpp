@@ -14,9 +14,14 @@ bool raised(void* pause) noexcept;
 // a signal or `pause` ended, what was raised: returned, so that nobody takes it for a refusal.
 py::object to_python(const Outcome& outcome);
 
+// False for a node that no mask has room for.
+bool to_mask(const py::object& nodes, NodeMask* mask);
+
 // Adds what looks at memory without moving it.
 void bind_looks(py::module_& module);
 // Adds what says where pages to come are to be.
 void bind_policy(py::module_& module);
+// Adds a heap for numpy's arrays.
+void bind_heap(py::module_& module);
 
 }  // namespace movepages

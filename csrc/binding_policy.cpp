@@ -10,14 +10,8 @@ using namespace pybind11::literals;
 
 int bind(std::uintptr_t start, std::size_t nbytes, int mode, const py::object& nodes,
          unsigned flags) {
-  const py::array array = checked(nodes, kNodes);
-  const auto* node = static_cast<const std::int32_t*>(array.data());
   NodeMask mask;
-  for (py::ssize_t i = 0; i < array.size(); ++i) {
-    if (node[i] < 0 || node[i] >= kMaxNodes) return EINVAL;
-    const auto bit = static_cast<std::size_t>(node[i]);
-    mask.words[bit / NodeMask::kWordBits] |= 1UL << bit % NodeMask::kWordBits;
-  }
+  if (!to_mask(nodes, &mask)) return EINVAL;
   const py::gil_scoped_release release;
   return static_cast<int>(-bind_range(start, nbytes, mode, mask, flags));
 }
@@ -54,6 +48,17 @@ py::tuple advise_range(std::uintptr_t start, std::size_t nbytes, int advice, std
 }
 
 }  // namespace
+
+bool to_mask(const py::object& nodes, NodeMask* mask) {
+  const py::array array = checked(nodes, kNodes);
+  const auto* node = static_cast<const std::int32_t*>(array.data());
+  for (py::ssize_t i = 0; i < array.size(); ++i) {
+    if (node[i] < 0 || node[i] >= kMaxNodes) return false;
+    const auto bit = static_cast<std::size_t>(node[i]);
+    mask->words[bit / NodeMask::kWordBits] |= 1UL << bit % NodeMask::kWordBits;
+  }
+  return true;
+}
 
 void bind_policy(py::module_& module) {
   module.def("bind", &bind, "start"_a, "nbytes"_a, "mode"_a, "nodes"_a, "flags"_a,

@@ -160,6 +160,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
              "Status, whether as wanted; and index, address and node of pages to be moved.");
   movepages::bind_looks(module);
   movepages::bind_policy(module);
+  movepages::bind_heap(module);
   module.def("mempolicy_nodes", &mempolicy_nodes, "pages"_a,
              "Node of each page by get_mempolicy(2), or -errno; faults absent pages in.");
 }

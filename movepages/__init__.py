@@ -2,6 +2,7 @@
 
 from ._sysfs import TopologyError
 from .absence import Absence
+from .allocator import allocating
 from .arena import empty, full, zeros
 from .arrays import move, where
 from .background import BackgroundMove
@@ -25,7 +26,8 @@ from .layouts import blocks, by_axis, interleave, like, local, targets, weighted
 from .machine import HugePagePool, Node, Topology
 from .placement import Placement
 from .plan import Plan, plan
-from .policy import PolicyMode, PolicyRange, bind, policy, touch
+from .policy import PolicyRange, bind, policy, touch
+from .policy_modes import PolicyMode
 from .preflight import Preflight, preflight
 from .process import Process, process
 from .rates import calibrate
@@ -65,6 +67,7 @@ __all__ = [
     "RetryPolicy",
     "Topology",
     "TopologyError",
+    "allocating",
     "bind",
     "blocks",
     "by_axis",

@@ -1,7 +1,11 @@
 from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+# typing has no name for it before Python 3.13.
+_Capsule: TypeAlias = Any
 
 FRAME_BYTES: int
 KERNEL_HIDES_PAGES: bool
@@ -60,3 +64,5 @@ def survey(
 def bind(start: int, nbytes: int, mode: int, nodes: npt.NDArray[np.int32], flags: int) -> int: ...
 def policy(address: int) -> tuple[int, int, list[int]]: ...
 def advise(start: int, nbytes: int, advice: int, part: int) -> tuple[int, int]: ...
+def heap(mode: int, nodes: npt.NDArray[np.int32], huge_from: int) -> _Capsule: ...
+def use_heap(handler: _Capsule) -> _Capsule: ...

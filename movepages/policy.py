@@ -6,7 +6,6 @@ import errno
 import mmap
 import os
 from collections.abc import Iterator, Sequence
-from enum import IntEnum
 from typing import NamedTuple, SupportsIndex
 
 import numpy as np
@@ -15,33 +14,14 @@ import numpy.typing as npt
 from . import _core
 from .buffers import describe
 from .errors import make_error
-from .explain import Call, explain
 from .footprint import Footprint
-from .inputs import as_nodes
 from .mappings import Backing, read_mappings
-from .nodes import unusable_node
-from .syscall import MPOL_MF_MOVE
+from .policy_modes import PolicyMode, as_policy, mbind_failed
 
 _MPOL_MODE_FLAGS = 0b111 << 13
 _MADV_POPULATE_WRITE = 23
 # So much is touched in tens of milliseconds.
 _TOUCH_BYTES = 64 << 20
-
-
-class PolicyMode(IntEnum):
-    """What the kernel does to find a node for a page, by the names of set_mempolicy(2)."""
-
-    DEFAULT = 0
-    PREFERRED = 1
-    BIND = 2
-    INTERLEAVE = 3
-    LOCAL = 4
-    PREFERRED_MANY = 5
-    WEIGHTED_INTERLEAVE = 6
-
-
-_WITHOUT_NODES = (PolicyMode.DEFAULT, PolicyMode.LOCAL)
-_SINCE = {PolicyMode.PREFERRED_MANY: "5.15", PolicyMode.WEIGHTED_INTERLEAVE: "6.9"}
 
 
 class PolicyRange(NamedTuple):
@@ -96,27 +76,12 @@ def bind(a: object, nodes: Sequence[SupportsIndex] | SupportsIndex, *, mode: str
     >>> policy(a)[0].mode.name
     'BIND'
     """
-    chosen = _as_mode(mode)
-    found = np.atleast_1d(np.asarray(as_nodes(nodes), np.int32))
-    if (chosen in _WITHOUT_NODES) != (len(found) == 0):
-        raise ValueError(
-            f"nodes: mode {mode!r} goes with "
-            + ("no nodes" if chosen in _WITHOUT_NODES else "one node or more")
-            + f", got {found.tolist()}"
-        )
-    if chosen == PolicyMode.PREFERRED and len(found) > 1:
-        raise ValueError(
-            f"nodes: mode 'preferred' is about one node, got {found.tolist()}; use "
-            "mode='preferred-many'"
-        )
+    chosen, found = as_policy(nodes, mode)
     footprint = _of_this_process(a)
-    if (node := unusable_node(found.tolist(), 0)) is not None:
-        code, why = explain(errno.ENODEV, Call(0, MPOL_MF_MOVE, refused_node=node))
-        raise make_error(code, why)
     for start, nbytes in _ranges(footprint):
         code = _core.bind(start, nbytes, chosen, found, 0)
         if code:
-            raise _mbind_failed(code, chosen)
+            raise mbind_failed(code, chosen)
 
 
 def policy(a: object) -> tuple[PolicyRange, ...]:
@@ -212,13 +177,6 @@ def _can_touch() -> bool:
     return bool(code == 0)
 
 
-def _as_mode(mode: str) -> PolicyMode:
-    names = {each.name.lower().replace("_", "-"): each for each in PolicyMode}
-    if mode not in names:
-        raise ValueError(f"mode: expected one of {', '.join(map(repr, names))}, got {mode!r}")
-    return names[mode]
-
-
 def _of_this_process(a: object) -> Footprint:
     footprint = describe(a)
     if footprint.pid not in (0, os.getpid()):
@@ -252,17 +210,3 @@ def _alike(start: int, nbytes: int) -> Iterator[tuple[int, int]]:
     for first, last, whole in zip(begin.tolist(), end.tolist(), private.tolist(), strict=True):
         step = last - first if whole else mmap.PAGESIZE
         yield from ((at, at + step) for at in range(first, last, step))
-
-
-def _mbind_failed(code: int, mode: PolicyMode) -> Exception:
-    since = _SINCE.get(mode)
-    if code == errno.EINVAL and since:
-        return make_error(
-            errno.ENOSYS, f"mode {mode.name.lower()!r} came with Linux {since}; use another"
-        )
-    why = {
-        errno.EFAULT: "a part of it is not mapped",
-        errno.EINVAL: "a part of a huge page of hugetlbfs has no policy of its own; give the whole",
-        errno.EPERM: "a sandbox forbids mbind(2); allow it in the container's seccomp profile",
-    }
-    return make_error(code, f"mbind(2): {why.get(code, os.strerror(code))}")

@@ -1,5 +1,7 @@
 """Pages to come land where policies and layouts say, and come back to where they were."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -113,3 +115,43 @@ def test_the_estimate_has_the_right_size(allowed):
     r = p.execute()
     assert r.moved == 2000
     assert estimate / 30 < r.seconds < 30 * estimate
+
+
+@pytest.mark.parametrize("count", [3, 1_000, 10_000, 600_000])
+def test_numpy_allocates_on_each_node(allowed, count):
+    for node in allowed:
+        with mp.allocating(node):
+            a = np.ones(count)
+            b = np.zeros(count) + a
+        for each in (a, b):
+            assert (witness.nodes_of(memory.pages_of(each)) == node).all()
+
+
+def test_numpy_interleaves_what_it_allocates(allowed):
+    with mp.allocating(allowed, mode="interleave", huge=None):
+        a = np.ones(600 * PAGE, np.uint8)
+    found = np.bincount(witness.nodes_of(memory.pages_of(a)))[list(allowed)]
+    assert found.min() >= found.max() - 1
+
+
+def test_threads_allocate_each_on_its_node(allowed):
+    def work(node):
+        wrong = 0
+        for count in (10, 20_000, 300_000) * 20:
+            with mp.allocating(node):
+                a = np.ones(count)
+            wrong += int((witness.nodes_of(memory.pages_of(a)) != node).sum())
+        return wrong
+
+    with ThreadPoolExecutor(len(allowed)) as pool:
+        assert list(pool.map(work, allowed)) == [0] * len(allowed)
+
+
+def test_memory_that_was_moved_away_is_not_given_out_again(allowed):
+    here, there = allowed[:2]
+    with mp.allocating(here):
+        a = np.ones(200 * PAGE, np.uint8)
+        mp.move(a, there).raise_for_status()
+        del a
+        b = np.ones(200 * PAGE, np.uint8)
+    assert (witness.nodes_of(memory.pages_of(b)) == here).all()

@@ -1,0 +1,76 @@
+"""Numpy's own arrays on chosen nodes: allocating()."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal, SupportsIndex
+
+from . import _core
+from .policy import bind
+from .policy_modes import as_policy
+
+# From here on numpy itself asks for huge pages.
+_HUGE_FROM = 4 << 20
+
+
+@contextmanager
+def allocating(
+    node: Sequence[SupportsIndex] | SupportsIndex,
+    *,
+    mode: str = "bind",
+    huge: Literal["thp"] | None = "thp",
+) -> Iterator[None]:
+    """Have numpy take the memory of new arrays from a node, within a ``with`` block.
+
+    Parameters
+    ----------
+    node : int or sequence of int
+        As of `bind`.
+    mode : str, default "bind"
+        As of `bind`, for instance "interleave" or "preferred".
+    huge : {"thp"}, optional
+        Ask for transparent huge pages from 4 MiB on, as numpy does by itself; None does not.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not a mode, or nodes that do not go with it.
+    MovePagesError
+        A node that has no memory or is not allowed, a kernel without this mode.
+
+    Notes
+    -----
+    All arrays that numpy allocates within the block, by whatever code, have memory of their own
+    there, also when they live on after it. Arrays from before, and views of other memory, stay
+    what they are. An array that is resized later stays with its node.
+
+    The block holds for its own thread and asyncio task, as numpy's handler is a context variable:
+    threads that are started within allocate as ever, unless they run in a copy of the context
+    (``contextvars.copy_context().run``), as the default is from Python 3.14t on. On leaving, also
+    by an exception, what was before is back.
+
+    Blocks of up to 32 KiB share pages with others of the same ``with`` alone; larger ones are
+    mappings. Of what is dropped, up to 64 MiB wait for the next arrays of their size, until the
+    block has ended and the last of its arrays is gone.
+    Source: NEP 49 (``PyDataMem_SetHandler``), mbind(2).
+
+    Examples
+    --------
+    >>> node = topology().allowed_nodes[0]
+    >>> with allocating(node):
+    ...     a = np.ones((1000, 1000))
+    >>> where(a).bytes_per_node == {node: a.nbytes}
+    True
+    """
+    if huge not in (None, "thp"):
+        raise ValueError(f"huge: expected 'thp' or None, got {huge!r}")
+    chosen, nodes = as_policy(node, mode)
+    # What a kernel refuses is told here: within numpy it would be a MemoryError without a reason.
+    bind(mmap.mmap(-1, mmap.PAGESIZE), nodes.tolist(), mode=mode)
+    before = _core.use_heap(_core.heap(chosen, nodes, _HUGE_FROM if huge else 0))
+    try:
+        yield
+    finally:
+        _core.use_heap(before)
