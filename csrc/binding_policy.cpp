@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <vector>
 
 #include "binding.hpp"
 #include "policy.hpp"
@@ -47,6 +48,39 @@ py::tuple advise_range(std::uintptr_t start, std::size_t nbytes, int advice, std
   return py::make_tuple(-ret, done);
 }
 
+// Errno, and where stretches of pages in memory begin and end.
+py::tuple resident(std::uintptr_t start, std::size_t nbytes) {
+  constexpr std::size_t kPart = 16384;  // pages
+  unsigned char in_memory[kPart];
+  std::vector<std::uintptr_t> starts;
+  std::vector<std::uintptr_t> ends;
+  long ret = 0;
+  for (std::size_t done = 0; done < nbytes && ret == 0;) {
+    const std::size_t some = std::min(kPart * page_bytes(), nbytes - done);
+    {
+      const py::gil_scoped_release release;
+      ret = mincore(start + done, some, in_memory);
+    }
+    for (std::size_t page = 0; page < some / page_bytes() && ret == 0; ++page) {
+      // The other bits are reserved.
+      if ((in_memory[page] & 1) == 0) continue;
+      const std::uintptr_t at = start + done + page * page_bytes();
+      if (!ends.empty() && ends.back() == at) {
+        ends.back() += page_bytes();
+      } else {
+        starts.push_back(at);
+        ends.push_back(at + page_bytes());
+      }
+    }
+    done += some;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  }
+  const auto as_array = [](const std::vector<std::uintptr_t>& edges) {
+    return py::array_t<std::uintptr_t>(static_cast<py::ssize_t>(edges.size()), edges.data());
+  };
+  return py::make_tuple(-ret, as_array(starts), as_array(ends));
+}
+
 }  // namespace
 
 bool to_mask(const py::object& nodes, NodeMask* mask) {
@@ -66,6 +100,8 @@ void bind_policy(py::module_& module) {
   module.def("policy", &policy, "address"_a, "Errno, mode with its flags, and nodes.");
   module.def("advise", &advise_range, "start"_a, "nbytes"_a, "advice"_a, "part"_a,
              "madvise(2) part by part: errno, and how many bytes were advised.");
+  module.def("resident", &resident, "start"_a, "nbytes"_a,
+             "mincore(2): errno, and where stretches of pages in memory begin and end.");
 }
 
 }  // namespace movepages

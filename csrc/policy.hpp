@@ -1,5 +1,5 @@
-// Memory policies of address ranges: mbind(2), get_mempolicy(2), madvise(2). Each returns 0 or
-// -errno.
+// Address ranges: their policies by mbind(2) and get_mempolicy(2), madvise(2), mincore(2). Each
+// returns 0 or -errno.
 #pragma once
 
 #include <sys/mman.h>
@@ -22,6 +22,10 @@ inline long bind_range(std::uintptr_t start, std::size_t bytes, int mode, const 
 // Of the mapping that an address lies in.
 inline long policy_at(std::uintptr_t address, int* mode, NodeMask* nodes) noexcept {
   return sys_get_mempolicy(mode, nodes->words, kMaxNodes + 1, address, kMpolFAddr);
+}
+
+inline long mincore(std::uintptr_t start, std::size_t bytes, unsigned char* in_memory) noexcept {
+  return ::mincore(reinterpret_cast<void*>(start), bytes, in_memory) < 0 ? -errno : 0;
 }
 
 inline long advise(std::uintptr_t start, std::size_t bytes, int advice) noexcept {

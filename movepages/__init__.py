@@ -26,12 +26,14 @@ from .layouts import blocks, by_axis, interleave, like, local, targets, weighted
 from .machine import HugePagePool, Node, Topology
 from .placement import Placement
 from .plan import Plan, plan
-from .policy import PolicyRange, bind, policy, touch
+from .policy import PolicyRange, bind, policy
 from .policy_modes import PolicyMode
+from .populate import touch
 from .preflight import Preflight, preflight
 from .process import Process, process
 from .rates import calibrate
 from .result import MoveResult
+from .shared import fault_in, page_cache
 from .syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, mempolicy_nodes, move_pages
 from .topology import topology
 
@@ -73,6 +75,7 @@ __all__ = [
     "by_axis",
     "calibrate",
     "empty",
+    "fault_in",
     "full",
     "interleave",
     "like",
@@ -80,6 +83,7 @@ __all__ = [
     "mempolicy_nodes",
     "move",
     "move_pages",
+    "page_cache",
     "plan",
     "policy",
     "preflight",

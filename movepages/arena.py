@@ -15,7 +15,8 @@ import numpy.typing as npt
 from ._core import FRAME_BYTES, read_file
 from .arrays import move
 from .errors import make_error
-from .policy import bind, touch
+from .policy import bind
+from .populate import touch
 from .targets import Layout
 
 Shape = SupportsIndex | Sequence[SupportsIndex]

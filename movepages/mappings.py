@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,22 +24,43 @@ class Backing(IntEnum):
     DEVICE = 3  # a device, or the kernel
 
 
-def parse_maps(text: bytes) -> Intervals:
-    """Return the mappings that a file /proc/PID/maps lists, and the `Backing` of each."""
-    edges: list[int] = []
-    backing: list[int] = []
+class Mapping(NamedTuple):
+    """A line of /proc/PID/maps."""
+
+    start: int
+    end: int
+    permissions: bytes
+    device: bytes
+    inode: int
+    name: bytes
+
+    @property
+    def backing(self) -> Backing:
+        """What is behind it."""
+        if self.name.startswith(_DEVICES) and not self.name.startswith(_MEMORY):
+            return Backing.DEVICE
+        private = self.permissions.endswith(b"p") and self.inode == 0
+        return Backing.PRIVATE if private else Backing.OTHER
+
+
+def parse_lines(text: bytes) -> list[Mapping]:
+    """Return the mappings that a file /proc/PID/maps lists."""
+    found = []
     # The name of a file may hold anything but a newline, which the kernel escapes.
     for line in text.split(b"\n")[:-1]:
-        addresses, permissions, _, _, inode, *path = line.split(maxsplit=5)
-        edges += (int(edge, 16) for edge in addresses.split(b"-"))
-        backing.append(_backing(permissions, inode, path[0] if path else b""))
-    return Intervals(np.array(edges, np.uintp), np.array(backing, np.uint8))
+        addresses, permissions, _, device, inode, *name = line.split(maxsplit=5)
+        start, end = (int(edge, 16) for edge in addresses.split(b"-"))
+        found.append(Mapping(start, end, permissions, device, int(inode), b"".join(name)))
+    return found
 
 
-def _backing(permissions: bytes, inode: bytes, name: bytes) -> Backing:
-    if name.startswith(_DEVICES) and not name.startswith(_MEMORY):
-        return Backing.DEVICE
-    return Backing.PRIVATE if permissions.endswith(b"p") and inode == b"0" else Backing.OTHER
+def parse_maps(text: bytes) -> Intervals:
+    """Return where the mappings that a file /proc/PID/maps lists are, and the `Backing` of each."""
+    lines = parse_lines(text)
+    edges = [edge for line in lines for edge in (line.start, line.end)]
+    return Intervals(
+        np.array(edges, np.uintp), np.array([line.backing for line in lines], np.uint8)
+    )
 
 
 def read_mappings(pid: int) -> Intervals | None:

@@ -1,8 +1,7 @@
-"""Policies for pages to come: bind(), policy() and touch()."""
+"""Policies for pages to come: bind() and policy()."""
 
 from __future__ import annotations
 
-import errno
 import mmap
 import os
 from collections.abc import Iterator, Sequence
@@ -12,16 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from .buffers import describe
 from .errors import make_error
-from .footprint import Footprint
 from .mappings import Backing, read_mappings
 from .policy_modes import PolicyMode, as_policy, mbind_failed
+from .ranges import own_ranges
 
 _MPOL_MODE_FLAGS = 0b111 << 13
-_MADV_POPULATE_WRITE = 23
-# So much is touched in tens of milliseconds.
-_TOUCH_BYTES = 64 << 20
 
 
 class PolicyRange(NamedTuple):
@@ -77,8 +72,7 @@ def bind(a: object, nodes: Sequence[SupportsIndex] | SupportsIndex, *, mode: str
     'BIND'
     """
     chosen, found = as_policy(nodes, mode)
-    footprint = _of_this_process(a)
-    for start, nbytes in _ranges(footprint):
+    for start, nbytes in own_ranges(a):
         code = _core.bind(start, nbytes, chosen, found, 0)
         if code:
             raise mbind_failed(code, chosen)
@@ -111,7 +105,7 @@ def policy(a: object) -> tuple[PolicyRange, ...]:
     ['DEFAULT']
     """
     found: list[PolicyRange] = []
-    for start, nbytes in _ranges(_of_this_process(a)):
+    for start, nbytes in own_ranges(a):
         for begin, end in _alike(start, nbytes):
             code, raw, nodes = _core.policy(begin)
             if code:
@@ -124,75 +118,6 @@ def policy(a: object) -> tuple[PolicyRange, ...]:
             else:
                 found.append(now)
     return tuple(found)
-
-
-def touch(a: object) -> None:
-    """Have the kernel put memory behind every page of `a` now, by its policy. Contents stay.
-
-    Parameters
-    ----------
-    a : ndarray, buffer or Region of this process
-        What is mapped for reading only cannot be touched.
-
-    Raises
-    ------
-    MovePagesError
-        No memory (also a MemoryError), memory that is not mapped or may not be written, Linux
-        before 5.14.
-    KeyboardInterrupt
-        Between portions of 64 MiB.
-
-    Notes
-    -----
-    Source: MADV_POPULATE_WRITE of madvise(2), which triggers a write fault and writes nothing.
-
-    Examples
-    --------
-    >>> a = empty(1 << 20)
-    >>> touch(a)
-    >>> where(a).absent_bytes
-    0
-    """
-    for start, nbytes in _ranges(_of_this_process(a)):
-        code, _ = _core.advise(start, nbytes, _MADV_POPULATE_WRITE, _TOUCH_BYTES)
-        if code == errno.EINVAL and not _can_touch():
-            raise make_error(
-                errno.ENOSYS, "MADV_POPULATE_WRITE came with Linux 5.14; write to the array instead"
-            )
-        if code:
-            why = {
-                errno.ENOMEM: "no memory is left where its policy allows some, or a part of it is "
-                "not mapped",
-                errno.EFAULT: "the hugetlb pool has no page free where its policy allows some",
-                errno.EINVAL: "a part of it may not be written to, or is a device's; pass memory "
-                "that can be written to",
-            }
-            raise make_error(code, why.get(code, os.strerror(code)))
-
-
-def _can_touch() -> bool:
-    """Tell it by a page of one's own."""
-    page = np.frombuffer(mmap.mmap(-1, mmap.PAGESIZE), np.uint8)
-    code, _ = _core.advise(page.ctypes.data, page.nbytes, _MADV_POPULATE_WRITE, page.nbytes)
-    return bool(code == 0)
-
-
-def _of_this_process(a: object) -> Footprint:
-    footprint = describe(a)
-    if footprint.pid not in (0, os.getpid()):
-        raise ValueError(
-            f"a policy can be set and asked in its own process only, got pid {footprint.pid}"
-        )
-    return footprint
-
-
-def _ranges(footprint: Footprint) -> list[tuple[int, int]]:
-    """Return the rows of pages of a footprint, in bytes."""
-    return [
-        (start, pages * footprint.page_size)
-        for addresses, counts in footprint.ranges()
-        for start, pages in zip(addresses.tolist(), counts.tolist(), strict=True)
-    ]
 
 
 def _alike(start: int, nbytes: int) -> Iterator[tuple[int, int]]:

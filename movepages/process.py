@@ -15,6 +15,7 @@ from ._core import read_file
 from .arrays import move, where
 from .buffers import Region
 from .errors import make_error
+from .mappings import parse_lines
 from .placement import Placement
 from .result import MoveResult
 from .targets import MoveTarget
@@ -72,16 +73,15 @@ class Process:
         True
         """
         maps, numa = self._read("maps"), self._read("numa_maps")
-        lines = [line.split(maxsplit=5) for line in maps.split(b"\n")[:-1]]
+        lines = parse_lines(maps)
         found = np.zeros(len(lines), self._dtype())
         placed = {int(line.split(b" ", 1)[0], 16): line for line in numa.split(b"\n")[:-1]}
         column = {node: index for index, node in enumerate(self.nodes)}
-        for row, words in zip(found, lines, strict=True):
-            start, end = (int(edge, 16) for edge in words[0].split(b"-"))
-            row["address"], row["nbytes"] = start, end - start
-            row["permissions"] = words[1].decode()
-            row["name"] = os.fsdecode(words[5]) if len(words) > 5 else ""
-            line = placed.get(start, b"")
+        for row, mapping in zip(found, lines, strict=True):
+            row["address"], row["nbytes"] = mapping.start, mapping.end - mapping.start
+            row["permissions"] = mapping.permissions.decode()
+            row["name"] = os.fsdecode(mapping.name)
+            line = placed.get(mapping.start, b"")
             policy = _POLICY.match(line)
             row["policy"] = policy[1].decode() if policy else ""
             unit = _PAGE_KIB.search(line)

@@ -93,7 +93,7 @@ def test_what_is_not_mapped_and_not_ours():
         mp.bind(mp.Region(PAGE, PAGE), NODE)
     with pytest.raises(mp.MovePagesError):
         mp.policy(mp.Region(PAGE, PAGE))
-    with pytest.raises(ValueError, match="in its own process only"):
+    with pytest.raises(ValueError, match="memory of this process"):
         mp.bind(mp.Region(0, PAGE, pid=os.getppid()), NODE)
     with pytest.raises(MemoryError, match="not mapped"):
         mp.touch(mp.Region(PAGE, PAGE))
