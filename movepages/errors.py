@@ -73,7 +73,7 @@ class PageStatus(IntEnum):
     ENOENT = (
         -errno.ENOENT,
         "no memory behind this page yet, or not any more",
-        "write to it first: untouched, swapped-out and discarded pages are on no node",
+        "write to it or touch() it first, or fault_in() what others have filled",
     )
     EIO = (
         -errno.EIO,
@@ -93,7 +93,7 @@ class PageStatus(IntEnum):
     EFAULT = (
         -errno.EFAULT,
         "nothing is mapped here, or the zero page, which is on no node",
-        "write to it first if it is part of an array; otherwise check the address",
+        "write to it or touch() it first if it is part of an array; otherwise check the address",
     )
     EBUSY = (
         -errno.EBUSY,
