@@ -33,7 +33,9 @@ class MoveResult:
     failures : mapping of PageStatus to int
         Pages that are not on their target, by reason.
     not_attempted : int
-        Pages the kernel was not asked to move, since the call ended before.
+        Pages the kernel was not asked to move: the call ended before, or they are `untargeted`.
+    untargeted : int
+        Of these, pages that had no target and stay: a placement says nothing of what was absent.
     overruled : int
         Pages whose target cut through a huge page, which goes to the node that most of its pages
         were to go to. They are counted above as pages of that target.
@@ -57,6 +59,7 @@ class MoveResult:
     already_there: int | None = 0
     failures: Mapping[PageStatus, int] = field(default_factory=dict)
     not_attempted: int = 0
+    untargeted: int = 0
     overruled: int = 0
     rounds: int = 0
     seconds: float = 0.0
@@ -67,6 +70,8 @@ class MoveResult:
         total = self.moved + (self.already_there or 0) + self.failed + self.not_attempted
         if total != self.pages:
             raise ValueError(f"the counts of {self!r} make {total}, not {self.pages}")
+        if self.untargeted > self.not_attempted:
+            raise ValueError(f"untargeted pages are not attempted, in {self!r} there are more")
 
     @property
     def failed(self) -> int:
@@ -99,7 +104,8 @@ class MoveResult:
         Raises
         ------
         MovePagesError
-            With the errno of the most frequent failure, and this result as ``.result``.
+            With the errno of the most frequent failure, ENOENT where pages have no target alone,
+            and this result as ``.result``.
         """
         if self.ok:
             return
@@ -107,11 +113,18 @@ class MoveResult:
             f"{count:,} {status.name} ({status.meaning}; {status.remedy})"
             for status, count in sorted(self.failures.items(), key=lambda item: -item[1])
         ]
-        if self.not_attempted:
-            reasons.append(f"{self.not_attempted:,} not attempted")
+        cut_off = self.not_attempted - self.untargeted
+        if cut_off:
+            reasons.append(f"{cut_off:,} not attempted")
+        if self.untargeted:
+            reasons.append(
+                f"{self.untargeted:,} without a target, as they had no memory in the placement "
+                "that is the target; they stayed"
+            )
         if len(self.absences):
             reasons.append(f"pages without memory: {describe_reasons(self.absences)}")
-        worst = max(self.failures, key=self.failures.__getitem__, default=-errno.ECANCELED)
+        otherwise = -errno.ECANCELED if cut_off else -errno.ENOENT
+        worst = max(self.failures, key=self.failures.__getitem__, default=otherwise)
         missing = self.failed + self.not_attempted
         sentence = (
             f"{missing:,} of {self.pages:,} pages are not where they were wanted: "
@@ -126,8 +139,10 @@ class MoveResult:
             else f"{self.moved:,} moved, {self.already_there:,} already there"
         ]
         parts += [f"{count:,} failed with {status.name}" for status, count in self.failures.items()]
-        if self.not_attempted:
-            parts.append(f"{self.not_attempted:,} not attempted")
+        if cut_off := self.not_attempted - self.untargeted:
+            parts.append(f"{cut_off:,} not attempted")
+        if self.untargeted:
+            parts.append(f"{self.untargeted:,} without a target")
         if self.overruled:
             parts.append(f"{self.overruled:,} overruled by the rest of their huge page")
         return f"{self.pages:,} pages: " + ", ".join(parts)

@@ -25,7 +25,8 @@ class Slice:
     def __init__(self, addresses: npt.NDArray[np.uintp], footprint: Footprint) -> None:
         self.addresses = addresses
         self.overruled = self.rounds = 0
-        self.target = np.full(len(addresses), NOWHERE, np.int32)
+        # Not known yet, which is another thing than NOWHERE.
+        self.target = np.zeros(len(addresses), np.int32)
         self.tell(
             np.full(len(addresses), PageStatus.NOT_ATTEMPTED, np.int32),
             np.zeros(len(addresses), bool),
@@ -70,6 +71,11 @@ class Slice:
             moved=int(np.count_nonzero(others >= 0)),
             already_there=len(status) - len(others),
             failures=count_failures(others),
+            untargeted=int(
+                np.count_nonzero(
+                    (status == PageStatus.NOT_ATTEMPTED) & (self.target == NOWHERE) & ~there
+                )
+            ),
             overruled=self.overruled,
             rounds=self.rounds,
             runs=find_runs(self.addresses, status, self._footprint),
@@ -83,6 +89,7 @@ class Sum(NamedTuple):
     moved: int
     already_there: int
     failures: Mapping[PageStatus, int]
+    untargeted: int
     overruled: int
     rounds: int
     runs: Runs
@@ -115,7 +122,7 @@ class Tally:
         counts = totals(runs, "pages")
         there = sum(pages for status, pages in counts.items() if status >= 0)
         failures = {PageStatus(status): n for status, n in counts.items() if status < 0}
-        self._parts.append(Sum(sum(counts.values()), 0, there, failures, 0, 0, runs))
+        self._parts.append(Sum(sum(counts.values()), 0, there, failures, 0, 0, 0, runs))
 
     def settle(self, keep: int = 0) -> None:
         """Keep only the sums of the slices, but of the last `keep` all there is."""
@@ -136,6 +143,7 @@ class Tally:
             moved=moved,
             already_there=already_there,
             failures=dict(failures),
+            untargeted=sum(part.untargeted for part in parts),
             overruled=sum(part.overruled for part in parts),
             rounds=max((part.rounds for part in parts), default=0),
             not_attempted=pages - moved - already_there - failures.total(),

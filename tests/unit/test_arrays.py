@@ -197,9 +197,10 @@ class TestMove:
         before = mp.where(a)
         a[5 * PAGE] = 1
         r = mp.move(a, before)
-        assert (r.already_there, r.not_attempted, r.ok) == (7, 1, False)
-        with pytest.raises(mp.MovePagesError, match="1 not attempted"):
+        assert (r.already_there, r.not_attempted, r.untargeted, r.ok) == (7, 1, 1, False)
+        with pytest.raises(mp.MovePagesError, match="1 without a target") as caught:
             r.raise_for_status()
+        assert caught.value.errno == errno.ENOENT
 
     @pytest.mark.parametrize("bad", [-1, 999, 2**40])
     def test_node_that_is_none(self, bad):

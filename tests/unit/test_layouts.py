@@ -166,6 +166,8 @@ def test_like_looks_at_what_is_given_and_a_move_takes_it():
     result = mp.move(b, layout)
     # A page without a target stays.
     assert (result.already_there, result.not_attempted, result.moved) == (2, 2, 0)
+    assert (result.untargeted, result.ok) == (2, False)
+    assert str(result) == "4 pages: 0 moved, 2 already there, 2 without a target"
 
 
 def test_local_is_near_its_cpus():

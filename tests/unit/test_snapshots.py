@@ -105,3 +105,21 @@ def test_runs_that_do_not_add_up(tmp_path, placement):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError):
         mp.Placement.load(tmp_path / "nothing")
+
+
+def test_what_no_longer_matches_is_told(tmp_path):
+    before = memory.anonymous(100 * PAGE)
+    before[: 50 * PAGE : PAGE] = 1
+    mp.where(before).save(tmp_path / "p")
+    now = memory.anonymous(100 * PAGE)
+    now[20 * PAGE : 70 * PAGE : PAGE] = 1
+    placement = mp.Placement.load(tmp_path / "p")
+    r = mp.move(now, placement)
+    # In place are 30 with memory and 30 without; 20 have none any more, and 20 had none.
+    assert (r.already_there, r.failures, r.untargeted) == (60, {mp.PageStatus.ENOENT: 20}, 20)
+    assert (r.not_attempted, r.ok) == (20, False)
+    with pytest.raises(mp.MovePagesError, match=r"40 of 100 pages .* 20 ENOENT .* 20 without"):
+        r.raise_for_status()
+    assert "20 without a target" in str(r)
+    with pytest.raises(ValueError, match=r"placement has 100 pages .* move has 99"):
+        mp.move(now[PAGE:], placement)
