@@ -24,13 +24,15 @@ def place(matrix: np.ndarray, nodes: list[int]) -> None:
     mp.move(matrix, mp.by_axis(0, nodes)).raise_for_status()
 
 
-def multiply_rows(name: str, size: int, share: int, nodes: list[int], x: np.ndarray) -> np.ndarray:
+def multiply_rows(
+    name: str, size: int, share: int, cpus: list[set[int]], x: np.ndarray
+) -> np.ndarray:
     """Return what a worker computes: its rows of the matrix times x."""
-    os.sched_setaffinity(0, os.sched_getaffinity(0) & set(mp.topology().nodes[nodes[share]].cpus))
+    os.sched_setaffinity(0, cpus[share])
     shared = shared_memory.SharedMemory(name)
     try:
         matrix = np.ndarray((size, size), buffer=shared.buf)
-        rows = np.array_split(np.arange(size), len(nodes))[share]
+        rows = np.array_split(np.arange(size), len(cpus))[share]
         return matrix[rows[0] : rows[-1] + 1] @ x
     finally:
         del matrix
@@ -49,7 +51,8 @@ def main() -> None:
         print(mp.where(matrix))
         x = np.full(size, 1.0 / size)
         with multiprocessing.get_context("spawn").Pool(len(nodes)) as pool:
-            jobs = [(shared.name, size, share, nodes, x) for share in range(len(nodes))]
+            cpus = [os.sched_getaffinity(0) & set(mp.topology().nodes[node].cpus) for node in nodes]
+            jobs = [(shared.name, size, share, cpus, x) for share in range(len(nodes))]
             y = np.concatenate(pool.starmap(multiply_rows, jobs))
         assert np.allclose(y, np.arange(size)), "the product is wrong"
         print(f"{len(nodes)} workers multiplied {size:,} rows")

@@ -47,7 +47,9 @@ def test_the_stencil_lies_in_blocks_beside_its_threads(two_nodes, example):
 def test_each_worker_has_its_rows_on_its_node(two_nodes, example):
     rows = example("matrix_rows")
     nodes = rows.compute_nodes()
-    matrix = mp.full((256, 1024), 1.0)
+    # Of small pages: a huge one across the middle would go to one of the nodes.
+    matrix = memory.anonymous(256 * 1024 * 8).view(np.float64).reshape(256, 1024)
+    matrix[:] = 1.0
     rows.place(matrix, nodes)
     found = nodes_of(matrix)
     assert found.tolist() == np.repeat(nodes, len(found) // len(nodes)).tolist()
@@ -58,7 +60,8 @@ def test_a_table_goes_to_the_memory_only_node_and_comes_back(memory_only_node, t
     slow = demote.slow_node()
     assert not mp.topology().nodes[slow].cpus
     here = two_nodes[0]
-    table = mp.full(512 * PAGE // 8, 1.5, node=here)
+    table = memory.anonymous(512 * PAGE, here).view(np.float64)
+    table[:] = 1.5
     half = table[: len(table) // 2]
     before = demote.demote(half, slow)
     assert nodes_of(table).tolist() == [slow] * 256 + [here] * 256
