@@ -1,97 +1,103 @@
 """See which NUMA node every page of a numpy array lives on, and move it where the work is."""
 
-from ._sysfs import TopologyError
-from .absence import Absence
-from .allocator import allocating
-from .arena import empty, full, zeros
-from .arrays import move, where
-from .background import BackgroundMove
-from .buffers import Region
-from .checks import Check
-from .control import RetryPolicy
-from .errors import (
-    MovePagesCancelledError,
-    MovePagesError,
-    MovePagesInterruptedError,
-    MovePagesLookupError,
-    MovePagesMemoryError,
-    MovePagesPermissionError,
-    MovePagesTimeoutError,
-    MovePagesUnsupportedError,
-    MovePagesValueError,
-    MovePagesWarning,
-    PageStatus,
-)
-from .layouts import blocks, by_axis, interleave, like, local, targets, weighted
-from .machine import HugePagePool, Node, Topology
-from .placement import Placement
-from .plan import Plan, plan
-from .policy import PolicyRange, bind, policy
-from .policy_modes import PolicyMode
-from .populate import touch
-from .preflight import Preflight, preflight
-from .process import Process, process
-from .rates import calibrate
-from .result import MoveResult
-from .shared import fault_in, page_cache
-from .syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, mempolicy_nodes, move_pages
-from .topology import topology
+from importlib import import_module
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "MPOL_MF_MOVE",
-    "MPOL_MF_MOVE_ALL",
-    "Absence",
-    "BackgroundMove",
-    "Check",
-    "HugePagePool",
-    "MovePagesCancelledError",
-    "MovePagesError",
-    "MovePagesInterruptedError",
-    "MovePagesLookupError",
-    "MovePagesMemoryError",
-    "MovePagesPermissionError",
-    "MovePagesTimeoutError",
-    "MovePagesUnsupportedError",
-    "MovePagesValueError",
-    "MovePagesWarning",
-    "MoveResult",
-    "Node",
-    "PageStatus",
-    "Placement",
-    "Plan",
-    "PolicyMode",
-    "PolicyRange",
-    "Preflight",
-    "Process",
-    "Region",
-    "RetryPolicy",
-    "Topology",
-    "TopologyError",
-    "allocating",
-    "bind",
-    "blocks",
-    "by_axis",
-    "calibrate",
-    "empty",
-    "fault_in",
-    "full",
-    "interleave",
-    "like",
-    "local",
-    "mempolicy_nodes",
-    "move",
-    "move_pages",
-    "page_cache",
-    "plan",
-    "policy",
-    "preflight",
-    "process",
-    "targets",
-    "topology",
-    "touch",
-    "weighted",
-    "where",
-    "zeros",
-]
+# Each public name comes from its module when it is first asked for, so that a script which imports
+# the package pays for nothing else. No module has the name of what it offers: the import of a
+# module sets an attribute of its package.
+_HOMES = {
+    "_sysfs": ("TopologyError",),
+    "absence": ("Absence",),
+    "allocator": ("allocating",),
+    "arena": (
+        "empty",
+        "full",
+        "zeros",
+    ),
+    "arrays": (
+        "move",
+        "where",
+    ),
+    "background": ("BackgroundMove",),
+    "buffers": ("Region",),
+    "checks": ("Check",),
+    "control": ("RetryPolicy",),
+    "errors": (
+        "MovePagesCancelledError",
+        "MovePagesError",
+        "MovePagesInterruptedError",
+        "MovePagesLookupError",
+        "MovePagesMemoryError",
+        "MovePagesPermissionError",
+        "MovePagesTimeoutError",
+        "MovePagesUnsupportedError",
+        "MovePagesValueError",
+        "MovePagesWarning",
+        "PageStatus",
+    ),
+    "layouts": (
+        "blocks",
+        "by_axis",
+        "interleave",
+        "like",
+        "local",
+        "targets",
+        "weighted",
+    ),
+    "machine": (
+        "HugePagePool",
+        "Node",
+        "Topology",
+    ),
+    "placement": ("Placement",),
+    "planning": (
+        "Plan",
+        "plan",
+    ),
+    "policies": (
+        "PolicyRange",
+        "bind",
+        "policy",
+    ),
+    "policy_modes": ("PolicyMode",),
+    "populate": ("touch",),
+    "inspection": (
+        "Preflight",
+        "preflight",
+    ),
+    "processes": (
+        "Process",
+        "process",
+    ),
+    "rates": ("calibrate",),
+    "result": ("MoveResult",),
+    "shared": (
+        "fault_in",
+        "page_cache",
+    ),
+    "syscall": (
+        "MPOL_MF_MOVE",
+        "MPOL_MF_MOVE_ALL",
+        "mempolicy_nodes",
+        "move_pages",
+    ),
+    "topology_reader": ("topology",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{home}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

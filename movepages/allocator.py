@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Literal, SupportsIndex
 
 from . import _core
-from .policy import bind
+from .policies import bind
 from .policy_modes import as_policy
 
 # From here on numpy itself asks for huge pages.

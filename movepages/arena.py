@@ -15,9 +15,9 @@ import numpy.typing as npt
 from ._core import FRAME_BYTES, read_file
 from .arrays import move
 from .errors import make_error
-from .policy import bind
+from .move_targets import Layout
+from .policies import bind
 from .populate import touch
-from .targets import Layout
 
 Shape = SupportsIndex | Sequence[SupportsIndex]
 Huge = Literal["thp", "hugetlb"] | None

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import operator
 import warnings
-from typing import Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 
 from . import execute
-from .background import BackgroundMove, start
 from .buffers import describe
 from .control import Control, Progress, RetryPolicy
 from .errors import MovePagesError, MovePagesWarning
 from .glance import placed_already
+from .move_targets import MoveTarget, as_target
 from .placement import Placement
 from .result import MoveResult
 from .syscall import MPOL_MF_MOVE
-from .targets import MoveTarget, as_target
 from .units import parse_rate
+
+if TYPE_CHECKING:
+    from .background import BackgroundMove
 
 _MOST_THREADS = 1024
 
@@ -198,6 +200,9 @@ def move(
 
     if not background:
         return run(progress)
+    # Whoever does not ask for a thread need not import what it takes.
+    from .background import start
+
     # The array lives as long as the thread that moves it.
     return start(lambda told, _a=a: run(told), progress)  # type: ignore[misc]
 

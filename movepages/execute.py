@@ -18,6 +18,7 @@ from .found import Found
 from .hugepages import Folios, HugePages, whole_frames
 from .looks import Looks
 from .migrate import confirm, migrate_slice
+from .move_targets import Target
 from .patterns import NodeArray
 from .placement import Placement
 from .result import MoveResult, result_of_runs
@@ -25,7 +26,6 @@ from .rows import Pages, cut_rows, each_page, stretches
 from .runs import Runs, join_runs
 from .syscall import MPOL_MF_MOVE, attach, move_pages, refuse_unusable_nodes
 from .tally import Slice, Tally
-from .targets import Target
 
 # Bounds the scratch memory, about 3 MiB, and is one chunk of the driver's.
 SLICE_PAGES = 1 << 16

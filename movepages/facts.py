@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ._sysfs import TopologyError, parse_ids
-from .topology import topology
+from .topology_reader import topology
 
 # include/linux/proc_ns.h
 _INITIAL_USER_NAMESPACE = "user:[4026531837]"

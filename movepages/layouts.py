@@ -16,10 +16,10 @@ from .arrays import where
 from .buffers import describe
 from .footprint import Footprint
 from .inputs import as_nodes
+from .move_targets import Layout
 from .patterns import ByIndex, Cycle, Follow, Pattern, Shares
 from .placement import Placement
-from .targets import Layout
-from .topology import topology
+from .topology_reader import topology
 
 # With fewer huge pages a node, a cycle of huge pages is less even than one of small ones.
 _FRAMES_A_NODE = 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import _core
 from .machine import Topology
-from .topology import topology
+from .topology_reader import topology
 from .units import format_bytes
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .arrays import move
 from .errors import MovePagesError
-from .topology import topology
+from .topology_reader import topology
 
 _known: list[float] = []
 

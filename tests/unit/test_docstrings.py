@@ -21,7 +21,8 @@ MODULES = [
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name):
-    names = {**vars(mp), "np": np, "mp": mp, "errno": errno, "mmap": mmap}
+    public = {each: getattr(mp, each) for each in mp.__all__}
+    names = {**public, "np": np, "mp": mp, "errno": errno, "mmap": mmap}
     result = doctest.testmod(importlib.import_module(name), extraglobs=names)
     assert result.failed == 0
 

@@ -9,7 +9,7 @@ import sysfs_fixtures as fake
 
 import movepages as mp
 from movepages.explain import Call, explain
-from movepages.topology import topology
+from movepages.topology_reader import topology
 from support import memory, processes, system
 from support.seccomp import forbid
 

@@ -1,18 +1,15 @@
 """plan() tells what move() then does."""
 
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import execute, rates
+from movepages import execute, planning, rates
 from support import memory
 
 PAGE = memory.PAGE
-# The function of the same name hides the module.
-plan_module = sys.modules["movepages.plan"]
 NODE = mp.topology().allowed_nodes[0]
 NOT_A_NODE = max(mp.topology().nodes) + 1
 
@@ -49,7 +46,7 @@ def test_a_node_with_too_little_memory_is_a_problem(a, monkeypatch):
     nodes = dict(mp.topology().nodes)
     nodes[NODE] = replace(nodes[NODE], memory_free=PAGE)
     full = replace(mp.topology(), nodes=nodes)
-    monkeypatch.setattr(plan_module, "machine", lambda: full)
+    monkeypatch.setattr(planning, "machine", lambda: full)
     p = mp.plan(a, NODE)
     assert p.arriving == {NODE: 3 * PAGE}
     assert p.problems == (f"node {NODE} has 4 KiB free, and 12 KiB would come to it",)

@@ -84,7 +84,8 @@ def test_another_process(need_root):
     ],
 )  # fmt: skip
 def test_names_of_policies(line, told):
-    module = sys.modules["movepages.process"]
+    from movepages import processes as module
+
     assert module._POLICY.match(line)[1].decode() == told
 
 

@@ -10,7 +10,7 @@ import sysfs_fixtures as fake
 from sysfs_fixtures import GIB, KIB, MIB
 
 from movepages.machine import HugePagePool, Node
-from movepages.topology import topology
+from movepages.topology_reader import topology
 
 
 def test_sparse_ids(tmp_path):

@@ -7,8 +7,6 @@ import dataclasses
 import json
 import os
 import pickle
-import subprocess
-import sys
 
 import pytest
 import sysfs_fixtures as fake
@@ -16,7 +14,7 @@ from sysfs_fixtures import GIB, KIB, MIB
 
 from movepages import _sysfs
 from movepages.machine import HugePagePool, Node, Topology
-from movepages.topology import topology
+from movepages.topology_reader import topology
 
 
 def test_values_not_views(tmp_path):
@@ -101,16 +99,3 @@ def test_table_of_a_large_machine_fits_a_terminal():
     # Every node has a row in each of the blocks of columns, and no column is lost.
     headers = [line.split()[1:] for line in lines if line.startswith("distance")]
     assert [int(i) for header in headers for i in header] == ids
-
-
-def test_module_and_function_share_a_name():
-    """Once the package exports the function, the module must still be importable from."""
-    code = (
-        "import movepages, movepages.topology\n"
-        "from movepages.topology import topology\n"
-        "movepages.topology = topology\n"
-        "from movepages.topology import Node, Topology\n"
-        "import pickle\n"
-        "assert pickle.loads(pickle.dumps(Node)) is Node\n"
-    )
-    subprocess.run([sys.executable, "-P", "-c", code], check=True)

@@ -10,7 +10,7 @@ import pytest
 
 from movepages import _sysfs
 from movepages._sysfs import TopologyError
-from movepages.topology import topology
+from movepages.topology_reader import topology
 
 
 @pytest.fixture

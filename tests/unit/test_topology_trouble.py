@@ -13,7 +13,7 @@ import sysfs_fixtures as fake
 
 from movepages import _sysfs
 from movepages._sysfs import TopologyError
-from movepages.topology import topology
+from movepages.topology_reader import topology
 
 # Nodes that are not there
 

@@ -16,12 +16,12 @@ from .arrays import move
 from .buffers import describe
 from .explain import Call, explain
 from .footprint import Footprint
+from .move_targets import MoveTarget, Target, as_target
 from .nodes import machine, unusable_node
 from .patterns import NOWHERE
 from .rates import rate_known
 from .result import MoveResult
 from .syscall import MPOL_MF_MOVE
-from .targets import MoveTarget, Target, as_target
 from .units import format_bytes
 
 

@@ -16,10 +16,10 @@ from .arrays import move, where
 from .buffers import Region
 from .errors import make_error
 from .mappings import parse_lines
+from .move_targets import MoveTarget
 from .placement import Placement
 from .result import MoveResult
-from .targets import MoveTarget
-from .topology import topology
+from .topology_reader import topology
 
 Regions: TypeAlias = "npt.NDArray[np.void]"
 

@@ -1,0 +1,95 @@
+from ._sysfs import TopologyError
+from .absence import Absence
+from .allocator import allocating
+from .arena import empty, full, zeros
+from .arrays import move, where
+from .background import BackgroundMove
+from .buffers import Region
+from .checks import Check
+from .control import RetryPolicy
+from .errors import (
+    MovePagesCancelledError,
+    MovePagesError,
+    MovePagesInterruptedError,
+    MovePagesLookupError,
+    MovePagesMemoryError,
+    MovePagesPermissionError,
+    MovePagesTimeoutError,
+    MovePagesUnsupportedError,
+    MovePagesValueError,
+    MovePagesWarning,
+    PageStatus,
+)
+from .inspection import Preflight, preflight
+from .layouts import blocks, by_axis, interleave, like, local, targets, weighted
+from .machine import HugePagePool, Node, Topology
+from .placement import Placement
+from .planning import Plan, plan
+from .policies import PolicyRange, bind, policy
+from .policy_modes import PolicyMode
+from .populate import touch
+from .processes import Process, process
+from .rates import calibrate
+from .result import MoveResult
+from .shared import fault_in, page_cache
+from .syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, mempolicy_nodes, move_pages
+from .topology_reader import topology
+
+__version__: str
+
+__all__ = [
+    "MPOL_MF_MOVE",
+    "MPOL_MF_MOVE_ALL",
+    "Absence",
+    "BackgroundMove",
+    "Check",
+    "HugePagePool",
+    "MovePagesCancelledError",
+    "MovePagesError",
+    "MovePagesInterruptedError",
+    "MovePagesLookupError",
+    "MovePagesMemoryError",
+    "MovePagesPermissionError",
+    "MovePagesTimeoutError",
+    "MovePagesUnsupportedError",
+    "MovePagesValueError",
+    "MovePagesWarning",
+    "MoveResult",
+    "Node",
+    "PageStatus",
+    "Placement",
+    "Plan",
+    "PolicyMode",
+    "PolicyRange",
+    "Preflight",
+    "Process",
+    "Region",
+    "RetryPolicy",
+    "Topology",
+    "TopologyError",
+    "allocating",
+    "bind",
+    "blocks",
+    "by_axis",
+    "calibrate",
+    "empty",
+    "fault_in",
+    "full",
+    "interleave",
+    "like",
+    "local",
+    "mempolicy_nodes",
+    "move",
+    "move_pages",
+    "page_cache",
+    "plan",
+    "policy",
+    "preflight",
+    "process",
+    "targets",
+    "topology",
+    "touch",
+    "weighted",
+    "where",
+    "zeros",
+]

@@ -1,0 +1,77 @@
+"""What an import of the package brings: its names, and nothing that is not used."""
+
+import ast
+import importlib.util
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import movepages as mp
+
+STUB = Path(mp.__file__).with_suffix(".pyi")
+
+
+def modules_after(code):
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", f"{code}\nimport sys\nprint(*sys.modules)"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", mp.__all__)
+def test_every_name_is_there(name):
+    assert name in dir(mp)
+    assert getattr(mp, name) is not None
+
+
+def test_the_stub_tells_the_same_names_of_the_same_modules():
+    imports = [n for n in ast.parse(STUB.read_text()).body if isinstance(n, ast.ImportFrom)]
+    told = {node.module: {each.name for each in node.names} for node in imports}
+    assert told == {home: set(names) for home, names in mp._HOMES.items()}
+    stub = next(n for n in ast.parse(STUB.read_text()).body if isinstance(n, ast.Assign))
+    assert sorted(ast.literal_eval(stub.value)) == sorted(mp.__all__)
+
+
+def test_no_module_hides_a_name():
+    modules = {each.name for each in pkgutil.iter_modules(mp.__path__)}
+    assert modules & set(mp.__all__) == set()
+
+
+def test_an_unknown_name():
+    with pytest.raises(AttributeError, match="has no attribute 'wher'"):
+        mp.wher  # noqa: B018
+
+
+def test_the_import_alone_loads_nothing_else():
+    found = modules_after("import movepages") - modules_after("")
+    assert {name for name in found if name.startswith("movepages")} == {"movepages"}
+    assert found <= {
+        "movepages",
+        "importlib",
+        "importlib._bootstrap",
+        "importlib._bootstrap_external",
+        "warnings",
+    }
+
+
+def test_what_is_optional_is_loaded_by_nobody_but_its_user():
+    work = """
+import movepages as mp, numpy as np
+a = np.ones(1 << 20)
+mp.move(a, mp.where(a))
+mp.plan(a, mp.interleave(mp.topology().allowed_nodes))
+mp.process().regions()
+for name in mp.__all__:
+    getattr(mp, name)
+"""
+    found = {name.partition(".")[0] for name in modules_after(work)}
+    optional = {"rich", "matplotlib", "dask", "distributed", "mpi4py", "shtab", "IPython"}
+    assert importlib.util.find_spec("rich")
+    assert found & optional == set()
+    assert "logging" not in modules_after("import movepages as mp\nmp.where(bytearray(1))")
