@@ -71,12 +71,14 @@ def main(argv: list[str]) -> int:
     pages = memory.pages_of(array)
     status = np.empty(len(pages), np.int32)
     target = np.full(len(pages), there, np.int32)
+
+    def in_background(**how: str) -> None:
+        mp.move(array, there, background=True, **how).result().raise_for_status()
+
     ways: dict[str, Callable[[], object]] = {
         "one big call from C": lambda: by_c(pages, target, status),
-        "move(background=True)": lambda: mp.move(array, there, background=True).result(),
-        "move(background=True, limit='256MiB/s')": lambda: mp.move(
-            array, there, background=True, limit="256MiB/s"
-        ).result(),
+        "move(background=True)": in_background,
+        "move(background=True, limit='256MiB/s')": lambda: in_background(limit="256MiB/s"),
     }
     for name, way in ways.items():
         longest, took = longest_stop(array, way)

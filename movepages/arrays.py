@@ -169,6 +169,17 @@ def move(
     >>> r.moved + r.already_there + r.failed + r.not_attempted == r.pages
     True
     """
+    if (
+        retry is None
+        and progress is None
+        and deadline is None
+        and limit is None
+        and not background
+        and on_conflict == "majority"
+        and on_error == "raise"
+        and (placed := placed_already(a, target, flags)) is not None
+    ):
+        return placed
     _refuse_unknown("on_conflict", on_conflict, ("majority", "raise"))
     _refuse_unknown("on_error", on_error, ("raise", "warn"))
     rate = None if limit is None else parse_rate(limit)
@@ -176,12 +187,6 @@ def move(
     if not isinstance(turns, RetryPolicy):
         raise TypeError(f"retry: expected a RetryPolicy, got a {type(retry).__name__}")
     seconds = None if deadline is None else float(deadline)
-    if (
-        progress is None
-        and not background
-        and (placed := placed_already(a, target, flags)) is not None
-    ):
-        return placed
     footprint = describe(a)
     if background and isinstance(target, np.ndarray):
         target = target.copy()

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
-
 from . import _core
-from .result import MoveResult
-from .runs import RUN_DTYPE
+from .result import MoveResult, result_in_place
 from .syscall import MPOL_MF_MOVE
 
 
@@ -25,8 +22,5 @@ def placed_already(a: object, target: object, flags: int) -> MoveResult | None:
     if placed is None:
         return None
     first, pages = placed
-    runs = np.array((first, pages, a.nbytes, target), RUN_DTYPE).reshape(1)  # type: ignore[attr-defined]
-    runs.flags.writeable = False
-    return MoveResult(
-        pages=pages, already_there=pages, seconds=time.perf_counter() - start, runs=runs
-    )
+    run = (first, pages, a.nbytes, target)  # type: ignore[attr-defined]
+    return result_in_place(run, time.perf_counter() - start)

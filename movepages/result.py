@@ -6,12 +6,16 @@ import errno
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 
 from .absence import Absence, Absences, count_reasons, describe_reasons, nothing_absent
 from .errors import PageStatus, make_error
-from .runs import Runs, Statuses, per_page_status, totals
+from .runs import RUN_DTYPE, Runs, Statuses, per_page_status, totals
+
+# Address, pages, bytes and status, as RUN_DTYPE has them.
+Run: TypeAlias = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +67,7 @@ class MoveResult:
     overruled: int = 0
     rounds: int = 0
     seconds: float = 0.0
-    runs: Runs | None = field(default=None, repr=False, compare=False)
+    recorded: Runs | Run | None = field(default=None, repr=False, compare=False)
     absences: Absences = field(default_factory=nothing_absent, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -72,6 +76,16 @@ class MoveResult:
             raise ValueError(f"the counts of {self!r} make {total}, not {self.pages}")
         if self.untargeted > self.not_attempted:
             raise ValueError(f"untargeted pages are not attempted, in {self!r} there are more")
+
+    @property
+    def runs(self) -> Runs | None:
+        """Records of stretches of pages with one status, as of a `Placement`; None for an error."""
+        if not isinstance(self.recorded, tuple):
+            return self.recorded
+        # Made when asked for: to make it takes longer than it took to find out.
+        runs = np.array([self.recorded], RUN_DTYPE)
+        runs.flags.writeable = False
+        return runs
 
     @property
     def failed(self) -> int:
@@ -91,10 +105,11 @@ class MoveResult:
     @property
     def status(self) -> Statuses:
         """Status of each page, int32, made anew from the runs each time it is asked for."""
-        if self.runs is None:
+        runs = self.runs
+        if runs is None:
             raise ValueError("this result has counts alone; the status is on the error itself")
         status = np.full(self.pages, PageStatus.NOT_ATTEMPTED, np.int32)
-        reached = per_page_status(self.runs)
+        reached = per_page_status(runs)
         status[: len(reached)] = reached
         return status
 
@@ -156,6 +171,24 @@ def count_failures(status: Statuses) -> dict[PageStatus, int]:
     # -errno is a small number: counting is many times faster than sorting, as np.unique does.
     counts = np.bincount(-bad)
     return {PageStatus(-code): int(counts[code]) for code in np.flatnonzero(counts).tolist()}
+
+
+def result_in_place(run: Run, seconds: float) -> MoveResult:
+    """Return the outcome of a move that had nothing to do.
+
+    It is the one that a program may ask for again and again: what a frozen dataclass does to set
+    its fields takes longer than the question to the kernel. The others are the defaults.
+    """
+    result = object.__new__(MoveResult)
+    result.__dict__.update(
+        pages=run[1],
+        already_there=run[1],
+        failures={},
+        seconds=seconds,
+        recorded=run,
+        absences=nothing_absent(),
+    )
+    return result
 
 
 def result_of_runs(parts: list[Runs], pages: int) -> MoveResult:
