@@ -63,8 +63,8 @@ class Process:
 
         Notes
         -----
-        Both files are read one after the other: what changes in between has no ``bytes``. Source:
-        ``show_map_vma`` and ``show_numa_map`` in the kernel's fs/proc/task_mmu.c.
+        The files are read one after the other: a mapping that changes in between has no ``bytes``.
+        Source: ``show_map_vma`` and ``show_numa_map`` in the kernel's fs/proc/task_mmu.c.
 
         Examples
         --------
@@ -72,8 +72,9 @@ class Process:
         >>> bool((r["bytes"].sum(axis=1) <= r["nbytes"]).all())
         True
         """
-        maps, numa = self._read("maps"), self._read("numa_maps")
-        lines = parse_lines(maps)
+        before, numa = self._read("maps"), self._read("numa_maps")
+        lines = parse_lines(self._read("maps"))
+        steady = set(parse_lines(before))
         found = np.zeros(len(lines), self._dtype())
         placed = {int(line.split(b" ", 1)[0], 16): line for line in numa.split(b"\n")[:-1]}
         column = {node: index for index, node in enumerate(self.nodes)}
@@ -81,7 +82,7 @@ class Process:
             row["address"], row["nbytes"] = mapping.start, mapping.end - mapping.start
             row["permissions"] = mapping.permissions.decode()
             row["name"] = os.fsdecode(mapping.name)
-            line = placed.get(mapping.start, b"")
+            line = placed.get(mapping.start, b"") if mapping in steady else b""
             policy = _POLICY.match(line)
             row["policy"] = policy[1].decode() if policy else ""
             unit = _PAGE_KIB.search(line)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from support import memory
+from movepages import processes
+from support import memory, system
 
 PAGE = memory.PAGE
 NODE = mp.topology().allowed_nodes[0]
@@ -84,9 +85,7 @@ def test_another_process(need_root):
     ],
 )  # fmt: skip
 def test_names_of_policies(line, told):
-    from movepages import processes as module
-
-    assert module._POLICY.match(line)[1].decode() == told
+    assert processes._POLICY.match(line)[1].decode() == told
 
 
 def test_what_is_no_process():
@@ -96,3 +95,22 @@ def test_what_is_no_process():
         mp.process("init")
     with pytest.raises(mp.MovePagesError, match="is process 4194305 there"):
         mp.process(4194305).regions()
+
+
+def test_a_mapping_that_changes_meanwhile_has_no_bytes(monkeypatch):
+    a = memory.anonymous(8 * PAGE)
+    a[:] = 1
+    read = processes.read_file
+
+    def grown(path):
+        text = read(path)
+        if path.endswith("/numa_maps"):
+            # The part behind loses a right, and with it ends the mapping.
+            system.libc.mprotect(a.ctypes.data + 4 * PAGE, 4 * PAGE, 1)
+        return text
+
+    monkeypatch.setattr(processes, "read_file", grown)
+    r = mp.process().regions()
+    now = r[(r["address"] >= a.ctypes.data) & (r["address"] < a.ctypes.data + a.nbytes)]
+    assert now["nbytes"].tolist() == [4 * PAGE, 4 * PAGE]
+    assert now["bytes"].sum() == 0
