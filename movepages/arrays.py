@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
@@ -65,7 +66,10 @@ def where(a: object, *, threads: int | None = None, shortcuts: bool = True) -> P
     >>> sum(p.bytes_per_node.values()) + p.absent_bytes
     8000000
     """
-    return execute.survey(describe(a), _as_threads(threads), shortcuts=bool(shortcuts))
+    found = execute.survey(describe(a), _as_threads(threads), shortcuts=bool(shortcuts))
+    if isinstance(a, np.ndarray) and a.ndim > 1:
+        return replace(found, shape=a.shape, strides=a.strides)
+    return found
 
 
 @overload

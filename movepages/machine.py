@@ -183,6 +183,11 @@ class Topology:
     def __str__(self) -> str:
         return table(self)
 
+    def _repr_html_(self) -> str:
+        from .html import topology_html
+
+        return topology_html(self)
+
 
 def _node_as_dict(node: Node) -> dict[str, Any]:
     # JSON has no integer keys: huge pages become a list, distances are keyed by str.

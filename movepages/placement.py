@@ -5,22 +5,23 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from .absence import (
-    ABSENCE_DTYPE,
     Absence,
     Absences,
     count_reasons,
     describe_reasons,
     nothing_absent,
 )
-from .runs import RUN_DTYPE, Runs, Statuses, per_page_status, totals
+from .runs import Runs, Statuses, per_page_status, totals
 from .units import format_bytes
 
-_NUMBERS = ("address", "nbytes", "pages", "page_size", "shared_edges", "pid")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,6 +49,8 @@ class Placement:
     absences : structured ndarray, shape (k,), read-only
         One record for each stretch of absent pages of one kind: ``address``, ``pages`` and
         ``reason``, an `Absence`.
+    shape, strides : tuple of int
+        Those of a numpy array of two dimensions or more, for pictures of it; otherwise empty.
 
     Notes
     -----
@@ -63,6 +66,8 @@ class Placement:
     pid: int = 0
     runs: Runs = field(repr=False)
     absences: Absences = field(repr=False, default_factory=nothing_absent)
+    shape: tuple[int, ...] = ()
+    strides: tuple[int, ...] = field(repr=False, default=())
 
     @cached_property
     def bytes_per_node(self) -> dict[int, int]:
@@ -125,11 +130,9 @@ class Placement:
         ...     Placement.load(folder + "/before.npz") == where(a)
         True
         """
-        numbers = np.array([getattr(self, name) for name in _NUMBERS], np.uint64)
-        with open(file, "wb") as out:
-            np.savez_compressed(
-                out, movepages_placement=numbers, runs=self.runs, absences=self.absences
-            )
+        from .placement_file import save
+
+        save(self, file)
 
     @classmethod
     def load(cls, file: str | os.PathLike[str]) -> Placement:
@@ -146,29 +149,9 @@ class Placement:
         ValueError
             It is no placement, or what it says does not add up.
         """
-        try:
-            # Of a broken archive np.load would leave the file open.
-            with open(file, "rb") as source, np.load(source, allow_pickle=False) as found:
-                values = dict(zip(_NUMBERS, found["movepages_placement"].tolist(), strict=True))
-                runs = found["runs"].astype(RUN_DTYPE, casting="equiv")
-                absences = found["absences"].astype(ABSENCE_DTYPE, casting="equiv")
-        except OSError:
-            raise
-        # A damaged archive is told of in many ways.
-        except Exception as error:
-            raise ValueError(
-                f"{os.fspath(file)!r} is no placement that Placement.save() wrote: {error}"
-            ) from error
-        if runs.ndim != 1 or absences.ndim != 1 or (runs["pages"] < 1).any():
-            raise ValueError(f"{os.fspath(file)!r} has runs that are none")
-        if runs["pages"].sum() != values["pages"] or runs["nbytes"].sum() != values["nbytes"]:
-            raise ValueError(
-                f"{os.fspath(file)!r}: its runs have {runs['pages'].sum():,} pages, and it tells "
-                f"of {values['pages']:,}"
-            )
-        for records in (runs, absences):
-            records.flags.writeable = False
-        return cls(**values, runs=runs, absences=absences)
+        from .placement_file import load
+
+        return load(file)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Placement):
@@ -184,3 +167,71 @@ class Placement:
             parts.append(f"absent: {format_bytes(self.absent_bytes)} ({why})")
         where = ", ".join(parts) or "nothing"
         return f"{format_bytes(self.nbytes)} in {self.pages:,} pages: {where}"
+
+    def strip(self, width: int = 80) -> str:
+        """Return one line of text along the addresses, a character for each stretch of memory.
+
+        Parameters
+        ----------
+        width : int, default 80
+            The most characters; there is at most one for each page.
+
+        Returns
+        -------
+        str
+            The node's number, or letters in the order of the nodes if there are numbers of two
+            digits, and a dot where there is no memory. Of a stretch on several nodes one is shown,
+            so that all characters together have the shares of the bytes.
+
+        Examples
+        --------
+        >>> a = np.ones(1 << 20)
+        >>> set(where(a).strip(20)) == {str(min(where(a).bytes_per_node))}
+        True
+        """
+        from .cells import cells, pick, symbols
+
+        if width < 1:
+            raise ValueError(f"width: expected 1 or more characters, got {width}")
+        names = {-1: ".", **symbols(list(self.bytes_per_node))}
+        return "".join(names[node] for node in pick(cells(self, width)))
+
+    def plot(self, ax: Axes | None = None, *, rows: int | None = None) -> Axes:
+        """Draw where the memory is, with matplotlib: a colour for each node.
+
+        Memory in one dimension is a strip from the lowest address to the highest. Where a part of
+        it is on several nodes, its height is divided as its bytes are. An array of two dimensions
+        or more is drawn in its own shape: rows downwards, columns to the right.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; by default a new figure.
+        rows : int, optional
+            Draw the addresses, whatever the array's shape, and wrap them into so many rows, to see
+            more of a large range.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        ImportError
+            There is no matplotlib: install ``movepages[plot]``.
+        ValueError
+            Less than one row.
+
+        Examples
+        --------
+        >>> where(np.ones((1000, 1000))).plot().get_ylabel()
+        'row'
+        """
+        from .plotting import plot_placement
+
+        return plot_placement(self, ax, rows)
+
+    def _repr_html_(self) -> str:
+        from .svg import placement_svg
+
+        return placement_svg(self)

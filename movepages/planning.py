@@ -6,7 +6,7 @@ import errno
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from .rates import rate_known
 from .result import MoveResult
 from .syscall import MPOL_MF_MOVE
 from .units import format_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +118,12 @@ class Plan:
             f"{source:>6} {to:>6} {format_bytes(n):>12}" + ("  in place" if source == to else "")
             for (source, to), n in sorted(self.flows.items())
         ]
-        lines.append(f"to move: {format_bytes(self.to_move)}" + self._duration())
+        return "\n".join([*lines, *self.remarks])
+
+    @property
+    def remarks(self) -> list[str]:
+        """What there is to say besides the flows, in a few sentences."""
+        lines = [f"to move: {format_bytes(self.to_move)}" + self._duration()]
         for pages, what in (
             (self.absent, "absent: no memory to move"),
             (self.untargeted, "without a target: they stay"),
@@ -123,20 +131,41 @@ class Plan:
         ):
             if pages:
                 lines.append(f"{pages:,} pages {what}")
-        return "\n".join([*lines, *(f"problem: {each}" for each in self.problems)])
+        return [*lines, *(f"problem: {each}" for each in self.problems)]
 
     def _duration(self) -> str:
         return "" if self.seconds is None else f", about {self.seconds:.2g} s"
 
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw what goes from where to where, with matplotlib: bands as wide as their bytes.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; by default a new figure. What stays in place is pale.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        ImportError
+            There is no matplotlib: install ``movepages[plot]``.
+
+        Examples
+        --------
+        >>> plan(np.ones(1 << 20), topology().allowed_nodes[0]).plot().get_title(loc="left")
+        'to move: 0 B'
+        """
+        from .flow_plot import plot_plan
+
+        return plot_plan(self, ax)
+
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{source}</td><td>{to}</td><td style='text-align:right'>{format_bytes(n)}</td>"
-            f"<td>{'in place' if source == to else ''}</td></tr>"
-            for (source, to), n in sorted(self.flows.items())
-        )
-        rest = "<br>".join(str(self).splitlines()[1 + len(self.flows) :])
-        head = "<tr><th>from</th><th>to</th><th>bytes</th><th></th></tr>"
-        return f"<table>{head}{rows}</table><p>{rest}</p>"
+        from .html import plan_html
+
+        return plan_html(self)
 
 
 def plan(a: object, target: MoveTarget) -> Plan:

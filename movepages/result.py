@@ -162,6 +162,11 @@ class MoveResult:
             parts.append(f"{self.overruled:,} overruled by the rest of their huge page")
         return f"{self.pages:,} pages: " + ", ".join(parts)
 
+    def _repr_html_(self) -> str:
+        from .html import result_html
+
+        return result_html(self)
+
 
 def count_failures(status: Statuses) -> dict[PageStatus, int]:
     """Count the errnos in an array of statuses; nodes and not-attempted pages are left out."""

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 _WIDTH = 80
 
 
-def _notes(node: Node) -> str:
+def describe_node(node: Node) -> str:
+    """Return what is special about a node."""
     notes = []
     if not node.has_memory:
         notes.append("no memory")
@@ -53,7 +54,7 @@ def _node_lines(nodes: list[Node]) -> list[str]:
             for size, pool in node.huge_pages.items()
             if pool.total
         ]
-        notes = textwrap.wrap(_notes(node), 13)
+        notes = textwrap.wrap(describe_node(node), 13)
         rows.append([[str(node.id)], [format_ids(node.cpus)], memory, free, pools, notes])
     titles = ["node", "CPUs", "memory", "free", "huge pages free", "notes"]
     kept = [k for k in range(len(titles)) if any(row[k] for row in rows)]

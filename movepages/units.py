@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 
+_NAMES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _RATE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:i?B)?/s", re.IGNORECASE)
 
@@ -11,12 +13,26 @@ _RATE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:i?B)?/s", re.IGNORECASE)
 def format_bytes(count: int) -> str:
     """Return `count` bytes in the largest unit that leaves at least 1: '64 MiB', '1.5 GiB'."""
     value, unit = float(count), "B"
-    for larger in ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB"):
+    for larger in _NAMES[1:]:
         # Not 1024: what would be written as '1024.0 KiB' is 1 MiB.
         if value < 1023.95:
             break
         value, unit = value / 1024, larger
     return f"{value:.1f}".removesuffix(".0") + f" {unit}"
+
+
+def byte_marks(span: float, most: int = 8) -> tuple[float, str, int]:
+    """Return where to mark an axis of `span` bytes: how far apart, a unit's name and its bytes.
+
+    Examples
+    --------
+    >>> byte_marks(1 << 30), byte_marks(5 << 40, 4)
+    ((134217728.0, 'MiB', 1048576), (2199023255552.0, 'TiB', 1099511627776))
+    """
+    step = 2.0 ** math.ceil(math.log2(max(span, most) / most))
+    # A quarter of a unit is still read with ease.
+    power = min(int(math.log2(step * 4)) // 10, len(_NAMES) - 1)
+    return step, _NAMES[power], 1 << 10 * power
 
 
 def parse_rate(given: float | str) -> float:

@@ -1,0 +1,47 @@
+"""A colour for each node, the same in every picture, with or without full colour vision."""
+
+from __future__ import annotations
+
+# The first seven are Okabe and Ito's. Each of the others is the one farthest from all before it and
+# from the greys below, for people with normal vision, protanopia, deuteranopia and tritanopia.
+_PALETTE = (
+    "0072b2e69f00009e73cc79a756b4e9d55e00f0e4425a0087784b4b1e00e1"
+    "a569ffb42d870f4b00691e4b96b48796f0a5e10fd287d2ff780fb4006978"
+    "a55a4bf0c35aff78d25a5a00781eff8796ff3c3c69a5d296f0783cff4b69"
+    "a56996870f2db4003c5a3c876978d2c32db469ff7800a5b4d2b4693c00a5"
+)
+_DIGITS = 6
+
+# What is absent, with lines across.
+PALE = "#e9e9e9"
+HATCH = "#b0b0b0"
+
+# As bright to the eye as a grey on which black and white can be read alike.
+_MIDDLE = 0.18
+
+
+def colour(node: int) -> str:
+    """Return the colour of a node as "#rrggbb": a matter of its number alone.
+
+    Examples
+    --------
+    >>> colour(0), colour(1)
+    ('#0072b2', '#e69f00')
+    >>> len({colour(node) for node in range(40)})
+    40
+    """
+    at = node * _DIGITS % len(_PALETTE)
+    return f"#{_PALETTE[at : at + _DIGITS]}"
+
+
+def ink(background: str) -> str:
+    """Return black or white, whichever is read better on a colour.
+
+    Examples
+    --------
+    >>> ink(colour(0)), ink(colour(1))
+    ('#ffffff', '#000000')
+    """
+    red, green, blue = (int(background[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    luminance = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
+    return "#000000" if luminance > _MIDDLE else "#ffffff"
