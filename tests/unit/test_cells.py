@@ -12,6 +12,9 @@ from movepages.cells import ABSENT, Shares, cells, divide, grid, pick, stack, sy
 from movepages.colours import HATCH, PALE, colour, ink
 from support import memory
 
+# Pictures are the same on every kernel, and slow under emulation.
+pytestmark = pytest.mark.host
+
 STRETCHES = st.lists(st.tuples(st.integers(1, 50), st.integers(-1, 3)), min_size=1, max_size=20)
 
 

@@ -12,6 +12,9 @@ import movepages as mp
 from movepages.colours import colour, ink
 from movepages.svg import placement_svg
 
+# Pictures are the same on every kernel, and slow under emulation.
+pytestmark = pytest.mark.host
+
 SVG = "{http://www.w3.org/2000/svg}"
 MIB = 1 << 20
 

@@ -16,6 +16,9 @@ from picture_fixtures import ABSENT, PAGE, many, placed
 import movepages as mp
 from movepages.colours import HATCH, PALE, colour
 
+# Pictures are the same on every kernel, and slow under emulation.
+pytestmark = pytest.mark.host
+
 MIB = 1 << 20
 
 
