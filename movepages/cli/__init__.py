@@ -10,9 +10,21 @@ from collections.abc import Sequence
 
 import movepages as mp
 
-from . import demo, doctor
+from . import bench, completion, demo, doctor, maps, move, schema, topology, watch, where
+from .regions import NoRegionError
 
 __all__ = ["main"]
+
+_EPILOG = """\
+exit status of all commands:
+  0    all went well
+  1    it did not: pages are not where they were wanted, no such process, no permission
+  2    wrong arguments, or a package is missing
+  130  interrupted by Ctrl-C; 141: the reader of the output went away
+
+Nothing but errors goes to standard error. Every command but schema has --json;
+"movepages schema COMMAND" tells what it prints.
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,13 +69,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"movepages: {error.strerror or error}", file=sys.stderr)
         return 1
+    except NoRegionError as error:
+        print(f"movepages: {error.args[0]}", file=sys.stderr)
+        return 2
     return status
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="movepages", description=mp.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="movepages",
+        description=mp.__doc__,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"movepages {mp.__version__}")
+    completion.add_to(parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    demo.add_to(commands)
-    doctor.add_to(commands)
+    for module in (topology, doctor, where, maps, move, watch, bench, demo, schema):
+        module.add_to(commands)
     return parser

@@ -81,7 +81,7 @@ class JsonReport:
 
     def closed(self, journey: Journey) -> None:
         """Print the object."""
-        print_json(journey.as_dict())
+        print_json("demo", journey.as_dict())
 
 
 def add_to(commands: Commands) -> None:

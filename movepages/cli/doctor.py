@@ -8,6 +8,7 @@ import movepages as mp
 
 from ..preflight_report import describe, with_advice
 from .output import Commands, add_json_option, has_rich, print_json
+from .screen import console
 
 _STYLES = {"ok": "green", "limited": "yellow", "no": "bold red"}
 
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the report and return the exit status."""
     report = mp.preflight()
     if options.json:
-        print_json(report.as_dict())
+        print_json("doctor", report.as_dict())
     elif has_rich():
         _show(report)
     else:  # A program that says what is wrong must not want anything itself.
@@ -61,11 +62,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _show(report: mp.Preflight) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False, markup=False, emoji=False)
+    screen = console()
     checks = Table(box=None)
     for title in ("", "check", "found"):
         checks.add_column(title)
@@ -77,6 +77,6 @@ def _show(report: mp.Preflight) -> None:
     facts = Table(box=None, show_header=False)
     for title, text in describe(report.facts):
         facts.add_row(Text(title, "bold"), text)
-    console.print(checks)
-    console.print()
-    console.print(facts)
+    screen.print(checks)
+    screen.print()
+    screen.print(facts)

@@ -6,20 +6,19 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import NamedTuple
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 import movepages as mp
 
+from ..cells import cells, pick, symbols
+from ..colours import colour
 from ..units import format_bytes
 from .journey import BALANCING, Journey
 from .look import Look
+from .screen import console, style_of
 from .stops import Step
-from .strip import cells, symbols
 
-# As backgrounds under black, and as bars, these can be told from light and dark terminals alike.
-_COLOURS = ("cyan", "yellow", "magenta", "green", "bright_blue", "bright_red")
 _LABEL = 8
 _STRIP = 64
 _BAR = 32
@@ -42,18 +41,15 @@ class Screen:
     """Shows a journey as it goes on: placement, a strip a look, a table, a summary."""
 
     def __init__(self) -> None:
-        # Only what is marked here is coloured: rich's own choice suits dark terminals.
-        self._console = Console(highlight=False, markup=False, emoji=False)
+        self._console = console()
         self._glyphs = ASCII if self._console.options.ascii_only else UNICODE
         self._symbols: Mapping[int, str] = {}
-        self._colours: dict[int, str] = {}
 
     def opened(self, journey: Journey) -> None:
         """Show the machine, the array's placement and the first strip."""
         placement, machine = journey.start.placement, journey.machine
         nodes = sorted({*machine.memory_nodes, *placement.bytes_per_node})
         self._symbols = symbols(nodes)
-        self._colours = {node: _COLOURS[i % len(_COLOURS)] for i, node in enumerate(nodes)}
         self._say(
             f"A numpy array of {format_bytes(placement.nbytes)}, its last 1/8 untouched: "
             f"{placement.pages:,} pages of {format_bytes(placement.page_size)}."
@@ -64,7 +60,7 @@ class Screen:
         self._say()
         width = len(self._strip(journey.start))
         each = format_bytes(-(-placement.pages // width) * placement.page_size)
-        self._say(f"Along its addresses, {each} a cell, each by where most of it is:")
+        self._say(f"Along its addresses, {each} a cell, some of each node as it has:")
         self._line("start", journey.start)
 
     def arrived(self, step: Step) -> None:
@@ -109,7 +105,7 @@ class Screen:
     def _strip(self, look: Look) -> Text:
         room = max(8, min(_STRIP, self._console.width - _LABEL - 1))
         strip = Text()
-        for node, group in groupby(cells(look.placement, room)):
+        for node, group in groupby(pick(cells(look.placement, room))):
             strip.append_text(self._chip(node, count=len(list(group))))
         return strip
 
@@ -117,8 +113,7 @@ class Screen:
         if node < 0:
             return Text(margin + self._glyphs.absent * count + margin)
         # A node may come up that had no memory when the journey began.
-        symbol, colour = self._symbols.get(node, "?"), self._colours.get(node, _COLOURS[0])
-        return Text(margin + symbol * count + margin, f"black on {colour}")
+        return Text(margin + self._symbols.get(node, "?") * count + margin, style_of(node))
 
     def _placement(self, placement: mp.Placement, nodes: list[int]) -> Table:
         table = _table()
@@ -134,7 +129,9 @@ class Screen:
         rows.append((-1, "absent", placement.absent_bytes, self._glyphs.absent))
         for node, name, nbytes, glyph in rows:
             share = nbytes / placement.nbytes
-            bar = Text(glyph * max(round(_BAR * share), nbytes > 0), self._colours.get(node, ""))
+            bar = Text(
+                glyph * max(round(_BAR * share), nbytes > 0), "" if node < 0 else colour(node)
+            )
             table.add_row(self._chip(node, " "), name, format_bytes(nbytes), f"{share:.1%}", bar)
         return table
 

@@ -7,6 +7,9 @@ import json
 from importlib import import_module
 from typing import Any, TypeAlias
 
+# Of all commands; a field that changes its meaning or goes makes a new one.
+_SCHEMA = 1
+
 # What add_subparsers() returns: argparse has no public name for it.
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -16,9 +19,9 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead")
 
 
-def print_json(data: dict[str, Any]) -> None:
-    """Print one JSON object."""
-    print(json.dumps(data, indent=2))
+def print_json(command: str, data: dict[str, Any], *, indent: int | None = 2) -> None:
+    """Print one JSON object, as ``movepages schema COMMAND`` describes it."""
+    print(json.dumps({"command": command, "schema": _SCHEMA} | data, indent=indent), flush=True)
 
 
 def has_rich() -> bool:

@@ -2,14 +2,12 @@
 
 import json
 import re
-from dataclasses import replace
 
-import numpy as np
 import pytest
 from cli_fixtures import SMALL, WITHOUT_RICH, as_data, one_line, run
 
 import movepages as mp
-from movepages.cli import main, strip
+from movepages.cli import main
 
 
 def test_counts_add_up_and_every_page_is_verified(capsys):
@@ -88,27 +86,11 @@ def test_without_rich_one_line_says_what_to_install():
     ]
 
 
-def test_cells_show_the_node_most_pages_are_on():
-    array = np.ones(1 << 18)
-    seen = mp.where(array)
-    node = max(seen.bytes_per_node, key=seen.bytes_per_node.__getitem__)
-    runs = np.repeat(seen.runs[:1], 3)
-    runs["pages"], runs["status"] = (10, 24, 6), (node, node + 3, -2)
-    placement = replace(seen, pages=40, runs=runs)
-    assert strip.cells(placement, 4) == [node, node + 3, node + 3, -1]
-    assert strip.cells(placement, 8) == [node] * 2 + [node + 3] * 5 + [-1]
-    assert len(strip.cells(placement, 64)) == 40
-
-
-def test_nodes_with_long_numbers_get_letters():
-    assert strip.symbols([0, 3, 9]) == {0: "0", 3: "3", 9: "9"}
-    assert strip.symbols([0, 8, 16]) == {0: "A", 8: "B", 16: "C"}
-
-
 def test_the_help_names_every_key_of_the_json(capsys):
     data = as_data(capsys, "--size", "1MiB")
     with pytest.raises(SystemExit):
         main(["demo", "--help"])
     text = capsys.readouterr().out
     keys = {*data, *data["array"], *data["start"], *(k for s in data["steps"] for k in s)}
+    keys -= {"command", "schema"}  # Of all commands.
     assert {key for key in keys if not re.search(rf"\b{key}\b", text)} == set()

@@ -34,6 +34,7 @@ def test_as_data(capsys):
     assert main(["doctor", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     expected = mp.preflight().as_dict()
+    assert (data.pop("command"), data.pop("schema")) == ("doctor", 1)
     assert data.keys() == expected.keys()
     assert data["checks"] == expected["checks"]
     assert data["facts"].keys() == expected["facts"].keys()

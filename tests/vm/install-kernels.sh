@@ -16,6 +16,7 @@ tools=()
 command -v qemu-system-x86_64 >/dev/null || tools+=(qemu-system-x86)
 command -v depmod >/dev/null || tools+=(kmod)
 command -v busybox >/dev/null || tools+=(busybox-static)
+command -v numastat >/dev/null || tools+=(numactl)
 command -v zstd >/dev/null || tools+=(zstd)
 
 apt_updated=

@@ -1,0 +1,40 @@
+"""``--print-completion``: what makes a shell complete commands and options."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+_MISSING = 'movepages: the package shtab is missing; to get it: pip install "movepages[cli]"'
+
+
+class _Print(argparse.Action):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,  # noqa: ARG002
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
+        try:
+            import shtab
+        except ModuleNotFoundError as missing:
+            if missing.name != "shtab":
+                raise
+            print(_MISSING, file=sys.stderr)
+            parser.exit(2)
+        print(shtab.complete(parser, str(values)))
+        parser.exit(0)
+
+
+def add_to(parser: argparse.ArgumentParser) -> None:
+    """Add the option to the parser of all commands."""
+    parser.add_argument(
+        "--print-completion",
+        action=_Print,
+        choices=("bash", "zsh", "fish", "tcsh"),
+        metavar="SHELL",
+        help="print what makes bash, zsh, fish or tcsh complete commands and options",
+    )

@@ -1,0 +1,83 @@
+"""``movepages maps``: the regions of a process, and on which nodes each of them is."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import movepages as mp
+
+from ..units import format_bytes
+from .output import Commands, add_json_option, print_json
+from .regions import add_process_option, add_region_option, region_data, regions_of
+from .screen import say, show, width
+
+_LIMIT = 30
+_LEAST_NAME = 16
+_GAP = 2
+
+
+def add_to(commands: Commands) -> None:
+    """Add the sub-command to the parser."""
+    parser = commands.add_parser(
+        "maps",
+        help="list the regions of a process",
+        description="List the regions of a process that have memory, the largest first: "
+        "addresses, permissions, policy, bytes on each node, and what is mapped.",
+    )
+    add_process_option(parser)
+    add_region_option(parser)
+    parser.add_argument(
+        "--limit", type=int, default=_LIMIT, metavar="N",
+        help="so many regions; 0 for all (default: %(default)s; --json lists all)",
+    )  # fmt: skip
+    parser.add_argument("--empty", action="store_true", help="list those without memory too")
+    parser.add_argument("--sort", choices=("size", "address"), default="size")
+    add_json_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the regions of a process and return the exit status."""
+    regions, nodes = regions_of(options.pid, options.region), mp.process(options.pid).nodes
+    in_memory = regions["bytes"].sum(axis=1)
+    if not options.empty:
+        regions, in_memory = regions[in_memory > 0], in_memory[in_memory > 0]
+    if options.sort == "size":
+        order = (-in_memory).argsort(kind="stable")
+        regions, in_memory = regions[order], in_memory[order]
+    if options.json:
+        listed = [region_data(row, nodes) for row in regions]
+        print_json("maps", {"pid": options.pid, "nodes": list(nodes), "regions": listed})
+        return 0
+    count = len(regions) if options.limit <= 0 else options.limit
+    titles = ["address", "mapped", "may", "policy", "in memory, by node"]
+    rows = [_cells(row, nodes) for row in regions[:count]]
+    taken = sum(max(map(len, column)) + _GAP for column in zip(titles, *rows, strict=True))
+    room = max(width() - taken, _LEAST_NAME)
+    names = [_shortened(str(row["name"]), room) for row in regions[:count]]
+    show(
+        [*titles, "what"],
+        [[*row, name] for row, name in zip(rows, names, strict=True)],
+        left=(2, 3, 4, 5),
+    )
+    if len(regions) > count:
+        rest = format_bytes(int(in_memory[count:].sum()))
+        say(f"and {len(regions) - count:,} more with {rest} in memory; --limit 0 lists all")
+    return 0
+
+
+def _cells(row: Any, nodes: tuple[int, ...]) -> list[str]:
+    counts = zip(nodes, row["bytes"], strict=True)
+    return [
+        f"{int(row['address']):x}",
+        format_bytes(int(row["nbytes"])),
+        str(row["permissions"]),
+        str(row["policy"]),
+        ", ".join(f"{node}: {format_bytes(int(n))}" for node, n in counts if n),
+    ]
+
+
+def _shortened(name: str, room: int) -> str:
+    """Leave out the beginning of a long name: its end tells more."""
+    return name if len(name) <= room else "..." + name[3 - room :]

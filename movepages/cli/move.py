@@ -1,0 +1,161 @@
+"""``movepages move``: move the memory of a process to a node or into a layout."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import movepages as mp
+
+from ..units import format_bytes
+from .migration import Outcome, Progress, migrate
+from .output import Commands, add_json_option, print_json
+from .regions import Regions, add_process_option, add_region_option, kind_of, regions_of
+from .screen import complain, console, is_terminal, say, show
+from .to import HELP, parse_target
+
+_DESCRIPTION = """\
+Move memory of a process that is running; its addresses and contents stay the same.
+By default all of its regions that may be written to; --region chooses others.
+"""
+
+_EPILOG = f"""\
+{HELP}
+exit status:
+  0    all that has memory is where it was wanted; with --dry-run, could be
+  1    some is not (see the list), or the process or the permission is missing
+  2    wrong arguments
+  130  interrupted; what was done by then is told
+"""
+
+
+def add_to(commands: Commands) -> None:
+    """Add the sub-command to the parser."""
+    parser = commands.add_parser(
+        "move",
+        help="move the memory of a process to a node or into a layout",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_process_option(parser)
+    parser.add_argument("--to", type=parse_target, required=True, metavar="TARGET")
+    add_region_option(parser)
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="also pages that other processes have mapped (MPOL_MF_MOVE_ALL, CAP_SYS_NICE)",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="tell what would move, and stop")
+    add_json_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Move, tell what became of it, and return the exit status."""
+    regions = regions_of(options.pid, options.region)
+    regions = regions[regions["bytes"].sum(axis=1) > 0]
+    if not options.region:
+        regions = regions[[_is_own(row) for row in regions]]
+    if options.dry_run:
+        return _show_plan(options, regions)
+    flags = mp.MPOL_MF_MOVE_ALL if options.all else mp.MPOL_MF_MOVE
+    try:
+        with _progress(regions, quiet=options.json) as tell:
+            outcome = migrate(options.pid, regions, options.to, flags, tell)
+    except KeyboardInterrupt as interrupt:
+        _show(options, interrupt.outcome, len(regions))  # type: ignore[attr-defined]
+        raise
+    _show(options, outcome, len(regions))
+    return 0 if outcome.ok else 1
+
+
+def _is_own(row: Any) -> bool:
+    return "w" in str(row["permissions"]) and kind_of(row) != "kernel"
+
+
+@contextmanager
+def _progress(regions: Regions, *, quiet: bool) -> Iterator[Progress]:
+    if quiet or not is_terminal():
+        yield lambda _done: None
+        return
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    page = mp.topology().page_size
+    columns = (
+        BarColumn(None),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console(), transient=True, expand=True) as bars:
+        task = bars.add_task("moving", total=int(regions["nbytes"].sum()))
+        yield lambda done: bars.update(task, completed=done * page)
+
+
+def _show(options: argparse.Namespace, outcome: Outcome, regions: int) -> None:
+    failures = {status.name: n for status, n in outcome.failures.items()}
+    if options.json:
+        counts = ("pages", "moved", "already_there", "failed", "absent", "not_attempted")
+        data: dict[str, Any] = {"pid": options.pid, "dry_run": False, "regions": regions}
+        data |= {name: getattr(outcome, name) for name in counts}
+        data |= {
+            "failures": failures,
+            "overruled": outcome.overruled,
+            "seconds": outcome.seconds,
+            "error": outcome.error or None,
+            "ok": outcome.ok,
+        }
+        print_json("move", data)
+    else:
+        rate = outcome.moved * mp.topology().page_size / max(outcome.seconds, 1e-9)
+        rows = [["moved", f"{outcome.moved:,}"], ["already there", f"{outcome.already_there:,}"]]
+        rows += [[f"failed: {s.name}", f"{n:,}"] for s, n in outcome.failures.items()]
+        rows += [["not attempted", f"{outcome.not_attempted:,}"]] * (outcome.not_attempted > 0)
+        rows += [["without memory", f"{outcome.absent:,}"]] * (outcome.absent > 0)
+        show([f"{regions} regions", "pages"], rows)
+        if outcome.moved:
+            say(f"in {outcome.seconds:.2f} s, {format_bytes(int(rate))}/s")
+    for status in outcome.failures:
+        complain(f"{status.name}: {status.meaning}; {_remedy(status)}")
+    if outcome.error:
+        complain(outcome.error)
+
+
+def _remedy(status: mp.PageStatus) -> str:
+    return "--all moves them" if status == mp.PageStatus.EACCES else status.remedy
+
+
+def _show_plan(options: argparse.Namespace, regions: Regions) -> int:
+    flows: Counter[tuple[int, int]] = Counter()
+    problems: dict[str, None] = {}
+    for row in regions:
+        region = mp.Region(int(row["address"]), int(row["nbytes"]), options.pid)
+        plan = mp.plan(region, options.to)
+        flows.update(plan.flows)
+        problems |= dict.fromkeys(plan.problems)
+    moving = sum(n for (source, to), n in flows.items() if source != to)
+    if options.json:
+        listed = [{"from": a, "to": b, "nbytes": n} for (a, b), n in sorted(flows.items())]
+        data = {"pid": options.pid, "dry_run": True, "regions": len(regions)}
+        data |= {"flows": listed, "nbytes": moving, "problems": list(problems)}
+        print_json("move", data)
+    else:
+        rows = [
+            [str(source), str(to), format_bytes(n), "in place" if source == to else ""]
+            for (source, to), n in sorted(flows.items())
+        ]
+        show(["from", "to", "memory", ""], rows, left=(3,))
+        say(f"{len(regions)} regions, {format_bytes(moving)} to move. Nothing was moved.")
+    for problem in problems:
+        complain(problem)
+    return 1 if problems else 0

@@ -1,0 +1,114 @@
+"""Regions of a process on the command line: which are meant, and what kinds there are."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+import movepages as mp
+
+Regions: TypeAlias = "npt.NDArray[np.void]"
+
+KINDS = ("heap", "stack", "huge", "anonymous", "shared", "file", "kernel")
+
+
+class NoRegionError(LookupError):
+    """The process has no region that was asked for."""
+
+
+_HELP = "PART of a name, a name such as [heap], or an address as in 0x7f0012340000; repeatable"
+
+
+def add_process_option(parser: argparse.ArgumentParser) -> None:
+    """Let the user name a process."""
+    parser.add_argument("pid", type=as_pid, metavar="PID", help="the number of a process")
+
+
+def add_region_option(parser: argparse.ArgumentParser) -> None:
+    """Let the user choose regions."""
+    parser.add_argument("--region", action="append", metavar="PART", default=[], help=_HELP)
+
+
+def regions_of(pid: int, wanted: list[str]) -> Regions:
+    """Return the regions of a process that one of `wanted` means, or all.
+
+    Raises
+    ------
+    NoRegionError
+        One of them means none.
+    """
+    found = mp.process(pid).regions()
+    if not wanted:
+        return found
+    masks = [_means(each, found) for each in wanted]
+    for each, mask in zip(wanted, masks, strict=True):
+        if not mask.any():
+            raise NoRegionError(
+                f"--region {each}: process {pid} has no such region; see movepages maps {pid}"
+            )
+    chosen: Regions = found[np.logical_or.reduce(masks)]
+    return chosen
+
+
+def kind_of(row: Any) -> str:
+    """Tell which of the kinds a region is of."""
+    name, permissions = str(row["name"]), str(row["permissions"])
+    if name.startswith(("[heap", "[stack")):
+        return "heap" if name.startswith("[heap") else "stack"
+    if name.startswith(("/anon_hugepage", "/dev/hugepages")):
+        return "huge"
+    if name.startswith("[v"):
+        return "kernel"
+    if not name or name.startswith("[anon:"):
+        return "anonymous"
+    memory = name.startswith(("/memfd:", "/dev/shm/", "/dev/zero", "/SYSV", "[anon_shmem"))
+    return "shared" if memory and permissions.endswith("s") else "file"
+
+
+def name_of(pid: int) -> str:
+    """Return the name that a process has in lists of processes, '' where it is not told."""
+    try:
+        with open(f"/proc/{pid or 'self'}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def region_data(row: Any, nodes: tuple[int, ...]) -> dict[str, Any]:
+    """Return a region as JSON has it."""
+    return {
+        "address": int(row["address"]),
+        "nbytes": int(row["nbytes"]),
+        "permissions": str(row["permissions"]),
+        "name": str(row["name"]),
+        "policy": str(row["policy"]),
+        "kind": kind_of(row),
+        "bytes_per_node": per_node(row["bytes"], nodes),
+    }
+
+
+def per_node(counts: npt.NDArray[np.int64], nodes: tuple[int, ...]) -> dict[str, int]:
+    """Return bytes by the number of the node, which JSON wants as a string."""
+    return {str(node): int(n) for node, n in zip(nodes, counts, strict=True) if n}
+
+
+def _means(wanted: str, found: Regions) -> npt.NDArray[np.bool_]:
+    if wanted.startswith("0x"):
+        try:
+            address = int(wanted, 16)
+        except ValueError:
+            address = -1
+        starts = found["address"].astype(object)
+        inside: npt.NDArray[np.bool_] = (starts <= address) & (address < starts + found["nbytes"])
+        return inside.astype(bool)
+    return np.array([wanted in str(name) for name in found["name"]], bool)
+
+
+def as_pid(text: str) -> int:
+    """Read the number of a process, for argparse."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected the number of a process, got {text!r}")
+    return int(text)

@@ -1,0 +1,41 @@
+"""``movepages schema``: what the JSON of a command looks like, as a JSON Schema."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import resources
+
+from .output import Commands
+
+COMMANDS = ("topology", "doctor", "where", "maps", "move", "watch", "bench", "demo")
+
+
+def add_to(commands: Commands) -> None:
+    """Add the sub-command to the parser."""
+    parser = commands.add_parser(
+        "schema",
+        help="print the JSON Schema of a command's --json",
+        description="Print the JSON Schema (draft 2020-12) of what a command prints with --json. "
+        "Every object names its command and the version of the schema: fields may be added to "
+        "a version, and none are taken away.",
+    )
+    parser.add_argument("of", choices=COMMANDS, metavar="COMMAND", help=", ".join(COMMANDS))
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the schema and return the exit status."""
+    print(text_of(options.of), end="")
+    return 0
+
+
+def text_of(command: str) -> str:
+    """Return the schema of a command as text.
+
+    Examples
+    --------
+    >>> '"const": "where"' in text_of("where")
+    True
+    """
+    file = resources.files(__package__) / "schemas" / f"{command}.json"
+    return file.read_text(encoding="utf-8")

@@ -1,0 +1,126 @@
+"""Tables on a terminal: in colour where rich is there, in plain columns where it is not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from ..colours import colour, ink
+from .output import has_rich
+
+
+class Part(NamedTuple):
+    """Some characters, and the node whose colour they have, or a style of rich."""
+
+    text: str
+    node: int | None = None
+    style: str = ""
+
+
+Cell: TypeAlias = "str | Sequence[Part]"
+
+_GAP = "  "
+
+
+def show(
+    titles: Sequence[str], rows: Sequence[Sequence[Cell]], *, left: Sequence[int] = (0,)
+) -> None:
+    """Print a table; columns are aligned on the right, except those of `left`."""
+    if has_rich():
+        console().print(rich_table(titles, rows, left=left))
+        return
+    texts = [list(titles), *([_plain(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    for row in texts:
+        cells = (
+            cell.ljust(width) if i in left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        print(_GAP.join(cells).rstrip())
+
+
+def rich_table(
+    titles: Sequence[str], rows: Sequence[Sequence[Cell]], *, left: Sequence[int] = (0,)
+) -> Any:
+    """Return the same as a table of rich."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for i, title in enumerate(titles):
+        # What is long is a name: the end of a file's tells more than its beginning.
+        table.add_column(title, justify="left" if i in left else "right", no_wrap=i not in left)
+    for row in rows:
+        cells = []
+        for cell in row:
+            text = Text()
+            for part in [Part(cell)] if isinstance(cell, str) else cell:
+                text.append(part.text, part.style or style_of(part.node))
+            cells.append(text)
+        table.add_row(*cells)
+    return table
+
+
+def say(sentence: str = "") -> None:
+    """Print a sentence, broken to the width of the terminal."""
+    if has_rich():
+        console().print(sentence)
+    else:
+        print(sentence)
+
+
+def console() -> Any:
+    """Return rich's console for what standard output is now."""
+    from rich.console import Console
+
+    class Ours(Console):
+        def on_broken_pipe(self) -> None:
+            # Rich would exit with 1; main() knows better.
+            raise BrokenPipeError
+
+    # Only what is marked here is coloured: rich's own choice suits dark terminals.
+    return Ours(highlight=False, markup=False, emoji=False)
+
+
+def is_terminal() -> bool:
+    """Whether a person looks at what is printed."""
+    return has_rich() and bool(console().is_terminal)
+
+
+def width() -> int:
+    """Return how many columns there are to print to."""
+    return int(console().width) if has_rich() else 80
+
+
+def bar(shares: Sequence[tuple[int, int]], total: int, cells: int) -> list[Part]:
+    """Return a bar of nodes' numbers, in which each has its part of `cells`.
+
+    Examples
+    --------
+    >>> [part.text for part in bar([(0, 30), (1, 10)], 40, 8)]
+    ['000000', '11']
+    """
+    parts, done, told = [], 0, 0
+    for node, count in shares:
+        done += count
+        until = round(done * cells / total) if total else 0
+        # What there is is seen, however little.
+        length = max(until - told, 1 if count and told < cells else 0)
+        told += length
+        parts.append(Part(str(node)[-1] * length, node))
+    return [part for part in parts if part.text]
+
+
+def style_of(node: int | None) -> str:
+    """Return the style of what is drawn for a node, for rich."""
+    return "" if node is None else f"{ink(colour(node))} on {colour(node)}"
+
+
+def _plain(cell: Cell) -> str:
+    return cell if isinstance(cell, str) else "".join(part.text for part in cell)
+
+
+def complain(sentence: str) -> None:
+    """Tell what is wrong, on standard error."""
+    print(f"movepages: {sentence}", file=sys.stderr)

@@ -1,0 +1,65 @@
+"""What ``--to`` means: a node, or a layout."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import movepages as mp
+
+from .._sysfs import TopologyError, parse_ids
+from .sizes import parse_size
+
+HELP = """\
+TARGET is one of
+  1                       a node
+  interleave:0-3          nodes in turn; interleave:0,1/2MiB with so much at once
+  weighted:0=3,1=1        nodes in turn, three times as much on node 0
+  blocks:0,1              one contiguous part of each region to each node
+  local:4-7               beside these CPUs
+"""
+
+
+def parse_target(text: str) -> Any:
+    """Return the node or the layout that a text means, for argparse.
+
+    Examples
+    --------
+    >>> parse_target("1")
+    1
+    >>> parse_target("interleave:0,1/2MiB").block
+    2097152
+    """
+    name, colon, rest = text.partition(":")
+    try:
+        if not colon:
+            return _one(text)
+        what, slash, block = rest.partition("/")
+        size = parse_size(block) if slash else None
+        if name == "interleave":
+            return mp.interleave(_ids(what), block=size)
+        if name == "weighted":
+            shares = (pair.partition("=") for pair in what.split(","))
+            return mp.weighted({_one(node): _one(n) for node, _, n in shares}, block=size)
+        if name == "blocks" and not slash:
+            return mp.blocks(_ids(what))
+        if name == "local" and not slash:
+            return mp.local(_ids(what))
+    except (ValueError, TopologyError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+    raise argparse.ArgumentTypeError(
+        f"expected a node, interleave:, weighted:, blocks: or local:, got {text!r}"
+    )
+
+
+def _ids(text: str) -> list[int]:
+    ids = list(parse_ids(text))
+    if not ids:
+        raise ValueError("expected numbers such as 0,2-3 behind the colon")
+    return ids
+
+
+def _one(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"expected a number, got {text!r}")
+    return int(text)

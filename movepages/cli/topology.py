@@ -1,0 +1,35 @@
+"""``movepages topology``: the NUMA nodes of this machine."""
+
+from __future__ import annotations
+
+import argparse
+
+import movepages as mp
+
+from .output import Commands, add_json_option, print_json
+from .screen import say
+
+
+def add_to(commands: Commands) -> None:
+    """Add the sub-command to the parser."""
+    parser = commands.add_parser(
+        "topology",
+        help="tell the nodes of this machine",
+        description="Tell the NUMA nodes of this machine: CPUs, memory, huge pages, distances, "
+        "and which of them this process may use.",
+    )
+    add_json_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the nodes and return the exit status."""
+    machine = mp.topology()
+    if options.json:
+        print_json("topology", machine.as_dict())
+        return 0
+    print(machine)
+    allowed = ", ".join(map(str, machine.allowed_nodes))
+    say()
+    say(f"This process may use memory of node {allowed}." if allowed else "No node may be used.")
+    return 0

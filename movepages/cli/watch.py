@@ -1,0 +1,139 @@
+"""``movepages watch``: how the memory of a process on each node changes."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+import movepages as mp
+
+from ..units import format_bytes
+from .output import Commands, add_json_option, print_json
+from .regions import add_process_option, name_of, per_node
+from .screen import Cell, bar, console, is_terminal, rich_table, say
+
+_BAR = 30
+_SHORTEST = 0.05
+
+
+class Sample(NamedTuple):
+    """Bytes on each node, and how fast they change."""
+
+    at: float
+    nbytes: npt.NDArray[np.int64]
+    rate: npt.NDArray[np.float64]
+
+
+def add_to(commands: Commands) -> None:
+    """Add the sub-command to the parser."""
+    parser = commands.add_parser(
+        "watch",
+        help="show how the memory of a process on each node changes",
+        description="Show the memory of a process on each node and how fast it changes, until the "
+        "process ends or Ctrl-C. With --json, one object a line.",
+    )
+    add_process_option(parser)
+    parser.add_argument(
+        "--interval", type=_seconds, default=1.0, metavar="S", help="seconds (default: %(default)s)"
+    )
+    parser.add_argument("--count", type=int, metavar="N", help="end after so many looks")
+    add_json_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show one sample after the other and return the exit status."""
+    nodes = mp.process(options.pid).nodes
+    with _view(options, nodes) as show:
+        for sample in _samples(options):
+            show(sample)
+    return 0
+
+
+def _samples(options: argparse.Namespace) -> Iterator[Sample]:
+    watched, last = mp.process(options.pid), None
+    turns = itertools.count() if options.count is None else range(options.count)
+    for turn in turns:
+        if turn:
+            time.sleep(options.interval)
+        try:
+            found = watched.regions()["bytes"].sum(axis=0)
+        except mp.MovePagesLookupError:
+            # That a process ends is what one waits for; that there was none is a mistake.
+            if last is None:
+                raise
+            return
+        now = time.monotonic()
+        rate = np.zeros(len(found)) if last is None else (found - last.nbytes) / (now - last.at)
+        last = Sample(now, found, rate)
+        yield last
+
+
+@contextmanager
+def _view(options: argparse.Namespace, nodes: tuple[int, ...]) -> Iterator[Any]:
+    if options.json:
+        yield lambda sample: print_json("watch", _data(options.pid, sample, nodes), indent=None)
+    elif is_terminal():
+        from rich.live import Live
+
+        title = f"process {options.pid} ({name_of(options.pid)})"
+        with Live(console=console(), auto_refresh=False) as live:
+            yield lambda sample: live.update(_table(title, sample, nodes), refresh=True)
+    else:
+        yield lambda sample: say(_line(sample, nodes))
+
+
+def _table(title: str, sample: Sample, nodes: tuple[int, ...]) -> Any:
+    most = max(int(sample.nbytes.max(initial=0)), 1)
+    rows: list[list[Cell]] = [
+        [
+            f"node {node}",
+            format_bytes(int(n)),
+            _change(rate),
+            bar([(node, int(n))], int(n), round(_BAR * int(n) / most)),
+        ]
+        for node, n, rate in zip(nodes, sample.nbytes, sample.rate, strict=True)
+    ]
+    rows.append(["all", format_bytes(int(sample.nbytes.sum())), _change(sample.rate.sum()), ""])
+    return rich_table([title, "memory", "change", ""], rows, left=(0, 3))
+
+
+def _line(sample: Sample, nodes: tuple[int, ...]) -> str:
+    parts = [
+        f"node {node}: {format_bytes(int(n))} ({_change(rate)})"
+        for node, n, rate in zip(nodes, sample.nbytes, sample.rate, strict=True)
+        if n or rate
+    ]
+    return ", ".join(parts) or "no memory"
+
+
+def _change(rate: float) -> str:
+    sign = "+" if rate > 0 else "-"
+    return f"{sign}{format_bytes(abs(round(rate)))}/s" if round(rate) else "-"
+
+
+def _data(pid: int, sample: Sample, nodes: tuple[int, ...]) -> dict[str, Any]:
+    rates = {str(node): float(r) for node, r in zip(nodes, sample.rate, strict=True)}
+    return {
+        "pid": pid,
+        "seconds": sample.at,
+        "bytes_per_node": per_node(sample.nbytes, nodes),
+        "bytes_per_second": rates,
+    }
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not _SHORTEST <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected {_SHORTEST} seconds or more, got {text!r}")
+    return seconds

@@ -1,0 +1,94 @@
+"""``movepages move`` and ``where`` on real other processes, by the witness."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from movepages.cli import main
+from support import memory, nodes, processes, witness
+
+PAGE = memory.PAGE
+NBYTES = 256 * PAGE
+
+
+@pytest.fixture
+def other(two_nodes):
+    held = []
+
+    def hold():
+        held.append(memory.anonymous(NBYTES, two_nodes[0]))
+        return held[0].ctypes.data
+
+    with processes.child(hold) as child:
+        yield child
+
+
+def pages_of(other):
+    """Return the pages of the region on each node, by the process's own numa_maps."""
+    return witness.numa_maps(other.pid)[other.result].nodes
+
+
+def move(capsys, other, *arguments, status=0):
+    assert main(["move", str(other.pid), *arguments, "--json"]) == status
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_region_goes_to_each_node(capsys, other):
+    for node in nodes.allowed()[1:2] + nodes.allowed()[:1]:
+        found = move(capsys, other, "--to", str(node), "--region", hex(other.result))
+        assert (found["moved"], found["ok"]) == (256, True)
+        assert pages_of(other) == {node: 256}
+
+
+def test_a_dry_run_moves_nothing(capsys, other, two_nodes):
+    here, there = two_nodes[:2]
+    found = move(capsys, other, "--to", str(there), "--region", hex(other.result), "--dry-run")
+    assert found["flows"] == [{"from": here, "to": there, "nbytes": NBYTES}]
+    assert pages_of(other) == {here: 256}
+
+
+@pytest.mark.parametrize(
+    ("layout", "share"),
+    [("interleave:{},{}", 128), ("weighted:{}=3,{}=1", 192), ("blocks:{},{}", 128)],
+)
+def test_layouts(capsys, other, two_nodes, layout, share):
+    here, there = two_nodes[:2]
+    found = move(capsys, other, "--to", layout.format(here, there), "--region", hex(other.result))
+    assert (found["already_there"], found["moved"]) == (share, 256 - share)
+    assert pages_of(other) == {here: share, there: 256 - share}
+
+
+def test_a_whole_process(capsys, other, two_nodes):
+    there = two_nodes[1]
+    # What it has in common with its parent stays: it is told, and the status says so.
+    found = move(capsys, other, "--to", str(there), status=1)
+    assert set(found["failures"]) <= {"EACCES", "EBUSY"}
+    assert found["error"] is None
+    assert pages_of(other) == {there: 256}
+    counts = ("moved", "already_there", "failed", "absent", "not_attempted")
+    assert sum(found[name] for name in counts) == found["pages"]
+
+
+def test_shared_pages_go_with_all(capsys, other, two_nodes, need_root):
+    found = move(capsys, other, "--to", str(two_nodes[1]), "--all", status=0)
+    assert (found["failed"], found["ok"]) == (0, True)
+    move(capsys, other, "--to", str(two_nodes[0]), "--all")
+
+
+def test_where_agrees_with_numastat_on_several_nodes(capsys, other, two_nodes):
+    if not shutil.which("numastat"):
+        pytest.skip("needs numastat, of the package numactl")
+    here, there = two_nodes[:2]
+    move(capsys, other, "--to", f"interleave:{here},{there}", "--region", hex(other.result))
+    assert main(["where", str(other.pid), "--json"]) == 0
+    ours = json.loads(capsys.readouterr().out)["bytes_per_node"]
+    done = subprocess.run(
+        ["numastat", "-p", str(other.pid)], capture_output=True, text=True, check=True
+    )
+    lines = [line.split() for line in done.stdout.splitlines()]
+    total = next(line[1:] for line in lines if line[:1] == ["Total"])
+    ids = [int(word) for word in done.stdout.split("Node ")[1:] for word in [word.split()[0]]]
+    for node, mib in zip(ids, total, strict=False):
+        assert ours.get(str(node), 0) / (1 << 20) == pytest.approx(float(mib), abs=0.01)

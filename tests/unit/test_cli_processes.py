@@ -1,0 +1,286 @@
+"""where, maps, move and watch of processes that the tests started; JSON as its schema has it."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import jsonschema
+import numpy as np
+import pytest
+from cli_fixtures import WITHOUT_RICH, run
+
+import movepages as mp
+from movepages.cli import main
+from movepages.cli.schema import COMMANDS, text_of
+from support import memory, processes
+
+NODE = mp.topology().allowed_nodes[0]
+NOT_A_NODE = max(mp.topology().nodes) + 1
+GONE = 4194305
+NOBODY = 65534
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def other():
+    """A process with 8 MiB of anonymous memory, in a region of its own."""
+    held = []
+
+    def hold():
+        held.append(memory.anonymous(8 * MIB, NODE))
+        return held[0].ctypes.data
+
+    with processes.child(hold) as child:
+        yield child
+
+
+def as_data(capsys, *arguments, status=0):
+    assert main([*arguments, "--json"]) == status
+    out = capsys.readouterr().out
+    lines = out.splitlines() if arguments[0] == "watch" else [out]
+    found = [json.loads(line) for line in lines]
+    for each in found:
+        jsonschema.validate(each, json.loads(text_of(arguments[0])))
+        assert each["command"] == arguments[0]
+    return found if arguments[0] == "watch" else found[0]
+
+
+def plain(text):
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_schema_is_one_and_is_printed(command, capsys):
+    assert main(["schema", command]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["properties"]["command"] == {"const": command}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"command": command, "schema": 1}, schema)
+
+
+@pytest.mark.parametrize("arguments", [["topology"], ["doctor"], ["demo", "--size=1MiB"]])
+def test_json_is_as_the_schema_has_it(arguments, capsys):
+    as_data(capsys, *arguments)
+
+
+def test_where_tells_what_numa_maps_does(other, capsys):
+    found = as_data(capsys, "where", str(other.pid))
+    regions = mp.process(other.pid).regions()
+    total = regions["bytes"].sum(axis=0)
+    assert found["bytes_per_node"] == {
+        str(n): int(b) for n, b in zip(found["nodes"], total, strict=True) if b
+    }
+    kinds = [sum(per_node.values()) for per_node in found["kinds"].values()]
+    assert sum(kinds) == found["nbytes"] == total.sum()
+    assert found["kinds"]["anonymous"][str(NODE)] >= 8 * MIB
+
+
+def numastat(pid):
+    """Return what numastat tells: MiB by kind, over all nodes."""
+    done = subprocess.run(["numastat", "-p", str(pid)], capture_output=True, text=True, check=True)
+    rows = re.findall(r"^(\w+) .*?([\d.]+)$", done.stdout, re.MULTILINE)
+    return {kind: float(mib) for kind, mib in rows}
+
+
+def test_numastat_tells_the_same(other, capsys):
+    if not shutil.which("numastat"):
+        pytest.skip("needs numastat, of the package numactl")
+    found, told = as_data(capsys, "where", str(other.pid)), numastat(other.pid)
+    ours = {kind: sum(counts.values()) for kind, counts in found["kinds"].items()}
+    for kind in ("heap", "stack", "huge"):
+        assert ours[kind] == pytest.approx(told[kind.title()] * MIB, abs=0.01 * MIB)
+    assert found["nbytes"] == pytest.approx(told["Total"] * MIB, abs=0.01 * MIB)
+
+
+def test_where_of_itself(capsys):
+    found = as_data(capsys, "where", "--self")
+    assert found["nbytes"] > MIB
+    assert main(["where", "--self"]) == 0
+    out = plain(capsys.readouterr().out)
+    assert re.search(r"^heap .*MiB", out, re.MULTILINE)
+    assert re.search(r"^total .*MiB", out, re.MULTILINE)
+
+
+def test_a_region_is_chosen_by_address_and_by_name(other, capsys):
+    found = as_data(capsys, "where", str(other.pid), "--region", hex(other.result + 5))
+    assert found["nbytes"] == 8 * MIB
+    listed = as_data(capsys, "maps", str(other.pid), "--region", "[heap]")["regions"]
+    assert {each["name"] for each in listed} == {"[heap]"}
+    both = ["--region", "[heap]", "--region", hex(other.result)]
+    listed = as_data(capsys, "maps", str(other.pid), *both)["regions"]
+    assert {each["kind"] for each in listed} == {"heap", "anonymous"}
+
+
+def test_maps_lists_what_has_memory(other, capsys):
+    listed = as_data(capsys, "maps", str(other.pid))["regions"]
+    sizes = [sum(each["bytes_per_node"].values()) for each in listed]
+    assert sizes == sorted(sizes, reverse=True)
+    assert min(sizes) > 0
+    everything = as_data(capsys, "maps", str(other.pid), "--empty", "--sort=address")["regions"]
+    assert len(everything) > len(listed)
+    addresses = [each["address"] for each in everything]
+    assert addresses == sorted(addresses)
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "120"])
+def test_screens_keep_to_the_width(other, monkeypatch, capsys, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    for command in (["where"], ["maps", "--limit=5"], ["move", f"--to={NODE}", "--dry-run"]):
+        assert main([*command, str(other.pid)]) == 0
+        out = capsys.readouterr().out
+        assert max(map(len, plain(out).splitlines())) <= max(int(columns), 76)
+    assert main(["maps", str(other.pid), "--limit=2"]) == 0
+    assert "more with" in capsys.readouterr().out
+
+
+def test_move_of_what_is_in_place(other, capsys):
+    found = as_data(
+        capsys, "move", str(other.pid), "--to", str(NODE), "--region", hex(other.result)
+    )
+    assert (found["already_there"], found["moved"], found["ok"]) == (
+        8 * MIB // memory.PAGE,
+        0,
+        True,
+    )
+    assert main(["move", str(other.pid), "--to", f"blocks:{NODE}"]) == 0
+    captured = capsys.readouterr()
+    assert re.search(r"^already there +[\d,]{4,}", plain(captured.out), re.MULTILINE)
+    assert captured.err == ""
+
+
+def test_a_plan_moves_nothing_and_tells_what_would(other, capsys):
+    found = as_data(capsys, "move", str(other.pid), "--to", f"interleave:{NODE}", "--dry-run")
+    assert {flow["to"] for flow in found["flows"]} == {NODE}
+    assert found["dry_run"]
+    bad = as_data(capsys, "move", str(other.pid), "--to", str(NOT_A_NODE), "--dry-run", status=1)
+    assert any(str(NOT_A_NODE) in problem for problem in bad["problems"])
+
+
+def test_a_move_that_cannot_be_is_status_1(other, capsys):
+    found = as_data(capsys, "move", str(other.pid), "--to", str(NOT_A_NODE), status=1)
+    assert str(NOT_A_NODE) in found["error"]
+    assert found["pages"] == found["not_attempted"] + found["moved"] + found["absent"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["where", str(GONE)], 1, "is process 4194305 there"),
+        (["watch", str(GONE)], 1, "is process 4194305 there"),
+        (["maps", "0"], 2, "expected the number of a process, got '0'"),
+        (["where"], 2, "PID"),
+        (["move", "1"], 2, "--to"),
+        (["move", "1", "--to", "somewhere"], 2, "expected a number, got 'somewhere'"),
+        (["move", "1", "--to", "interleave:"], 2, "numbers such as 0,2-3"),
+        (["move", "1", "--to", "interleave:0/3"], 2, "interleave:0/3"),
+        (["move", "1", "--to", "weighted:0"], 2, "expected a number, got ''"),
+        (["move", "1", "--to", "spread:0"], 2, "expected a node, interleave:"),
+        (["watch", "1", "--interval", "0"], 2, "0.05 seconds or more, got '0'"),
+        (["schema", "nothing"], 2, "nothing"),
+    ],
+)
+def test_what_is_wrong_is_told_on_stderr(arguments, status, said):
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_region_that_is_not_there(other, capsys):
+    assert main(["maps", str(other.pid), "--region", "nowhere"]) == 2
+    assert "--region nowhere: process" in capsys.readouterr().err
+
+
+def test_without_permission(need_root):
+    with processes.child(lambda: None) as mine:
+        pid = mine.pid
+        done = processes.run_as(NOBODY, lambda: main(["where", str(pid)]))
+    assert done == 1
+
+
+def test_without_rich_there_are_plain_columns(other):
+    done = run("where", str(other.pid), code=WITHOUT_RICH)
+    assert done.returncode == 0
+    assert re.search(rf"^total +.*MiB +{NODE % 10}+$", done.stdout, re.MULTILINE)
+    assert "\x1b" not in done.stdout
+
+
+def test_watch_tells_what_changes_and_ends_with_the_process(capsys):
+    code = (
+        "import time, numpy\n"
+        "kept = []\n"
+        "for _ in range(40):\n"
+        "    kept.append(numpy.ones(1 << 17)); time.sleep(0.03)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code]) as process:
+        found = as_data(capsys, "watch", str(process.pid), "--interval=0.1")
+    assert process.returncode == 0
+    rates = [sum(each["bytes_per_second"].values()) for each in found]
+    assert rates[0] == 0
+    assert max(rates) > MIB
+
+
+def test_watch_ends_after_its_count_and_on_ctrl_c(other, capsys):
+    assert len(as_data(capsys, "watch", str(other.pid), "--count=2", "--interval=0.05")) == 2
+    start = [sys.executable, "-P", "-m", "movepages", "watch", str(other.pid), "--interval=0.05"]
+    with subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, b"movepages: interrupted\n")
+
+
+def test_a_reader_that_goes_away(other):
+    start = [sys.executable, "-P", "-m", "movepages", "watch", str(other.pid), "--interval=0.05"]
+    with subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        end = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < end:
+            time.sleep(0.05)
+        assert (process.returncode, process.stderr.read()) == (141, b"")
+
+
+def test_bench_compares_answers(capsys):
+    found = as_data(capsys, "bench", "--size=2MiB")
+    assert [case["pages"] for case in found["cases"]] == ["small", "huge"]
+    assert all(case["where_seconds"] > 0 and case["asked_seconds"] > 0 for case in found["cases"])
+    assert (found["cases"][0]["move_seconds"] is None) == (len(mp.topology().allowed_nodes) < 2)
+    assert main(["bench", "--size=2MiB"]) == 0
+    assert "both tell the same of every page" in capsys.readouterr().out
+
+
+def test_bench_ends_when_answers_differ(monkeypatch, capsys):
+    monkeypatch.setattr(mp, "mempolicy_nodes", lambda pages: np.full(len(pages), 99, np.int32))
+    assert main(["bench", "--size=1MiB"]) == 1
+    assert "get_mempolicy(2) differ" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "tcsh"])
+def test_completion_is_printed(shell):
+    done = run("--print-completion", shell)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "topology" in done.stdout
+
+
+def test_bash_completes_commands_and_options(tmp_path):
+    bash = shutil.which("bash")
+    if not bash:
+        pytest.skip("needs bash")
+    script = tmp_path / "completion"
+    script.write_text(run("--print-completion", "bash").stdout)
+    code = f"""
+source {script}
+COMP_WORDS=(movepages wa); COMP_CWORD=1; COMP_LINE='movepages wa'
+_shtab_movepages; echo "${{COMPREPLY[@]}}"
+COMP_WORDS=(movepages move --dry); COMP_CWORD=2
+_shtab_movepages; echo "${{COMPREPLY[@]}}"
+"""
+    done = subprocess.run([bash, "-c", code], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.stdout.split() == ["watch", "--dry-run"]
