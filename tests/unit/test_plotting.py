@@ -230,7 +230,8 @@ def test_matplotlib_is_imported_by_plot_alone():
         "p.plot()\n"
         "assert 'matplotlib' in sys.modules\n"
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    # It may say on stderr that it builds its cache of fonts.
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("what", ["mp.where(a)", "mp.plan(a, 0)"])
