@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 # The first seven are Okabe and Ito's, ordered so that the first few are farthest from each other.
-# Each of the others is the one farthest from all before it and from the greys below, for people with
-# normal vision, protanopia, deuteranopia and tritanopia.
+# Each of the others is the one farthest from all before it and from the greys below, for people
+# with normal vision, protanopia, deuteranopia and tritanopia.
 _PALETTE = (
     "0072b2e69f0056b4e9f0e442d55e00009e73cc79a75a0087784b4b1e00e1"
     "a569ffb42d870f4b00691e4b96b48796f0a5e10fd287d2ff780fb4006978"
