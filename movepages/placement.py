@@ -180,9 +180,9 @@ class Placement:
         -------
         str
             The node's number, or letters in the order of the nodes if there are numbers of two
-            digits, and a dot where there is no memory. Of a stretch that has
-            several of these one is shown, so that all characters together have the shares of the
-            bytes; what is little may not be seen at all.
+            digits, and a dot where there is no memory. Of a stretch that has several of these one
+            is shown, so that all characters together have the shares of the bytes; what is little
+            may not be seen at all.
 
         Examples
         --------
