@@ -122,6 +122,8 @@ def test_a_result_tells_what_became_of_the_pages():
     ]  # fmt: skip
     assert mp.PageStatus.EBUSY.remedy in rows[3][3]
     cells = 256 * 24
+    texts = [text.text for text in tree.iter(f"{SVG}text")]
+    assert texts[-4:] == ["node 0", "node 1", "absent", "failed or not tried"]
     # The last half of the pages was not come to.
     assert areas(tree) == {
         colour(0): cells / 4, colour(1): cells / 16, "#808080": cells / 16,
