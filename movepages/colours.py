@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-# The first seven are Okabe and Ito's. Each of the others is the one farthest from all before it and
-# from the greys below, for people with normal vision, protanopia, deuteranopia and tritanopia.
+# The first seven are Okabe and Ito's, ordered so that the first few are farthest from each other.
+# Each of the others is the one farthest from all before it and from the greys below, for people
+# with normal vision, protanopia, deuteranopia and tritanopia.
 _PALETTE = (
-    "0072b2e69f00009e73cc79a756b4e9d55e00f0e4425a0087784b4b1e00e1"
+    "0072b2e69f0056b4e9f0e442d55e00009e73cc79a75a0087784b4b1e00e1"
     "a569ffb42d870f4b00691e4b96b48796f0a5e10fd287d2ff780fb4006978"
     "a55a4bf0c35aff78d25a5a00781eff8796ff3c3c69a5d296f0783cff4b69"
     "a56996870f2db4003c5a3c876978d2c32db469ff7800a5b4d2b4693c00a5"

@@ -72,9 +72,7 @@ def plot_plan(plan: Plan, ax: Axes | None) -> Axes:
     return ax
 
 
-def _places(
-    flows: dict[tuple[int, int], int], side: int, total: int
-) -> dict[tuple[int, int], float]:
+def _places(flows: _Flows, side: int, total: int) -> dict[tuple[int, int], float]:
     """Return the height at which each flow begins: in the order of the nodes on this side."""
     nodes = sorted({pair[side] for pair in flows})
     gap = _GAPS / max(len(nodes) - 1, 1)
@@ -98,8 +96,8 @@ def _draw_band(ax: Axes, band: _Band, total: int) -> None:
     stays = band.source == band.to
     ax.add_patch(
         PathPatch(
-            Path(points, codes), facecolor=colour(band.source), alpha=0.2 if stays else 0.55,
-            linewidth=0, label=f"{band.source} to {band.to}: {format_bytes(band.nbytes)}",
+            Path(points, codes), color=colour(band.source), alpha=0.25 if stays else 0.55,
+            linewidth=0.8, label=f"{band.source} to {band.to}: {format_bytes(band.nbytes)}",
         )
     )  # fmt: skip
     if band.nbytes >= _NAMED_BAND * total:

@@ -180,8 +180,9 @@ class Placement:
         -------
         str
             The node's number, or letters in the order of the nodes if there are numbers of two
-            digits, and a dot where there is no memory. Of a stretch on several nodes one is shown,
-            so that all characters together have the shares of the bytes.
+            digits, and a dot where there is no memory. Of a stretch that has several of these one
+            is shown, so that all characters together have the shares of the bytes; what is little
+            may not be seen at all.
 
         Examples
         --------
@@ -201,7 +202,8 @@ class Placement:
 
         Memory in one dimension is a strip from the lowest address to the highest. Where a part of
         it is on several nodes, its height is divided as its bytes are. An array of two dimensions
-        or more is drawn in its own shape: rows downwards, columns to the right.
+        or more is drawn in its own shape: rows downwards, columns to the right. Of a large one
+        each cell shows one element, so what is little may not be seen: ``rows=1`` shows it.
 
         Parameters
         ----------

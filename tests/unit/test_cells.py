@@ -144,6 +144,29 @@ def test_colours_differ_and_can_be_written_on():
         assert contrast(background, ink(background)) >= 4.5
 
 
+# Machado, Oliveira and Fernandes (2009), for linear RGB: all of one kind of cone missing.
+VISIONS = {
+    "normal": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+                   [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+                     [-0.011820, 0.042940, 0.968881]],
+}  # fmt: skip
+# Linear RGB to the cones of OKLab, and their cube roots to lightness and two hues.
+TO_CONES = [[0.41222, 0.53633, 0.05145], [0.21190, 0.68070, 0.10740], [0.08830, 0.28172, 0.62998]]
+TO_LAB = [[0.21045, 0.79362, -0.00407], [1.97800, -2.42859, 0.45059], [0.02590, 0.78277, -0.80868]]
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+@pytest.mark.parametrize(("nodes", "least"), [(4, 0.14), (8, 0.07), (40, 0.025)])
+def test_colours_are_told_apart(vision, nodes, least):
+    rgb = np.array([linear(each) for each in [*map(colour, range(nodes)), PALE]])
+    seen = np.clip(rgb @ np.transpose(VISIONS[vision]), 0, 1)
+    lab = np.cbrt(seen @ np.transpose(TO_CONES)) @ np.transpose(TO_LAB)
+    apart = np.linalg.norm(lab[:, None] - lab[None, :], axis=2)
+    assert apart[np.triu_indices(len(lab), 1)].min() > least
+
+
 def contrast(first, second):
     """Return the contrast of two colours as the accessibility guidelines (WCAG 2) define it."""
     low, high = sorted((luminance(first), luminance(second)))
@@ -151,6 +174,9 @@ def contrast(first, second):
 
 
 def luminance(hexadecimal):
+    return float(np.dot(linear(hexadecimal), [0.2126, 0.7152, 0.0722]))
+
+
+def linear(hexadecimal):
     parts = [int(hexadecimal[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]

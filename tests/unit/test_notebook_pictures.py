@@ -83,6 +83,7 @@ def test_nothing_at_all(a):
 def test_text_is_escaped():
     p = placed([1], [0])
     assert "<b>" not in placement_svg(p, "<b> & co")
+    assert f'aria-label="&lt;b&gt; &amp; co: {p}"' in placement_svg(p, "<b> & co")
     assert next(parsed(placement_svg(p, "<b> & co")).iter(f"{SVG}text")).text == "<b> & co"
     made = mp.Plan(pages=1, page_size=PAGE, flows={(0, 1): PAGE}, problems=("<i>x</i>",))
     assert "problem: <i>x</i>" in list(parsed(made._repr_html_()).itertext())
@@ -121,6 +122,8 @@ def test_a_result_tells_what_became_of_the_pages():
     ]  # fmt: skip
     assert mp.PageStatus.EBUSY.remedy in rows[3][3]
     cells = 256 * 24
+    texts = [text.text for text in tree.iter(f"{SVG}text")]
+    assert texts[-4:] == ["node 0", "node 1", "absent", "failed or not tried"]
     # The last half of the pages was not come to.
     assert areas(tree) == {
         colour(0): cells / 4, colour(1): cells / 16, "#808080": cells / 16,
