@@ -74,7 +74,8 @@ def placement_svg(placement: Placement, title: str = "", *, alone: bool = False)
         height += _LINE
     pages = "1 page" if placement.pages == 1 else f"{placement.pages:,} pages"
     heading = title or f"{format_bytes(placement.nbytes)} in {pages}"
-    return document(heading, str(placement), body, height, legend, alone=alone)
+    what = f"{title}: {placement}" if title else str(placement)
+    return document(heading, what, body, height, legend, alone=alone)
 
 
 def strip_svg(heading: str, what: str, shares: Shares, legend: Mapping[int, str]) -> str:

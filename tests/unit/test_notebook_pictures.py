@@ -83,6 +83,7 @@ def test_nothing_at_all(a):
 def test_text_is_escaped():
     p = placed([1], [0])
     assert "<b>" not in placement_svg(p, "<b> & co")
+    assert f'aria-label="&lt;b&gt; &amp; co: {p}"' in placement_svg(p, "<b> & co")
     assert next(parsed(placement_svg(p, "<b> & co")).iter(f"{SVG}text")).text == "<b> & co"
     made = mp.Plan(pages=1, page_size=PAGE, flows={(0, 1): PAGE}, problems=("<i>x</i>",))
     assert "problem: <i>x</i>" in list(parsed(made._repr_html_()).itertext())
