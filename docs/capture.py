@@ -1,4 +1,4 @@
-"""Run each command of the command line as a user would, and keep what it prints for the pages.
+"""Run the commands and the tutorial as a user would, and keep what they print for the pages.
 
     python docs/capture.py docs/captured                 # here
     python docs/capture.py -                             # all to stdout, for a guest
@@ -8,22 +8,27 @@ In the lab, where there are four nodes:
 
     python tests/vm/lab.py --kernel linux-image-6.12-amd64 --results /tmp/captured \\
         --command 'python docs/capture.py -'
-    python docs/capture.py docs/captured --from /tmp/captured/6.12*/output.txt
+    python docs/capture.py docs/captured --from /tmp/captured/6.12*/output.log
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+
+from sybil import Sybil
+from sybil.parsers.myst import PythonCodeBlockParser
 
 import movepages as mp
 
+TUTORIAL = Path(__file__).with_name("tutorial.md")
 COLUMNS = "80"
 MARK = "==== captured: "
 
@@ -68,8 +73,21 @@ def captured(command: str) -> str:
     return "\n".join([f"$ {command}", *lines, ""])
 
 
+def tutorial() -> Iterator[tuple[str, str]]:
+    """Return what each block of the tutorial prints, numbered as they come; some print nothing."""
+    sybil = Sybil([PythonCodeBlockParser()], path=str(TUTORIAL.parent), pattern=TUTORIAL.name)
+    number = 0
+    for example in sybil.parse(TUTORIAL).examples():
+        with redirect_stdout(io.StringIO()) as printed:
+            example.evaluate()
+        if printed.getvalue():
+            number += 1
+            yield f"tutorial_{number}", printed.getvalue()
+
+
 def run_all() -> Iterator[tuple[str, str]]:
     """Return each file's name and what belongs in it."""
+    yield from tutorial()
     with holder() as pid:
         for name, command in COMMANDS.items():
             yield name, captured(command.format(pid=pid, last=mp.topology().allowed_nodes[-1]))

@@ -55,19 +55,27 @@ def test_a_block_that_fails_is_told_with_its_line(tmp_path):
 
 
 def test_the_reference_has_every_public_name():
-    named = re.findall(r"^\.\. (?:auto\w+|data):: (\w+)$", read("reference.md"), re.MULTILINE)
+    named = re.findall(
+        r"^\.\. (?:auto\w+|data):: (\w+)(?:\(.*)?$", read("reference.md"), re.MULTILINE
+    )
     assert sorted(named) == sorted(mp.__all__)
 
 
-def test_the_page_of_the_command_line_has_every_command_as_it_was_captured():
-    known = subprocess.run(
-        [sys.executable, "-P", "-m", "movepages", "--help"], capture_output=True, text=True
-    ).stdout
-    commands = re.findall(r"^    (\w+) ", known, re.MULTILINE)
-    included = re.findall(r"\{literalinclude\} captured/(\w+)\.txt", read("command-line.md"))
+def test_what_is_captured_is_shown_and_the_other_way_round():
+    include = re.compile(r"\{literalinclude\} captured/(\w+)\.txt")
+    tutorial, command_line = map(include.findall, map(read, ("tutorial.md", "command-line.md")))
     files = sorted((DOCS / "captured").glob("*.txt"))
-    assert sorted(included) == [file.stem for file in files]
-    shown = {read(file).split()[2] for file in files}
+    assert sorted(tutorial + command_line) == [file.stem for file in files]
+    commands = [file.read_text() for file in files if not file.stem.startswith("tutorial_")]
+    assert max(map(len, "".join(commands).splitlines())) <= 80
+    prints = [block for block in read("tutorial.md").split("```") if "print(" in block]
+    assert len(prints) == len(tutorial)
+
+
+def test_every_command_is_captured():
+    command = [sys.executable, "-P", "-m", "movepages", "--help"]
+    known = subprocess.run(command, capture_output=True, text=True).stdout
+    commands = re.findall(r"^    (\w+) ", known, re.MULTILINE)
+    first = [file.read_text().split() for file in (DOCS / "captured").glob("*.txt")]
     assert "doctor" in commands
-    assert shown == set(commands)
-    assert max(map(len, "".join(read(file) for file in files).splitlines())) <= 80
+    assert {words[2] for words in first if words[:2] == ["$", "movepages"]} == set(commands)
