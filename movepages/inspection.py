@@ -52,12 +52,12 @@ class Preflight:
 
     @property
     def can_move_shared(self) -> bool:
-        """Whether pages that other processes use too may be moved: MPOL_MF_MOVE_ALL."""
+        """Whether pages that other processes use too may be moved, by MPOL_MF_MOVE_ALL."""
         return self.check("move_all").status == "ok"
 
     @property
     def can_place(self) -> bool:
-        """Whether memory can be bound to nodes before it is touched: mbind(2)."""
+        """Whether memory can be bound to nodes before it is touched, by mbind(2)."""
         return self.check("mbind").status == "ok"
 
     @property

@@ -81,7 +81,7 @@ class Placement:
 
     @property
     def absent_bytes(self) -> int:
-        """Bytes without memory behind them: never touched, swapped out, or the zero page."""
+        """Bytes without memory behind them (never touched, swapped out, or the zero page)."""
         return self.nbytes - sum(self.bytes_per_node.values())
 
     @property

@@ -1,0 +1,121 @@
+"""Run the commands and the tutorial as a user would, and keep what they print for the pages.
+
+    python docs/capture.py docs/captured                 # here
+    python docs/capture.py -                             # all to stdout, for a guest
+    python docs/capture.py docs/captured --from OUTPUT   # what a guest printed, into files
+
+In the lab, where there are four nodes:
+
+    python tests/vm/lab.py --kernel linux-image-6.12-amd64 --results /tmp/captured \\
+        --command 'python docs/capture.py -'
+    python docs/capture.py docs/captured --from /tmp/captured/6.12*/output.log
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+
+from sybil import Sybil
+from sybil.parsers.myst import PythonCodeBlockParser
+
+import movepages as mp
+
+TUTORIAL = Path(__file__).with_name("tutorial.md")
+COLUMNS = "80"
+MARK = "==== captured: "
+
+# What holds memory for the commands that look at a process: 8 MiB of it, until its input ends.
+HOLDER = """
+import sys
+import numpy as np
+import movepages as mp
+a = mp.full(8 << 20, 1, np.uint8, node=mp.topology().allowed_nodes[0])
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+# File name, and the command; {pid} is a process that holds memory, {last} the last node.
+COMMANDS = {
+    "doctor": "movepages doctor",
+    "demo": "movepages demo --size 8MiB",
+}
+
+
+@contextmanager
+def holder() -> Iterator[int]:
+    """Start a process that holds memory on the first node."""
+    command = [sys.executable, "-c", HOLDER]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        if process.stdout.readline() != b"ready\n":
+            raise RuntimeError("the process that holds memory has ended early")
+        yield process.pid
+        process.communicate()
+
+
+def captured(command: str) -> str:
+    """Return a command and what it prints on 80 columns; one that fails ends the program."""
+    plain = {"COLUMNS": COLUMNS, "NO_COLOR": "1", "TERM": "dumb", "LANG": "C.UTF-8"}
+    kept = {name: value for name, value in os.environ.items() if name != "FORCE_COLOR"}
+    arguments = [sys.executable, "-P", "-m", *command.split()]
+    done = subprocess.run(arguments, env=kept | plain, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{command}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
+    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    return "\n".join([f"$ {command}", *lines, ""])
+
+
+def tutorial() -> Iterator[tuple[str, str]]:
+    """Return what each block of the tutorial prints, numbered as they come; some print nothing."""
+    sybil = Sybil([PythonCodeBlockParser()], path=str(TUTORIAL.parent), pattern=TUTORIAL.name)
+    number = 0
+    for example in sybil.parse(TUTORIAL).examples():
+        with redirect_stdout(io.StringIO()) as printed:
+            example.evaluate()
+        if printed.getvalue():
+            number += 1
+            yield f"tutorial_{number}", printed.getvalue()
+
+
+def run_all() -> Iterator[tuple[str, str]]:
+    """Return each file's name and what belongs in it."""
+    yield from tutorial()
+    with holder() as pid:
+        for name, command in COMMANDS.items():
+            yield name, captured(command.format(pid=pid, last=mp.topology().allowed_nodes[-1]))
+
+
+def unpack(output: str) -> Iterator[tuple[str, str]]:
+    """Return the same from what a run with `-` has printed."""
+    parts = re.split(rf"^{MARK}(\w+)\n", output, flags=re.MULTILINE)[1:]
+    found = dict(zip(parts[::2], parts[1::2], strict=True))
+    if missing := COMMANDS.keys() - found.keys():
+        raise SystemExit(f"no output of {', '.join(sorted(missing))} in there")
+    yield from found.items()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("output", help="folder for a file each, or - for stdout")
+    parser.add_argument("--from", dest="source", type=Path, help="unpack this instead of running")
+    options = parser.parse_args()
+    parts = run_all() if options.source is None else unpack(options.source.read_text())
+    for name, text in parts:
+        if options.output == "-":
+            print(f"{MARK}{name}\n{text}", end="", flush=True)
+        else:
+            folder = Path(options.output)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{name}.txt").write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""Run the Python blocks of one page from its beginning: python run_page.py PAGE."""
+
+import sys
+from pathlib import Path
+
+from sybil import Sybil
+from sybil.parsers.myst import PythonCodeBlockParser
+
+
+def main(page: Path) -> int:
+    """Return how many blocks ran; the first that fails raises, with the page's line numbers."""
+    sybil = Sybil([PythonCodeBlockParser()], path=str(page.parent), pattern=page.name)
+    blocks = set()
+    for example in sybil.parse(page).examples():
+        example.evaluate()
+        # A block with prompts has an example for each of them.
+        blocks.add(page.read_text()[: example.region.end].count("\n```python\n"))
+    return len(blocks)
+
+
+if __name__ == "__main__":
+    ran = main(Path(sys.argv[1]))
+    print(f"ran {ran} blocks")

@@ -1,0 +1,81 @@
+"""The pages say what is so: their Python blocks run, and the reference has every public name."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import movepages as mp
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+# Tools that a page is about, and that only the extra `docs` brings.
+NEEDS = {"howto/threads.md": ["numba"], "howto/workers.md": ["dask", "mpi4py"]}
+FENCE = re.compile(r"^```python$", re.MULTILINE)
+
+
+def pages():
+    """Return the pages that have blocks; those that need tools of their own are for hosts."""
+    for page in sorted(DOCS.rglob("*.md")):
+        name = str(page.relative_to(DOCS))
+        if not name.startswith("_build") and FENCE.search(page.read_text()):
+            yield pytest.param(name, marks=pytest.mark.host if name in NEEDS else ())
+
+
+def read(name):
+    return (DOCS / name).read_text()
+
+
+def run(name, folder):
+    """Run a page in an interpreter of its own, as numba and MPI stay in the one that has them."""
+    runner = Path(__file__).with_name("run_page.py")
+    command = [sys.executable, "-P", "-W", "error", runner, DOCS / name]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
+
+
+@pytest.mark.parametrize("name", list(pages()))
+def test_its_blocks_run(name, tmp_path):
+    for module in NEEDS.get(name, []):
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"needs {module}, which the extra docs has")
+    done = run(name, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"ran {len(FENCE.findall(read(name)))} blocks"
+
+
+def test_a_block_that_fails_is_told_with_its_line(tmp_path):
+    page = tmp_path / "wrong.md"
+    page.write_text("# A page\n\n```python\na = 1\nassert a == 2\n```\n")
+    done = run(page, tmp_path)
+    assert done.returncode == 1
+    assert f'File "{page}", line 5' in done.stderr
+
+
+def test_the_reference_has_every_public_name():
+    named = re.findall(
+        r"^\.\. (?:auto\w+|data):: (\w+)(?:\(.*)?$", read("reference.md"), re.MULTILINE
+    )
+    assert sorted(named) == sorted(mp.__all__)
+
+
+def test_what_is_captured_is_shown_and_the_other_way_round():
+    include = re.compile(r"\{literalinclude\} captured/(\w+)\.txt")
+    tutorial, command_line = map(include.findall, map(read, ("tutorial.md", "command-line.md")))
+    files = sorted((DOCS / "captured").glob("*.txt"))
+    assert sorted(tutorial + command_line) == [file.stem for file in files]
+    commands = [file.read_text() for file in files if not file.stem.startswith("tutorial_")]
+    assert max(map(len, "".join(commands).splitlines())) <= 80
+    prints = [block for block in read("tutorial.md").split("```") if "print(" in block]
+    assert len(prints) == len(tutorial)
+
+
+def test_every_command_is_captured():
+    command = [sys.executable, "-P", "-m", "movepages", "--help"]
+    known = subprocess.run(command, capture_output=True, text=True).stdout
+    commands = re.findall(r"^    (\w+) ", known, re.MULTILINE)
+    first = [file.read_text().split() for file in (DOCS / "captured").glob("*.txt")]
+    assert "doctor" in commands
+    assert {words[2] for words in first if words[:2] == ["$", "movepages"]} == set(commands)
