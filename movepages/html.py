@@ -47,7 +47,7 @@ def plan_html(plan: Plan) -> str:
     remarks = [escape(remark) for remark in plan.remarks]
     if left_out := len(plan.flows) - len(flows):
         remarks.insert(0, f"and {left_out:,} smaller flows")
-    return _table(["from", "to", "bytes", ""], "llrl", rows) + f"<p>{'<br>'.join(remarks)}</p>"
+    return table_html(["from", "to", "bytes", ""], "llrl", rows) + f"<p>{'<br>'.join(remarks)}</p>"
 
 
 def result_html(result: MoveResult) -> str:
@@ -65,7 +65,7 @@ def result_html(result: MoveResult) -> str:
         for what, pages, why in counts
         if pages
     ]
-    table = _table(["", "pages", f"of {result.pages:,}", ""], "lrll", rows)
+    table = table_html(["", "pages", f"of {result.pages:,}", ""], "lrll", rows)
     return _result_strip(result) + table
 
 
@@ -103,12 +103,12 @@ def topology_html(machine: Topology) -> str:
         ]
         for node in machine.nodes.values()
     ]
-    found = _table(["node", "CPUs", "memory", "free", "used of it", ""], "llrrll", rows)
+    found = table_html(["node", "CPUs", "memory", "free", "used of it", ""], "llrrll", rows)
     if len(machine.nodes) > 1:
         distances = [
             [_chip(a), *(str(machine.distance(a, b)) for b in machine.nodes)] for a in machine.nodes
         ]
-        found += _table(
+        found += table_html(
             ["distance", *map(_chip, machine.nodes)], "l" + "r" * len(distances), distances
         )
     return found
@@ -132,7 +132,7 @@ def _used(total: int, free: int, largest: int) -> str:
     return f'<span style="{frame}width:{width:.2f}em">{used}</span>' if total else ""
 
 
-def _table(heads: Iterable[str], sides: str, rows: Iterable[list[str]]) -> str:
+def table_html(heads: Iterable[str], sides: str, rows: Iterable[list[str]]) -> str:
     """Return a table of cells that are HTML already; `sides` has l or r for each column."""
     styles = [_ALIGNED.format({"l": "left", "r": "right"}[side]) for side in sides]
 

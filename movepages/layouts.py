@@ -279,19 +279,8 @@ def local(cpus: Collection[Count] | None = None) -> Layout:
     True
     """
     chosen = sorted(os.sched_getaffinity(0)) if cpus is None else map(operator.index, cpus)
-    return blocks([_node_near(cpu) for cpu in chosen])
-
-
-def _node_near(cpu: int) -> int:
     machine = topology()
-    home = next((node.id for node in machine.nodes.values() if cpu in node.cpus), None)
-    if home is None:
-        known = sorted(cpu for node in machine.nodes.values() for cpu in node.cpus)
-        raise ValueError(f"cpus: {cpu} is no CPU of a node, expected one of {known}")
-    near = [node for node in machine.allowed_nodes if machine.nodes[node].has_memory]
-    if not near:
-        raise ValueError(f"cpus: no node with memory near CPU {cpu} may be used")
-    return min(near, key=lambda node: (machine.distance(home, node), node))
+    return blocks([machine.node_near(cpu) for cpu in chosen])
 
 
 def _as_nodes(nodes: Sequence[Count]) -> tuple[int, ...]:

@@ -151,6 +151,29 @@ class Topology:
         """Return the distance from node `a` to node `b`; KeyError if either is not online."""
         return self.node(a).distances[self.node(b).id]
 
+    def node_near(self, cpu: int) -> int:
+        """Return the node whose memory this CPU has nearest, of those that may be used.
+
+        Raises
+        ------
+        ValueError
+            The CPU is not of this machine, or no node with memory may be used.
+
+        Examples
+        --------
+        >>> machine = topology()
+        >>> machine.node_near(min(os.sched_getaffinity(0))) in machine.allowed_nodes
+        True
+        """
+        home = next((node.id for node in self.nodes.values() if cpu in node.cpus), None)
+        if home is None:
+            known = sorted(cpu for node in self.nodes.values() for cpu in node.cpus)
+            raise ValueError(f"cpus: {cpu} is no CPU of a node, expected one of {known}")
+        near = [node for node in self.allowed_nodes if self.nodes[node].has_memory]
+        if not near:
+            raise ValueError(f"cpus: no node with memory near CPU {cpu} may be used")
+        return min(near, key=lambda node: (self.distance(home, node), node))
+
     def distance_matrix(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
         """Return all distances as an array.
 

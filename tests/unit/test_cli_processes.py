@@ -18,6 +18,9 @@ from movepages.cli import main
 from movepages.cli.schema import COMMANDS, text_of
 from support import memory, processes
 
+# The same on every kernel, and slow under emulation; see tests/numa/test_cli_moves.py.
+pytestmark = pytest.mark.host
+
 NODE = mp.topology().allowed_nodes[0]
 NOT_A_NODE = max(mp.topology().nodes) + 1
 GONE = 4194305

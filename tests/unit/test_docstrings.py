@@ -5,6 +5,7 @@ import errno
 import importlib
 import inspect
 import mmap
+import os
 import pkgutil
 
 import numpy as np
@@ -15,14 +16,15 @@ import movepages as mp
 MODULES = [
     name
     for _, name, _ in pkgutil.walk_packages(mp.__path__, "movepages.")
-    if not name.endswith(("._core", ".__main__"))
+    # Those of the extras are in tests/integration.
+    if not name.endswith(("._core", ".__main__", ".dask", ".mpi"))
 ]
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name):
     public = {each: getattr(mp, each) for each in mp.__all__}
-    names = {**public, "np": np, "mp": mp, "errno": errno, "mmap": mmap}
+    names = {**public, "np": np, "mp": mp, "errno": errno, "os": os, "mmap": mmap}
     result = doctest.testmod(importlib.import_module(name), extraglobs=names)
     assert result.failed == 0
 

@@ -1,0 +1,151 @@
+"""What members of a parallel program have, on machines of several nodes and when things fail."""
+
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sysfs_fixtures import GIB
+
+import movepages as mp
+from movepages import members
+from movepages.members import Member, Survey, arrays_in, look, own_nodes, settle
+from support import memory
+
+PAGE = memory.PAGE
+NODE = mp.topology().allowed_nodes[0]
+
+
+@pytest.fixture
+def machine():
+    """Nodes 0 and 2 with CPUs and memory, 1 with CPUs alone, 5 with memory alone."""
+    here = mp.topology()
+    node = next(iter(here.nodes.values()))
+    made = {
+        0: ((0, 1), GIB, {0: 10, 1: 30, 2: 20, 5: 40}),
+        1: ((2,), 0, {0: 30, 1: 10, 2: 15, 5: 40}),
+        2: ((3, 4), GIB, {0: 20, 1: 15, 2: 10, 5: 40}),
+        5: ((), GIB, {0: 40, 1: 40, 2: 40, 5: 10}),
+    }
+    nodes = {
+        i: replace(
+            node, id=i, cpus=cpus, memory_total=size, memory_free=size, has_memory=size > 0,
+            allowed=size > 0, distances=type(node.distances)(distances),
+        )
+        for i, (cpus, size, distances) in made.items()
+    }  # fmt: skip
+    return replace(here, nodes=type(here.nodes)(nodes))
+
+
+@pytest.mark.parametrize(
+    ("cpus", "nodes"),
+    [([0], (0,)), ([0, 1], (0,)), ([2], (2,)), ([2, 3, 4], (2,)), ([1, 3], (0, 2)), ([], ())],
+)
+def test_a_member_has_the_nodes_nearest_to_its_cpus(machine, cpus, nodes):
+    assert own_nodes(machine, cpus) == nodes
+
+
+def test_a_cpu_that_is_not_there(machine):
+    with pytest.raises(ValueError, match="99 is no CPU of a node"):
+        own_nodes(machine, [99])
+
+
+def test_what_is_on_none_of_its_nodes_is_elsewhere():
+    member = Member(name="a", nodes=(0, 2), bytes_per_node={0: 5, 1: 7, 2: 1, 5: 11})
+    assert member.misplaced_bytes == 18
+    assert Survey([member, member]).misplaced_bytes == 36
+    assert not Survey([member]).ok
+    near = Member(name="b", nodes=(0,), bytes_per_node={0: 5})
+    assert Survey([near]).ok
+    assert not Survey([near, Member(name="c", problem="no answer")]).ok
+
+
+def test_a_survey_is_a_table():
+    survey = Survey(
+        [
+            Member(name="x", host="h1", pid=7, nodes=(0,), bytes_per_node={0: 4096, 1: 2 << 20}),
+            Member(name="<y>", host="h2", problem="no answer: it ended meanwhile"),
+        ]
+    )
+    first, second, third = str(survey).splitlines()
+    assert first.split() == [
+        "member",
+        "host",
+        "pid",
+        "its",
+        "nodes",
+        "memory",
+        "absent",
+        "elsewhere",
+    ]
+    assert second.split() == [
+        "x",
+        "h1",
+        "7",
+        "0",
+        "0:",
+        "4",
+        "KiB,",
+        "1:",
+        "2",
+        "MiB",
+        "-",
+        "2",
+        "MiB",
+    ]
+    assert third.endswith("no answer: it ended meanwhile")
+    html = survey._repr_html_()
+    assert "&lt;y&gt;" in html
+    assert "<y>" not in html
+    assert pickle.loads(pickle.dumps(survey)) == survey
+
+
+def test_look_adds_up_what_there_is():
+    a, b = memory.anonymous(10 * PAGE, NODE), memory.anonymous(10 * PAGE)
+    b[: 3 * PAGE] = 1
+    found = look("me", [a, b])
+    assert sum(found.bytes_per_node.values()) == 13 * PAGE
+    assert found.absent_bytes == 7 * PAGE
+    assert found.problem == "" or "not pinned" in found.problem
+
+
+def test_a_member_of_several_nodes_is_told_so(monkeypatch, machine):
+    monkeypatch.setattr(members, "topology", lambda: machine)
+    monkeypatch.setattr(members.os, "sched_getaffinity", lambda _pid: {1, 3})
+    found = look("me", [])
+    assert found.nodes == (0, 2)
+    assert found.problem == "not pinned: its CPUs are near nodes 0, 2"
+
+
+def test_what_cannot_be_asked_is_a_problem_and_no_exception(monkeypatch):
+    def refuse(*_args, **_how):
+        raise mp.MovePagesPermissionError(1, "a sandbox forbids move_pages(2)")
+
+    for name in ("where", "move"):
+        monkeypatch.setattr(members, name, refuse)
+    assert "sandbox" in look("me", [np.ones(3)]).problem
+    assert settle("me", [np.ones(3), np.ones(3)], mp.MPOL_MF_MOVE).problem.count("sandbox") == 2
+
+
+def test_a_machine_that_cannot_be_read_is_a_problem(monkeypatch):
+    def hidden():
+        raise mp.TopologyError(2, "/sys is not mounted")
+
+    monkeypatch.setattr(members, "topology", hidden)
+    found = look("me", [])
+    assert "/sys is not mounted" in found.problem
+    assert found.nodes == ()
+
+
+def test_settle_leaves_what_is_near_and_says_nothing_of_absent_pages():
+    a = memory.anonymous(10 * PAGE)
+    a[: 4 * PAGE] = 1
+    found = settle("me", [a], mp.MPOL_MF_MOVE)
+    assert found.misplaced_bytes == 0
+    assert found.absent_bytes == 6 * PAGE
+    assert found.problem == "" or found.problem.startswith("not pinned")
+
+
+def test_arrays_are_picked_out():
+    kept = np.ones((2, 3))
+    assert [each is kept for each in arrays_in([None, [1], kept, np.empty(0)])] == [True]
