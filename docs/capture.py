@@ -44,8 +44,16 @@ sys.stdin.read()
 
 # File name, and the command; {pid} is a process that holds memory, {last} the last node.
 COMMANDS = {
+    "topology": "movepages topology",
     "doctor": "movepages doctor",
+    "where": "movepages where --self",
+    "maps": "movepages maps {pid} --limit 6",
+    "plan": "movepages move {pid} --to {last} --dry-run",
+    "move": "movepages move {pid} --to {last}",
+    "watch": "movepages watch {pid} --count 2 --interval 0.5",
+    "bench": "movepages bench --size 8MiB",
     "demo": "movepages demo --size 8MiB",
+    "schema": "movepages schema watch",
 }
 
 
@@ -62,13 +70,18 @@ def holder() -> Iterator[int]:
 
 
 def captured(command: str) -> str:
-    """Return a command and what it prints on 80 columns; one that fails ends the program."""
+    """Return a command and what it prints on 80 columns; one that prints nothing ends this."""
     plain = {"COLUMNS": COLUMNS, "NO_COLOR": "1", "TERM": "dumb", "LANG": "C.UTF-8"}
     kept = {name: value for name, value in os.environ.items() if name != "FORCE_COLOR"}
-    arguments = [sys.executable, "-P", "-m", *command.split()]
+    program, *arguments = command.split()
+    # The one that is installed beside this Python.
+    arguments.insert(0, str(Path(sys.executable).with_name(program)))
     done = subprocess.run(arguments, env=kept | plain, capture_output=True, text=True)
-    if done.returncode:
+    if done.returncode > 1 or not done.stdout:
         raise SystemExit(f"{command}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
+    if done.returncode:
+        # Of pages that could not be moved, or of a machine that lacks something: worth showing.
+        print(f"{command}: exit status 1, look at its output", file=sys.stderr)
     lines = [line.rstrip() for line in done.stdout.splitlines()]
     return "\n".join([f"$ {command}", *lines, ""])
 
