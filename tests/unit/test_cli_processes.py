@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import jsonschema
 import numpy as np
@@ -228,25 +227,38 @@ def test_watch_tells_what_changes_and_ends_with_the_process(capsys):
     assert max(rates) > MIB
 
 
-def test_watch_ends_after_its_count_and_on_ctrl_c(other, capsys):
+def heed_sigint():
+    """Undo what a shell in the background does: its children would never hear of Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.fixture
+def watching(other):
+    """Return a process that watches the other, and has said something."""
+    start = [sys.executable, "-P", "-m", "movepages", "watch", str(other.pid), "--interval=0.05"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(start, stdout=pipe, stderr=pipe, preexec_fn=heed_sigint) as process:
+        try:
+            assert process.stdout.readline()
+            yield process
+        finally:
+            process.kill()
+
+
+def test_watch_ends_after_its_count(other, capsys):
     assert len(as_data(capsys, "watch", str(other.pid), "--count=2", "--interval=0.05")) == 2
-    start = [sys.executable, "-P", "-m", "movepages", "watch", str(other.pid), "--interval=0.05"]
-    with subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, b"movepages: interrupted\n")
 
 
-def test_a_reader_that_goes_away(other):
-    start = [sys.executable, "-P", "-m", "movepages", "watch", str(other.pid), "--interval=0.05"]
-    with subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        process.stdout.readline()
-        process.stdout.close()
-        end = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < end:
-            time.sleep(0.05)
-        assert (process.returncode, process.stderr.read()) == (141, b"")
+def test_watch_ends_on_ctrl_c(watching):
+    watching.send_signal(signal.SIGINT)
+    _, err = watching.communicate(timeout=60)
+    assert (watching.returncode, err) == (130, b"movepages: interrupted\n")
+
+
+def test_a_reader_that_goes_away(watching):
+    watching.stdout.close()
+    assert watching.wait(timeout=60) == 141
+    assert watching.stderr.read() == b""
 
 
 def test_bench_compares_answers(capsys):
