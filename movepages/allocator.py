@@ -31,7 +31,8 @@ def allocating(
     mode : str, default "bind"
         As of `bind`, for instance "interleave" or "preferred".
     huge : {"thp"}, optional
-        Ask for transparent huge pages from 4 MiB on, as numpy does by itself; None does not.
+        Ask for transparent huge pages from 4 MiB on, as numpy does by itself; None leaves it to
+        the kernel's setting.
 
     Raises
     ------
