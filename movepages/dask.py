@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Collection
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
-from .members import Member, Survey, arrays_in, look, settle
+from .members import CONTAINERS, Member, Survey, arrays_in, look, settle
 from .syscall import MPOL_MF_MOVE
 from .topology_reader import topology
+from .workers import ask, refuse_unusable
 
 try:
-    from distributed import Client, Worker, WorkerPlugin, futures_of
+    from dask.base import is_dask_collection
+    from distributed import Client, Worker, WorkerPlugin, futures_of, wait
 except ModuleNotFoundError as missing:
     if (missing.name or "").partition(".")[0] not in ("dask", "distributed"):
         raise
@@ -45,7 +47,13 @@ class PlacementPlugin(WorkerPlugin):
     Notes
     -----
     The thread that computed an array has touched it first, mostly on the worker's own node, and
-    what is in place costs a look. What a worker reads or receives is what moves.
+    what is in place costs a look. What a worker reads or receives is what moves. A worker that is
+    not pinned to one node has no one place to move it to: see `movepages.local`.
+
+    Examples
+    --------
+    >>> began = client.register_plugin(PlacementPlugin())
+    >>> ended = client.unregister_worker_plugin(PlacementPlugin.name)
     """
 
     name = "movepages"
@@ -65,87 +73,128 @@ class PlacementPlugin(WorkerPlugin):
         worker = self._worker
         if finish != "memory" or worker is None:
             return
-        arrays = _held(worker, [key])
-        if arrays:
+        values = [*_held(worker, [key]).values()]
+        if values and isinstance(values[0], (np.ndarray, *CONTAINERS)):
             # Not in the thread that hears the other workers.
-            job = functools.partial(self._settle, worker, arrays)
+            job = functools.partial(self._settle, worker, values)
             worker.loop.add_callback(functools.partial(asyncio.to_thread, job))
 
-    def _settle(self, worker: Worker, arrays: list[np.ndarray]) -> None:
-        found = settle(worker.address, arrays, self.flags)
+    def _settle(self, worker: Worker, values: list[Any]) -> None:
+        found = settle(worker.address, arrays_in(values), self.flags)
         if found.misplaced_bytes or found.problem:
             worker.loop.add_callback(worker.log_event, TOPIC, _plain(found))
 
 
-def place(client: Client, collection: Any = None, *, flags: int = MPOL_MF_MOVE) -> Survey:
+def place(
+    client: Client,
+    collection: Any = None,
+    *,
+    flags: int = MPOL_MF_MOVE,
+    timeout: float | None = None,
+) -> Survey:
     """Move the arrays of a persisted collection near the workers that hold them.
 
     Parameters
     ----------
     client : distributed.Client
     collection : dask collection, futures, optional
-        Such as what ``x.persist()`` returned; by default all that workers hold. What is not
-        computed yet is not waited for.
+        What ``x.persist()`` returned, and is waited for; by default all that workers hold by now.
     flags : int, default MPOL_MF_MOVE
+        As of `movepages.move`.
+    timeout : float, optional
+        Seconds to wait for the workers once the collection is there. What a worker has begun by
+        then it ends nevertheless.
 
     Returns
     -------
     Survey
         What each worker has of it then, and why something did not move.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `collection` is none, or was not persisted. Nothing has moved.
+    KeyboardInterrupt
+        On Ctrl-C, with the answers there were as ``.result``.
+
+    Examples
+    --------
+    >>> chunk = client.submit(np.ones, 100_000)
+    >>> place(client, chunk).misplaced_bytes
+    0
     """
-    keys = None if collection is None else _keys_of(collection)
-    return _ask(client, _place_here, keys=keys, flags=flags)
+    refuse_unusable(client, timeout)
+    if collection is None:
+        return ask(client, timeout, _place_here, keys=None, flags=flags)
+    futures = _futures_of(collection)
+    wait(futures)  # type: ignore[no-untyped-call]
+    return ask(client, timeout, _place_here, keys=[each.key for each in futures], flags=flags)
 
 
-def survey(client: Client) -> Survey:
+def survey(client: Client, *, timeout: float | None = 60) -> Survey:
     """Tell where the arrays of all workers are.
 
     Parameters
     ----------
     client : distributed.Client
+    timeout : float or None, default 60
+        Seconds to wait for the workers' answers.
 
     Returns
     -------
     Survey
         One `Member` for each worker: host, nodes of its CPUs, bytes on each node of the arrays in
         its memory (not those it has spilled to a disk), absent, and elsewhere. A worker that did
-        not answer is there too, with its ``problem``.
+        not answer, in time or at all, is there too, with its ``problem``.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        On Ctrl-C, with the answers there were as ``.result``.
+
+    Examples
+    --------
+    >>> print(survey(client))                                       # doctest: +ELLIPSIS
+    member ... host ... pid ... its nodes ... memory ... absent ... elsewhere
+    tcp://...
     """
-    return _ask(client, _look_here)
+    refuse_unusable(client, timeout)
+    return ask(client, timeout, _look_here)
 
 
-def _keys_of(collection: Any) -> list[Any]:
-    return [future.key for future in futures_of(collection)]  # type: ignore[no-untyped-call]
+def _futures_of(collection: Any) -> list[Any]:
+    futures: list[Any] = futures_of(collection)  # type: ignore[no-untyped-call]
+    if futures:
+        return futures
+    kind = type(collection).__name__
+    if is_dask_collection(collection):
+        raise ValueError(
+            f"collection: this {kind} is not computed, so no worker holds any of it: "
+            "give what its persist() returns"
+        )
+    raise TypeError(f"collection: expected a persisted dask collection or futures, got a {kind}")
 
 
 async def _look_here(dask_worker: Worker) -> Member:
-    return await asyncio.to_thread(look, dask_worker.address, _held(dask_worker, None))
+    values = _held(dask_worker, None).values()
+    return await asyncio.to_thread(lambda: look(dask_worker.address, arrays_in(values)))
 
 
 async def _place_here(dask_worker: Worker, keys: list[Any] | None, flags: int) -> Member:
-    arrays = _held(dask_worker, keys)
-    return await asyncio.to_thread(settle, dask_worker.address, arrays, flags)
+    held = _held(dask_worker, keys)
+    member = await asyncio.to_thread(
+        lambda: settle(dask_worker.address, arrays_in(held.values()), flags)
+    )
+    spilled = sum(key in dask_worker.data and key not in held for key in keys or ())
+    told = f"{spilled:,} spilled to a disk, and nowhere in memory" if spilled else ""
+    return replace(member, problem="; ".join(filter(None, [member.problem, told])))
 
 
-def _held(worker: Worker, keys: Collection[Any] | None) -> list[np.ndarray]:
+def _held(worker: Worker, keys: Collection[Any] | None) -> dict[Any, Any]:
     # What was spilled would be read back into memory.
     data = getattr(worker.data, "fast", worker.data)
     wanted = list(data) if keys is None else [key for key in keys if key in data]
-    return arrays_in(data[key] for key in wanted)
-
-
-def _ask(client: Client, job: Any, **how: Any) -> Survey:
-    expected = list(client.scheduler_info(n_workers=-1)["workers"])
-    answers = client.run(job, **how, on_error="return")
-    names = sorted({*expected, *answers})
-    return Survey(_as_member(name, answers.get(name)) for name in names)
-
-
-def _as_member(name: str, answer: Member | BaseException | None) -> Member:
-    if isinstance(answer, Member):
-        return answer
-    why = "it ended meanwhile" if answer is None else f"{type(answer).__name__}: {answer}"
-    return Member(name=name, problem=f"no answer: {why}")
+    return {key: data[key] for key in wanted}
 
 
 def _plain(member: Member) -> dict[str, Any]:

@@ -1,7 +1,12 @@
 """movepages.dask with a real cluster of worker processes."""
 
+import asyncio
+import contextlib
+import doctest
+import importlib
 import os
 import signal
+import threading
 import time
 
 import numpy as np
@@ -18,14 +23,13 @@ pytestmark = [
 distributed = pytest.importorskip("distributed", reason="needs the extra dask")
 cluster = pytest.importorskip("movepages.dask", reason="needs the extra dask")
 
-NODE = mp.topology().allowed_nodes[0]
+HOW = {"processes": True, "threads_per_worker": 1, "dashboard_address": ":0"}
 
 
 @pytest.fixture(scope="module")
 def client():
-    how = {"processes": True, "threads_per_worker": 1, "dashboard_address": ":0"}
     with (
-        distributed.LocalCluster(n_workers=3, **how) as local,
+        distributed.LocalCluster(n_workers=3, **HOW) as local,
         distributed.Client(local) as client,
     ):
         client.wait_for_workers(3)
@@ -53,7 +57,7 @@ def test_each_worker_tells_what_it_holds(client, held):
     for member in survey:
         assert sum(member.bytes_per_node.values()) == 256 * 1024 * 8
         assert set(member.nodes) <= set(mp.topology().allowed_nodes)
-        assert member.problem == "" or "not pinned" in member.problem
+        assert member.problem == ""
     assert str(survey).count("2 MiB") >= 3
 
 
@@ -67,13 +71,18 @@ def test_place_moves_what_belongs_to_a_collection(client, held):
     del others
 
 
-def test_a_dask_array_that_is_persisted(client):
+def test_a_dask_array_is_waited_for(client):
     array = pytest.importorskip("dask.array", reason="needs dask[array]")
-    x = array.random.default_rng(0).random((1024, 1024), chunks=(256, 1024)).persist()
-    distributed.wait(x)
+    x = array.random.default_rng(0).random((1024, 1024), chunks=(256, 1024))
+    x = x.map_blocks(later, dtype=float).persist()
     survey = cluster.place(client, x)
     assert sum(sum(m.bytes_per_node.values()) for m in survey) == x.nbytes
     assert 0.4 < float(x.mean().compute()) < 0.6
+
+
+def later(block):
+    time.sleep(0.2)
+    return block
 
 
 def reports_of(client, workers):
@@ -87,42 +96,155 @@ def reports_of(client, workers):
 
 
 def test_the_plugin_reports_each_machine_and_moves_what_comes(client):
+    def listen(dask_worker):
+        cluster = importlib.import_module("movepages.dask")
+        settle, dask_worker.settled = cluster.settle, []
+
+        def overheard(name, arrays, flags):
+            found = settle(name, arrays, flags)
+            dask_worker.settled += [each.nbytes for each in arrays]
+            return found
+
+        cluster.settle = overheard
+
+    def heard(dask_worker):
+        return dask_worker.settled
+
+    def all_heard():
+        return [size for sizes in client.run(heard).values() for size in sizes]
+
     client.register_plugin(cluster.PlacementPlugin())
     try:
         workers = set(client.scheduler_info()["workers"])
         events = reports_of(client, workers)
         assert {event["name"] for event in events} >= workers
         assert [node["id"] for node in events[0]["topology"]["nodes"]] == list(mp.topology().nodes)
+        client.run(listen)
         kept = [client.submit(make, i, pure=False) for i in range(6)]
-        assert float(client.submit(np.sum, kept[3]).result()) == 3.0 * 256 * 1024
+        kept.append(client.submit(lambda: {"rows": [np.ones(1000)]}))
+        distributed.wait(kept)
+        end = time.monotonic() + 30
+        while len(sizes := all_heard()) < 7 and time.monotonic() < end:
+            time.sleep(0.02)
+        assert sorted(sizes) == [8000] + [256 * 1024 * 8] * 6
         assert cluster.survey(client).misplaced_bytes == 0
+        # All is well, so nobody says any more.
+        assert len(client.get_events(cluster.TOPIC)) == len(events)
     finally:
         client.unregister_worker_plugin(cluster.PlacementPlugin.name)
 
 
-def test_a_worker_that_does_not_answer_is_told():
-    how = {"processes": True, "threads_per_worker": 1, "dashboard_address": ":0"}
+@pytest.fixture
+def pair():
+    """Return the client of a cluster of two workers, whom a test may ill-treat, and their pids."""
     with (
-        distributed.LocalCluster(n_workers=2, **how) as local,
+        distributed.LocalCluster(n_workers=2, **HOW) as local,
         distributed.Client(local) as client,
     ):
         client.wait_for_workers(2)
-        _, second = sorted(client.scheduler_info()["workers"])
-        pids = client.run(os.getpid)
-        os.kill(pids[second], signal.SIGKILL)
-        survey = cluster.survey(client)
-        end = time.monotonic() + 30
-        # The nanny may have started another one by now, or not yet.
-        while len(survey) < 2 and time.monotonic() < end:
-            survey = cluster.survey(client)
-        for member in survey:
-            answered = sum(member.bytes_per_node.values()) == 0 and member.pid
-            assert answered or member.problem.startswith("no answer: ")
+        yield client, dict(sorted(client.run(os.getpid).items()))
 
 
-def test_answers_become_members():
-    gone = cluster._as_member("tcp://a", None)
-    failed = cluster._as_member("tcp://b", OSError("lost"))
-    assert gone.problem == "no answer: it ended meanwhile"
-    assert failed.problem == "no answer: OSError: lost"
-    assert not cluster.Survey([gone, failed]).ok
+@contextlib.contextmanager
+def stopped(pid):
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_worker_that_dies_while_it_is_asked_is_told(pair):
+    client, pids = pair
+    first, second = pids
+
+    def die_when_asked():
+        cluster = importlib.import_module("movepages.dask")
+        cluster.look = lambda *_: os._exit(1)
+
+    client.run(die_when_asked, workers=[second])
+    well, lost = cluster.survey(client)
+    assert (well.name, well.pid, well.problem) == (first, pids[first], "")
+    assert (lost.name, lost.pid) == (second, 0)
+    assert lost.problem.startswith("no answer: CommClosedError: ")
+
+
+def test_a_worker_that_hangs_is_told_in_time_and_after_an_interrupt(pair):
+    client, pids = pair
+    first, second = pids
+    with stopped(pids[second]):
+        well, silent = cluster.survey(client, timeout=2)
+        assert (well.name, well.pid, well.problem) == (first, pids[first], "")
+        assert (silent.name, silent.problem) == (second, "no answer: none within 2 s")
+
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        # To this thread, which waits.
+        here = threading.get_ident()
+        timer = threading.Timer(2, signal.pthread_kill, [here, signal.SIGINT])
+        timer.start()
+        try:
+            with pytest.raises(KeyboardInterrupt) as caught:
+                cluster.survey(client)
+        finally:
+            timer.join()
+            signal.signal(signal.SIGINT, before)
+        well, silent = caught.value.result
+        assert (well.name, well.pid, well.problem) == (first, pids[first], "")
+        assert (silent.name, silent.problem) == (second, "no answer: interrupted")
+    # What was given up stands in nobody's way.
+    assert [member.pid for member in cluster.survey(client)] == list(pids.values())
+
+
+def test_a_cluster_without_workers():
+    with (
+        distributed.LocalCluster(n_workers=0, **HOW) as local,
+        distributed.Client(local) as client,
+    ):
+        assert cluster.survey(client) == ()
+
+
+def test_what_cannot_be_placed_is_refused(client):
+    array = pytest.importorskip("dask.array", reason="needs dask[array]")
+    with pytest.raises(ValueError, match="this Array is not computed"):
+        cluster.place(client, array.ones((10, 10), chunks=5))
+    with pytest.raises(TypeError, match="got a ndarray"):
+        cluster.place(client, np.ones(3))
+    for timeout in (0, -1, float("nan")):
+        with pytest.raises(ValueError, match="timeout: expected seconds above 0"):
+            cluster.survey(client, timeout=timeout)
+
+    async def within():
+        async with distributed.Client(client.scheduler.address, asynchronous=True) as other:
+            cluster.survey(other)
+
+    with pytest.raises(TypeError, match="asynchronous=False"):
+        asyncio.run(within())
+
+
+def test_what_is_spilled_stays_on_the_disk_and_is_told(client, held):
+    first = next(iter(client.who_has(held[:1]).values()))
+
+    def spill(key, dask_worker):
+        while key in dask_worker.data.fast:
+            dask_worker.data.evict()
+
+    client.run(spill, held[0].key, workers=first)
+    told = {member.name: member for member in cluster.place(client, held)}
+    for name, member in told.items():
+        if name in first:
+            assert member.problem == "1 spilled to a disk, and nowhere in memory"
+            assert member.bytes_per_node == {}
+        else:
+            assert member.problem == ""
+    assert held[0].key not in {key for m in client.run(in_memory).values() for key in m}
+
+
+def in_memory(dask_worker):
+    return list(dask_worker.data.fast)
+
+
+def test_examples(client):
+    names = {"np": np, "mp": mp, "client": client}
+    result = doctest.testmod(cluster, extraglobs=names)
+    assert result.attempted >= 4
+    assert result.failed == 0

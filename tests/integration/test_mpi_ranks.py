@@ -72,8 +72,14 @@ def mpiexec():
 def run(program, tmp_path, count=RANKS):
     file = tmp_path / "program.py"
     file.write_text(program)
-    # Open MPI asks for it where root runs it; MPICH does not know it.
-    allowed = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    # Open MPI asks for it where root runs it, and where there are more ranks than cores.
+    allowed = {
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+        # Complains where there is no such network.
+        "OMPI_MCA_osc": "^ucx",
+    }
     return subprocess.run(
         [mpiexec(), "-n", str(count), sys.executable, "-P", str(file)],
         env=os.environ | allowed,
@@ -102,14 +108,23 @@ def test_a_rank_that_cannot_look_is_told_and_holds_up_nobody(tmp_path):
 import numpy as np
 from mpi4py import MPI
 import movepages.mpi as cluster
+
+class Broken:
+    @property
+    def __array_interface__(self):
+        raise RuntimeError("gone")
+
 rank = MPI.COMM_WORLD.rank
-survey = cluster.survey(object() if rank == 1 else np.ones(1000))
+survey = cluster.survey([np.ones(1000), object(), Broken()][rank])
 if rank == 0:
     print(survey)
 """
-    done = run(program, tmp_path, 2)
+    done = run(program, tmp_path, 3)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "object" in done.stdout.splitlines()[2]
+    _, well, *others = done.stdout.splitlines()
+    assert well.endswith("-")
+    assert "object" in others[0]
+    assert others[1].endswith("RuntimeError: gone")
 
 
 def test_examples():

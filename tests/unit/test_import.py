@@ -78,3 +78,14 @@ for name in mp.__all__:
     assert importlib.util.find_spec("rich")
     assert found & optional == set()
     assert "logging" not in modules_after("import movepages as mp\nmp.where(bytearray(1))")
+
+
+@pytest.mark.parametrize(
+    ("extra", "package"), [("dask", "distributed"), ("dask", "dask"), ("mpi", "mpi4py")]
+)
+def test_an_extra_that_is_missing_is_named(extra, package):
+    code = f"import sys; sys.modules[{package!r}] = None; import movepages.{extra}"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"ImportError: movepages.{extra} needs the package ")
+    assert last.endswith(f": pip install 'movepages[{extra}]'")
