@@ -98,7 +98,8 @@ def absences(
     low = int(np.searchsorted(address, np.uintp(_KERNEL_HALF)))
     starts = address[:low]
     ends = starts + (pages[:low] * page_size).astype(np.uintp)
-    mappings = read_mappings(pid)
+    last = int(address[-1]) + int(pages[-1]) * page_size
+    mappings = read_mappings(pid, int(address[0]), last)
     told = _core.presence(starts, ends, pid)
     # A process that is no more, or a sandbox without these files.
     if mappings is None or told is None:

@@ -123,11 +123,12 @@ class Looks:
 
         Also why, and apart from them what has to be asked for all the same.
         """
-        mappings = read_mappings(self._footprint.pid)
+        size = np.uintp(self._footprint.page_size)
+        last = int(holes.address[-1]) + int(holes.pages[-1]) * self._footprint.page_size
+        mappings = read_mappings(self._footprint.pid, int(holes.address[0]), last)
         if mappings is None:
             nothing = holes.where(np.zeros(len(holes.address), bool))
             return nothing, np.empty(0, np.uint8), holes
-        size = np.uintp(self._footprint.page_size)
         ends = holes.address + holes.pages.astype(np.uintp) * size
         which, begin, end = mappings.cut(holes.address, ends)
         backing = mappings.at(begin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -63,11 +64,26 @@ def parse_maps(text: bytes) -> Intervals:
     )
 
 
-def read_mappings(pid: int) -> Intervals | None:
-    """Read the mappings of a process, 0 being this one; None where it may not be looked at."""
+def read_mappings(pid: int, first: int = 0, last: int = 1 << 64) -> Intervals | None:
+    """Read the mappings of a process, 0 being this one; None where it may not be looked at.
+
+    Those that have no byte from `first` up to `last` may be left out.
+    """
     try:
         text = read_file(f"/proc/{pid or 'self'}/maps")
     except OSError:
         return None
     # Of a process that has just ended it is empty.
-    return parse_maps(text) if text else None
+    return parse_maps(_lines_within(text, first, last)) if text else None
+
+
+def _lines_within(text: bytes, first: int, last: int) -> bytes:
+    # Of thousands of mappings few are asked for at a time, and a line takes 8 us to parse.
+    lines = text.split(b"\n")[:-1]
+    begin = bisect_right(lines, first, key=lambda line: _edge(line, 1))
+    end = bisect_left(lines, last, key=lambda line: _edge(line, 0))
+    return b"".join(line + b"\n" for line in lines[begin:end])
+
+
+def _edge(line: bytes, which: int) -> int:
+    return int(line.split(b" ", 1)[0].split(b"-")[which], 16)

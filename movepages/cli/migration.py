@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import movepages as mp
 
+from ..units import format_bytes
 from .regions import Regions
 
 Progress = Callable[[int], object]
@@ -57,6 +58,61 @@ class Outcome:
                 self.failures[status] += count
 
 
+def pieces(pid: int, regions: Regions, target: Any) -> Iterator[mp.Region]:
+    """Yield what to move at once: for one node regions that touch, for a layout each by itself."""
+    address = end = 0
+    for row in regions:
+        start = int(row["address"])
+        if end and not (start == end and isinstance(target, int)):
+            yield mp.Region(address, end - address, pid)
+            end = 0
+        address, end = address if end else start, start + int(row["nbytes"])
+    if end:
+        yield mp.Region(address, end - address, pid)
+
+
+@dataclass
+class Forecast:
+    """What a move would come to.
+
+    Attributes
+    ----------
+    flows : Counter of (int, int)
+        Bytes from node to node; those in place from a node to itself.
+    problems : list of str
+        What keeps it from being carried out in full.
+    """
+
+    flows: Counter[tuple[int, int]]
+    problems: list[str]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that would move."""
+        return sum(n for (source, to), n in self.flows.items() if source != to)
+
+
+def forecast(pid: int, regions: Regions, target: Any) -> Forecast:
+    """Add up what moving each of the regions would do; nothing moves."""
+    flows: Counter[tuple[int, int]] = Counter()
+    for region in pieces(pid, regions, target):
+        flows.update(mp.plan(region, target).flows)
+    # Room for each region by itself is not room for all of them.
+    coming: Counter[int] = Counter()
+    for (source, to), nbytes in flows.items():
+        coming[to] += nbytes * (source != to)
+    here = mp.topology().nodes
+    short = [
+        f"node {node} has {format_bytes(here[node].memory_free)} free, and {format_bytes(nbytes)} "
+        "would come to it"
+        for node, nbytes in sorted(coming.items())
+        if node in here and nbytes > here[node].memory_free
+    ]
+    # Of no memory at all a plan tells which nodes may not be used.
+    refused = mp.plan(mp.Region(0, 0, pid), target).problems
+    return Forecast(flows, [*refused, *short])
+
+
 def migrate(pid: int, regions: Regions, target: Any, flags: int, tell: Progress) -> Outcome:
     """Move the regions; `tell` is called with the pages done so far.
 
@@ -70,8 +126,7 @@ def migrate(pid: int, regions: Regions, target: Any, flags: int, tell: Progress)
     page = mp.topology().page_size
     outcome, done = Outcome(int(regions["nbytes"].sum()) // page), 0
     try:
-        for row in regions:
-            region = mp.Region(int(row["address"]), int(row["nbytes"]), pid)
+        for region in pieces(pid, regions, target):
             before = done
 
             def progress(pages: int, _all: int, before: int = before) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import movepages as mp
 
 from ..units import format_bytes
-from .migration import Outcome, Progress, migrate
+from .migration import Outcome, Progress, forecast, migrate
 from .output import Commands, add_json_option, print_json
 from .regions import Regions, add_process_option, add_region_option, kind_of, regions_of
 from .screen import complain, console, is_terminal, say, show
@@ -122,7 +121,7 @@ def _show(options: argparse.Namespace, outcome: Outcome, regions: int) -> None:
         rows += [[f"failed: {s.name}", f"{n:,}"] for s, n in outcome.failures.items()]
         rows += [["not attempted", f"{outcome.not_attempted:,}"]] * (outcome.not_attempted > 0)
         rows += [["without memory", f"{outcome.absent:,}"]] * (outcome.absent > 0)
-        show([f"{regions} regions", "pages"], rows)
+        show([f"{regions:,} regions", "pages"], rows)
         if outcome.moved:
             say(f"in {outcome.seconds:.2f} s, {format_bytes(int(rate))}/s")
     for status in outcome.failures:
@@ -136,26 +135,20 @@ def _remedy(status: mp.PageStatus) -> str:
 
 
 def _show_plan(options: argparse.Namespace, regions: Regions) -> int:
-    flows: Counter[tuple[int, int]] = Counter()
-    problems: dict[str, None] = {}
-    for row in regions:
-        region = mp.Region(int(row["address"]), int(row["nbytes"]), options.pid)
-        plan = mp.plan(region, options.to)
-        flows.update(plan.flows)
-        problems |= dict.fromkeys(plan.problems)
-    moving = sum(n for (source, to), n in flows.items() if source != to)
+    found = forecast(options.pid, regions, options.to)
+    flows = sorted(found.flows.items())
     if options.json:
-        listed = [{"from": a, "to": b, "nbytes": n} for (a, b), n in sorted(flows.items())]
+        listed = [{"from": a, "to": b, "nbytes": n} for (a, b), n in flows]
         data = {"pid": options.pid, "dry_run": True, "regions": len(regions)}
-        data |= {"flows": listed, "nbytes": moving, "problems": list(problems)}
+        data |= {"flows": listed, "nbytes": found.nbytes, "problems": found.problems}
         print_json("move", data)
     else:
         rows = [
             [str(source), str(to), format_bytes(n), "in place" if source == to else ""]
-            for (source, to), n in sorted(flows.items())
+            for (source, to), n in flows
         ]
         show(["from", "to", "memory", ""], rows, left=(3,))
-        say(f"{len(regions)} regions, {format_bytes(moving)} to move. Nothing was moved.")
-    for problem in problems:
+        say(f"{len(regions):,} regions, {format_bytes(found.nbytes)} to move. Nothing was moved.")
+    for problem in found.problems:
         complain(problem)
-    return 1 if problems else 0
+    return 1 if found.problems else 0

@@ -159,6 +159,19 @@ def test_the_mappings_of_this_process():
     assert read_mappings(2**22 + 1) is None
 
 
+def test_of_the_mappings_those_within_a_range_are_read():
+    # Every second page is read-only, so that neighbours do not become one mapping.
+    a = memory.anonymous(64 * PAGE)
+    for page in range(0, 64, 2):
+        assert system.libc.mprotect(a.ctypes.data + page * PAGE, PAGE, mmap.PROT_READ) == 0
+    start, whole = a.ctypes.data, read_mappings(0)
+    for first, last in [(10, 11), (10, 13), (0, 64), (63, 64)]:
+        some = read_mappings(0, start + first * PAGE, start + last * PAGE)
+        assert len(some.value) == last - first
+        inside = np.arange(start + first * PAGE, start + last * PAGE, PAGE, dtype=np.uintp)
+        assert some.at(inside).tolist() == whole.at(inside).tolist() == [1] * (last - first)
+
+
 MAPS = b"""\
 1000-2000 r-xp 00000000 08:01 77                         /usr/bin/an odd\rname\x0b\xe2\x80\xa8.so
 2000-3000 rw-p 00000000 00:00 0                          [heap]

@@ -101,7 +101,7 @@ def test_many_pages_by_several_threads():
 @pytest.mark.parametrize("without", ["page tables", "mappings"])
 def test_what_a_sandbox_hides_is_asked_for(monkeypatch, without):
     if without == "mappings":
-        monkeypatch.setattr(looks, "read_mappings", lambda _pid: None)
+        monkeypatch.setattr(looks, "read_mappings", lambda *_: None)
     else:
 
         def ask(addresses, pages, **how):
