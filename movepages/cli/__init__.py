@@ -12,6 +12,7 @@ import movepages as mp
 
 from . import bench, completion, demo, doctor, maps, move, schema, topology, watch, where
 from .regions import NoRegionError
+from .sizes import TooLargeError
 
 __all__ = ["main"]
 
@@ -69,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"movepages: {error.strerror or error}", file=sys.stderr)
         return 1
-    except NoRegionError as error:
+    except (NoRegionError, TooLargeError) as error:
         print(f"movepages: {error.args[0]}", file=sys.stderr)
         return 2
     return status

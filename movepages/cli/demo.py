@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any, Protocol
 
-from .journey import Journey, TooLargeError, begin
+from .journey import Journey, begin
 from .output import Commands, add_json_option, has_rich, print_json
 from .sizes import parse_size
 from .stops import Step
@@ -115,11 +115,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         print(_MISSING, file=sys.stderr)
         return 2
-    try:
-        journey = begin(options.size)
-    except TooLargeError as error:
-        print(f"movepages: --size: {error}", file=sys.stderr)
-        return 2
+    journey = begin(options.size)
     report.opened(journey)
     for stop in journey.travel():
         if isinstance(stop, Step):

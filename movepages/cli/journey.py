@@ -11,19 +11,15 @@ import numpy as np
 
 import movepages as mp
 
-from ..units import format_bytes
 from .cargo import Array, allocate, checksum, touched
 from .look import Look, take_look
+from .sizes import refuse_too_large
 from .stops import Skip, Step
 
 BALANCING = (
     "automatic NUMA balancing is on: the kernel moves pages by itself, and on Linux 6.1 move_pages "
     "neither sees nor moves those it watches; to turn it off: sysctl kernel.numa_balancing=0"
 )
-
-
-class TooLargeError(ValueError):
-    """The array asked for is larger than what is free."""
 
 
 @dataclass
@@ -179,13 +175,8 @@ def begin(nbytes: int) -> Journey:
     MovePagesError, OSError
         The kernel, or a sandbox, does not let this process look.
     """
+    refuse_too_large(nbytes)
     machine = mp.topology()
-    free = sum(machine.nodes[node].memory_free for node in machine.allowed_nodes)
-    if nbytes > free:
-        raise TooLargeError(
-            f"an array of {format_bytes(nbytes)} is more than the {format_bytes(free)} that are "
-            "free on the nodes this process may use"
-        )
     array = allocate(nbytes)
     return Journey(array, machine, take_look(array), _balancing(), checksum(array))
 

@@ -9,11 +9,12 @@ import movepages as mp
 
 from ..units import format_bytes
 from .output import Commands, add_json_option, print_json
-from .regions import add_process_option, add_region_option, region_data, regions_of
-from .screen import say, show, width
+from .regions import Regions, add_process_option, add_region_option, region_data, regions_of
+from .screen import room_beside, say, show
+from .sizes import parse_count
 
 _LIMIT = 30
-_LEAST_NAME = 16
+_LEAST_NAME = 12
 _GAP = 2
 
 
@@ -28,7 +29,7 @@ def add_to(commands: Commands) -> None:
     add_process_option(parser)
     add_region_option(parser)
     parser.add_argument(
-        "--limit", type=int, default=_LIMIT, metavar="N",
+        "--limit", type=parse_count, default=_LIMIT, metavar="N",
         help="so many regions; 0 for all (default: %(default)s; --json lists all)",
     )  # fmt: skip
     parser.add_argument("--empty", action="store_true", help="list those without memory too")
@@ -50,32 +51,59 @@ def run(options: argparse.Namespace) -> int:
         listed = [region_data(row, nodes) for row in regions]
         print_json("maps", {"pid": options.pid, "nodes": list(nodes), "regions": listed})
         return 0
-    count = len(regions) if options.limit <= 0 else options.limit
-    titles = ["address", "mapped", "may", "policy", "in memory, by node"]
-    rows = [_cells(row, nodes) for row in regions[:count]]
-    taken = sum(max(map(len, column)) + _GAP for column in zip(titles, *rows, strict=True))
-    room = max(width() - taken, _LEAST_NAME)
-    names = [_shortened(str(row["name"]), room) for row in regions[:count]]
-    show(
-        [*titles, "what"],
-        [[*row, name] for row, name in zip(rows, names, strict=True)],
-        left=(2, 3, 4, 5),
-    )
+    count = len(regions) if options.limit == 0 else options.limit
+    _draw(regions[:count], nodes)
     if len(regions) > count:
         rest = format_bytes(int(in_memory[count:].sum()))
         say(f"and {len(regions) - count:,} more with {rest} in memory; --limit 0 lists all")
     return 0
 
 
-def _cells(row: Any, nodes: tuple[int, ...]) -> list[str]:
-    counts = zip(nodes, row["bytes"], strict=True)
+def _draw(regions: Regions, nodes: tuple[int, ...]) -> None:
+    rows = [_cells(row) for row in regions]
+    titles = ["address", "mapped", "may", "policy"]
+    held = [
+        [
+            f"{node}: {format_bytes(int(n))}"
+            for node, n in zip(nodes, row["bytes"], strict=True)
+            if n
+        ]
+        for row in regions
+    ]
+    room = room_beside(titles, rows)
+    names = [str(row["name"]) for row in regions]
+    by_node = [_in_lines(each, room - _LEAST_NAME - _GAP) for each in held]
+    widest = max(len(line) for cell in ["by node", *by_node] for line in cell.split("\n"))
+    room = max(room - widest - _GAP, _LEAST_NAME)
+    show(
+        [*titles, "by node", "what"],
+        [
+            [*row, cell, _shortened(name, room)]
+            for row, cell, name in zip(rows, by_node, names, strict=True)
+        ],
+        left=(2, 3, 4, 5),
+    )
+
+
+def _cells(row: Any) -> list[str]:
     return [
         f"{int(row['address']):x}",
         format_bytes(int(row["nbytes"])),
         str(row["permissions"]),
         str(row["policy"]),
-        ", ".join(f"{node}: {format_bytes(int(n))}" for node, n in counts if n),
     ]
+
+
+def _in_lines(parts: list[str], room: int) -> str:
+    """Join parts by commas, with a line break where the next would not fit."""
+    text, used = "", 0
+    for part in parts:
+        if text:
+            fits = used + len(part) + 2 < room
+            text += ", " if fits else ",\n"
+            used = used + 2 if fits else 0
+        text, used = text + part, used + len(part)
+    return text
 
 
 def _shortened(name: str, room: int) -> str:

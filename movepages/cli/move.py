@@ -85,15 +85,22 @@ def _progress(regions: Regions, *, quiet: bool) -> Iterator[Progress]:
         BarColumn,
         DownloadColumn,
         Progress,
+        ProgressColumn,
+        Task,
         TimeRemainingColumn,
-        TransferSpeedColumn,
     )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        # Rich counts in units of 1000, and everything else here in those of 1024.
+        def render(self, task: Task) -> Text:
+            return Text(f"{format_bytes(int(task.speed or 0))}/s")
 
     page = mp.topology().page_size
     columns = (
         BarColumn(None),
         DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
+        Rate(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console(), transient=True, expand=True) as bars:

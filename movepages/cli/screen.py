@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple, TypeAlias
 
 from ..colours import colour, ink
@@ -21,16 +23,22 @@ class Part(NamedTuple):
 Cell: TypeAlias = "str | Sequence[Part]"
 
 _GAP = "  "
+# To a file or to another program nothing is shortened and no line broken.
+_NO_LIMIT = 1 << 16
 
 
 def show(
     titles: Sequence[str], rows: Sequence[Sequence[Cell]], *, left: Sequence[int] = (0,)
 ) -> None:
     """Print a table; columns are aligned on the right, except those of `left`."""
-    if has_rich():
+    if is_terminal():
         console().print(rich_table(titles, rows, left=left))
         return
-    texts = [list(titles), *([_plain(cell) for cell in row] for row in rows)]
+    texts = [
+        list(line)
+        for row in [titles, *rows]
+        for line in zip_longest(*(_plain(cell).split("\n") for cell in row), fillvalue="")
+    ]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     for row in texts:
         cells = (
@@ -41,13 +49,18 @@ def show(
 
 
 def rich_table(
-    titles: Sequence[str], rows: Sequence[Sequence[Cell]], *, left: Sequence[int] = (0,)
+    titles: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    left: Sequence[int] = (0,),
+    title: str | None = None,
 ) -> Any:
     """Return the same as a table of rich."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.title, table.title_justify, table.title_style = title, "left", ""
     for i, title in enumerate(titles):
         # What is long is a name: the end of a file's tells more than its beginning.
         table.add_column(title, justify="left" if i in left else "right", no_wrap=i not in left)
@@ -64,7 +77,7 @@ def rich_table(
 
 def say(sentence: str = "") -> None:
     """Print a sentence, broken to the width of the terminal."""
-    if has_rich():
+    if is_terminal():
         console().print(sentence)
     else:
         print(sentence)
@@ -90,7 +103,15 @@ def is_terminal() -> bool:
 
 def width() -> int:
     """Return how many columns there are to print to."""
-    return int(console().width) if has_rich() else 80
+    if is_terminal():
+        return int(console().width)
+    return shutil.get_terminal_size((_NO_LIMIT, 0)).columns
+
+
+def room_beside(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Return how many columns a table leaves for one column more."""
+    columns = zip(titles, *rows, strict=True)
+    return width() - sum(max(map(len, column)) + len(_GAP) for column in columns)
 
 
 def bar(shares: Sequence[tuple[int, int]], total: int, cells: int) -> list[Part]:

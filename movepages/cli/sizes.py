@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 
+import movepages as mp
+
+from ..units import format_bytes
+
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:([kmgtp])(i?b)?|b)?\s*", re.IGNORECASE | re.ASCII)
+
+
+class TooLargeError(ValueError):
+    """The array asked for is larger than what is free."""
+
+
+def refuse_too_large(nbytes: int) -> None:
+    """Raise `TooLargeError` for more than is free on the nodes this process may use."""
+    machine = mp.topology()
+    free = sum(machine.nodes[node].memory_free for node in machine.allowed_nodes)
+    if nbytes > free:
+        raise TooLargeError(
+            f"--size: an array of {format_bytes(nbytes)} is more than the {format_bytes(free)} "
+            "that are free on the nodes this process may use"
+        )
 
 
 def parse_size(text: str) -> int:
@@ -34,3 +54,16 @@ def parse_size(text: str) -> int:
     if size < 1:
         raise ValueError(f"expected at least 1 byte, got {text!r}")
     return size
+
+
+def parse_count(text: str) -> int:
+    """Return a whole number from 0, for argparse.
+
+    Examples
+    --------
+    >>> parse_count("30")
+    30
+    """
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0, got {text!r}")
+    return int(text)

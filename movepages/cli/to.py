@@ -7,7 +7,7 @@ from typing import Any
 
 import movepages as mp
 
-from .._sysfs import TopologyError, parse_ids
+from .._sysfs import parse_ids
 from .sizes import parse_size
 
 HELP = """\
@@ -45,7 +45,7 @@ def parse_target(text: str) -> Any:
             return mp.blocks(_ids(what))
         if name == "local" and not slash:
             return mp.local(_ids(what))
-    except (ValueError, TopologyError) as error:
+    except (ValueError, mp.TopologyError) as error:
         raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
     raise argparse.ArgumentTypeError(
         f"expected a node, interleave:, weighted:, blocks: or local:, got {text!r}"

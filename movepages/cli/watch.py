@@ -17,7 +17,8 @@ import movepages as mp
 from ..units import format_bytes
 from .output import Commands, add_json_option, print_json
 from .regions import add_process_option, name_of, per_node
-from .screen import Cell, bar, console, is_terminal, rich_table, say
+from .screen import Cell, bar, console, is_terminal, rich_table, room_beside, say
+from .sizes import parse_count
 
 _BAR = 30
 _SHORTEST = 0.05
@@ -43,7 +44,9 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--interval", type=_seconds, default=1.0, metavar="S", help="seconds (default: %(default)s)"
     )
-    parser.add_argument("--count", type=int, metavar="N", help="end after so many looks")
+    parser.add_argument(
+        "--count", type=parse_count, default=0, metavar="N", help="end after so many looks"
+    )
     add_json_option(parser)
     parser.set_defaults(run=run)
 
@@ -59,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _samples(options: argparse.Namespace) -> Iterator[Sample]:
     watched, last = mp.process(options.pid), None
-    turns = itertools.count() if options.count is None else range(options.count)
+    turns = range(options.count) if options.count else itertools.count()
     for turn in turns:
         if turn:
             time.sleep(options.interval)
@@ -91,18 +94,19 @@ def _view(options: argparse.Namespace, nodes: tuple[int, ...]) -> Iterator[Any]:
 
 
 def _table(title: str, sample: Sample, nodes: tuple[int, ...]) -> Any:
-    most = max(int(sample.nbytes.max(initial=0)), 1)
-    rows: list[list[Cell]] = [
-        [
-            f"node {node}",
-            format_bytes(int(n)),
-            _change(rate),
-            bar([(node, int(n))], int(n), round(_BAR * int(n) / most)),
-        ]
+    titles = ["", "memory", "change"]
+    rows = [
+        [f"node {node}", format_bytes(int(n)), _change(rate)]
         for node, n, rate in zip(nodes, sample.nbytes, sample.rate, strict=True)
     ]
-    rows.append(["all", format_bytes(int(sample.nbytes.sum())), _change(sample.rate.sum()), ""])
-    return rich_table([title, "memory", "change", ""], rows, left=(0, 3))
+    rows.append(["all", format_bytes(int(sample.nbytes.sum())), _change(sample.rate.sum())])
+    room, most = min(_BAR, room_beside(titles, rows)), max(int(sample.nbytes.max(initial=0)), 1)
+    bars: list[Cell] = [
+        bar([(node, int(n))], int(n), round(room * int(n) / most))
+        for node, n in zip(nodes, sample.nbytes, strict=True)
+    ]
+    drawn: list[list[Cell]] = [[*row, each] for row, each in zip(rows, [*bars, ""], strict=True)]
+    return rich_table([*titles, ""], drawn, left=(0, 3), title=title)
 
 
 def _line(sample: Sample, nodes: tuple[int, ...]) -> str:

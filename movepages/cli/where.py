@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,9 @@ import movepages as mp
 from ..units import format_bytes
 from .output import Commands, add_json_option, print_json
 from .regions import KINDS, add_region_option, as_pid, kind_of, name_of, per_node, regions_of
-from .screen import bar, say, show
+from .screen import Cell, bar, room_beside, say, show
 
-_BAR = 24
+_BAR, _LEAST_BAR = 24, 8
 
 
 def add_to(commands: Commands) -> None:
@@ -46,22 +47,52 @@ def run(options: argparse.Namespace) -> int:
         return 0
     say(f"process {pid} ({name_of(pid)}): {format_bytes(int(total.sum()))} in memory")
     say()
+    # Of many nodes, those that hold something.
     shown = [i for i, node in enumerate(nodes) if len(nodes) <= 4 or total[i]]
-    rows = [(kind, counts) for kind, counts in sums.items() if counts.any()]
-    show(
-        ["", *(f"node {nodes[i]}" for i in shown), "all", "shares"],
-        [
-            [
-                kind,
-                *(format_bytes(int(counts[i])) if counts[i] else "-" for i in shown),
-                format_bytes(int(counts.sum())),
-                bar(list(zip(nodes, counts.tolist(), strict=True)), int(counts.sum()), _BAR),
-            ]
-            for kind, counts in [*rows, ("total", total)]
-        ],
-        left=(0, len(shown) + 2),
+    kinds_shown = {kind: counts for kind, counts in sums.items() if counts.any()}
+    _draw(
+        [nodes[i] for i in shown],
+        {k: c[shown] for k, c in (kinds_shown | {"total": total}).items()},
     )
     return 0
+
+
+def _draw(nodes: list[int], sums: dict[str, Any]) -> None:
+    """Print a column for each node, or a row for each where there is no room for the columns."""
+    titles = ["", *(f"node {node}" for node in nodes), "all"]
+    rows = [[kind, *map(_amount, counts), _amount(counts.sum())] for kind, counts in sums.items()]
+    room = room_beside(titles, rows)
+    if room >= _LEAST_BAR:
+        bars = [
+            bar(list(zip(nodes, counts.tolist(), strict=True)), int(counts.sum()), min(_BAR, room))
+            for counts in sums.values()
+        ]
+        drawn: list[list[Cell]] = [[*row, each] for row, each in zip(rows, bars, strict=True)]
+        show([*titles, "shares"], drawn, left=(0, len(titles)))
+        return
+    titles = ["", "node", "memory"]
+    parts = [
+        (kind if first else "", node, int(counts[i]), int(counts.sum()))
+        for kind, counts in sums.items()
+        for first, i, node in _held(nodes, counts)
+    ]
+    rows = [[kind, str(node), _amount(nbytes)] for kind, node, nbytes, _ in parts]
+    room = min(_BAR, room_beside(titles, rows))
+    drawn = [
+        [*row, bar([(node, nbytes)], nbytes, max(round(room * nbytes / of), 1))]
+        for row, (_, node, nbytes, of) in zip(rows, parts, strict=True)
+    ]
+    show([*titles, "share"], drawn, left=(0, 3))
+
+
+def _held(nodes: list[int], counts: Any) -> Iterator[tuple[bool, int, int]]:
+    """Yield the nodes that hold something: whether it is the first, its index and number."""
+    for turn, i in enumerate(np.flatnonzero(counts).tolist()):
+        yield turn == 0, i, nodes[i]
+
+
+def _amount(nbytes: Any) -> str:
+    return format_bytes(int(nbytes)) if nbytes else "-"
 
 
 def _data(pid: int, nodes: tuple[int, ...], sums: dict[str, Any], total: Any) -> dict[str, Any]:
