@@ -10,12 +10,14 @@ import movepages as mp
 from ..units import format_bytes
 from .output import Commands, add_json_option, print_json
 from .regions import Regions, add_process_option, add_region_option, region_data, regions_of
-from .screen import room_beside, say, show
+from .screen import printable, room_beside, say, show
 from .sizes import parse_count
 
 _LIMIT = 30
 _LEAST_NAME = 12
 _GAP = 2
+# A name and what a node has; for less the policy gives way.
+_LEAST = _LEAST_NAME + _GAP + len("0: 1023.9 MiB, ")
 
 
 def add_to(commands: Commands) -> None:
@@ -24,7 +26,8 @@ def add_to(commands: Commands) -> None:
         "maps",
         help="list the regions of a process",
         description="List the regions of a process that have memory, the largest first: "
-        "addresses, permissions, policy, bytes on each node, and what is mapped.",
+        "addresses, permissions, policy (on 70 columns or more), bytes on each node, and what is "
+        "mapped.",
     )
     add_process_option(parser)
     add_region_option(parser)
@@ -70,18 +73,24 @@ def _draw(regions: Regions, nodes: tuple[int, ...]) -> None:
         ]
         for row in regions
     ]
+    if room_beside(titles, rows) < _LEAST:
+        rows = [[*row[:-1], row[-1].replace(" ", "\n").replace(":", ":\n")] for row in rows]
+    if room_beside(titles, rows) < _LEAST:
+        titles, rows = titles[:-1], [row[:-1] for row in rows]
     room = room_beside(titles, rows)
-    names = [str(row["name"]) for row in regions]
+    names = [printable(str(row["name"])) for row in regions]
     by_node = [_in_lines(each, room - _LEAST_NAME - _GAP) for each in held]
-    widest = max(len(line) for cell in ["by node", *by_node] for line in cell.split("\n"))
-    room = max(room - widest - _GAP, _LEAST_NAME)
+    room = max(
+        room_beside([*titles, "by node"], [[*r, b] for r, b in zip(rows, by_node, strict=True)]),
+        _LEAST_NAME,
+    )
     show(
         [*titles, "by node", "what"],
         [
             [*row, cell, _shortened(name, room)]
             for row, cell, name in zip(rows, by_node, names, strict=True)
         ],
-        left=(2, 3, 4, 5),
+        left=range(2, len(titles) + 2),
     )
 
 

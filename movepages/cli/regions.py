@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 import movepages as mp
 
+from .screen import printable
+
 Regions: TypeAlias = "npt.NDArray[np.void]"
 
 KINDS = ("heap", "stack", "huge", "anonymous", "shared", "file", "kernel")
@@ -72,7 +74,7 @@ def name_of(pid: int) -> str:
     """Return the name that a process has in lists of processes, '' where it is not told."""
     try:
         with open(f"/proc/{pid or 'self'}/comm", encoding="utf-8", errors="replace") as file:
-            return file.read().strip()
+            return printable(file.read().strip())
     except OSError:
         return ""
 

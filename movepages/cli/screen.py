@@ -111,7 +111,8 @@ def width() -> int:
 def room_beside(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
     """Return how many columns a table leaves for one column more."""
     columns = zip(titles, *rows, strict=True)
-    return width() - sum(max(map(len, column)) + len(_GAP) for column in columns)
+    widest = (max(len(line) for cell in column for line in cell.split("\n")) for column in columns)
+    return width() - sum(each + len(_GAP) for each in widest)
 
 
 def bar(shares: Sequence[tuple[int, int]], total: int, cells: int) -> list[Part]:
@@ -131,6 +132,17 @@ def bar(shares: Sequence[tuple[int, int]], total: int, cells: int) -> list[Part]
         told += length
         parts.append(Part(str(node)[-1] * length, node))
     return [part for part in parts if part.text]
+
+
+def printable(name: str) -> str:
+    r"""Escape what a name may hold and a terminal not show, or take for a command.
+
+    Examples
+    --------
+    >>> print(printable("a" + chr(27)))
+    a\x1b
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
 
 
 def style_of(node: int | None) -> str:

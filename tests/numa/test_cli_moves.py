@@ -92,3 +92,32 @@ def test_where_agrees_with_numastat_on_several_nodes(capsys, other, two_nodes):
     ids = [int(word) for word in done.stdout.split("Node ")[1:] for word in [word.split()[0]]]
     for node, mib in zip(ids, total, strict=False):
         assert ours.get(str(node), 0) / (1 << 20) == pytest.approx(float(mib), abs=0.01)
+
+
+def test_bench_measures_both_ways_to_move(capsys, two_nodes):
+    assert main(["bench", "--size=2MiB", "--json"]) == 0
+    for case in json.loads(capsys.readouterr().out)["cases"]:
+        assert case["move_seconds"] > 0
+        assert case["move_pages_seconds"] > 0
+
+
+def test_a_plan_tells_what_is_too_much_together(capsys, two_nodes):
+    """Each of two regions would have room on the smallest node, and both have none."""
+    small = min(nodes.allowed(), key=nodes.free_bytes)
+    source = max(nodes.allowed(), key=nodes.free_bytes)
+    each = nodes.free_bytes(small) * 3 // 5
+    if nodes.free_bytes(small) > 1 << 30 or nodes.free_bytes(source) < 3 * each:
+        pytest.skip("needs a node of less than 1 GiB beside one with three times as much")
+    held = []
+
+    def hold():
+        held.extend(memory.anonymous(each, source) for _ in range(2))
+        return [region.ctypes.data for region in held]
+
+    with processes.child(hold) as child:
+        where = [f"--region={hex(address)}" for address in child.result]
+        plan = ["move", str(child.pid), "--to", str(small), "--dry-run", "--json"]
+        assert main([*plan, where[0]]) == 0
+        capsys.readouterr()
+        assert main([*plan, *where]) == 1
+    assert "would come to it" in json.loads(capsys.readouterr().out)["problems"][0]

@@ -1,0 +1,112 @@
+"""``movepages move`` over many regions: how they are taken together, and what comes between."""
+
+import json
+import mmap
+import os
+import re
+import signal
+from dataclasses import replace
+
+import pytest
+
+import movepages as mp
+from movepages.cli import main
+from movepages.cli.migration import forecast, pieces
+from movepages.cli.regions import regions_of
+from support import memory, processes, system
+
+pytestmark = pytest.mark.host
+
+NODE = mp.topology().allowed_nodes[0]
+PAGE = memory.PAGE
+COUNT = 200
+
+
+@pytest.fixture
+def many():
+    """Yield a process with many mappings that touch, and two far apart."""
+    held = []
+
+    def hold():
+        held.extend(memory.anonymous(n * PAGE, NODE) for n in (COUNT, 8, 8))
+        for page in range(0, COUNT, 2):
+            address = held[0].ctypes.data + page * PAGE
+            assert system.libc.madvise(address, PAGE, mmap.MADV_DONTFORK) == 0
+        return [each.ctypes.data for each in held]
+
+    with processes.child(hold) as child:
+        yield child
+
+
+def chosen(many):
+    first, *apart = many.result
+    return [hex(first + page * PAGE) for page in range(COUNT)] + [hex(each) for each in apart]
+
+
+def options(many):
+    return [f"--region={each}" for each in chosen(many)]
+
+
+def test_for_one_node_what_touches_is_one_piece(many):
+    regions = regions_of(many.pid, chosen(many))
+    assert len(regions) == COUNT + 2
+    found = list(pieces(many.pid, regions, NODE))
+    sizes = [COUNT * PAGE, 8 * PAGE, 8 * PAGE]
+    told = dict(zip(many.result, sizes, strict=True))
+    assert {piece.address: piece.nbytes for piece in found} == told
+    apart = list(pieces(many.pid, regions, mp.interleave([NODE])))
+    assert [(p.address, p.nbytes) for p in apart] == [
+        (int(r["address"]), int(r["nbytes"])) for r in regions
+    ]
+
+
+def test_both_ways_move_the_same_pages(many, capsys):
+    for target in (str(NODE), f"interleave:{NODE}"):
+        assert main(["move", str(many.pid), "--to", target, "--json", *options(many)]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["regions"], found["already_there"]) == (COUNT + 2, COUNT + 16)
+
+
+def test_room_is_needed_for_all_regions_together(many, monkeypatch):
+    here = mp.topology()
+    other = max(here.nodes) + 1
+    regions = regions_of(many.pid, chosen(many)[-2:])
+    for free, enough in ((16 * PAGE, True), (15 * PAGE, False)):
+        node = replace(here.nodes[NODE], id=other, memory_free=free)
+        machine = replace(here, nodes={other: node})
+        monkeypatch.setattr(mp, "topology", lambda machine=machine: machine)
+        found = forecast(many.pid, regions, mp.interleave([other]))
+        assert found.nbytes == 16 * PAGE
+        assert any("would come to it" in each for each in found.problems) == (not enough)
+
+
+def die(pid):
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
+def interrupt(_pid):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("event", "status", "error"),
+    [(die, 1, "has just ended|no such process"), (interrupt, 130, "interrupted$")],
+)
+def test_what_was_done_is_told_when_it_ends_early(event, status, error, many, monkeypatch, capsys):
+    move, calls = mp.move, []
+
+    def second_fails(*arguments, **how):
+        calls.append(arguments)
+        if len(calls) == 2:
+            event(many.pid)
+        return move(*arguments, **how)
+
+    monkeypatch.setattr(mp, "move", second_fails)
+    there = [f"--region={hex(address)}" for address in many.result[1:]]
+    assert main(["move", str(many.pid), "--to", str(NODE), "--json", *there]) == status
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    assert (found["pages"], found["already_there"], found["not_attempted"]) == (16, 8, 8)
+    assert not found["ok"]
+    assert re.search(error, captured.err.strip())
