@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import socket
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from html import escape
 
 import numpy as np
 
+from ._sysfs import TopologyError
 from .arrays import move, where
 from .errors import MovePagesError
 from .html import table_html
@@ -18,6 +19,9 @@ from .layouts import local
 from .machine import Topology
 from .topology_reader import topology
 from .units import format_bytes
+
+# Of arrays, as tasks return them.
+CONTAINERS = (list, tuple, Mapping, Set)
 
 _TITLES = ("member", "host", "pid", "its nodes", "memory", "absent", "elsewhere", "")
 
@@ -36,10 +40,15 @@ class Member:
     nodes : tuple of int
         Those that are nearest to the CPUs it may run on: more than one if it is not pinned to one.
     bytes_per_node : mapping of int to int
-        Of the arrays it was asked about.
+        Of the arrays it was asked about. Of those that share memory, each counts.
     absent_bytes : int
     problem : str
         Why something is not known or was not done; "" where there is nothing to say.
+
+    Examples
+    --------
+    >>> Member(name="rank 3", nodes=(1,), bytes_per_node={0: 4096, 1: 8192}).misplaced_bytes
+    4096
     """
 
     name: str
@@ -51,9 +60,15 @@ class Member:
     problem: str = ""
 
     @property
+    def pinned(self) -> bool:
+        """Whether all CPUs it may run on are near one node."""
+        return len(self.nodes) == 1
+
+    @property
     def misplaced_bytes(self) -> int:
-        """Bytes on a node that is none of its own."""
-        return sum(n for node, n in self.bytes_per_node.items() if node not in self.nodes)
+        """Bytes on a node that is none of its own; 0 where ``problem`` tells why it has none."""
+        elsewhere = (n for node, n in self.bytes_per_node.items() if node not in self.nodes)
+        return sum(elsewhere) if self.nodes else 0
 
 
 class Survey(tuple[Member, ...]):
@@ -105,16 +120,15 @@ def look(name: str, arrays: Iterable[object]) -> Member:
     nodes, problems = _nodes_or_problem()
     counts: Counter[int] = Counter()
     absent = 0
-    try:
-        for each in arrays:
+    for each in arrays:
+        # Others wait for this answer: whatever goes wrong with one array is part of it.
+        try:
             placement = where(each)
-            counts.update(placement.bytes_per_node)
-            absent += placement.absent_bytes
-    except (MovePagesError, TypeError, ValueError) as error:
-        problems.append(str(error))
-    if len(nodes) > 1:
-        listed = ", ".join(map(str, nodes))
-        problems.append(f"not pinned: its CPUs are near nodes {listed}")
+        except Exception as error:
+            problems.append(_reason(error))
+            continue
+        counts.update(placement.bytes_per_node)
+        absent += placement.absent_bytes
     return Member(
         name=name,
         host=socket.gethostname(),
@@ -122,7 +136,7 @@ def look(name: str, arrays: Iterable[object]) -> Member:
         nodes=nodes,
         bytes_per_node=dict(sorted(counts.items())),
         absent_bytes=absent,
-        problem="; ".join(problems),
+        problem=_told(problems),
     )
 
 
@@ -143,40 +157,65 @@ def settle(name: str, arrays: Sequence[object], flags: int) -> Member:
             # What was never written to has no place to be wrong.
             if result.failed > sum(result.absent_reasons.values()) or result.not_attempted:
                 result.raise_for_status()
-        except (MovePagesError, TypeError, ValueError) as error:
-            problems.append(str(error))
+        except Exception as error:
+            problems.append(_reason(error))
     found = look(name, arrays)
-    told = "; ".join([*dict.fromkeys(problems), *filter(None, [found.problem])])
-    return Member(**{**vars(found), "problem": told})
+    return replace(found, problem="; ".join(filter(None, [_told(problems), found.problem])))
 
 
 def arrays_in(values: Iterable[object]) -> list[np.ndarray]:
-    """Return the numpy arrays among some values that have memory.
+    """Return the numpy arrays that have memory among some values, and what these contain.
 
     Examples
     --------
-    >>> [a.shape for a in arrays_in([1, np.ones(3), "x", np.ones(0)])]
-    [(3,)]
+    >>> [a.shape for a in arrays_in([1, np.ones(3), "x", {"y": (np.ones(0), np.ones(2))}])]
+    [(3,), (2,)]
     """
-    return [each for each in values if isinstance(each, np.ndarray) and each.nbytes]
+    return list(_arrays_in(values, set()))
+
+
+def _arrays_in(values: Iterable[object], within: set[int]) -> Iterator[np.ndarray]:
+    for each in values:
+        if isinstance(each, np.ndarray):
+            if each.nbytes:
+                yield each
+        # What contains itself has no end.
+        elif isinstance(each, CONTAINERS) and id(each) not in within:
+            inner = each.values() if isinstance(each, Mapping) else each
+            yield from _arrays_in(inner, within | {id(each)})
 
 
 def _nodes_or_problem() -> tuple[tuple[int, ...], list[str]]:
     try:
         return own_nodes(topology(), os.sched_getaffinity(0)), []
     except (OSError, ValueError) as error:
-        return (), [str(error)]
+        return (), [_reason(error)]
+
+
+def _reason(error: Exception) -> str:
+    # Those of this package are sentences already.
+    readable = isinstance(error, (MovePagesError, TopologyError, TypeError, ValueError))
+    return str(error) if readable else f"{type(error).__name__}: {error}"
+
+
+def _told(problems: Iterable[str]) -> str:
+    counts = Counter(problems)
+    return "; ".join(each if n == 1 else f"{n:,} times: {each}" for each, n in counts.items())
 
 
 def _cells(member: Member) -> tuple[str, ...]:
     memory = [f"{node}: {format_bytes(n)}" for node, n in member.bytes_per_node.items()]
-    return (
-        member.name,
-        member.host,
-        str(member.pid or ""),
-        ", ".join(map(str, member.nodes)),
-        ", ".join(memory) or "-",
-        format_bytes(member.absent_bytes) if member.absent_bytes else "-",
-        format_bytes(member.misplaced_bytes) if member.misplaced_bytes else "-",
-        member.problem,
-    )
+    nodes = ", ".join(map(str, member.nodes))
+    spread = f"not pinned: its CPUs are near nodes {nodes}" if len(member.nodes) > 1 else ""
+    sizes = (", ".join(memory) or "-", _size(member.absent_bytes), _size(member.misplaced_bytes))
+    if not member.pid:
+        # Of a member without an answer nothing is known, which is not the same as nothing.
+        sizes = ("?",) * 3
+    elif not member.nodes:
+        sizes = (*sizes[:2], "?")
+    told = "; ".join(filter(None, [spread, member.problem]))
+    return (member.name, member.host, str(member.pid or ""), nodes, *sizes, told)
+
+
+def _size(count: int) -> str:
+    return format_bytes(count) if count else "-"

@@ -6,6 +6,7 @@ import argparse
 
 import movepages as mp
 
+from .._sysfs import format_ids
 from .output import Commands, add_json_option, print_json
 from .screen import say
 
@@ -29,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
         print_json("topology", machine.as_dict())
         return 0
     print(machine)
-    allowed = ", ".join(map(str, machine.allowed_nodes))
+    nodes = machine.allowed_nodes
     say()
-    say(f"This process may use memory of node {allowed}." if allowed else "No node may be used.")
+    say(f"This process may use memory of node{'s' * (len(nodes) > 1)} {format_ids(nodes)}.")
     return 0

@@ -76,11 +76,22 @@ def test_a_dask_array_that_is_persisted(client):
     assert 0.4 < float(x.mean().compute()) < 0.6
 
 
+def reports_of(client, workers):
+    """Return the plugin's reports when each worker's has come, which nobody waits for, or 30 s."""
+    end = time.monotonic() + 30
+    while True:
+        events = [event for _, event in client.get_events(cluster.TOPIC)]
+        if {event["name"] for event in events} >= workers or time.monotonic() > end:
+            return events
+        time.sleep(0.02)
+
+
 def test_the_plugin_reports_each_machine_and_moves_what_comes(client):
     client.register_plugin(cluster.PlacementPlugin())
     try:
-        events = [event for _, event in client.get_events(cluster.TOPIC)]
-        assert {event["name"] for event in events} >= set(client.scheduler_info()["workers"])
+        workers = set(client.scheduler_info()["workers"])
+        events = reports_of(client, workers)
+        assert {event["name"] for event in events} >= workers
         assert [node["id"] for node in events[0]["topology"]["nodes"]] == list(mp.topology().nodes)
         kept = [client.submit(make, i, pure=False) for i in range(6)]
         assert float(client.submit(np.sum, kept[3]).result()) == 3.0 * 256 * 1024

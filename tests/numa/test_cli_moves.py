@@ -62,8 +62,10 @@ def test_layouts(capsys, other, two_nodes, layout, share):
 
 def test_a_whole_process(capsys, other, two_nodes):
     there = two_nodes[1]
-    # What it has in common with its parent stays: it is told, and the status says so.
-    found = move(capsys, other, "--to", str(there), status=1)
+    status = main(["move", str(other.pid), "--to", str(there), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    # What it shares with its parent stays, unless it was there before.
+    assert status == (0 if found["failed"] == 0 else 1)
     assert set(found["failures"]) <= {"EACCES", "EBUSY"}
     assert found["error"] is None
     assert pages_of(other) == {there: 256}
@@ -71,10 +73,22 @@ def test_a_whole_process(capsys, other, two_nodes):
     assert sum(found[name] for name in counts) == found["pages"]
 
 
-def test_shared_pages_go_with_all(capsys, other, two_nodes, need_root):
-    found = move(capsys, other, "--to", str(two_nodes[1]), "--all", status=0)
-    assert (found["failed"], found["ok"]) == (0, True)
-    move(capsys, other, "--to", str(two_nodes[0]), "--all")
+def test_shared_pages_stay_but_with_all(capsys, two_nodes, need_root):
+    here, there = two_nodes[:2]
+    ours = memory.anonymous(NBYTES, here, shared=True)
+
+    def use():
+        return int(ours.sum())
+
+    with processes.child(use) as child:
+        region = ["--region", hex(ours.ctypes.data)]
+        assert main(["move", str(child.pid), "--to", str(there), *region]) == 1
+        captured = capsys.readouterr()
+        assert "failed: EACCES" in captured.out
+        assert "--all moves them" in captured.err
+        assert (witness.nodes_of(memory.pages_of(ours)) == here).all()
+        assert main(["move", str(child.pid), "--to", str(there), "--all", *region]) == 0
+        assert (witness.nodes_of(memory.pages_of(ours)) == there).all()
 
 
 def test_where_agrees_with_numastat_on_several_nodes(capsys, other, two_nodes):
