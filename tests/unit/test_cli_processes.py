@@ -82,23 +82,6 @@ def test_where_tells_what_numa_maps_does(other, capsys):
     assert found["kinds"]["anonymous"][str(NODE)] >= 8 * MIB
 
 
-def numastat(pid):
-    """Return what numastat tells: MiB by kind, over all nodes."""
-    done = subprocess.run(["numastat", "-p", str(pid)], capture_output=True, text=True, check=True)
-    rows = re.findall(r"^(\w+) .*?([\d.]+)$", done.stdout, re.MULTILINE)
-    return {kind: float(mib) for kind, mib in rows}
-
-
-def test_numastat_tells_the_same(other, capsys):
-    if not shutil.which("numastat"):
-        pytest.skip("needs numastat, of the package numactl")
-    found, told = as_data(capsys, "where", str(other.pid)), numastat(other.pid)
-    ours = {kind: sum(counts.values()) for kind, counts in found["kinds"].items()}
-    for kind in ("heap", "stack", "huge"):
-        assert ours[kind] == pytest.approx(told[kind.title()] * MIB, abs=0.01 * MIB)
-    assert found["nbytes"] == pytest.approx(told["Total"] * MIB, abs=0.01 * MIB)
-
-
 def test_where_of_itself(capsys):
     found = as_data(capsys, "where", "--self")
     assert found["nbytes"] > MIB

@@ -1,0 +1,58 @@
+"""What the command line tells against numactl and numastat; also in guests, which have them."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from movepages.cli import main
+from support import memory, nodes, processes
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def told():
+    if not shutil.which("numactl"):
+        pytest.skip("needs numactl")
+    done = subprocess.run(["numactl", "--hardware"], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_figures_are_those_of_numactl(told, capsys):
+    assert main(["topology", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    ours = {node["id"]: node for node in found["nodes"]}
+    cpus = {
+        int(n): [int(c) for c in cpus.split()]
+        for n, cpus in re.findall(r"^node (\d+) cpus:(.*)$", told, re.M)
+    }
+    sizes = {int(n): int(mb) for n, mb in re.findall(r"^node (\d+) size: (\d+) MB", told, re.M)}
+    assert cpus == {n: node["cpus"] for n, node in ours.items()}
+    assert sizes == {n: node["memory_total"] >> 20 for n, node in ours.items()}
+    rows = re.findall(r"^ *(\d+): +([\d ]+)$", told, re.M)
+    distances = {int(n): [int(d) for d in row.split()] for n, row in rows}
+    assert distances == {n: list(node["distances"].values()) for n, node in ours.items()}
+
+
+def numastat(pid):
+    """Return what numastat tells: MiB by kind, over all nodes."""
+    done = subprocess.run(["numastat", "-p", str(pid)], capture_output=True, text=True, check=True)
+    rows = re.findall(r"^(\w+) .*?([\d.]+) *$", done.stdout, re.MULTILINE)
+    return {kind: float(mib) for kind, mib in rows}
+
+
+def test_where_tells_what_numastat_does(capsys):
+    if not shutil.which("numastat"):
+        pytest.skip("needs numastat, of the package numactl")
+    held, node = [], nodes.allowed()[0]
+    with processes.child(lambda: held.append(memory.anonymous(8 * MIB, node))) as other:
+        assert main(["where", str(other.pid), "--json"]) == 0
+        stat = numastat(other.pid)
+    found = json.loads(capsys.readouterr().out)
+    here = {kind: sum(counts.values()) for kind, counts in found["kinds"].items()}
+    for kind in ("heap", "stack", "huge"):
+        assert here[kind] == pytest.approx(stat[kind.title()] * MIB, abs=0.01 * MIB)
+    assert found["nbytes"] == pytest.approx(stat["Total"] * MIB, abs=0.01 * MIB)
