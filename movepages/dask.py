@@ -66,7 +66,12 @@ class PlacementPlugin(WorkerPlugin):
         """Report the worker's machine; distributed calls it when the worker begins."""
         self._worker = worker
         report = _plain(look(worker.address, []))
-        worker.log_event(TOPIC, {**report, "topology": topology().as_dict()})
+        try:
+            machine = topology().as_dict()
+        except (OSError, ValueError):
+            # The report has the problem, and other workers need the plugin nevertheless.
+            machine = None
+        worker.log_event(TOPIC, {**report, "topology": machine})
 
     def transition(self, key: Any, start: str, finish: str, **_kwargs: Any) -> None:  # noqa: ARG002
         """Move what has come into the worker's memory; distributed calls it for each task."""
@@ -115,7 +120,7 @@ def place(
     TypeError, ValueError
         `collection` is none, or was not persisted. Nothing has moved.
     KeyboardInterrupt
-        On Ctrl-C, with the answers there were as ``.result``.
+        On Ctrl-C; once the workers are asked, with the answers there were as ``.result``.
 
     Examples
     --------
@@ -182,10 +187,12 @@ async def _look_here(dask_worker: Worker) -> Member:
 
 async def _place_here(dask_worker: Worker, keys: list[Any] | None, flags: int) -> Member:
     held = _held(dask_worker, keys)
+    # Counted now: what comes while these move is not spilled.
+    wanted = dask_worker.data if keys is None else keys
+    spilled = sum(key in dask_worker.data and key not in held for key in wanted)
     member = await asyncio.to_thread(
         lambda: settle(dask_worker.address, arrays_in(held.values()), flags)
     )
-    spilled = sum(key in dask_worker.data and key not in held for key in keys or ())
     told = f"{spilled:,} spilled to a disk, and nowhere in memory" if spilled else ""
     return replace(member, problem="; ".join(filter(None, [member.problem, told])))
 

@@ -229,6 +229,8 @@ def test_what_is_spilled_stays_on_the_disk_and_is_told(client, held):
             dask_worker.data.evict()
 
     client.run(spill, held[0].key, workers=first)
+    for survey in (cluster.place(client, held), cluster.place(client)):
+        assert sorted(member.problem for member in survey)[-1].startswith("1 spilled to a disk")
     told = {member.name: member for member in cluster.place(client, held)}
     for name, member in told.items():
         if name in first:
