@@ -39,7 +39,7 @@ def a_while(long_query):
         start = time.monotonic()
         mp.move_pages(pages, None, status)
         shortest = min(shortest, time.monotonic() - start)
-    return max(5 * shortest, 0.05)
+    return max(2 * shortest, 0.05)
 
 
 @contextlib.contextmanager
