@@ -87,18 +87,18 @@ def test_where_of_itself(capsys):
     assert found["nbytes"] > MIB
     assert main(["where", "--self"]) == 0
     out = plain(capsys.readouterr().out)
-    assert re.search(r"^heap .*MiB", out, re.MULTILINE)
+    assert re.search(r"^stack .*iB", out, re.MULTILINE)
     assert re.search(r"^total .*MiB", out, re.MULTILINE)
 
 
 def test_a_region_is_chosen_by_address_and_by_name(other, capsys):
     found = as_data(capsys, "where", str(other.pid), "--region", hex(other.result + 5))
     assert found["nbytes"] == 8 * MIB
-    listed = as_data(capsys, "maps", str(other.pid), "--region", "[heap]")["regions"]
-    assert {each["name"] for each in listed} == {"[heap]"}
-    both = ["--region", "[heap]", "--region", hex(other.result)]
+    listed = as_data(capsys, "maps", str(other.pid), "--region", "[stack]")["regions"]
+    assert {each["name"] for each in listed} == {"[stack]"}
+    both = ["--region", "[stack]", "--region", hex(other.result)]
     listed = as_data(capsys, "maps", str(other.pid), *both)["regions"]
-    assert {each["kind"] for each in listed} == {"heap", "anonymous"}
+    assert {each["kind"] for each in listed} == {"stack", "anonymous"}
 
 
 def test_maps_lists_what_has_memory(other, capsys):
