@@ -155,7 +155,8 @@ class Plan:
 
         Examples
         --------
-        >>> plan(np.ones(1 << 20), topology().allowed_nodes[0]).plot().get_title(loc="left")
+        >>> a = np.ones(1 << 20)
+        >>> plan(a, min(where(a).bytes_per_node)).plot().get_title(loc="left")
         'to move: 0 B'
         """
         from .flow_plot import plot_plan
