@@ -129,7 +129,7 @@ def grid(placement: Placement, rows: int, columns: int) -> Kinds:
 
     Examples
     --------
-    >>> a = np.zeros((64, 4096))
+    >>> a = zeros((64, 4096), node=topology().allowed_nodes[0])
     >>> a[:32] = 1
     >>> grid(where(a), 4, 4)[:2].tolist() == [[where(a).status[0]] * 4] * 2
     True

@@ -155,8 +155,8 @@ class Plan:
 
         Examples
         --------
-        >>> a = np.ones(1 << 20)
-        >>> plan(a, min(where(a).bytes_per_node)).plot().get_title(loc="left")
+        >>> node = topology().allowed_nodes[0]
+        >>> plan(full(1 << 17, 1.0, node=node), node).plot().get_title(loc="left")
         'to move: 0 B'
         """
         from .flow_plot import plot_plan
