@@ -31,7 +31,9 @@ def add_process_option(parser: argparse.ArgumentParser) -> None:
 
 def add_region_option(parser: argparse.ArgumentParser) -> None:
     """Let the user choose regions."""
-    parser.add_argument("--region", action="append", metavar="PART", default=[], help=_HELP)
+    parser.add_argument(
+        "--region", action="append", type=_as_region, metavar="PART", default=[], help=_HELP
+    )
 
 
 def regions_of(pid: int, wanted: list[str]) -> Regions:
@@ -107,6 +109,13 @@ def _means(wanted: str, found: Regions) -> npt.NDArray[np.bool_]:
         inside: npt.NDArray[np.bool_] = (starts <= address) & (address < starts + found["nbytes"])
         return inside.astype(bool)
     return np.array([wanted in str(name) for name in found["name"]], bool)
+
+
+def _as_region(text: str) -> str:
+    # An empty text is a part of every name, and a script may have left one.
+    if not text:
+        raise argparse.ArgumentTypeError("expected a part of a name or an address, got ''")
+    return text
 
 
 def as_pid(text: str) -> int:

@@ -40,7 +40,7 @@ def vng_arguments(kernel: Kernel, folder: Path, machine: Machine) -> list[str]:
         arguments += ["--numa", f"{size}M,cpus={cpu}" if has_cpu else f"{size}M"]
     arguments += ["--force-9p", "--force-initramfs", "--disable-microvm", "--rwdir", str(folder)]
     # A guest that panics reboots at once, and QEMU ends instead of rebooting.
-    # This emulation gets AVX wrong now and then: numpy sorted integers in a false order, and crashed.
+    # This emulation gets AVX wrong now and then: numpy sorted numbers in a false order, or crashed.
     append = ["panic=-1", "mitigations=off", "noxsave", *machine.append]
     # With several threads this emulation now and then panics while it patches kernel text.
     qemu = "-accel tcg,thread=single"
