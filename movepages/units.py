@@ -29,10 +29,12 @@ def byte_marks(span: float, most: int = 8) -> tuple[float, str, int]:
     >>> byte_marks(1 << 30), byte_marks(5 << 40, 4)
     ((134217728.0, 'MiB', 1048576), (2199023255552.0, 'TiB', 1099511627776))
     """
-    step = 2.0 ** math.ceil(math.log2(max(span, most) / most))
+    # Not log2, which rounds: a step too small by nothing that shows would make one mark too many.
+    share, power = math.frexp(max(span, most) / most)
+    step = 2.0 ** (power if share > 0.5 else power - 1)
     # A quarter of a unit is still read with ease.
-    power = min(int(math.log2(step * 4)) // 10, len(_NAMES) - 1)
-    return step, _NAMES[power], 1 << 10 * power
+    unit = min(int(math.log2(step * 4)) // 10, len(_NAMES) - 1)
+    return step, _NAMES[unit], 1 << 10 * unit
 
 
 def parse_rate(given: float | str) -> float:

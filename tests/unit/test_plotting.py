@@ -8,7 +8,7 @@ from itertools import pairwise
 import matplotlib as mpl
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from matplotlib import pyplot
 from matplotlib.colors import to_hex, to_rgb
@@ -99,6 +99,7 @@ def test_a_page_in_a_terabyte_is_seen():
 
 
 @given(st.integers(1, 1 << 63))
+@example((1 << 51) + 1)
 def test_marks_are_few_and_not_too_few(span):
     step, unit, size = byte_marks(span)
     assert span / step <= 8
