@@ -134,7 +134,7 @@ class Plan:
         return [*lines, *(f"problem: {each}" for each in self.problems)]
 
     def _duration(self) -> str:
-        return "" if self.seconds is None else f", about {self.seconds:.2g} s"
+        return f", about {self.seconds:.2g} s" if self.seconds else ""
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw what goes from where to where, with matplotlib: bands as wide as their bytes.

@@ -90,6 +90,7 @@ def test_what_it_says(a, monkeypatch):
     html = p._repr_html_()
     assert html.count("<tr>") == 3
     assert "problem: node" in html
+    assert mp.plan(a, mp.where(a)).remarks[0] == "to move: 0 B"
 
 
 def test_nothing_at_all():
