@@ -53,7 +53,8 @@ class Process:
         -------
         structured ndarray
             In address order: ``address`` (uintp), ``nbytes`` (int64), ``permissions`` (such as
-            "rw-p"), ``name`` (a file, "[heap]" or ""), ``policy`` (as numa_maps has it) and
+            "rw-p"), ``name`` (a file, "[heap]" or ""), ``policy`` (as numa_maps has it),
+            ``page_size`` (int64: of hugetlbfs a huge page's, 0 where there is no memory) and
             ``bytes`` (int64, one for each of `nodes`: memory of this mapping on that node).
 
         Raises
@@ -86,9 +87,10 @@ class Process:
             policy = _POLICY.match(line)
             row["policy"] = policy[1].decode() if policy else ""
             unit = _PAGE_KIB.search(line)
+            row["page_size"] = int(unit[1]) * 1024 if unit else 0
             for node, pages in _NODE.findall(line):
-                if unit and int(node) in column:
-                    row["bytes"][column[int(node)]] = int(pages) * int(unit[1]) * 1024
+                if int(node) in column:
+                    row["bytes"][column[int(node)]] = int(pages) * row["page_size"]
         return found
 
     def where(self, regions: Regions | None = None) -> list[Placement]:
@@ -159,6 +161,7 @@ class Process:
                 ("permissions", "U4"),
                 ("name", object),
                 ("policy", object),
+                ("page_size", np.int64),
                 ("bytes", np.int64, (len(self.nodes),)),
             ]
         )

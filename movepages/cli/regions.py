@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import mmap
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -60,6 +61,9 @@ def regions_of(pid: int, wanted: list[str]) -> Regions:
 def kind_of(row: Any) -> str:
     """Tell which of the kinds a region is of."""
     name, permissions = str(row["name"]), str(row["permissions"])
+    # By its name, hugetlbfs may be a memfd, a segment of System V or a file anywhere.
+    if row["page_size"] > mmap.PAGESIZE:
+        return "huge"
     if name.startswith(("[heap", "[stack")):
         return "heap" if name.startswith("[heap") else "stack"
     if name.startswith(("/anon_hugepage", "/dev/hugepages")):
@@ -89,6 +93,7 @@ def region_data(row: Any, nodes: tuple[int, ...]) -> dict[str, Any]:
         "permissions": str(row["permissions"]),
         "name": str(row["name"]),
         "policy": str(row["policy"]),
+        "page_size": int(row["page_size"]),
         "kind": kind_of(row),
         "bytes_per_node": per_node(row["bytes"], nodes),
     }

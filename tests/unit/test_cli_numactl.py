@@ -1,15 +1,20 @@
 """What the command line tells against numactl and numastat; also in guests, which have them."""
 
+import contextlib
 import json
+import mmap
+import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from movepages.cli import main
-from support import memory, nodes, processes
+from support import kinds_kernel, memory, nodes, processes
 
+OVERCOMMIT = Path("/proc/sys/vm/nr_overcommit_hugepages")
 MIB = 1 << 20
 
 
@@ -44,15 +49,46 @@ def numastat(pid):
     return {kind: float(mib) for kind, mib in rows}
 
 
-def test_where_tells_what_numastat_does(capsys):
+@contextlib.contextmanager
+def hugetlb_memfd():
+    """A process with a page of hugetlbfs, by a name that tells nothing of it."""
+    held, size = [], int(re.search(r"Hugepagesize: +(\d+)", Path("/proc/meminfo").read_text())[1])
+
+    def hold():
+        with os.fdopen(os.memfd_create("plain", os.MFD_HUGETLB), "wb") as file:
+            file.truncate(size << 10)
+            held.append(mmap.mmap(file.fileno(), size << 10))
+        held[0][0] = 1
+        return size << 10
+
+    try:
+        with kinds_kernel.settings({OVERCOMMIT: "1"}), processes.child(hold) as other:
+            yield other
+    except kinds_kernel.CannotMakeError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(params=["anonymous", "hugetlb"])
+def other(request):
     if not shutil.which("numastat"):
         pytest.skip("needs numastat, of the package numactl")
     held, node = [], nodes.allowed()[0]
-    with processes.child(lambda: held.append(memory.anonymous(8 * MIB, node))) as other:
-        assert main(["where", str(other.pid), "--json"]) == 0
-        stat = numastat(other.pid)
+
+    def hold():
+        held.append(memory.anonymous(8 * MIB, node))
+        return 0
+
+    plain = request.param == "anonymous"
+    with processes.child(hold) if plain else hugetlb_memfd() as child:
+        yield child
+
+
+def test_where_tells_what_numastat_does(other, capsys):
+    assert main(["where", str(other.pid), "--json"]) == 0
+    stat = numastat(other.pid)
     found = json.loads(capsys.readouterr().out)
     here = {kind: sum(counts.values()) for kind, counts in found["kinds"].items()}
+    assert here["huge"] == other.result
     for kind in ("heap", "stack", "huge"):
         assert here[kind] == pytest.approx(stat[kind.title()] * MIB, abs=0.01 * MIB)
     assert found["nbytes"] == pytest.approx(stat["Total"] * MIB, abs=0.01 * MIB)
