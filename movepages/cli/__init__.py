@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ import movepages as mp
 
 from . import bench, completion, demo, doctor, maps, move, schema, topology, watch, where
 from .regions import NoRegionError
+from .screen import complain
 from .sizes import TooLargeError
 
 __all__ = ["main"]
@@ -52,6 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     >>> main(["demo", "--size", "1MiB", "--json"])  # doctest: +SKIP
     0
     """
+    if sys.stdout is None:
+        complain("standard output is closed")
+        return 1
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files may hold what the terminal's encoding has not.
+        sys.stdout.reconfigure(errors="backslashreplace")
     parser = _parser()
     options = parser.parse_args(argv)
     if "run" not in options:
@@ -61,17 +69,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = options.run(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        print("movepages: interrupted", file=sys.stderr)
+        complain("interrupted")
         return 128 + signal.SIGINT
     except BrokenPipeError:
         # Python flushes stdout once more as it ends, which would fail with a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except OSError as error:
-        print(f"movepages: {error.strerror or error}", file=sys.stderr)
+        complain(error.strerror or str(error))
         return 1
     except (NoRegionError, TooLargeError) as error:
-        print(f"movepages: {error.args[0]}", file=sys.stderr)
+        complain(error.args[0])
         return 2
     return status
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import Any
 
-_MISSING = 'movepages: the package shtab is missing; to get it: pip install "movepages[cli]"'
+from .screen import complain
+
+_MISSING = 'the package shtab is missing; to get it: pip install "movepages[cli]"'
 
 
 class _Print(argparse.Action):
@@ -23,7 +24,7 @@ class _Print(argparse.Action):
         except ModuleNotFoundError as missing:
             if missing.name != "shtab":
                 raise
-            print(_MISSING, file=sys.stderr)
+            complain(_MISSING)
             parser.exit(2)
         print(shtab.complete(parser, str(values)))
         parser.exit(0)

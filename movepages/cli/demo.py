@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any, Protocol
 
 from .journey import Journey, begin
 from .output import Commands, add_json_option, has_rich, print_json
+from .screen import complain
 from .sizes import parse_size
 from .stops import Step
 
@@ -54,7 +54,7 @@ A look has bytes_per_node, absent_bytes, looked, verified and disagreement
 (a sentence, or null).
 """
 
-_MISSING = 'movepages: the package rich is missing; to get it: pip install "movepages[cli]"'
+_MISSING = 'the package rich is missing; to get it: pip install "movepages[cli]"'
 
 
 class Report(Protocol):
@@ -113,7 +113,7 @@ def run(options: argparse.Namespace) -> int:
 
         report = Screen()
     else:
-        print(_MISSING, file=sys.stderr)
+        complain(_MISSING)
         return 2
     journey = begin(options.size)
     report.opened(journey)
@@ -122,7 +122,7 @@ def run(options: argparse.Namespace) -> int:
             report.arrived(stop)
     report.closed(journey)
     for problem in journey.problems():
-        print(f"movepages: {problem}", file=sys.stderr)
+        complain(problem)
     return 1 if journey.problems() else 0
 
 

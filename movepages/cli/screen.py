@@ -156,4 +156,6 @@ def _plain(cell: Cell) -> str:
 
 def complain(sentence: str) -> None:
     """Tell what is wrong, on standard error."""
-    print(f"movepages: {sentence}", file=sys.stderr)
+    # Where that is closed, print() would take standard output.
+    if sys.stderr is not None:
+        print(f"movepages: {sentence}", file=sys.stderr)

@@ -74,6 +74,35 @@ def test_a_reader_that_leaves_brings_no_traceback():
     assert (done.returncode, done.stderr) == (141, "")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "closed", "said"),
+    [
+        (["topology"], [1], "movepages: standard output is closed\n"),
+        (["where", "4194305"], [2], ""),
+        (["topology"], [1, 2], ""),
+    ],
+)
+def test_closed_outputs(arguments, closed, said):
+    def close():
+        for descriptor in closed:
+            os.close(descriptor)
+
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "movepages", *arguments],
+        capture_output=True, text=True, check=False, preexec_fn=close,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+
+
+def test_a_full_disk_is_no_success():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "movepages", "topology"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "movepages: No space left on device\n")
+
+
 def test_help_and_version(capsys):
     assert main([]) == 0
     assert "demo" in capsys.readouterr().out

@@ -108,6 +108,13 @@ def test_odd_names_are_shown_in_full_to_other_programs_and_harmless(odd_name):
         assert "x" * 150 + r"\x1b[31m\udcffé.bin" in done.stdout
 
 
+def test_what_the_encoding_has_not_is_escaped(odd_name):
+    for code in (None, WITHOUT_RICH):
+        done = run("maps", str(odd_name), "--region", "xxx", code=code, PYTHONIOENCODING="ascii")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "x" * 150 + r"\x1b[31m\udcff\xe9.bin" in done.stdout
+
+
 def test_the_end_of_a_long_name_is_shown_to_people(odd_name):
     done = run("maps", str(odd_name), "--region", "xxx", COLUMNS="80", FORCE_COLOR="1")
     lines = plain(done.stdout).splitlines()
