@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import mmap
+import re
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,6 +23,7 @@ class NoRegionError(LookupError):
     """The process has no region that was asked for."""
 
 
+_ADDRESS = re.compile("0x[0-9a-fA-F]+")
 _HELP = "PART of a name, a name such as [heap], or an address as in 0x7f0012340000; repeatable"
 
 
@@ -105,21 +107,25 @@ def per_node(counts: npt.NDArray[np.int64], nodes: tuple[int, ...]) -> dict[str,
 
 
 def _means(wanted: str, found: Regions) -> npt.NDArray[np.bool_]:
+    starts = found["address"].astype(object)
     if wanted.startswith("0x"):
-        try:
-            address = int(wanted, 16)
-        except ValueError:
-            address = -1
-        starts = found["address"].astype(object)
+        address = int(wanted, 16)
         inside: npt.NDArray[np.bool_] = (starts <= address) & (address < starts + found["nbytes"])
         return inside.astype(bool)
-    return np.array([wanted in str(name) for name in found["name"]], bool)
+    named = np.array([wanted in str(name) for name in found["name"]], bool)
+    # As maps lists it; no other number without 0x is taken for an address, it may be a name.
+    listed = np.array([wanted == f"{start:x}" for start in starts], bool)
+    return named if named.any() else listed
 
 
 def _as_region(text: str) -> str:
     # An empty text is a part of every name, and a script may have left one.
     if not text:
         raise argparse.ArgumentTypeError("expected a part of a name or an address, got ''")
+    if text.startswith("0x") and not _ADDRESS.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"expected an address such as 0x7f0012340000, got {text!r}"
+        )
     return text
 
 

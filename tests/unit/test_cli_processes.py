@@ -94,6 +94,8 @@ def test_where_of_itself(capsys):
 def test_a_region_is_chosen_by_address_and_by_name(other, capsys):
     found = as_data(capsys, "where", str(other.pid), "--region", hex(other.result + 5))
     assert found["nbytes"] == 8 * MIB
+    found = as_data(capsys, "where", str(other.pid), "--region", f"{other.result:x}")
+    assert found["nbytes"] == 8 * MIB
     listed = as_data(capsys, "maps", str(other.pid), "--region", "[stack]")["regions"]
     assert {each["name"] for each in listed} == {"[stack]"}
     both = ["--region", "[stack]", "--region", hex(other.result)]
@@ -166,6 +168,8 @@ def test_a_move_that_cannot_be_is_status_1(other, capsys):
         (["move", "1", "--to", "interleave:0/3"], 2, "interleave:0/3"),
         (["move", "1", "--to", "weighted:0"], 2, "expected a number, got ''"),
         (["move", "1", "--to", "spread:0"], 2, "expected a node, interleave:"),
+        (["move", "1", "--to", "0", "--region", ""], 2, "a part of a name or an address, got ''"),
+        (["maps", "1", "--region", "0xno"], 2, "an address such as 0x7f0012340000, got '0xno'"),
         (["watch", "1", "--interval", "0"], 2, "0.05 seconds or more, got '0'"),
         (["schema", "nothing"], 2, "nothing"),
     ],
