@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
+import select
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +23,9 @@ from .screen import Cell, bar, console, is_terminal, rich_table, room_beside, sa
 from .sizes import parse_count
 
 _BAR = 30
-_SHORTEST = 0.05
+_SHORTEST, _LONGEST = 0.05, 1_000_000
+
+EndsWithin: TypeAlias = Callable[[float], bool]
 
 
 class Sample(NamedTuple):
@@ -54,18 +58,39 @@ def add_to(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Show one sample after the other and return the exit status."""
     nodes = mp.process(options.pid).nodes
-    with _view(options, nodes) as show:
-        for sample in _samples(options):
+    with _end_of(options.pid) as ends_within, _view(options, nodes) as show:
+        for sample in _samples(options, ends_within):
             show(sample)
     return 0
 
 
-def _samples(options: argparse.Namespace) -> Iterator[Sample]:
+@contextmanager
+def _end_of(pid: int) -> Iterator[EndsWithin]:
+    """Yield what waits so many seconds, or for the end of the process if that is earlier."""
+    try:
+        process = os.pidfd_open(pid)
+    except OSError:
+        # A thread, or a kernel before 5.3: then the next look shows that it has ended.
+        yield _sleep
+        return
+    try:
+        # A number alone may be that of another process by the next look.
+        yield lambda seconds: bool(select.select([process], [], [], seconds)[0])
+    finally:
+        os.close(process)
+
+
+def _sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
+
+
+def _samples(options: argparse.Namespace, ends_within: EndsWithin) -> Iterator[Sample]:
     watched, last = mp.process(options.pid), None
     turns = range(options.count) if options.count else itertools.count()
     for turn in turns:
-        if turn:
-            time.sleep(options.interval)
+        if turn and ends_within(options.interval):
+            return
         try:
             found = watched.regions()["bytes"].sum(axis=0)
         except mp.MovePagesLookupError:
@@ -138,6 +163,8 @@ def _seconds(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
-    if not _SHORTEST <= seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected {_SHORTEST} seconds or more, got {text!r}")
+    if not _SHORTEST <= seconds <= _LONGEST:
+        raise argparse.ArgumentTypeError(
+            f"expected seconds from {_SHORTEST} to {_LONGEST:,}, got {text!r}"
+        )
     return seconds

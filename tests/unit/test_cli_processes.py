@@ -1,11 +1,14 @@
 """where, maps, move and watch of processes that the tests started; JSON as its schema has it."""
 
+import errno
 import json
+import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import jsonschema
 import numpy as np
@@ -170,7 +173,8 @@ def test_a_move_that_cannot_be_is_status_1(other, capsys):
         (["move", "1", "--to", "spread:0"], 2, "expected a node, interleave:"),
         (["move", "1", "--to", "0", "--region", ""], 2, "a part of a name or an address, got ''"),
         (["maps", "1", "--region", "0xno"], 2, "an address such as 0x7f0012340000, got '0xno'"),
-        (["watch", "1", "--interval", "0"], 2, "0.05 seconds or more, got '0'"),
+        (["watch", "1", "--interval", "0"], 2, "seconds from 0.05 to 1,000,000, got '0'"),
+        (["watch", "1", "--interval", "1e300"], 2, "got '1e300'"),
         (["schema", "nothing"], 2, "nothing"),
     ],
 )
@@ -213,6 +217,20 @@ def test_watch_tells_what_changes_and_ends_with_the_process(capsys):
     rates = [sum(each["bytes_per_second"].values()) for each in found]
     assert rates[0] == 0
     assert max(rates) > MIB
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["pidfd", "no pidfd"])
+def test_watch_ends_with_the_process_within_a_long_interval(known, monkeypatch, capsys):
+    def unknown(_pid):
+        raise OSError(errno.ENOSYS, "as on Linux 5.2")
+
+    if not known:
+        monkeypatch.setattr(os, "pidfd_open", unknown)
+    with subprocess.Popen(["sleep", "1"]) as process:
+        start = time.monotonic()
+        found = as_data(capsys, "watch", str(process.pid), f"--interval={30 if known else 1.5}")
+        assert time.monotonic() - start < 15
+    assert len(found) == 1
 
 
 def heed_sigint():
