@@ -43,13 +43,36 @@ def other():
         yield child
 
 
+def closed(schema):
+    """Return a schema that allows nothing it does not name: what is printed is documented."""
+    if isinstance(schema, list):
+        return [closed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inside = {key: closed(value) for key, value in schema.items()}
+    named = schema.get("type") == "object" and "properties" in schema
+    return inside | {"additionalProperties": False} if named else inside
+
+
+def is_open(schema):
+    """Tell whether a schema allows further fields everywhere beside those it names."""
+    if isinstance(schema, list):
+        return all(is_open(each) for each in schema)
+    if not isinstance(schema, dict):
+        return True
+    shut = "properties" in schema and schema.get("additionalProperties") is False
+    return not shut and all(is_open(each) for each in schema.values())
+
+
 def as_data(capsys, *arguments, status=0):
     assert main([*arguments, "--json"]) == status
     out = capsys.readouterr().out
     lines = out.splitlines() if arguments[0] == "watch" else [out]
     found = [json.loads(line) for line in lines]
+    schema = json.loads(text_of(arguments[0]))
     for each in found:
-        jsonschema.validate(each, json.loads(text_of(arguments[0])))
+        jsonschema.validate(each, schema)
+        jsonschema.validate(each, closed(schema))
         assert each["command"] == arguments[0]
     return found if arguments[0] == "watch" else found[0]
 
@@ -66,6 +89,8 @@ def test_every_schema_is_one_and_is_printed(command, capsys):
     assert schema["properties"]["command"] == {"const": command}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"command": command, "schema": 1}, schema)
+    # Fields may be added to a version, so a reader must not refuse them at any depth.
+    assert is_open(schema)
 
 
 @pytest.mark.parametrize("arguments", [["topology"], ["doctor"], ["demo", "--size=1MiB"]])
