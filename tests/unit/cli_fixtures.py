@@ -5,7 +5,10 @@ import os
 import subprocess
 import sys
 
+import jsonschema
+
 from movepages.cli import main
+from movepages.cli.schema import text_of
 
 SMALL = ["demo", "--size", "1MiB"]
 WITHOUT_RICH = (
@@ -27,6 +30,41 @@ def run(*arguments, code=None, **environment):
 def as_data(capsys, *arguments, status=0):
     assert main(["demo", "--json", *arguments]) == status
     return json.loads(capsys.readouterr().out)
+
+
+def closed(schema):
+    """Return a schema that allows nothing it does not name: what is printed is documented."""
+    if isinstance(schema, list):
+        return [closed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inside = {key: closed(value) for key, value in schema.items()}
+    named = schema.get("type") == "object" and "properties" in schema
+    return inside | {"additionalProperties": False} if named else inside
+
+
+def is_open(schema):
+    """Tell whether a schema allows further fields everywhere beside those it names."""
+    if isinstance(schema, list):
+        return all(is_open(each) for each in schema)
+    if not isinstance(schema, dict):
+        return True
+    shut = "properties" in schema and schema.get("additionalProperties") is False
+    return not shut and all(is_open(each) for each in schema.values())
+
+
+def json_of(capsys, *arguments, status=0):
+    """Return what a command prints with --json, which is what its schema describes."""
+    assert main([*arguments, "--json"]) == status
+    out = capsys.readouterr().out
+    lines = out.splitlines() if arguments[0] == "watch" else [out]
+    found = [json.loads(line) for line in lines]
+    schema = json.loads(text_of(arguments[0]))
+    for each in found:
+        jsonschema.validate(each, schema)
+        jsonschema.validate(each, closed(schema))
+        assert each["command"] == arguments[0]
+    return found if arguments[0] == "watch" else found[0]
 
 
 def one_line(text):

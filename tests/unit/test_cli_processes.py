@@ -1,23 +1,15 @@
-"""where, maps, move and watch of processes that the tests started; JSON as its schema has it."""
+"""where, maps and move of processes that the tests started; JSON as its schema has it."""
 
-import errno
 import json
-import os
 import re
-import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import jsonschema
-import numpy as np
 import pytest
-from cli_fixtures import WITHOUT_RICH, run
+from cli_fixtures import WITHOUT_RICH, is_open, json_of, run
 
 import movepages as mp
 from movepages.cli import main
-from movepages.cli.schema import COMMANDS, text_of
+from movepages.cli.schema import COMMANDS
 from support import memory, processes
 
 # The same on every kernel, and slow under emulation; see tests/numa/test_cli_moves.py.
@@ -43,40 +35,6 @@ def other():
         yield child
 
 
-def closed(schema):
-    """Return a schema that allows nothing it does not name: what is printed is documented."""
-    if isinstance(schema, list):
-        return [closed(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    inside = {key: closed(value) for key, value in schema.items()}
-    named = schema.get("type") == "object" and "properties" in schema
-    return inside | {"additionalProperties": False} if named else inside
-
-
-def is_open(schema):
-    """Tell whether a schema allows further fields everywhere beside those it names."""
-    if isinstance(schema, list):
-        return all(is_open(each) for each in schema)
-    if not isinstance(schema, dict):
-        return True
-    shut = "properties" in schema and schema.get("additionalProperties") is False
-    return not shut and all(is_open(each) for each in schema.values())
-
-
-def as_data(capsys, *arguments, status=0):
-    assert main([*arguments, "--json"]) == status
-    out = capsys.readouterr().out
-    lines = out.splitlines() if arguments[0] == "watch" else [out]
-    found = [json.loads(line) for line in lines]
-    schema = json.loads(text_of(arguments[0]))
-    for each in found:
-        jsonschema.validate(each, schema)
-        jsonschema.validate(each, closed(schema))
-        assert each["command"] == arguments[0]
-    return found if arguments[0] == "watch" else found[0]
-
-
 def plain(text):
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
@@ -95,11 +53,11 @@ def test_every_schema_is_one_and_is_printed(command, capsys):
 
 @pytest.mark.parametrize("arguments", [["topology"], ["doctor"], ["demo", "--size=1MiB"]])
 def test_json_is_as_the_schema_has_it(arguments, capsys):
-    as_data(capsys, *arguments)
+    json_of(capsys, *arguments)
 
 
 def test_where_tells_what_numa_maps_does(other, capsys):
-    found = as_data(capsys, "where", str(other.pid))
+    found = json_of(capsys, "where", str(other.pid))
     regions = mp.process(other.pid).regions()
     total = regions["bytes"].sum(axis=0)
     assert found["bytes_per_node"] == {
@@ -111,7 +69,7 @@ def test_where_tells_what_numa_maps_does(other, capsys):
 
 
 def test_where_of_itself(capsys):
-    found = as_data(capsys, "where", "--self")
+    found = json_of(capsys, "where", "--self")
     assert found["nbytes"] > MIB
     assert main(["where", "--self"]) == 0
     out = plain(capsys.readouterr().out)
@@ -120,23 +78,23 @@ def test_where_of_itself(capsys):
 
 
 def test_a_region_is_chosen_by_address_and_by_name(other, capsys):
-    found = as_data(capsys, "where", str(other.pid), "--region", hex(other.result + 5))
+    found = json_of(capsys, "where", str(other.pid), "--region", hex(other.result + 5))
     assert found["nbytes"] == 8 * MIB
-    found = as_data(capsys, "where", str(other.pid), "--region", f"{other.result:x}")
+    found = json_of(capsys, "where", str(other.pid), "--region", f"{other.result:x}")
     assert found["nbytes"] == 8 * MIB
-    listed = as_data(capsys, "maps", str(other.pid), "--region", "[stack]")["regions"]
+    listed = json_of(capsys, "maps", str(other.pid), "--region", "[stack]")["regions"]
     assert {each["name"] for each in listed} == {"[stack]"}
     both = ["--region", "[stack]", "--region", hex(other.result)]
-    listed = as_data(capsys, "maps", str(other.pid), *both)["regions"]
+    listed = json_of(capsys, "maps", str(other.pid), *both)["regions"]
     assert {each["kind"] for each in listed} == {"stack", "anonymous"}
 
 
 def test_maps_lists_what_has_memory(other, capsys):
-    listed = as_data(capsys, "maps", str(other.pid))["regions"]
+    listed = json_of(capsys, "maps", str(other.pid))["regions"]
     sizes = [sum(each["bytes_per_node"].values()) for each in listed]
     assert sizes == sorted(sizes, reverse=True)
     assert min(sizes) > 0
-    everything = as_data(capsys, "maps", str(other.pid), "--empty", "--sort=address")["regions"]
+    everything = json_of(capsys, "maps", str(other.pid), "--empty", "--sort=address")["regions"]
     assert len(everything) > len(listed)
     addresses = [each["address"] for each in everything]
     assert addresses == sorted(addresses)
@@ -154,7 +112,7 @@ def test_screens_keep_to_the_width(other, monkeypatch, capsys, columns):
 
 
 def test_move_of_what_is_in_place(other, capsys):
-    found = as_data(
+    found = json_of(
         capsys, "move", str(other.pid), "--to", str(NODE), "--region", hex(other.result)
     )
     assert (found["already_there"], found["moved"], found["ok"]) == (
@@ -169,15 +127,15 @@ def test_move_of_what_is_in_place(other, capsys):
 
 
 def test_a_plan_moves_nothing_and_tells_what_would(other, capsys):
-    found = as_data(capsys, "move", str(other.pid), "--to", f"interleave:{NODE}", "--dry-run")
+    found = json_of(capsys, "move", str(other.pid), "--to", f"interleave:{NODE}", "--dry-run")
     assert {flow["to"] for flow in found["flows"]} == {NODE}
     assert found["dry_run"]
-    bad = as_data(capsys, "move", str(other.pid), "--to", str(NOT_A_NODE), "--dry-run", status=1)
+    bad = json_of(capsys, "move", str(other.pid), "--to", str(NOT_A_NODE), "--dry-run", status=1)
     assert any(str(NOT_A_NODE) in problem for problem in bad["problems"])
 
 
 def test_a_move_that_cannot_be_is_status_1(other, capsys):
-    found = as_data(capsys, "move", str(other.pid), "--to", str(NOT_A_NODE), status=1)
+    found = json_of(capsys, "move", str(other.pid), "--to", str(NOT_A_NODE), status=1)
     assert str(NOT_A_NODE) in found["error"]
     assert found["pages"] == found["not_attempted"] + found["moved"] + found["absent"]
 
@@ -227,106 +185,3 @@ def test_without_rich_there_are_plain_columns(other):
     assert done.returncode == 0
     assert re.search(rf"^total +.*MiB +{NODE % 10}+$", done.stdout, re.MULTILINE)
     assert "\x1b" not in done.stdout
-
-
-def test_watch_tells_what_changes_and_ends_with_the_process(capsys):
-    code = (
-        "import time, numpy\n"
-        "kept = []\n"
-        "for _ in range(40):\n"
-        "    kept.append(numpy.ones(1 << 17)); time.sleep(0.03)\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", code]) as process:
-        found = as_data(capsys, "watch", str(process.pid), "--interval=0.1")
-    assert process.returncode == 0
-    rates = [sum(each["bytes_per_second"].values()) for each in found]
-    assert rates[0] == 0
-    assert max(rates) > MIB
-
-
-@pytest.mark.parametrize("known", [True, False], ids=["pidfd", "no pidfd"])
-def test_watch_ends_with_the_process_within_a_long_interval(known, monkeypatch, capsys):
-    def unknown(_pid):
-        raise OSError(errno.ENOSYS, "as on Linux 5.2")
-
-    if not known:
-        monkeypatch.setattr(os, "pidfd_open", unknown)
-    with subprocess.Popen(["sleep", "1"]) as process:
-        start = time.monotonic()
-        found = as_data(capsys, "watch", str(process.pid), f"--interval={30 if known else 1.5}")
-        assert time.monotonic() - start < 15
-    assert len(found) == 1
-
-
-def heed_sigint():
-    """Undo what a shell in the background does: its children would never hear of Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-@pytest.fixture
-def watching(other):
-    """Return a process that watches the other, and has said something."""
-    start = [sys.executable, "-P", "-m", "movepages", "watch", str(other.pid), "--interval=0.05"]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(start, stdout=pipe, stderr=pipe, preexec_fn=heed_sigint) as process:
-        try:
-            assert process.stdout.readline()
-            yield process
-        finally:
-            process.kill()
-
-
-def test_watch_ends_after_its_count(other, capsys):
-    assert len(as_data(capsys, "watch", str(other.pid), "--count=2", "--interval=0.05")) == 2
-
-
-def test_watch_ends_on_ctrl_c(watching):
-    watching.send_signal(signal.SIGINT)
-    _, err = watching.communicate(timeout=60)
-    assert (watching.returncode, err) == (130, b"movepages: interrupted\n")
-
-
-def test_a_reader_that_goes_away(watching):
-    watching.stdout.close()
-    assert watching.wait(timeout=60) == 141
-    assert watching.stderr.read() == b""
-
-
-def test_bench_compares_answers(capsys):
-    found = as_data(capsys, "bench", "--size=2MiB")
-    assert [case["pages"] for case in found["cases"]] == ["small", "huge"]
-    assert all(case["where_seconds"] > 0 and case["asked_seconds"] > 0 for case in found["cases"])
-    assert (found["cases"][0]["move_seconds"] is None) == (len(mp.topology().allowed_nodes) < 2)
-    assert main(["bench", "--size=2MiB"]) == 0
-    assert "both tell the same of every page" in capsys.readouterr().out
-
-
-def test_bench_ends_when_answers_differ(monkeypatch, capsys):
-    monkeypatch.setattr(mp, "mempolicy_nodes", lambda pages: np.full(len(pages), 99, np.int32))
-    assert main(["bench", "--size=1MiB"]) == 1
-    assert "get_mempolicy(2) differ" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "tcsh"])
-def test_completion_is_printed(shell):
-    done = run("--print-completion", shell)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "topology" in done.stdout
-
-
-def test_bash_completes_commands_and_options(tmp_path):
-    bash = shutil.which("bash")
-    if not bash:
-        pytest.skip("needs bash")
-    script = tmp_path / "completion"
-    script.write_text(run("--print-completion", "bash").stdout)
-    code = f"""
-source {script}
-COMP_WORDS=(movepages wa); COMP_CWORD=1; COMP_LINE='movepages wa'
-_shtab_movepages; echo "${{COMPREPLY[@]}}"
-COMP_WORDS=(movepages move --dry); COMP_CWORD=2
-_shtab_movepages; echo "${{COMPREPLY[@]}}"
-"""
-    done = subprocess.run([bash, "-c", code], capture_output=True, text=True)
-    assert done.stderr == ""
-    assert done.stdout.split() == ["watch", "--dry-run"]
