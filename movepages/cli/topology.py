@@ -7,8 +7,11 @@ import argparse
 import movepages as mp
 
 from .._sysfs import format_ids
+from ..topology_table import table
 from .output import Commands, add_json_option, print_json
-from .screen import say
+from .screen import say, width
+
+_WIDEST = 80
 
 
 def add_to(commands: Commands) -> None:
@@ -29,7 +32,8 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json("topology", machine.as_dict())
         return 0
-    print(machine)
+    # On a wide terminal lines of 80 columns are easier to follow.
+    print(table(machine, min(width(), _WIDEST)))
     nodes = machine.allowed_nodes
     say()
     say(f"This process may use memory of node{'s' * (len(nodes) > 1)} {format_ids(nodes)}.")

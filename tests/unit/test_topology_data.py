@@ -15,6 +15,7 @@ from sysfs_fixtures import GIB, KIB, MIB
 from movepages import _sysfs
 from movepages.machine import HugePagePool, Node, Topology
 from movepages.topology_reader import topology
+from movepages.topology_table import table
 
 
 def test_values_not_views(tmp_path):
@@ -75,12 +76,14 @@ def test_table(tmp_path, monkeypatch):
     )
 
 
-def test_table_of_a_large_machine_fits_a_terminal():
+@pytest.mark.parametrize("width", [60, 80])
+def test_table_of_a_large_machine_fits_a_terminal(width):
     ids = [*range(0, 60, 2), 1023]
     nodes = {
         i: Node(
             id=i,
-            cpus=tuple(range(k, 4096, 2 * len(ids))),
+            # Not evenly, or they would be told in few words.
+            cpus=(*range(k, 4096, 2 * len(ids)), 4096 + 3 * k),
             memory_total=1023 * GIB + MIB,
             memory_free=1022 * GIB + MIB,
             has_memory=True,
@@ -90,12 +93,30 @@ def test_table_of_a_large_machine_fits_a_terminal():
         )
         for k, i in enumerate(ids)
     }
-    lines = str(Topology(nodes, (), 4096, (512 * MIB,))).splitlines()
-    assert max(map(len, lines)) <= 80
+    machine = Topology(nodes, (), 4096, (512 * MIB,))
+    lines = table(machine, width).splitlines()
+    assert (str(machine) == "\n".join(lines)) == (width == 80)
+    assert max(map(len, lines)) <= width
     start = next(k for k, line in enumerate(lines) if line.startswith("   0  "))
     end = next(k for k, line in enumerate(lines) if line.startswith("   2  "))
-    cpus = "".join(line[6:].split()[0] for line in lines[start:end])
+    cpus = "".join(line[6:].split()[0] for line in lines[start:end] if line[6] != " ")
     assert _sysfs.parse_ids(cpus) == nodes[0].cpus
     # Every node has a row in each of the blocks of columns, and no column is lost.
     headers = [line.split()[1:] for line in lines if line.startswith("distance")]
     assert [int(i) for header in headers for i in header] == ids
+
+
+@pytest.mark.parametrize(
+    ("cpus", "told"),
+    [
+        (range(0, 192, 2), "0-190:2"), (range(3, 64, 4), "3-63:4"), ((0, 2), "0,2"),
+        ((0, 2, 4, 5), "0,2,4-5"), (range(8), "0-7"), ((7,), "7"), ((), "-"),
+    ],
+)  # fmt: skip
+def test_cpus_of_every_second_core_are_told_in_few_words(cpus, told):
+    node = Node(
+        id=0, cpus=tuple(cpus), memory_total=GIB, memory_free=GIB, has_memory=True, allowed=True,
+        distances={0: 10}, huge_pages={},
+    )  # fmt: skip
+    row = str(Topology({0: node}, (), 4096, ())).splitlines()[3]
+    assert row.split()[:2] == ["0", told]
