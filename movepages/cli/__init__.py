@@ -60,13 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Names of files may hold what the terminal's encoding has not.
         sys.stdout.reconfigure(errors="backslashreplace")
-    parser = _parser()
-    options = parser.parse_args(argv)
-    if "run" not in options:
-        parser.print_help()
-        return 0
     try:
-        status: int = options.run(options)
+        status = _run(argv)
         sys.stdout.flush()
     except KeyboardInterrupt:
         complain("interrupted")
@@ -81,6 +76,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (NoRegionError, TooLargeError) as error:
         complain(error.args[0])
         return 2
+    return status
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if "run" not in options:
+        parser.print_help()
+        return 0
+    status: int = options.run(options)
     return status
 
 

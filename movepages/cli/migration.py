@@ -113,18 +113,19 @@ def forecast(pid: int, regions: Regions, target: Any) -> Forecast:
     return Forecast(flows, [*refused, *short])
 
 
-def migrate(pid: int, regions: Regions, target: Any, flags: int, tell: Progress) -> Outcome:
-    """Move the regions; `tell` is called with the pages done so far.
+def migrate(
+    pid: int, regions: Regions, target: Any, flags: int, tell: Progress, outcome: Outcome
+) -> None:
+    """Move the regions; `tell` is called with the pages done so far, `outcome` told each result.
 
     The first call that fails as a whole ends it.
 
     Raises
     ------
     KeyboardInterrupt
-        On Ctrl-C, with the `Outcome` so far as ``.outcome``.
+        On Ctrl-C. The outcome is that of what was done by then.
     """
-    page = mp.topology().page_size
-    outcome, done = Outcome(int(regions["nbytes"].sum()) // page), 0
+    page, done = mp.topology().page_size, 0
     try:
         for region in pieces(pid, regions, target):
             before = done
@@ -143,6 +144,4 @@ def migrate(pid: int, regions: Regions, target: Any, flags: int, tell: Progress)
         result = getattr(interrupt, "result", None)
         if result is not None:
             outcome.add(result)
-        interrupt.outcome = outcome  # type: ignore[attr-defined]
         raise
-    return outcome

@@ -62,13 +62,13 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _show_plan(options, regions)
     flags = mp.MPOL_MF_MOVE_ALL if options.all else mp.MPOL_MF_MOVE
+    outcome = Outcome(int(regions["nbytes"].sum()) // mp.topology().page_size)
     try:
         with _progress(regions, quiet=options.json) as tell:
-            outcome = migrate(options.pid, regions, options.to, flags, tell)
-    except KeyboardInterrupt as interrupt:
-        _show(options, interrupt.outcome, len(regions))  # type: ignore[attr-defined]
-        raise
-    _show(options, outcome, len(regions))
+            migrate(options.pid, regions, options.to, flags, tell, outcome)
+    finally:
+        # After Ctrl-C too, wherever it came: what was done is done.
+        _show(options, outcome, len(regions))
     return 0 if outcome.ok else 1
 
 

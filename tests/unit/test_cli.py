@@ -54,12 +54,15 @@ def test_a_sandbox_that_forbids_the_call_is_one_line_on_stderr():
     assert err.startswith("movepages: EPERM: ")
 
 
-def test_ctrl_c(monkeypatch, capsys):
-    def interrupt(_array):
+@pytest.mark.parametrize(
+    ("name", "arguments"), [("where", SMALL), ("interleave", ["move", "1", "--to=interleave:0"])]
+)
+def test_ctrl_c(name, arguments, monkeypatch, capsys):
+    def interrupt(*_arguments, **_how):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(mp, "where", interrupt)
-    assert main(SMALL) == 130
+    monkeypatch.setattr(mp, name, interrupt)
+    assert main(arguments) == 130
     assert capsys.readouterr().err == "movepages: interrupted\n"
 
 

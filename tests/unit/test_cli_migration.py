@@ -1,5 +1,6 @@
 """``movepages move`` over many regions: how they are taken together, and what comes between."""
 
+import contextlib
 import json
 import mmap
 import os
@@ -10,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 import movepages as mp
-from movepages.cli import main
+from movepages.cli import main, move
 from movepages.cli.migration import forecast, pieces
 from movepages.cli.regions import regions_of
 from support import memory, processes, system
@@ -110,3 +111,22 @@ def test_what_was_done_is_told_when_it_ends_early(event, status, error, many, mo
     assert (found["pages"], found["already_there"], found["not_attempted"]) == (16, 8, 8)
     assert not found["ok"]
     assert re.search(error, captured.err.strip())
+
+
+@pytest.mark.parametrize(("late", "done"), [(False, 0), (True, 8)])
+def test_what_was_done_is_told_when_ctrl_c_meets_the_progress_bar(
+    late, done, many, monkeypatch, capsys
+):
+    @contextlib.contextmanager
+    def interrupted(*_arguments, **_how):
+        if late:
+            yield lambda _done: None
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(move, "_progress", interrupted)
+    there = f"--region={hex(many.result[1])}"
+    assert main(["move", str(many.pid), "--to", str(NODE), "--json", there]) == 130
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    assert (found["already_there"], found["not_attempted"]) == (done, 8 - done)
+    assert captured.err == "movepages: interrupted\n"
