@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import movepages as mp
 
@@ -58,17 +58,25 @@ class Outcome:
                 self.failures[status] += count
 
 
-def pieces(pid: int, regions: Regions, target: Any) -> Iterator[mp.Region]:
+class Piece(NamedTuple):
+    """What is moved at once, and how much memory it has."""
+
+    region: mp.Region
+    in_memory: int
+
+
+def pieces(pid: int, regions: Regions, target: Any) -> Iterator[Piece]:
     """Yield what to move at once: for one node regions that touch, for a layout each by itself."""
-    address = end = 0
+    address = end = held = 0
     for row in regions:
         start = int(row["address"])
         if end and not (start == end and isinstance(target, int)):
-            yield mp.Region(address, end - address, pid)
-            end = 0
+            yield Piece(mp.Region(address, end - address, pid), held)
+            end = held = 0
         address, end = address if end else start, start + int(row["nbytes"])
+        held += int(row["bytes"].sum())
     if end:
-        yield mp.Region(address, end - address, pid)
+        yield Piece(mp.Region(address, end - address, pid), held)
 
 
 @dataclass
@@ -95,8 +103,8 @@ class Forecast:
 def forecast(pid: int, regions: Regions, target: Any) -> Forecast:
     """Add up what moving each of the regions would do; nothing moves."""
     flows: Counter[tuple[int, int]] = Counter()
-    for region in pieces(pid, regions, target):
-        flows.update(mp.plan(region, target).flows)
+    for piece in pieces(pid, regions, target):
+        flows.update(mp.plan(piece.region, target).flows)
     # Room for each region by itself is not room for all of them.
     coming: Counter[int] = Counter()
     for (source, to), nbytes in flows.items():
@@ -116,7 +124,7 @@ def forecast(pid: int, regions: Regions, target: Any) -> Forecast:
 def migrate(
     pid: int, regions: Regions, target: Any, flags: int, tell: Progress, outcome: Outcome
 ) -> None:
-    """Move the regions; `tell` is called with the pages done so far, `outcome` told each result.
+    """Move the regions; `tell` is called with the bytes done so far, `outcome` told each result.
 
     The first call that fails as a whole ends it.
 
@@ -125,16 +133,15 @@ def migrate(
     KeyboardInterrupt
         On Ctrl-C. The outcome is that of what was done by then.
     """
-    page, done = mp.topology().page_size, 0
+    done = 0
     try:
-        for region in pieces(pid, regions, target):
-            before = done
+        for region, held in pieces(pid, regions, target):
 
-            def progress(pages: int, _all: int, before: int = before) -> None:
-                tell(before + pages)
+            def progress(pages: int, of: int, before: int = done, held: int = held) -> None:
+                tell(before + held * pages // max(of, 1))
 
             outcome.add(mp.move(region, target, flags=flags, progress=progress))
-            done += region.nbytes // page
+            done += held
             tell(done)
     except mp.MovePagesError as error:
         if error.result is not None:

@@ -96,7 +96,6 @@ def _progress(regions: Regions, *, quiet: bool) -> Iterator[Progress]:
         def render(self, task: Task) -> Text:
             return Text(f"{format_bytes(int(task.speed or 0))}/s")
 
-    page = mp.topology().page_size
     columns = (
         BarColumn(None),
         DownloadColumn(binary_units=True),
@@ -104,8 +103,9 @@ def _progress(regions: Regions, *, quiet: bool) -> Iterator[Progress]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console(), transient=True, expand=True) as bars:
-        task = bars.add_task("moving", total=int(regions["nbytes"].sum()))
-        yield lambda done: bars.update(task, completed=done * page)
+        # What has no memory is passed over: it would make the rate look better than it is.
+        task = bars.add_task("moving", total=int(regions["bytes"].sum()))
+        yield lambda done: bars.update(task, completed=done)
 
 
 def _show(options: argparse.Namespace, outcome: Outcome, regions: int) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 import movepages as mp
 from movepages.cli import main, move
-from movepages.cli.migration import forecast, pieces
+from movepages.cli.migration import Outcome, forecast, migrate, pieces
 from movepages.cli.regions import regions_of
 from support import memory, processes, system
 
@@ -54,11 +54,32 @@ def test_for_one_node_what_touches_is_one_piece(many):
     found = list(pieces(many.pid, regions, NODE))
     sizes = [COUNT * PAGE, 8 * PAGE, 8 * PAGE]
     told = dict(zip(many.result, sizes, strict=True))
-    assert {piece.address: piece.nbytes for piece in found} == told
+    assert {piece.region.address: piece.region.nbytes for piece in found} == told
+    # All of it was touched.
+    assert all(piece.in_memory == piece.region.nbytes for piece in found)
     apart = list(pieces(many.pid, regions, mp.interleave([NODE])))
-    assert [(p.address, p.nbytes) for p in apart] == [
+    assert [(p.region.address, p.region.nbytes) for p in apart] == [
         (int(r["address"]), int(r["nbytes"])) for r in regions
     ]
+
+
+def test_progress_counts_what_has_memory():
+    """Of two regions of which a part has none; it ends where the total is."""
+    held, told = [], []
+
+    def hold():
+        held.extend(memory.anonymous(64 * PAGE, NODE) for _ in range(2))
+        for each in held:
+            memory.discard(each[: 48 * PAGE])
+        return [each.ctypes.data for each in held]
+
+    with processes.child(hold) as child:
+        regions = regions_of(child.pid, [hex(address) for address in child.result])
+        outcome = Outcome(128)
+        migrate(child.pid, regions, NODE, mp.MPOL_MF_MOVE, told.append, outcome)
+    assert (outcome.already_there, outcome.absent, outcome.not_attempted) == (32, 96, 0)
+    assert told == sorted(told)
+    assert told[-1] == regions["bytes"].sum() == 32 * PAGE
 
 
 def test_both_ways_move_the_same_pages(many, capsys):
