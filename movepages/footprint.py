@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import mmap
 import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
@@ -13,12 +13,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from .teeth import TEETH_AT_ONCE, Dims, Ints, Teeth, nest, teeth
+
 __all__ = ["Footprint"]
 
-Ints: TypeAlias = npt.NDArray[np.int64]
 Chunk: TypeAlias = tuple[npt.NDArray[np.uintp], Ints]
-
-_TEETH_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Footprint:
 
     address: int
     block: int
-    dims: tuple[tuple[int, int], ...] = ()
+    dims: Dims = ()
     page_size: int = mmap.PAGESIZE
     pid: int = 0
 
@@ -99,7 +98,7 @@ class Footprint:
             return cls(address, 0, (), page_size, pid)
         axes = [(s, n) for s, n in zip(strides, shape, strict=True) if s and n > 1]
         address += sum(s * (n - 1) for s, n in axes if s < 0)
-        block, dims = _nest(sorted((abs(s), n) for s, n in axes), itemsize)
+        block, dims = nest(sorted((abs(s), n) for s, n in axes), itemsize)
         return cls(address, block, dims, page_size, pid)
 
     @property
@@ -124,9 +123,8 @@ class Footprint:
             return (
                 (self._lead + self.block + self.page_size - 1) // self.page_size * bool(self.block)
             )
-        extent, dims = self._tooth
-        if not dims:
-            return (self._lead + extent - 1) // self.page_size + 1
+        if not self._teeth.dims:
+            return (self._lead + self._teeth.extent - 1) // self.page_size + 1
         return self._periodic(Footprint._count_pages)
 
     @cached_property
@@ -172,7 +170,7 @@ class Footprint:
         if self.contiguous:
             yield np.array([start], np.uintp), np.array([self.pages], np.int64)
             return
-        for first, last in self._tooth_slices(_TEETH_AT_ONCE):
+        for first, last in self._teeth.slices():
             some = last >= first
             rows = first[some].astype(np.uintp) * np.uintp(self.page_size)
             yield rows + start, (last - first + 1)[some]
@@ -221,7 +219,8 @@ class Footprint:
 
     def _comb_chunks(self, limit: int) -> Iterator[Chunk]:
         start = np.uintp(self.address - self._lead)
-        for index in self._page_indices(limit):
+        pages = (self._lead + self.span - 1) // self.page_size + 1
+        for index in self._teeth.numbers(min(limit, pages)):
             addresses = index.astype(np.uintp) * np.uintp(self.page_size)
             addresses += start
             yield addresses, self._bytes_in(index)
@@ -231,60 +230,8 @@ class Footprint:
         return self.address % self.page_size
 
     @cached_property
-    def _tooth(self) -> tuple[int, tuple[tuple[int, int], ...]]:
-        # A gap smaller than a page hides no whole page: for the set of pages it is no gap.
-        extent, dims = self.block, self.dims
-        while dims and dims[-1][0] - extent < self.page_size:
-            extent += dims[-1][0] * (dims[-1][1] - 1)
-            dims = dims[:-1]
-        return extent, dims
-
-    def _tooth_pages(self, low: int, high: int) -> tuple[Ints, Ints]:
-        """First and last page of teeth low to high, without pages an earlier tooth holds."""
-        extent, dims = self._tooth
-        before = min(low, 1)
-        rest = np.arange(low - before, high, dtype=np.int64)
-        offset = np.full(rest.size, self._lead, np.int64)
-        for stride, count in reversed(dims[1:]):
-            outer = rest // count
-            offset += (rest - outer * count) * stride
-            rest = outer
-        for stride, _ in dims[:1]:
-            offset += rest * stride
-        first = offset // self.page_size
-        last = (offset + (extent - 1)) // self.page_size
-        # Between the last tooth of one group and the first of the next the gap may be small.
-        np.maximum(first[1:], last[:-1] + 1, out=first[1:])
-        return first[before:], last[before:]
-
-    def _tooth_slices(self, size: int) -> Iterator[tuple[Ints, Ints]]:
-        teeth = math.prod(count for _, count in self._tooth[1])
-        for low in range(0, teeth, size):
-            yield self._tooth_pages(low, min(low + size, teeth))
-
-    def _page_indices(self, limit: int) -> Iterator[Ints]:
-        """Stream page numbers, counted from the first page."""
-        size = min(limit, (self._lead + self.span - 1) // self.page_size + 1)
-        out, filled = np.empty(size, np.int64), 0
-        for first, last in self._tooth_slices(min(max(size, 1024), _TEETH_AT_ONCE)):
-            ends = np.cumsum(last - first + 1)
-            begins = ends - (last - first + 1)
-            first -= begins
-            low, total = 0, int(ends[-1])
-            while low < total:
-                high = min(low + size - filled, total)
-                i = int(np.searchsorted(ends, low, "right"))
-                j = int(np.searchsorted(ends, high, "left")) + 1
-                counts = np.minimum(ends[i:j], high) - np.maximum(begins[i:j], low)
-                piece = out[filled : filled + high - low]
-                np.add(np.repeat(first[i:j], counts), np.arange(low, high), out=piece)
-                filled += high - low
-                low = high
-                if filled == size:
-                    yield out
-                    out, filled = np.empty(size, np.int64), 0
-        if filled:
-            yield out[:filled]
+    def _teeth(self) -> Teeth:
+        return teeth(self._lead, self.block, self.dims, self.page_size)
 
     def _bytes_in(self, index: Ints) -> Ints:
         if index[-1] - index[0] == index.size - 1:
@@ -320,31 +267,8 @@ class Footprint:
         return low + (high - low) * ((count - short) // period)
 
     def _count_pages(self) -> int:
-        slices = self._tooth_slices(_TEETH_AT_ONCE)
-        return sum(int(np.sum(last - first + 1)) for first, last in slices)
+        return sum(int(np.sum(last - first + 1)) for first, last in self._teeth.slices())
 
     def _count_partial(self) -> int:
-        chunks = self.chunks(_TEETH_AT_ONCE)
+        chunks = self.chunks(TEETH_AT_ONCE)
         return sum(int(np.count_nonzero(nbytes < self.page_size)) for _, nbytes in chunks)
-
-
-def _nest(axes: Iterable[tuple[int, int]], block: int) -> tuple[int, tuple[tuple[int, int], ...]]:
-    """Merge (stride, count) in ascending order into a block and strides which nest around it."""
-    dims: list[tuple[int, int]] = []
-    extent = block
-    for stride, count in axes:
-        inner, inner_count = dims[-1] if dims else (1, block)
-        if not dims and stride <= block:
-            block += stride * (count - 1)
-        elif dims and stride % inner == 0 and stride <= inner * inner_count:
-            dims[-1] = (inner, stride // inner * (count - 1) + inner_count)
-        elif stride >= extent:
-            dims.append((stride, count))
-        else:
-            raise ValueError(
-                f"cannot tell which bytes are occupied: a stride of {stride} bytes cuts into the "
-                f"{extent} bytes which smaller strides span (as_strided() makes such arrays); "
-                "pass the base array instead"
-            )
-        extent += stride * (count - 1)
-    return block, tuple(reversed(dims))

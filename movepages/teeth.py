@@ -1,0 +1,115 @@
+"""The rows of neighbouring pages that nested strides make: the teeth of a comb."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Ints: TypeAlias = npt.NDArray[np.int64]
+Dims: TypeAlias = tuple[tuple[int, int], ...]
+
+TEETH_AT_ONCE = 1 << 16
+
+
+@dataclass(frozen=True)
+class Teeth:
+    """Rows of pages, all numbered from the page that holds the first byte.
+
+    Parameters
+    ----------
+    lead : int
+        Where the first byte lies in its page.
+    extent : int
+        Bytes from the first of a tooth to its last.
+    dims : tuple of (int, int)
+        Stride and count, the largest stride first.
+    page_size : int
+        Bytes.
+    """
+
+    lead: int
+    extent: int
+    dims: Dims
+    page_size: int
+
+    def slices(self, size: int = TEETH_AT_ONCE) -> Iterator[tuple[Ints, Ints]]:
+        """Stream the first and the last page of each tooth, so many teeth at a time."""
+        count = math.prod(count for _, count in self.dims)
+        for low in range(0, count, size):
+            yield self._pages(low, min(low + size, count))
+
+    def numbers(self, size: int) -> Iterator[Ints]:
+        """Stream the numbers of all pages, so many at a time."""
+        out, filled = np.empty(size, np.int64), 0
+        for first, last in self.slices(min(max(size, 1024), TEETH_AT_ONCE)):
+            ends = np.cumsum(last - first + 1)
+            begins = ends - (last - first + 1)
+            first -= begins
+            low, total = 0, int(ends[-1])
+            while low < total:
+                high = min(low + size - filled, total)
+                i = int(np.searchsorted(ends, low, "right"))
+                j = int(np.searchsorted(ends, high, "left")) + 1
+                counts = np.minimum(ends[i:j], high) - np.maximum(begins[i:j], low)
+                piece = out[filled : filled + high - low]
+                np.add(np.repeat(first[i:j], counts), np.arange(low, high), out=piece)
+                filled += high - low
+                low = high
+                if filled == size:
+                    yield out
+                    out, filled = np.empty(size, np.int64), 0
+        if filled:
+            yield out[:filled]
+
+    def _pages(self, low: int, high: int) -> tuple[Ints, Ints]:
+        """First and last page of teeth low to high, without pages an earlier tooth holds."""
+        before = min(low, 1)
+        rest = np.arange(low - before, high, dtype=np.int64)
+        offset = np.full(rest.size, self.lead, np.int64)
+        for stride, count in reversed(self.dims[1:]):
+            outer = rest // count
+            offset += (rest - outer * count) * stride
+            rest = outer
+        for stride, _ in self.dims[:1]:
+            offset += rest * stride
+        first = offset // self.page_size
+        last = (offset + (self.extent - 1)) // self.page_size
+        # Between the last tooth of one group and the first of the next the gap may be small.
+        np.maximum(first[1:], last[:-1] + 1, out=first[1:])
+        return first[before:], last[before:]
+
+
+def teeth(lead: int, block: int, dims: Dims, page_size: int) -> Teeth:
+    """Return the teeth of blocks of bytes, repeated along nested strides."""
+    # A gap smaller than a page hides no whole page: for the set of pages it is no gap.
+    while dims and dims[-1][0] - block < page_size:
+        block += dims[-1][0] * (dims[-1][1] - 1)
+        dims = dims[:-1]
+    return Teeth(lead, block, dims, page_size)
+
+
+def nest(axes: Iterable[tuple[int, int]], block: int) -> tuple[int, Dims]:
+    """Merge (stride, count) in ascending order into a block and strides which nest around it."""
+    dims: list[tuple[int, int]] = []
+    extent = block
+    for stride, count in axes:
+        inner, inner_count = dims[-1] if dims else (1, block)
+        if not dims and stride <= block:
+            block += stride * (count - 1)
+        elif dims and stride % inner == 0 and stride <= inner * inner_count:
+            dims[-1] = (inner, stride // inner * (count - 1) + inner_count)
+        elif stride >= extent:
+            dims.append((stride, count))
+        else:
+            raise ValueError(
+                f"cannot tell which bytes are occupied: a stride of {stride} bytes cuts into the "
+                f"{extent} bytes which smaller strides span (as_strided() makes such arrays); "
+                "pass the base array instead"
+            )
+        extent += stride * (count - 1)
+    return block, tuple(reversed(dims))
