@@ -94,8 +94,18 @@ def __getattr__(name: str) -> object:
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{home}", __name__), name)
-    globals()[name] = value
+    try:
+        module = import_module(f".{home}", __name__)
+    except ModuleNotFoundError as missing:
+        if missing.name != f"{__name__}._core":
+            raise
+        # Python looks first where it was started, which may be a clone.
+        raise ModuleNotFoundError(
+            f"{__path__[0]} is movepages' source, without its compiled part: start Python in "
+            "another folder to use what is installed, or install the source: pip install -e .",
+            name=missing.name,
+        ) from None
+    value = globals()[name] = getattr(module, name)
     return value
 
 

@@ -80,6 +80,15 @@ for name in mp.__all__:
     assert "logging" not in modules_after("import movepages as mp\nmp.where(bytearray(1))")
 
 
+def test_sources_that_are_not_compiled_say_so():
+    code = "import sys; sys.modules['movepages._core'] = None\n"
+    code += "import movepages as mp; mp.where(bytearray(1))"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"ModuleNotFoundError: {Path(mp.__file__).parent} is movepages' source")
+    assert last.endswith("install the source: pip install -e .")
+
+
 @pytest.mark.parametrize(
     ("extra", "package"), [("dask", "distributed"), ("dask", "dask"), ("mpi", "mpi4py")]
 )
