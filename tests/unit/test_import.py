@@ -63,6 +63,15 @@ def test_the_import_alone_loads_nothing_else():
     }
 
 
+def test_no_name_warns():
+    # As it would where an extension asks a free-threaded Python for the lock of old.
+    code = "import movepages as mp\nfor name in mp.__all__:\n    getattr(mp, name)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-W", "error", "-c", code], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_what_is_optional_is_loaded_by_nobody_but_its_user():
     work = """
 import movepages as mp, numpy as np
