@@ -6,13 +6,13 @@ import mmap
 import struct
 import time
 from collections.abc import Iterator
-from errno import EACCES, EBUSY
+from errno import EACCES, EBUSY, EFAULT
 from pathlib import Path
 
 import numpy as np
 
 from . import kinds_frames as frames
-from . import memory, system
+from . import memory, system, witness
 from .kinds_base import (
     COUNT,
     KERNEL,
@@ -202,7 +202,13 @@ def vdso(node: int) -> Iterator[Kind]:
 
 @maker
 def vvar(node: int) -> Iterator[Kind]:
-    yield Kind(_special("[vvar]"), absent=NOTHING_THERE)
+    pages = _special("[vvar]")
+    if "pf" in witness.flags_of(int(pages[0])):
+        yield Kind(pages, absent=NOTHING_THERE)
+        return
+    # Newer kernels show what has a page of its own, on a node; the mapping does not migrate.
+    ctypes.string_at(int(pages[0]), 1)
+    yield Kind(pages[:1], rule=stays(EFAULT), witnessed=False)
 
 
 def _map_a_device() -> mmap.mmap:

@@ -3,6 +3,7 @@
 import ctypes
 import mmap
 import os
+import re
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -51,6 +52,17 @@ def present(addresses: Iterable[int], pid: int | str = "self") -> np.ndarray:
             for address in np.asarray(addresses, np.uintp).tolist()
         ]
     return np.array([bool(word & _PRESENT) for word in words])
+
+
+def flags_of(address: int, pid: int | str = "self") -> frozenset[str]:
+    """Return the flags of the mapping that begins at an address, as smaps abbreviates them."""
+    inside = False
+    for line in Path(f"/proc/{pid}/smaps").read_text(errors="replace").splitlines():
+        if line.startswith("VmFlags:") and inside:
+            return frozenset(line.split()[1:])
+        if re.match("[0-9a-f]+-", line):
+            inside = int(line.partition("-")[0], 16) == address
+    raise LookupError(f"no mapping begins at {address:#x}")
 
 
 @dataclass
