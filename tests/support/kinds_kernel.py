@@ -206,9 +206,9 @@ def vvar(node: int) -> Iterator[Kind]:
     if "pf" in witness.flags_of(int(pages[0])):
         yield Kind(pages, absent=NOTHING_THERE)
         return
-    # Newer kernels show what has a page of its own, on a node; the mapping does not migrate.
+    # Newer kernels show what has a page of its own, on a node; moves answer as if there was none.
     ctypes.string_at(int(pages[0]), 1)
-    yield Kind(pages[:1], rule=stays(EFAULT), witnessed=False)
+    yield Kind(pages[:1], rule=stays(EFAULT), hidden=True, witnessed=False)
 
 
 def _map_a_device() -> mmap.mmap:
