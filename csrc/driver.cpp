@@ -166,9 +166,9 @@ bool Driver::move_each(std::size_t count) noexcept {
     // A full node is no reason to leave the pages for other nodes where they are.
     if (ret == -ENOMEM) outcome_.error = ret;
     done_ = end_of_failed_batch(start, end);
-    // What ended a batch without memory may be busy only because its folio was in that batch.
+    // What ended a failed batch may be busy only because its folio was in that batch.
     std::int32_t& last = request_.status[done_ - 1];
-    if (ret == -ENOMEM && last == -EBUSY && done_ - 1 > start) {
+    if (last == -EBUSY && done_ - 1 > start) {
       last = kNotAttempted;
       --done_;
     }

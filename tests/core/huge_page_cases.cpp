@@ -50,6 +50,18 @@ void a_piece_tells_that_the_node_is_full() {
   CHECK(kernel.moving_calls == 2);
 }
 
+// The second piece ends the batch that the first is in, and is busy for that alone.
+void every_piece_of_a_few_tells_that_the_node_is_full() {
+  Kernel kernel;
+  Trial trial(kernel);
+  const std::vector<std::uintptr_t> all = pieces(kernel, {0, 0, 8});
+  trial.pages = {all[0], all[1], all[5]};
+  kernel.free[1] = 0;
+  trial.all = 1;
+  trial.run();
+  CHECK(trial.outcome.error == -ENOMEM && trial.status == Statuses(3, -ENOMEM));
+}
+
 void all_pieces_tell_that_the_node_is_full() {
   Kernel kernel;
   kernel.version.splits_when_full = false;
@@ -123,6 +135,8 @@ const Case kHugePageCases[] = {
     {"one pinned piece keeps the huge page", one_pinned_piece_keeps_the_huge_page},
     {"huge page splits when the node is full", huge_page_splits_when_the_node_is_full},
     {"a piece tells that the node is full", a_piece_tells_that_the_node_is_full},
+    {"every piece of a few tells that the node is full",
+     every_piece_of_a_few_tells_that_the_node_is_full},
     {"all pieces tell that the node is full", all_pieces_tell_that_the_node_is_full},
     {"several targets in a huge page", several_targets_in_a_huge_page},
     {"a huge page comes back in another chunk", a_huge_page_comes_back_in_another_chunk},

@@ -160,7 +160,7 @@ long Kernel::do_pages_move(const Call& call) {
     set_fate(call, i, {err == 0 ? Fate::kThere : Fate::kRefused, refusal});
     call.status[i] = err == 0 ? node : refusal;
     err = flush(call, batch, i);
-    if (err == -ENOMEM && refusal == -EBUSY) set_fate(call, i, {});
+    if (err != 0 && refusal == -EBUSY) set_fate(call, i, {});
     if (err != 0) return err > 0 ? err - 1 : err;
     batch.node = -1;
   }

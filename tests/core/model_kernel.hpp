@@ -52,7 +52,7 @@ constexpr Version k6_1 = {-EFAULT, true, false, true, false};
 constexpr Version k6_12 = {};
 
 enum class Fate {
-  kUntried,  // or busy behind a batch that found the node full, perhaps for its folio was in it
+  kUntried,  // or busy behind a batch that failed, perhaps for its folio was in it
   kQueued,
   kThere,     // already on the wanted node
   kRefused,   // a status with an errno
