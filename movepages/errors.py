@@ -92,7 +92,7 @@ class PageStatus(IntEnum):
     )
     EFAULT = (
         -errno.EFAULT,
-        "nothing is mapped here, or a device or what the kernel shows to programs, or the zero page, "
+        "nothing is mapped here, or a device or what the kernel shows programs, or the zero page, "
         "which is on no node",
         "write to it or touch() it first if it is part of an array; otherwise check the address",
     )
