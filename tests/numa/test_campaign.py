@@ -238,12 +238,17 @@ def test_no_false_report_with_a_full_node(every_kind, campaign, full_node):
     assert any(-ENOMEM in counts for counts in one.said.values())
 
 
-def test_a_huge_page_whose_target_is_full(full_node, huge_page_size):
+# With pages before it that stay, the second piece is what ends the batch of the first.
+@pytest.mark.parametrize("pieces", [[7], [0, 1, 5], list(range(11))], ids=str)
+@pytest.mark.parametrize("behind", [0, 2], ids=["alone", "behind others"])
+def test_a_huge_page_whose_target_is_full(full_node, huge_page_size, pieces, behind):
     here = next(node for node in nodes.allowed() if node != full_node)
     a = memory.anonymous(huge_page_size, node=here, huge=True)
     a[:: memory.PAGE] = 1
-    piece = memory.pages_of(a)[[7]]
+    small = memory.anonymous(2 * memory.PAGE, node=here)
+    small[:: memory.PAGE] = 1
+    pages = np.concatenate([memory.pages_of(small)[:behind], memory.pages_of(a)[pieces]])
     with pytest.raises(MemoryError) as full:
-        mp.move_pages(piece, full_node)
-    assert full.value.status.tolist() == [-ENOMEM]
-    assert witness.nodes_of(piece) == here
+        mp.move_pages(pages, full_node)
+    assert set(full.value.status.tolist()) == {-ENOMEM}
+    assert set(witness.nodes_of(pages).tolist()) == {here}
