@@ -7,6 +7,7 @@ try:
     from matplotlib import pyplot
     from matplotlib.axes import Axes
     from matplotlib.colors import to_rgba_array
+    from matplotlib.image import AxesImage
     from matplotlib.patches import Patch, PathPatch, Rectangle
     from matplotlib.path import Path
     from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator
@@ -19,6 +20,7 @@ except ModuleNotFoundError as missing:
 
 __all__ = [
     "Axes",
+    "AxesImage",
     "FuncFormatter",
     "Locator",
     "MaxNLocator",

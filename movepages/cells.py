@@ -55,6 +55,25 @@ def divide(sizes: npt.NDArray[np.int64], kinds: Kinds, count: int) -> Shares:
     return Shares(found, np.where(parts < _SLIVER, 0.0, parts))
 
 
+def regroup(shares: Shares, count: int) -> Shares:
+    """Divide into `count` cells what is divided into more.
+
+    Examples
+    --------
+    >>> four = Shares(np.array([0, 1], np.int32), np.array([[1, 0], [1, 0], [0.5, 0.5], [0, 1]]))
+    >>> regroup(four, 2).parts.tolist()
+    [[1.0, 0.0], [0.25, 0.75]]
+    """
+    many = len(shares.parts)
+    if count >= many:
+        return shares
+    below = np.vstack((np.zeros(len(shares.kinds)), np.cumsum(shares.parts, axis=0)))
+    edges = np.linspace(0, many, count + 1)
+    cut = [np.interp(edges, np.arange(many + 1), column) for column in below.T]
+    parts = np.diff(np.stack(cut, axis=1), axis=0) * (count / many)
+    return Shares(shares.kinds, np.where(parts < _SLIVER, 0.0, parts))
+
+
 def cells(placement: Placement, count: int) -> Shares:
     """Divide the bytes of an array into `count` cells, or into pages if there are no more of them.
 

@@ -20,18 +20,16 @@ from .axes import (
     say,
     to_rgba_array,
 )
-from .cells import ABSENT, Shares, divide, grid, nodes_of, stack, visible
+from .cells import ABSENT, Shares, divide, grid, nodes_of
 from .colours import HATCH, PALE, colour, ink
+from .strip_image import StripImage
 from .units import byte_marks, format_bytes
 
 if TYPE_CHECKING:
     from .placement import Placement
 
-# Cells along a row of addresses, and steps in which the height of a cell is divided.
+# Cells along a row of addresses.
 _COLUMNS = 512
-_STEPS = 64
-# What is present in a cell has this part of its height or more.
-_LEAST = 1 / 4
 _GAP = 0.2
 _ROW_LABELS = 32
 # Elements of an array in its own shape.
@@ -73,8 +71,9 @@ def _draw_addresses(placement: Placement, ax: Axes, rows: int) -> None:
         some = Shares(shares.kinds, shares.parts[part])
         top, bottom = row, row + 1 - (_GAP if rows > 1 else 0)
         _draw_ground(ax, (0, span), (top, bottom))
-        _show(ax, _rgba(stack(visible(some, _LEAST), _STEPS)), (0, span, bottom, top))
+        ax.add_image(StripImage(ax, some, (0, span, bottom, top), _rgba))
         _add_numbers(ax, some, span, (top + bottom) / 2)
+    ax.set_aspect("auto")
     ax.set_xlim(0, span)
     ax.set_ylim(bottom, 0)
     ax.xaxis.set_major_locator(_BinaryLocator())
@@ -112,7 +111,7 @@ def _draw_shape(placement: Placement, ax: Axes) -> None:
     # From the edge of the first row or column to that of the last, whose middles have their number.
     extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
     _draw_ground(ax, extent[:2], extent[2:])
-    _show(ax, _rgba(found), extent)
+    ax.imshow(_rgba(found), extent=extent, aspect="auto", interpolation="none", zorder=1)
     ax.set_xlim(extent[:2])
     ax.set_ylim(extent[2:])
     for axis in (ax.xaxis, ax.yaxis):
@@ -132,12 +131,6 @@ def _rgba(kinds: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
     table = to_rgba_array(["none" if kind == ABSENT else colour(kind) for kind in found.tolist()])
     colours: npt.NDArray[np.uint8] = np.round(table * 255).astype(np.uint8)
     return colours[which.reshape(kinds.shape)]
-
-
-def _show(
-    ax: Axes, pixels: npt.NDArray[np.uint8], extent: tuple[float, float, float, float]
-) -> None:
-    ax.imshow(pixels, extent=extent, aspect="auto", interpolation="none", zorder=1)
 
 
 def _draw_ground(ax: Axes, across: tuple[float, ...], down: tuple[float, ...]) -> None:
