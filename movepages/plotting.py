@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +35,8 @@ _ROW_LABELS = 32
 # Elements of an array in its own shape.
 _SIDE = 512
 _LEGEND_ROWS = 16
+# Inches that the words beside rows of addresses need.
+_LEAST_WRAPPED = 2.7
 # A stretch of this part of the width has room for the number of its node.
 _LABELLED = 0.04
 
@@ -48,7 +50,8 @@ def plot_placement(placement: Placement, ax: Axes | None, rows: int | None) -> A
     if ax is None:
         entries = len(placement.bytes_per_node) + 1
         columns = -(-entries // _LEGEND_ROWS)
-        height = max(5 if shaped else 1.3 + 0.3 * rows, 0.6 + 0.19 * -(-entries // columns))
+        least = 5 if shaped else _LEAST_WRAPPED if rows > 1 else 0
+        height = max(least, 1.3 + 0.3 * rows, 0.6 + 0.19 * -(-entries // columns))
         width = (5.5 if shaped else 7.4) + 1.4 * columns
         ax = new_axes(width, min(height, 8))
     if not placement.pages:
@@ -77,7 +80,7 @@ def _draw_addresses(placement: Placement, ax: Axes, rows: int) -> None:
     ax.set_xlim(0, span)
     ax.set_ylim(bottom, 0)
     ax.xaxis.set_major_locator(_BinaryLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(_in_units(span)))
+    ax.xaxis.set_major_formatter(FuncFormatter(partial(_in_units, byte_marks(span)[2])))
     # Memory with gaps has other addresses than it has bytes.
     gaps = _extent(placement) != placement.pages
     what = "bytes of the array, by address" if gaps else "offset from the array's start"
@@ -93,9 +96,8 @@ def _draw_addresses(placement: Placement, ax: Axes, rows: int) -> None:
     ax.spines[:].set_visible(False)
 
 
-def _in_units(span: float) -> Callable[[float, int], str]:
-    size = byte_marks(span)[2]
-    return lambda value, _: f"{value / size:g}"
+def _in_units(size: int, value: float, _position: int | None) -> str:
+    return f"{value / size:g}"
 
 
 def _extent(placement: Placement) -> int:
@@ -115,7 +117,8 @@ def _draw_shape(placement: Placement, ax: Axes) -> None:
     ax.set_xlim(extent[:2])
     ax.set_ylim(extent[2:])
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(MaxNLocator(integer=True))
+        # By default one index alone would have marks between it and its neighbours.
+        axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if len(placement.shape) == 2:
         ax.set_ylabel("row")
         ax.set_xlabel("column")

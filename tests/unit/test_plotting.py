@@ -98,24 +98,6 @@ def test_a_page_in_a_terabyte_is_seen():
     assert ax.get_xlabel() == "offset from the array's start (GiB)"
 
 
-def shown(figure):
-    figure.canvas.draw()
-    return np.asarray(figure.canvas.buffer_rgba())[:, :, :3] / 255
-
-
-@pytest.mark.parametrize(("across", "rows"), [(1, 1), (3, 1), (1, 150)])
-def test_a_page_is_seen_however_few_dots_there_are(across, rows):
-    """A picture of fewer dots than cells would leave some cells out."""
-    for at in range(0, 512, 19):
-        figure, axes = pyplot.subplots(1, across, squeeze=False)
-        placed([1000 * at + 500, 1, 511_499 - 1000 * at], [ABSENT, 3, ABSENT]).plot(
-            axes[0, 0], rows=rows
-        ).get_legend().remove()
-        there = np.abs(shown(figure) - to_rgb(colour(3))).max(axis=2) < 0.01
-        assert there.any(), at
-        pyplot.close(figure)
-
-
 @given(st.integers(1, 1 << 63))
 @example((1 << 51) + 1)
 def test_marks_are_few_and_not_too_few(span):

@@ -1,0 +1,67 @@
+"""Pictures by matplotlib at their edges: few dots, one row, little room, another process."""
+
+import pickle
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib import pyplot
+from matplotlib.colors import to_rgb
+from picture_fixtures import ABSENT, PAGE, placed
+
+from movepages.colours import colour
+
+# Pictures are the same on every kernel, and slow under emulation.
+pytestmark = pytest.mark.host
+
+
+@pytest.fixture(autouse=True)
+def _figures():
+    mpl.use("Agg")
+    yield
+    pyplot.close("all")
+
+
+def shown(figure):
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())[:, :, :3] / 255
+
+
+@pytest.mark.parametrize(("across", "rows"), [(1, 1), (3, 1), (1, 150)])
+def test_a_page_is_seen_however_few_dots_there_are(across, rows):
+    """A picture of fewer dots than cells would leave some cells out."""
+    for at in range(0, 512, 61):
+        figure, axes = pyplot.subplots(1, across, squeeze=False)
+        placed([1000 * at + 500, 1, 511_499 - 1000 * at], [ABSENT, 3, ABSENT]).plot(
+            axes[0, 0], rows=rows
+        ).get_legend().remove()
+        there = np.abs(shown(figure) - to_rgb(colour(3))).max(axis=2) < 0.01
+        assert there.any(), at
+        pyplot.close(figure)
+
+
+@pytest.mark.parametrize("rows", [2, 3, 9, 40])
+def test_the_words_beside_rows_are_not_cut_off(rows):
+    ax = placed([100, 100], [0, 1]).plot(rows=rows)
+    shown(ax.figure)
+    words, frame = ax.yaxis.label.get_window_extent(), ax.figure.bbox
+    assert frame.y0 <= words.y0
+    assert words.y1 <= frame.y1
+
+
+@pytest.mark.parametrize("shape", [(1, 4 * PAGE), (4 * PAGE, 1), (1, 1, 4 * PAGE), (2, 2 * PAGE)])
+def test_marks_of_rows_and_columns_are_their_numbers(shape):
+    ax = placed([4], [0], shape=shape).plot()
+    shown(ax.figure)
+    for axis, count in ((ax.yaxis, shape[0]), (ax.xaxis, np.prod(shape[1:]))):
+        low, high = sorted(axis.get_view_interval())
+        marks = [mark for mark in axis.get_majorticklocs() if low <= mark <= high]
+        assert marks
+        assert set(marks) <= set(range(count))
+
+
+@pytest.mark.parametrize("shape", [(), (2, PAGE)])
+def test_a_figure_can_be_kept_in_a_file(shape):
+    ax = placed([1, 1], [0, 1], shape=shape).plot()
+    again = pickle.loads(pickle.dumps(ax.figure))
+    assert np.array_equal(shown(again), shown(ax.figure))
