@@ -45,11 +45,13 @@ def load(file: str | os.PathLike[str]) -> Placement:
         ) from error
     if runs.ndim != 1 or absences.ndim != 1 or (runs["pages"] < 1).any():
         raise ValueError(f"{os.fspath(file)!r} has runs that are none")
-    if runs["pages"].sum() != values["pages"] or runs["nbytes"].sum() != values["nbytes"]:
-        raise ValueError(
-            f"{os.fspath(file)!r}: its runs have {runs['pages'].sum():,} pages, and it tells "
-            f"of {values['pages']:,}"
-        )
+    for name, what in (("pages", "pages"), ("nbytes", "bytes")):
+        total = int(runs[name].sum())
+        if total != values[name]:
+            raise ValueError(
+                f"{os.fspath(file)!r}: its runs have {total:,} {what}, and it tells of "
+                f"{values[name]:,}"
+            )
     for records in (runs, absences):
         records.flags.writeable = False
     return Placement(

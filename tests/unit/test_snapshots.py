@@ -94,11 +94,15 @@ def test_a_damaged_file_is_refused_or_whole(tmp_path, placement):
     assert refused > 100
 
 
-def test_runs_that_do_not_add_up(tmp_path, placement):
-    numbers = np.array([0, 5, 7, 4096, 0, 0], np.uint64)
+@pytest.mark.parametrize(
+    ("nbytes", "pages", "told"),
+    [(50 * PAGE, 7, "50 pages, and it tells of 7"), (5, 50, "bytes, and it tells of 5")],
+)
+def test_runs_that_do_not_add_up(tmp_path, placement, nbytes, pages, told):
+    numbers = np.array([0, nbytes, pages, 4096, 0, 0], np.uint64)
     file = tmp_path / "x.npz"
     np.savez(file, movepages_placement=numbers, runs=placement.runs, absences=placement.absences)
-    with pytest.raises(ValueError, match="its runs have 50 pages, and it tells of 7"):
+    with pytest.raises(ValueError, match=f"its runs have .*{told}"):
         mp.Placement.load(file)
 
 
