@@ -118,7 +118,7 @@ def place(
     Raises
     ------
     TypeError, ValueError
-        `collection` is none, or was not persisted. Nothing has moved.
+        `collection` is none, was not persisted, or has tasks that failed. Nothing has moved.
     KeyboardInterrupt
         On Ctrl-C; once the workers are asked, with the answers there were as ``.result``.
 
@@ -133,6 +133,7 @@ def place(
         return ask(client, timeout, _place_here, keys=None, flags=flags)
     futures = _futures_of(collection)
     wait(futures)  # type: ignore[no-untyped-call]
+    _refuse_failed(futures)
     return ask(client, timeout, _place_here, keys=[each.key for each in futures], flags=flags)
 
 
@@ -178,6 +179,17 @@ def _futures_of(collection: Any) -> list[Any]:
             "give what its persist() returns"
         )
     raise TypeError(f"collection: expected a persisted dask collection or futures, got a {kind}")
+
+
+def _refuse_failed(futures: list[Any]) -> None:
+    # No worker holds their results, and a survey without these would look as if all were well.
+    failed = [each for each in futures if each.status == "error"]
+    if failed:
+        why = failed[0].exception()
+        raise ValueError(
+            f"collection: {len(failed):,} of its {len(futures):,} tasks failed, so no worker holds "
+            f"their results; the first is {failed[0].key!r}: {type(why).__name__}: {why}"
+        ) from why
 
 
 async def _look_here(dask_worker: Worker) -> Member:

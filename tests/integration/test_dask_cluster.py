@@ -221,6 +221,17 @@ def test_what_cannot_be_placed_is_refused(client):
         asyncio.run(within())
 
 
+def refuse(_seed):
+    raise RuntimeError("no such chunk")
+
+
+def test_a_collection_of_which_a_task_failed_is_refused(client, held):
+    lost = client.submit(refuse, 0, pure=False)
+    with pytest.raises(ValueError, match=r"1 of its 4 tasks .*RuntimeError: no such chunk") as told:
+        cluster.place(client, [*held, lost])
+    assert isinstance(told.value.__cause__, RuntimeError)
+
+
 def test_what_is_spilled_stays_on_the_disk_and_is_told(client, held):
     first = next(iter(client.who_has(held[:1]).values()))
 
