@@ -17,7 +17,7 @@ from .absence import (
     describe_reasons,
     nothing_absent,
 )
-from .runs import Runs, Statuses, per_page_status, totals
+from .runs import Runs, Statuses, per_page_status, restore_read_only, totals
 from .units import format_bytes
 
 if TYPE_CHECKING:
@@ -152,6 +152,10 @@ class Placement:
         from .placement_file import load
 
         return load(file)
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        restore_read_only(state)
+        self.__dict__.update(state)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Placement):

@@ -12,7 +12,7 @@ import numpy as np
 
 from .absence import Absence, Absences, count_reasons, describe_reasons, nothing_absent
 from .errors import PageStatus, make_error
-from .runs import RUN_DTYPE, Runs, Statuses, per_page_status, totals
+from .runs import RUN_DTYPE, Runs, Statuses, per_page_status, restore_read_only, totals
 
 # Address, pages, bytes and status, as RUN_DTYPE has them.
 Run: TypeAlias = tuple[int, int, int, int]
@@ -76,6 +76,10 @@ class MoveResult:
             raise ValueError(f"the counts of {self!r} make {total}, not {self.pages}")
         if self.untargeted > self.not_attempted:
             raise ValueError(f"untargeted pages are not attempted, in {self!r} there are more")
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        restore_read_only(state)
+        self.__dict__.update(state)
 
     @property
     def runs(self) -> Runs | None:

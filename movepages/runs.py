@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 import numpy as np
@@ -60,6 +60,16 @@ def join_runs(parts: Iterable[Runs], page_size: int) -> Runs:
             runs = make_runs(address[starts], pages, nbytes, status[starts])
     runs.flags.writeable = False
     return runs
+
+
+def restore_read_only(state: Mapping[str, object]) -> None:
+    """Make the arrays of a value read-only again, which pickle and deepcopy forget.
+
+    What was counted from them is kept beside them, and would not follow a change.
+    """
+    for each in state.values():
+        if isinstance(each, np.ndarray):
+            each.flags.writeable = False
 
 
 def per_page_status(runs: Runs) -> Statuses:

@@ -1,5 +1,6 @@
 """MoveResult, PageStatus and runs: what they say, and that they add up."""
 
+import copy
 import errno
 import pickle
 
@@ -14,6 +15,7 @@ from movepages.footprint import Footprint
 from movepages.result import result_of_status
 from movepages.runs import find_runs, join_runs, per_page_status, totals
 from movepages.units import format_bytes
+from support import memory
 
 STATUS = st.sampled_from([0, 1, 16, -2, -14, -16, int(mp.PageStatus.NOT_ATTEMPTED)])
 
@@ -78,6 +80,22 @@ class TestMoveResult:
         copy = pickle.loads(pickle.dumps(r))
         assert copy == r
         assert np.array_equal(copy.status, r.status)
+
+
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, lambda p: pickle.loads(pickle.dumps(p))])
+@pytest.mark.parametrize("of", [mp.where, lambda a: mp.move(a, mp.where(a))])
+def test_copies_cannot_be_written_to_either(how, of):
+    a = memory.anonymous(4 * memory.PAGE)
+    a[memory.PAGE] = 1
+    found = of(a)
+    again = how(found)
+    assert again == found
+    assert str(again) == str(found)
+    assert np.array_equal(again.runs, found.runs)
+    assert np.array_equal(again.absences, found.absences)
+    for records in (again.runs, again.absences):
+        with pytest.raises(ValueError, match="read-only"):
+            records["pages"] = 1
 
 
 @pytest.mark.parametrize(
