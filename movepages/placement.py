@@ -18,7 +18,7 @@ from .absence import (
     nothing_absent,
 )
 from .runs import Runs, Statuses, per_page_status, restore_read_only, totals
-from .units import format_bytes
+from .units import format_bytes, format_pages
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -170,7 +170,7 @@ class Placement:
             why = describe_reasons(self.absences) or "nobody asked why"
             parts.append(f"absent: {format_bytes(self.absent_bytes)} ({why})")
         where = ", ".join(parts) or "nothing"
-        return f"{format_bytes(self.nbytes)} in {self.pages:,} pages: {where}"
+        return f"{format_bytes(self.nbytes)} in {format_pages(self.pages)}: {where}"
 
     def strip(self, width: int = 80) -> str:
         """Return one line of text along the addresses, a character for each stretch of memory.

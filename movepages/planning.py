@@ -22,7 +22,7 @@ from .patterns import NOWHERE
 from .rates import rate_known
 from .result import MoveResult
 from .syscall import MPOL_MF_MOVE
-from .units import format_bytes
+from .units import format_bytes, format_pages
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -130,7 +130,7 @@ class Plan:
             (self.overruled, "overruled by the rest of their huge page"),
         ):
             if pages:
-                lines.append(f"{pages:,} pages {what}")
+                lines.append(f"{format_pages(pages)} {what}")
         return [*lines, *(f"problem: {each}" for each in self.problems)]
 
     def _duration(self) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from .absence import Absence, Absences, count_reasons, describe_reasons, nothing_absent
 from .errors import PageStatus, make_error
 from .runs import RUN_DTYPE, Runs, Statuses, per_page_status, restore_read_only, totals
+from .units import format_pages
 
 # Address, pages, bytes and status, as RUN_DTYPE has them.
 Run: TypeAlias = tuple[int, int, int, int]
@@ -164,7 +165,7 @@ class MoveResult:
             parts.append(f"{self.untargeted:,} without a target")
         if self.overruled:
             parts.append(f"{self.overruled:,} overruled by the rest of their huge page")
-        return f"{self.pages:,} pages: " + ", ".join(parts)
+        return f"{format_pages(self.pages)}: " + ", ".join(parts)
 
     def _repr_html_(self) -> str:
         from .html import result_html

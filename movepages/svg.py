@@ -11,7 +11,7 @@ import numpy as np
 
 from .cells import ABSENT, FAILED, Kinds, Shares, divide, grid, nodes_of, stack, visible
 from .colours import colour, ink
-from .units import byte_marks, format_bytes
+from .units import byte_marks, format_bytes, format_pages
 
 if TYPE_CHECKING:
     from .placement import Placement
@@ -72,8 +72,7 @@ def placement_svg(placement: Placement, title: str = "", *, alone: bool = False)
         body, height = _strip(shares, legend)
         body += _axis(placement.nbytes, height)
         height += _LINE
-    pages = "1 page" if placement.pages == 1 else f"{placement.pages:,} pages"
-    heading = title or f"{format_bytes(placement.nbytes)} in {pages}"
+    heading = title or f"{format_bytes(placement.nbytes)} in {format_pages(placement.pages)}"
     what = f"{title}: {placement}" if title else str(placement)
     return document(heading, what, body, height, legend, alone=alone)
 

@@ -1,4 +1,4 @@
-"""Byte counts as people read them."""
+"""Counts of bytes and pages as people read them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ def format_bytes(count: int) -> str:
             break
         value, unit = value / 1024, larger
     return f"{value:.1f}".removesuffix(".0") + f" {unit}"
+
+
+def format_pages(count: int) -> str:
+    """Return a count of pages in words: '1 page', '1,024 pages'."""
+    return f"{count:,} page{'' if count == 1 else 's'}"
 
 
 def byte_marks(span: float, most: int = 8) -> tuple[float, str, int]:

@@ -74,6 +74,11 @@ class TestMoveResult:
     def test_reads_well(self):
         r = mp.MoveResult(pages=4, moved=1, already_there=2, failures={mp.PageStatus.EBUSY: 1})
         assert str(r) == "4 pages: 1 moved, 2 already there, 1 failed with EBUSY"
+        assert str(mp.MoveResult(pages=1, moved=1)) == "1 page: 1 moved, 0 already there"
+        assert str(mp.where(np.empty(0))) == "0 B in 0 pages: nothing"
+        assert str(mp.where(memory.anonymous(1)[:1])).startswith("1 B in 1 page: absent")
+        made = mp.Plan(pages=1, page_size=4096, flows={}, absent=1)
+        assert made.remarks[1] == "1 page absent: no memory to move"
 
     def test_survives_pickling(self):
         r = mp.move(np.ones(10_000), mp.topology().allowed_nodes[0])
