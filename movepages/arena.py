@@ -59,7 +59,7 @@ def empty(
     Raises
     ------
     TypeError, ValueError
-        Both `node` and `layout`, a dtype of objects, a negative size.
+        Both `node` and `layout`, a dtype of objects, a negative size, other `huge` than these.
     MovePagesError
         No such memory: a node that may not be used, an empty hugetlb pool (also a MemoryError).
 
@@ -89,9 +89,24 @@ def empty(
 
 
 def zeros(shape: Shape, dtype: npt.DTypeLike = float, **how: Any) -> npt.NDArray[Any]:
-    """Return a new array of zeros; parameters as of `empty`.
+    """Return a new array of zeros.
 
-    Its pages come when they are first written to, unless there is a layout.
+    Parameters
+    ----------
+    shape : int or sequence of int
+    dtype : data-type, default float
+    **how
+        As for `empty`: ``node`` or ``layout``, ``huge``, ``order``.
+
+    Returns
+    -------
+    ndarray
+        Its pages come when they are first written to, unless there is a layout.
+
+    Raises
+    ------
+    TypeError, ValueError, MovePagesError
+        As `empty` does.
 
     Examples
     --------
@@ -104,7 +119,27 @@ def zeros(shape: Shape, dtype: npt.DTypeLike = float, **how: Any) -> npt.NDArray
 def full(
     shape: Shape, value: object, dtype: npt.DTypeLike | None = None, **how: Any
 ) -> npt.NDArray[Any]:
-    """Return a new array filled with a value; parameters as of `empty`.
+    """Return a new array filled with a value.
+
+    Parameters
+    ----------
+    shape : int or sequence of int
+    value : scalar or array_like
+        Broadcast to the shape.
+    dtype : data-type, optional
+        By default that of the value.
+    **how
+        As for `empty`: ``node`` or ``layout``, ``huge``, ``order``.
+
+    Returns
+    -------
+    ndarray
+        With all of its memory there.
+
+    Raises
+    ------
+    TypeError, ValueError, MovePagesError
+        As `empty` does; a value that has not this shape.
 
     Examples
     --------

@@ -51,7 +51,8 @@ def where(a: object, *, threads: int | None = None, shortcuts: bool = True) -> P
     Raises
     ------
     TypeError, ValueError
-        `a` exposes no memory, or its strides interleave, as only ``as_strided`` makes them.
+        `a` exposes no memory, or its strides interleave, as only ``as_strided`` makes them;
+        `threads` is no number from 1.
     MovePagesError
         The kernel refused: no such process, no permission, a sandbox.
 
@@ -136,7 +137,6 @@ def move(
         Called as ``progress(pages_done, pages)`` about every 25 ms; returning False ends the move.
     deadline : float, optional
         Seconds after which the move ends.
-
     limit : float or str, optional
         Bandwidth that it keeps to on average: bytes a second, or "2GiB/s".
     background : bool, default False

@@ -35,6 +35,18 @@ class Region:
         Length; 0 is allowed.
     pid : int, default 0
         The process whose addresses these are; 0 for the caller.
+
+    Raises
+    ------
+    TypeError, ValueError
+        No whole numbers, or a range that is beyond 64 bits. Whether something is mapped there, and
+        whether there is such a process, is asked when it is looked at.
+
+    Examples
+    --------
+    >>> a = np.ones(1000)
+    >>> where(Region(a.ctypes.data, a.nbytes)) == where(a)
+    True
     """
 
     address: int

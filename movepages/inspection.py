@@ -29,7 +29,7 @@ class Preflight:
     facts: Mapping[str, Any] = field(hash=False)
 
     def check(self, name: str) -> Check:
-        """Return one check by its name."""
+        """Return one check by its name; KeyError, saying which there are, for another."""
         found = {check.name: check for check in self.checks}
         if name not in found:
             raise KeyError(f"no check {name!r}: there are {', '.join(found)}")

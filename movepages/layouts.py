@@ -28,7 +28,24 @@ Count: TypeAlias = SupportsIndex
 
 
 def targets(layout: Layout, a: object) -> npt.NDArray[np.int32]:
-    """Return the node a layout wants each page of `a` on: int32, one a page, in address order.
+    """Tell what a layout means for an array: the node it wants each page on.
+
+    Parameters
+    ----------
+    layout : Layout
+        What `interleave` and the others return. Whether its nodes are there is not asked.
+    a : ndarray, buffer or Region
+        As for `where`.
+
+    Returns
+    -------
+    ndarray of int32, shape (where(a).pages,)
+        In address order; -1 for pages of which it says nothing.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `a` exposes no memory, or has not what the layout is about, such as an axis.
 
     Examples
     --------
@@ -110,7 +127,8 @@ def weighted(shares: Mapping[int, Count], *, block: int | None = None) -> Layout
     Raises
     ------
     TypeError, ValueError
-        No nodes, shares that are not whole numbers from 0, or all of them 0.
+        No nodes, shares that are not whole numbers from 0, or all of them 0, or a block that is
+        not a number of pages.
 
     Examples
     --------
@@ -159,6 +177,11 @@ def blocks(nodes: Sequence[Count]) -> Layout:
     Layout
         A page that two shares have parts of goes to the one that has its middle.
 
+    Raises
+    ------
+    TypeError, ValueError
+        No nodes, or something else than their numbers.
+
     Examples
     --------
     >>> targets(blocks([0, 1]), np.zeros(1 << 16, np.uint8))[0]
@@ -206,7 +229,7 @@ def by_axis(axis: Count, nodes: Sequence[Count]) -> Layout:
     Raises
     ------
     TypeError, ValueError
-        When used on what has no such axis.
+        No nodes, or something else than their numbers; when used, on what has no such axis.
 
     Examples
     --------
@@ -241,6 +264,11 @@ def like(other: object) -> Layout:
     Layout
         Pages that match a part without memory have no target: they stay, not attempted.
 
+    Raises
+    ------
+    TypeError, ValueError, MovePagesError
+        As `where` does for `other`.
+
     Examples
     --------
     >>> a, b = np.ones(1 << 16), np.ones(1 << 14)
@@ -265,8 +293,10 @@ def local(cpus: Collection[Count] | None = None) -> Layout:
 
     Raises
     ------
-    ValueError
-        A CPU that is not of this machine, or no node with memory near it that may be used.
+    TypeError, ValueError
+        No CPUs, one that is not of this machine, or no node with memory near it that may be used.
+    TopologyError
+        The nodes cannot be read.
 
     Notes
     -----

@@ -142,6 +142,11 @@ class Placement:
         ----------
         file : path
 
+        Returns
+        -------
+        Placement
+            Equal to what was saved, in this process and others.
+
         Raises
         ------
         OSError
@@ -188,6 +193,11 @@ class Placement:
             is shown, so that all characters together have the shares of the bytes; what is little
             may not be seen at all.
 
+        Raises
+        ------
+        ValueError
+            Less than one character.
+
         Examples
         --------
         >>> node = topology().allowed_nodes[0]
@@ -203,6 +213,9 @@ class Placement:
 
     def plot(self, ax: Axes | None = None, *, rows: int | None = None) -> Axes:
         """Draw where the memory is, with matplotlib: a colour for each node.
+
+        The colour is a matter of the node's number: those of 40 and more have again that of the
+        number less 40.
 
         Memory in one dimension is a strip from the lowest address to the highest. Where a part of
         it is on several nodes, its height is divided as its bytes are. An array of two dimensions

@@ -104,6 +104,10 @@ class Plan:
         **how
             As for `move`: ``progress``, ``deadline``, ``retry``, ``flags``, ``on_conflict`` ...
 
+        Returns
+        -------
+        MoveResult, or BackgroundMove with ``background=True``
+
         Raises
         ------
         MovePagesError

@@ -54,7 +54,7 @@ def bind(a: object, nodes: Sequence[SupportsIndex] | SupportsIndex, *, mode: str
     Raises
     ------
     TypeError, ValueError
-        Not a mode, or nodes that do not go with it. Nothing has changed.
+        Not a mode, nodes that do not go with it, or memory of another process. Nothing has changed.
     MovePagesError
         A node that has no memory or is not allowed, memory that is not mapped, a kernel without
         this mode.
@@ -92,6 +92,8 @@ def policy(a: object) -> tuple[PolicyRange, ...]:
 
     Raises
     ------
+    TypeError, ValueError
+        `a` exposes no memory, or memory of another process.
     MovePagesError
         Memory that is not mapped, or a sandbox that forbids to ask.
 

@@ -28,6 +28,8 @@ def touch(a: object) -> None:
 
     Raises
     ------
+    TypeError, ValueError
+        `a` exposes no memory, or memory of another process.
     MovePagesError
         No memory (also a MemoryError), memory that is not mapped or may not be written, Linux
         before 5.14.

@@ -106,6 +106,11 @@ class Process:
         list of Placement
             One for each row.
 
+        Raises
+        ------
+        MovePagesError
+            No such process (also a ProcessLookupError), or no permission to look at it.
+
         Examples
         --------
         >>> len(process().where()) > 1
@@ -192,10 +197,17 @@ def process(pid: int = 0) -> Process:
     pid : int, default 0
         0 is the caller.
 
+    Returns
+    -------
+    Process
+        Whether there is one of this number is asked when it is looked at.
+
     Raises
     ------
     TypeError, ValueError
         Not a number of a process.
+    TopologyError
+        The nodes cannot be read.
 
     Examples
     --------

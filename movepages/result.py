@@ -84,7 +84,11 @@ class MoveResult:
 
     @property
     def runs(self) -> Runs | None:
-        """Records of stretches of pages with one status, as of a `Placement`; None for an error."""
+        """Records of stretches of pages with one status, as of a `Placement`.
+
+        Of a move that ended early they end where it did. None for an error raised by `move_pages`,
+        which has the status of each page itself.
+        """
         if not isinstance(self.recorded, tuple):
             return self.recorded
         # Made when asked for: to make it takes longer than it took to find out.
@@ -109,7 +113,13 @@ class MoveResult:
 
     @property
     def status(self) -> Statuses:
-        """Status of each page, int32, made anew from the runs each time it is asked for."""
+        """Status of each page, int32, made anew from the runs each time it is asked for.
+
+        Raises
+        ------
+        ValueError
+            There are no `runs`.
+        """
         runs = self.runs
         if runs is None:
             raise ValueError("this result has counts alone; the status is on the error itself")

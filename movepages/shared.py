@@ -88,6 +88,8 @@ def fault_in(a: object) -> None:
 
     Raises
     ------
+    TypeError, ValueError
+        `a` exposes no memory, or memory of another process.
     MovePagesError
         The kernel does not tell this user what is in memory of a file; see `page_cache`.
 

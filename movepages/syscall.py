@@ -229,6 +229,11 @@ def mempolicy_nodes(pages: Pages) -> Statuses:
     ndarray of int32, shape (n,)
         Node of each page, or a negative errno.
 
+    Raises
+    ------
+    TypeError, ValueError
+        Addresses that are no whole numbers, or not one-dimensional.
+
     Notes
     -----
     Source: get_mempolicy(2) with MPOL_F_NODE | MPOL_F_ADDR, ``lookup_node`` in mm/mempolicy.c.

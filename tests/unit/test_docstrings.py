@@ -7,6 +7,7 @@ import inspect
 import mmap
 import os
 import pkgutil
+import re
 
 import numpy as np
 import pytest
@@ -36,6 +37,26 @@ def test_every_public_function_and_class_is_documented_with_an_example():
             assert ">>>" in inspect.getdoc(thing), name
         elif inspect.isclass(thing):
             assert inspect.getdoc(thing), name
+
+
+def sections(text):
+    """Return the text of each section of a docstring by its title."""
+    parts = re.split(r"^(\w+)\n-+\n", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+@pytest.mark.parametrize("name", [n for n in mp.__all__ if inspect.isfunction(getattr(mp, n))])
+def test_a_function_tells_what_it_takes_returns_and_raises(name):
+    function = getattr(mp, name)
+    found, signature = sections(inspect.getdoc(function)), inspect.signature(function)
+    told = re.findall(
+        r"^(\*{0,2}\w+(?:, \w+)*)(?: : |$)", found.get("Parameters", ""), re.MULTILINE
+    )
+    assert [each.lstrip("*") for each in told] == list(signature.parameters)
+    # A context manager has no value.
+    returns = signature.return_annotation not in ("None", "Iterator[None]")
+    assert ("Returns" in found) == returns
+    assert "Raises" in found or not signature.parameters
 
 
 def test_names_promised_are_there_and_sorted():
