@@ -11,7 +11,7 @@ import numpy as np
 
 from . import execute
 from .buffers import describe
-from .control import Control, Progress, RetryPolicy
+from .control import Control, Progress, RetryPolicy, as_deadline
 from .errors import MovePagesError, MovePagesWarning
 from .glance import placed_already
 from .move_targets import MoveTarget, as_target
@@ -152,7 +152,8 @@ def move(
     Raises
     ------
     TypeError, ValueError
-        `a` exposes no memory, or `target` is none of these. Nothing has moved.
+        `a` exposes no memory, `target` is none of these, or another argument has no such value.
+        Nothing has moved.
     MovePagesError
         A call failed as a whole: a node that does not exist or is not allowed, a full node, no
         permission, no such process, the deadline (also a TimeoutError), cancelled by `progress`.
@@ -190,7 +191,7 @@ def move(
     turns = RetryPolicy() if retry is None else retry
     if not isinstance(turns, RetryPolicy):
         raise TypeError(f"retry: expected a RetryPolicy, got a {type(retry).__name__}")
-    seconds = None if deadline is None else float(deadline)
+    seconds = as_deadline(deadline)
     footprint = describe(a)
     if background and isinstance(target, np.ndarray):
         target = target.copy()

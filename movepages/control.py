@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ class RetryPolicy:
     Raises
     ------
     ValueError
-        A negative number.
+        A negative number, or none (NaN).
 
     Examples
     --------
@@ -50,10 +51,24 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         for name in ("attempts", "backoff", "deadline"):
-            if getattr(self, name) < 0:
+            # Not < 0: nothing is above or below what is no number, and no time would be up.
+            if not getattr(self, name) >= 0:
                 raise ValueError(
                     f"RetryPolicy {name}: expected 0 or more, got {getattr(self, name)}"
                 )
+
+
+def as_deadline(seconds: float | None) -> float | None:
+    """Return a deadline as a float; refuse one that never comes."""
+    if seconds is None:
+        return None
+    try:
+        found = float(seconds)
+    except (TypeError, ValueError):
+        found = math.nan
+    if math.isnan(found):
+        raise ValueError(f"deadline: expected seconds or None, got {seconds!r}")
+    return found
 
 
 class Control:

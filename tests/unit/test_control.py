@@ -90,6 +90,18 @@ def test_what_is_no_choice_is_refused(node, name):
         mp.move(np.ones(10), node, **{name: "ignore"})
 
 
+@pytest.mark.parametrize("deadline", [float("nan"), "soon", [1]])
+def test_a_deadline_that_never_comes_is_refused(node, nothing, deadline):
+    with pytest.raises(ValueError, match="deadline: expected seconds or None, got"):
+        mp.move(nothing, node, deadline=deadline)
+
+
+@pytest.mark.parametrize("name", ["backoff", "deadline"])
+def test_a_policy_of_no_number_is_refused(name):
+    with pytest.raises(ValueError, match=f"RetryPolicy {name}: expected 0 or more, got nan"):
+        mp.RetryPolicy(**{name: float("nan")})
+
+
 @pytest.mark.parametrize("name", ["attempts", "backoff", "deadline"])
 def test_a_policy_has_no_negative_numbers(name):
     with pytest.raises(ValueError, match=f"RetryPolicy {name}: expected 0 or more, got -1"):
