@@ -19,6 +19,8 @@ _BAR = 0.05
 # A band of this part of all bytes has room for its count, a bar for its name.
 _NAMED_BAND = 0.06
 _NAMED_BAR = 0.015
+# Beside a smaller bar there is room where the next one is as far away as this part of the height.
+_NAMED_GAP = 0.04
 
 
 _Flows: TypeAlias = Mapping[tuple[int, int], int]
@@ -63,6 +65,7 @@ def plot_plan(plan: Plan, ax: Axes | None) -> Axes:
                 [places[p] for p in flows if p[side] == node],
                 sum(n for p, n in flows.items() if p[side] == node),
                 total,
+                may_name=_gap(len(nodes)) >= _NAMED_GAP,
             )
     ax.text(0, -0.02, "from node", va="bottom", ha="left", fontsize="small")
     ax.text(1, -0.02, "to node", va="bottom", ha="right", fontsize="small")
@@ -72,10 +75,14 @@ def plot_plan(plan: Plan, ax: Axes | None) -> Axes:
     return ax
 
 
+def _gap(nodes: int) -> float:
+    return _GAPS / max(nodes - 1, 1)
+
+
 def _places(flows: _Flows, side: int, total: int) -> dict[tuple[int, int], float]:
     """Return the height at which each flow begins: in the order of the nodes on this side."""
     nodes = sorted({pair[side] for pair in flows})
-    gap = _GAPS / max(len(nodes) - 1, 1)
+    gap = _gap(len(nodes))
     found, at = {}, 0.0 if len(nodes) > 1 else _GAPS / 2
     for node in nodes:
         for pair in sorted((p for p in flows if p[side] == node), key=lambda p: p[1 - side]):
@@ -106,14 +113,29 @@ def _draw_band(ax: Axes, band: _Band, total: int) -> None:
 
 
 def _draw_node(
-    ax: Axes, node: int, side: int, x: float, places: list[float], nbytes: int, total: int
+    ax: Axes,
+    node: int,
+    side: int,
+    x: float,
+    places: list[float],
+    nbytes: int,
+    total: int,
+    *,
+    may_name: bool,
 ) -> None:
     height, top = nbytes / total * (1 - _GAPS), min(places)
     back = colour(node)
-    ax.add_patch(Rectangle((x, top), _BAR, height, facecolor=back, linewidth=0))
-    if nbytes >= _NAMED_BAR * total:
-        middle = top + height / 2
+    fits = nbytes >= _NAMED_BAR * total
+    # What is too small to be seen has an edge all the same.
+    edge = {"linewidth": 0} if fits else {"linewidth": 0.8, "edgecolor": back}
+    ax.add_patch(Rectangle((x, top), _BAR, height, facecolor=back, **edge))
+    middle, beside = top + height / 2, format_bytes(nbytes)
+    if fits:
         ax.text(x + _BAR / 2, middle, str(node), ha="center", va="center", color=ink(back),
                 fontsize="small")  # fmt: skip
-        at, align = ((-0.02, "right"), (1.02, "left"))[side]
-        ax.text(at, middle, format_bytes(nbytes), ha=align, va="center", fontsize="small")
+    elif may_name:
+        beside = f"{node}: {beside}"
+    else:
+        return
+    at, align = ((-0.02, "right"), (1.02, "left"))[side]
+    ax.text(at, middle, beside, ha=align, va="center", fontsize="small")

@@ -9,6 +9,7 @@ from matplotlib import pyplot
 from matplotlib.colors import to_rgb
 from picture_fixtures import ABSENT, PAGE, placed
 
+import movepages as mp
 from movepages.colours import colour
 
 # Pictures are the same on every kernel, and slow under emulation.
@@ -65,3 +66,13 @@ def test_a_figure_can_be_kept_in_a_file(shape):
     ax = placed([1, 1], [0, 1], shape=shape).plot()
     again = pickle.loads(pickle.dumps(ax.figure))
     assert np.array_equal(shown(again), shown(ax.figure))
+
+
+def test_nodes_of_little_have_their_names_beside_them():
+    flows = {(0, 1): 100_000 * PAGE, (2, 3): PAGE, (4, 3): PAGE}
+    ax = mp.Plan(pages=1, page_size=PAGE, flows=flows).plot()
+    words = {text.get_text(): text for text in ax.texts}
+    assert {"0", "1", "2: 4 KiB", "3: 8 KiB", "4: 4 KiB"} <= words.keys()
+    shown(ax.figure)
+    above, below = (words[each].get_window_extent() for each in ("2: 4 KiB", "4: 4 KiB"))
+    assert below.y1 < above.y0
