@@ -19,6 +19,7 @@ FAILED = -2
 
 # Rounding leaves slivers of what ends where a cell does.
 _SLIVER = 1e-9
+_DOZEN = 12
 # Multiples of these, less their whole part, fill an interval, and two of them a square, evenly.
 _GOLDEN = 0.6180339887498949
 _PLASTIC = 0.7548776662466927, 0.5698402909980532
@@ -94,15 +95,24 @@ def nodes_of(status: Kinds) -> Kinds:
     return nodes
 
 
-def visible(shares: Shares, least: float) -> Shares:
-    """Give what is present in a cell `least` of it or more, so that a picture hides none."""
+def visible(shares: Shares, least: float, each: float) -> Shares:
+    """Give what is present in a cell `least` of it or more, so that a picture hides none.
+
+    Of several kinds, up to a dozen, each gets about `each` of the cell or more, however little it
+    has. Of more, which ones are seen is left to chance: their equal heights would hide the same
+    ones everywhere.
+    """
     present = shares.kinds != ABSENT
     share = shares.parts[:, present].sum(axis=1, keepdims=True)
     enough = np.where(share > 0, np.maximum(share, least), 0)
     parts = np.empty_like(shares.parts)
     parts[:, present] = shares.parts[:, present] / np.where(share > 0, share, 1) * enough
     parts[:, ~present] = 1 - enough
-    return Shares(shares.kinds, parts)
+    some = shares.parts > 0
+    several = some.sum(axis=1, keepdims=True)
+    seen = np.where(several <= _DOZEN, np.minimum(each, 1 / np.maximum(several, 1)), 0)
+    parts = np.where(some, np.maximum(parts, seen), 0)
+    return Shares(shares.kinds, parts / parts.sum(axis=1, keepdims=True))
 
 
 def stack(shares: Shares, steps: int) -> Kinds:

@@ -218,9 +218,10 @@ class Placement:
         number less 40.
 
         Memory in one dimension is a strip from the lowest address to the highest. Where a part of
-        it is on several nodes, its height is divided as its bytes are. An array of two dimensions
-        or more is drawn in its own shape: rows downwards, columns to the right. Of a large one
-        each cell shows one element, so what is little may not be seen: ``rows=1`` shows it.
+        it is on several nodes, its height is divided as its bytes are, with enough for each of up
+        to twelve to be seen. An array of two dimensions or more is drawn in its own shape: rows
+        downwards, columns to the right. Of a large one each cell shows one element, so what is
+        little may not be seen: ``rows=1`` shows it.
 
         Parameters
         ----------

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 CELLS = 256
 _STEPS = 24
-_LEAST = 1 / 4
+# Of the height of a cell: what is present has it, and each node of several.
+_LEAST, _EACH = 1 / 4, 1 / 12
 _GRID = 48, 96
 
 _WIDTH = 640
@@ -114,7 +115,7 @@ def document(
 
 
 def _strip(shares: Shares, legend: Mapping[int, str]) -> tuple[str, float]:
-    pixels = stack(visible(shares, _LEAST), _STEPS)
+    pixels = stack(visible(shares, _LEAST, _EACH), _STEPS)
     return _pixels(pixels.T, legend, _WIDTH, _HEIGHT, turned=True) + _numbers(pixels), _HEIGHT
 
 

@@ -73,12 +73,23 @@ def test_a_million_runs_in_a_few_cells():
 
 def test_what_little_is_present_is_seen_and_shares_stay_shares():
     shares = Shares(np.array([ABSENT, 0, 1], np.int32), np.array([[0.99, 0.01, 0], [0, 0.3, 0.7]]))
-    found = visible(shares, 0.25)
+    found = visible(shares, 0.25, 0.0)
     assert found.parts.tolist() == [[0.75, 0.25, 0], [0, 0.3, 0.7]]
     assert np.unique(stack(found, 100)[:, 0], return_counts=True)[1].tolist() == [75, 25]
-    assert visible(Shares(shares.kinds, np.array([[1.0, 0, 0]])), 0.25).parts.tolist() == [
+    assert visible(Shares(shares.kinds, np.array([[1.0, 0, 0]])), 0.25, 0.1).parts.tolist() == [
         [1, 0, 0]
     ]
+
+
+@given(STRETCHES, st.integers(1, 40))
+def test_each_kind_of_a_cell_is_seen(stretches, count):
+    sizes, kinds = (np.array(column) for column in zip(*stretches, strict=True))
+    shares = divide(sizes**4, kinds.astype(np.int32), count)
+    found = visible(shares, 0.25, 1 / 12)
+    drawn = stack(found, 24)
+    for parts, column in zip(shares.parts, drawn.T, strict=True):
+        assert set(column.tolist()) == set(shares.kinds[parts > 0].tolist())
+    assert found.parts.sum(axis=1) == pytest.approx(1)
 
 
 SHAPES = {

@@ -28,12 +28,13 @@ def shown(figure):
     return np.asarray(figure.canvas.buffer_rgba())[:, :, :3] / 255
 
 
-@pytest.mark.parametrize(("across", "rows"), [(1, 1), (3, 1), (1, 150)])
-def test_a_page_is_seen_however_few_dots_there_are(across, rows):
-    """A picture of fewer dots than cells would leave some cells out."""
+@pytest.mark.parametrize(("across", "rows"), [(1, 1), (3, 1), (1, 50)])
+@pytest.mark.parametrize("rest", [ABSENT, 0])
+def test_a_page_is_seen_however_few_dots_there_are(across, rows, rest):
+    """A picture of fewer dots than cells would leave some cells out, and one page has no height."""
     for at in range(0, 512, 61):
         figure, axes = pyplot.subplots(1, across, squeeze=False)
-        placed([1000 * at + 500, 1, 511_499 - 1000 * at], [ABSENT, 3, ABSENT]).plot(
+        placed([1000 * at + 500, 1, 511_499 - 1000 * at], [rest, 3, rest]).plot(
             axes[0, 0], rows=rows
         ).get_legend().remove()
         there = np.abs(shown(figure) - to_rgb(colour(3))).max(axis=2) < 0.01
