@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import doctest
+import gc
 import importlib
 import os
 import signal
@@ -42,7 +43,13 @@ def make(seed):
 
 @pytest.fixture
 def held(client):
-    """Return futures of an array on each worker."""
+    """Return futures of an array on each worker, and of nothing else."""
+    # Tracebacks of errors that were expected keep the arrays of another test.
+    gc.collect()
+    end = time.monotonic() + 30
+    while any(client.run(lambda dask_worker: len(dask_worker.data)).values()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
     workers = sorted(client.scheduler_info()["workers"])
     found = [client.submit(make, i, workers=[each], pure=False) for i, each in enumerate(workers)]
     distributed.wait(found)
