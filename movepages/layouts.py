@@ -69,10 +69,15 @@ class Interleave:
     nodes: tuple[int, ...]
     block: int | None
 
-    def over(self, array: object, footprint: Footprint) -> Pattern:
+    def over(self, array: object, footprint: Footprint) -> Cycle:
         """Return the pattern that it makes of one array."""
         block = self.block or _block_for(footprint, len(set(self.nodes)))
         return Cycle(self.nodes, block, footprint)
+
+    def after(self, part: object) -> Interleave:
+        """Return it as it goes on behind a part of memory that lies in several."""
+        turn = self.over(part, describe(part)).turns % len(self.nodes)
+        return Interleave(self.nodes[turn:] + self.nodes[:turn], self.block)
 
 
 def interleave(nodes: Sequence[Count], *, block: int | None = None) -> Layout:

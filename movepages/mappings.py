@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -14,6 +17,8 @@ from .intervals import Intervals
 # Pages of these are of a device or of the kernel itself, unless they are named here.
 _DEVICES = (b"/dev/", b"/proc/", b"/sys/", b"/dmabuf:", b"anon_inode:", b"[vv", b"[vsyscall]")
 _MEMORY = (b"/dev/zero", b"/dev/shm/", b"/dev/hugepages")
+
+_kept: ContextVar[tuple[int, Intervals | None] | None] = ContextVar("_kept", default=None)
 
 
 class Backing(IntEnum):
@@ -64,11 +69,28 @@ def parse_maps(text: bytes) -> Intervals:
     )
 
 
+@contextmanager
+def mappings_read_once(pid: int) -> Iterator[None]:
+    """Let `read_mappings` answer within with what the mappings of a process are now.
+
+    For thousands of looks in a row, each of which would read thousands of lines. What it makes of
+    memory that is mapped or unmapped meanwhile is why it is absent, never where it is.
+    """
+    token = _kept.set((pid, read_mappings(pid)))
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
 def read_mappings(pid: int, first: int = 0, last: int = 1 << 64) -> Intervals | None:
     """Read the mappings of a process, 0 being this one; None where it may not be looked at.
 
     Those that have no byte from `first` up to `last` may be left out.
     """
+    kept = _kept.get()
+    if kept and kept[0] == pid:
+        return kept[1]
     try:
         text = read_file(f"/proc/{pid or 'self'}/maps")
     except OSError:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from . import _core
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import _core, _sysfs
 from .machine import Topology
 from .topology_reader import topology
 from .units import format_bytes
+
+_HAS_MEMORY = Path("/sys/devices/system/node/has_memory")
 
 
 def machine() -> Topology | None:
@@ -19,14 +24,22 @@ def machine() -> Topology | None:
 def unusable_node(nodes: list[int], pid: int) -> int | None:
     """Return the first of `nodes` that is known to be of no use as a target, if any."""
     if pid == 0:
-        usable = _core.allowed_nodes()
+        usable: Sequence[int] | None = _core.allowed_nodes()
     else:
         # Its cpuset is the kernel's business: only that a node has memory can be known here.
-        known = machine()
-        usable = list(known.memory_nodes) if known else None
+        usable = _with_memory()
     if usable is None:
         return next((node for node in nodes if not 0 <= node < _core.MAX_NODES), None)
     return next((node for node in nodes if node not in usable), None)
+
+
+def _with_memory() -> Sequence[int] | None:
+    # One file instead of all of sysfs, which would cost more than to move a small region.
+    try:
+        return _sysfs.read_ids(_HAS_MEMORY)
+    except OSError:
+        known = machine()
+        return known.memory_nodes if known else None
 
 
 def list_nodes(nodes: tuple[int, ...]) -> str:

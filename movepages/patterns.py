@@ -55,6 +55,10 @@ class Cycle(_OfNodes):
         # meet the same node at every stride.
         self._aligned = footprint.contiguous and block % FRAME_BYTES == 0
         self._first = footprint.address // block
+        # How many the memory takes; a last one that it does not fill counts too.
+        self.turns = -(-footprint.pages // self._pages)
+        if self._aligned and footprint.pages:
+            self.turns = (footprint.address + footprint.span - 1) // block - self._first + 1
 
     def part(self, start: int, addresses: Addresses) -> NodeArray:
         """Return the wanted nodes of pages, of which the first is page `start` of all."""

@@ -244,7 +244,7 @@ def _refused(footprint: Footprint, target: Target) -> list[str]:
 
 def _short(made: Plan) -> list[str]:
     """Name the nodes that have less free memory than would come to them."""
-    now = machine()
+    now = machine() if made.arriving else None
     if now is None:
         return []
     return [

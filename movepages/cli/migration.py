@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import movepages as mp
 
+from ..layouts import Interleave
+from ..mappings import mappings_read_once
 from ..units import format_bytes
 from .regions import Regions
 
@@ -59,24 +61,30 @@ class Outcome:
 
 
 class Piece(NamedTuple):
-    """What is moved at once, and how much memory it has."""
+    """What is moved at once, where to, and how much memory it has."""
 
     region: mp.Region
+    target: Any
     in_memory: int
 
 
 def pieces(pid: int, regions: Regions, target: Any) -> Iterator[Piece]:
-    """Yield what to move at once: for one node regions that touch, for a layout each by itself."""
+    """Yield what to move at once: for one node regions that touch, for a layout each by itself.
+
+    Nodes in turn go on from region to region: of many small ones all would have the first node.
+    """
     address = end = held = 0
     for row in regions:
         start = int(row["address"])
         if end and not (start == end and isinstance(target, int)):
-            yield Piece(mp.Region(address, end - address, pid), held)
+            yield Piece(mp.Region(address, end - address, pid), target, held)
+            if isinstance(target, Interleave):
+                target = target.after(mp.Region(address, end - address, pid))
             end = held = 0
         address, end = address if end else start, start + int(row["nbytes"])
         held += int(row["bytes"].sum())
     if end:
-        yield Piece(mp.Region(address, end - address, pid), held)
+        yield Piece(mp.Region(address, end - address, pid), target, held)
 
 
 @dataclass
@@ -103,8 +111,9 @@ class Forecast:
 def forecast(pid: int, regions: Regions, target: Any) -> Forecast:
     """Add up what moving each of the regions would do; nothing moves."""
     flows: Counter[tuple[int, int]] = Counter()
-    for piece in pieces(pid, regions, target):
-        flows.update(mp.plan(piece.region, target).flows)
+    with mappings_read_once(pid):
+        for piece in pieces(pid, regions, target):
+            flows.update(mp.plan(piece.region, piece.target).flows)
     # Room for each region by itself is not room for all of them.
     coming: Counter[int] = Counter()
     for (source, to), nbytes in flows.items():
@@ -135,14 +144,15 @@ def migrate(
     """
     done = 0
     try:
-        for region, held in pieces(pid, regions, target):
+        with mappings_read_once(pid):
+            for region, to, held in pieces(pid, regions, target):
 
-            def progress(pages: int, of: int, before: int = done, held: int = held) -> None:
-                tell(before + held * pages // max(of, 1))
+                def progress(pages: int, of: int, before: int = done, held: int = held) -> None:
+                    tell(before + held * pages // max(of, 1))
 
-            outcome.add(mp.move(region, target, flags=flags, progress=progress))
-            done += held
-            tell(done)
+                outcome.add(mp.move(region, to, flags=flags, progress=progress))
+                done += held
+                tell(done)
     except mp.MovePagesError as error:
         if error.result is not None:
             outcome.add(error.result)

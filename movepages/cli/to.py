@@ -13,7 +13,8 @@ from .sizes import parse_size
 HELP = """\
 TARGET is one of
   1                       a node
-  interleave:0-3          nodes in turn; interleave:0,1/2MiB with so much at once
+  interleave:0-3          nodes in turn, on from region to region;
+                          interleave:0,1/2MiB with so much at once
   weighted:0=3,1=1        nodes in turn, three times as much on node 0
   blocks:0,1              one contiguous part of each region to each node
   local:4-7               beside these CPUs

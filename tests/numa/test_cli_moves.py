@@ -1,13 +1,14 @@
 """``movepages move`` and ``where`` on real other processes, by the witness."""
 
 import json
+import mmap
 import shutil
 import subprocess
 
 import pytest
 
 from movepages.cli import main
-from support import memory, nodes, processes, witness
+from support import memory, nodes, processes, system, witness
 
 PAGE = memory.PAGE
 NBYTES = 256 * PAGE
@@ -58,6 +59,27 @@ def test_layouts(capsys, other, two_nodes, layout, share):
     found = move(capsys, other, "--to", layout.format(here, there), "--region", hex(other.result))
     assert (found["already_there"], found["moved"]) == (share, 256 - share)
     assert pages_of(other) == {here: share, there: 256 - share}
+
+
+def test_turns_go_on_over_many_small_regions(capsys, two_nodes):
+    """Regions of one page each, of which all would be the first of a layout's turns."""
+    here, there = two_nodes[:2]
+    held = []
+
+    def hold():
+        held.append(memory.anonymous(64 * PAGE, here))
+        for page in range(0, 64, 2):
+            address = held[0].ctypes.data + page * PAGE
+            assert system.libc.madvise(address, PAGE, mmap.MADV_DONTFORK) == 0
+        return held[0].ctypes.data
+
+    with processes.child(hold) as child:
+        chosen = [f"--region={child.result + page * PAGE:#x}" for page in range(64)]
+        found = move(capsys, child, "--to", f"interleave:{here},{there}", *chosen)
+        assert (found["regions"], found["moved"], found["already_there"]) == (64, 32, 32)
+        mappings = witness.numa_maps(child.pid)
+        each = [mappings[child.result + page * PAGE].nodes for page in range(64)]
+        assert each == [{here: 1}, {there: 1}] * 32
 
 
 def test_a_whole_process(capsys, other, two_nodes):

@@ -1,6 +1,7 @@
 """``movepages move`` over many regions: how they are taken together, and what comes between."""
 
 import contextlib
+import itertools
 import json
 import mmap
 import os
@@ -11,6 +12,8 @@ from dataclasses import replace
 import pytest
 
 import movepages as mp
+from movepages import mappings
+from movepages._core import read_file
 from movepages.cli import main, move
 from movepages.cli.migration import Outcome, forecast, migrate, pieces
 from movepages.cli.regions import regions_of
@@ -61,6 +64,35 @@ def test_for_one_node_what_touches_is_one_piece(many):
     assert [(p.region.address, p.region.nbytes) for p in apart] == [
         (int(r["address"]), int(r["nbytes"])) for r in regions
     ]
+
+
+@pytest.mark.parametrize(("turns", "block"), [((0, 1), 1), ((3, 1, 2), 1), ((0, 1), 2)])
+def test_turns_go_on_from_region_to_region(many, turns, block):
+    regions = regions_of(many.pid, chosen(many))
+    found = list(pieces(many.pid, regions, mp.interleave(turns, block=block * PAGE)))
+    wanted = [mp.targets(piece.target, piece.region).tolist() for piece in found]
+    taken = itertools.cycle(turns)
+    # A turn that a region does not fill is over with the region.
+    expected = [
+        [node for _, node in zip(range(-(-len(each) // block)), taken, strict=False)]
+        for each in wanted
+    ]
+    assert [each[::block] for each in wanted] == expected
+    assert len(wanted) == COUNT + 2
+
+
+def test_the_mappings_are_read_once_for_all_regions(many, monkeypatch):
+    read = []
+    monkeypatch.setattr(mappings, "read_file", lambda path: read.append(path) or read_file(path))
+    regions = regions_of(many.pid, chosen(many))
+    assert len(regions) == COUNT + 2
+    outcome = Outcome(int(regions["nbytes"].sum()) // PAGE)
+    migrate(many.pid, regions, mp.interleave([NODE]), mp.MPOL_MF_MOVE, lambda _: 0, outcome)
+    forecast(many.pid, regions, mp.interleave([NODE]))
+    assert outcome.already_there == outcome.pages
+    assert read == [f"/proc/{many.pid}/maps"] * 2
+    mp.where(mp.Region(PAGE, PAGE, many.pid))
+    assert len(read) == 3
 
 
 def test_progress_counts_what_has_memory():
