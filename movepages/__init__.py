@@ -51,6 +51,7 @@ _HOMES = {
         "Node",
         "Topology",
     ),
+    "move_targets": ("Layout",),
     "placement": ("Placement",),
     "planning": (
         "Plan",

@@ -23,6 +23,7 @@ from .errors import (
 from .inspection import Preflight, preflight
 from .layouts import blocks, by_axis, interleave, like, local, targets, weighted
 from .machine import HugePagePool, Node, Topology
+from .move_targets import Layout
 from .placement import Placement
 from .planning import Plan, plan
 from .policies import PolicyRange, bind, policy
@@ -44,6 +45,7 @@ __all__ = [
     "BackgroundMove",
     "Check",
     "HugePagePool",
+    "Layout",
     "MovePagesCancelledError",
     "MovePagesError",
     "MovePagesInterruptedError",

@@ -16,7 +16,7 @@ from .arrays import where
 from .buffers import describe
 from .footprint import Footprint
 from .inputs import as_nodes
-from .move_targets import Layout
+from .move_targets import Layout, MoveTarget, as_target
 from .patterns import ByIndex, Cycle, Follow, Pattern, Shares
 from .placement import Placement
 from .topology_reader import topology
@@ -27,12 +27,12 @@ _FRAMES_A_NODE = 2
 Count: TypeAlias = SupportsIndex
 
 
-def targets(layout: Layout, a: object) -> npt.NDArray[np.int32]:
+def targets(layout: MoveTarget, a: object) -> npt.NDArray[np.int32]:
     """Tell what a layout means for an array: the node it wants each page on.
 
     Parameters
     ----------
-    layout : Layout
+    layout : Layout, or what else `move` takes as a target
         What `interleave` and the others return. Whether its nodes are there is not asked.
     a : ndarray, buffer or Region
         As for `where`.
@@ -45,7 +45,8 @@ def targets(layout: Layout, a: object) -> npt.NDArray[np.int32]:
     Raises
     ------
     TypeError, ValueError
-        `a` exposes no memory, or has not what the layout is about, such as an axis.
+        `a` exposes no memory, or has not what the layout is about, such as an axis; or the layout
+        is no target.
 
     Examples
     --------
@@ -53,7 +54,7 @@ def targets(layout: Layout, a: object) -> npt.NDArray[np.int32]:
     0
     """
     footprint = describe(a)
-    pattern = layout.over(a, footprint)
+    pattern = as_target(layout, a, footprint)
     parts = [np.empty(0, np.int32)]
     start = 0
     for addresses, _ in footprint.chunks(1 << 16):

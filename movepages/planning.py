@@ -6,7 +6,7 @@ import errno
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -70,6 +70,13 @@ class Plan:
     problems: tuple[str, ...] = ()
     _array: object = field(repr=False, compare=False, default=None)
     _target: Any = field(repr=False, compare=False, default=None)
+
+    def __reduce__(self) -> NoReturn:
+        # Pickle and deepcopy would copy the array too, and the plan would move the copy.
+        raise TypeError(
+            "a plan is about memory of this process and cannot be copied or sent: plan() again "
+            "there, or send what it tells, such as its flows"
+        )
 
     @property
     def to_move(self) -> int:

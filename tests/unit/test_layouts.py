@@ -202,6 +202,36 @@ def test_what_makes_no_layout(make, error, said):
         make()
 
 
+def test_targets_of_all_that_move_takes():
+    a = np.ones(3 * PAGE, np.uint8)
+    pages = mp.where(a).pages
+    assert mp.targets(3, a).tolist() == [3] * pages
+    assert mp.targets(np.arange(pages), a).tolist() == list(range(pages))
+    assert mp.targets(mp.where(a), a).tolist() == mp.where(a).status.tolist()
+    with pytest.raises(TypeError, match="target: expected"):
+        mp.targets("rows", a)
+
+
+# Several turns of one node, alone or not, and blocks of a page up to more than the memory.
+@given(NODES, st.lists(st.integers(1, 9), min_size=1, max_size=6), st.sampled_from([1, 2, 3]))
+def test_turns_go_on_behind_a_part(nodes, parts, block):
+    layout, taken = mp.interleave(nodes, block=block * PAGE), itertools.cycle(nodes)
+    for pages in parts:
+        region = mp.Region(1 << 30, pages * PAGE)
+        expected = np.repeat([next(taken) for _ in range(-(-pages // block))], block)[:pages]
+        assert mp.targets(layout, region).tolist() == expected.tolist()
+        layout = layout.after(region)
+
+
+def test_turns_of_huge_blocks_begin_where_huge_pages_do():
+    layout = mp.interleave([0, 1, 2], block=FRAME_BYTES)
+    region = mp.Region(5 * FRAME_BYTES - PAGE, FRAME_BYTES + 2 * PAGE)
+    assert set(mp.targets(layout, region).tolist()) == {0, 1, 2}
+    assert mp.targets(layout.after(region), region)[0] == 0
+    within = mp.Region(5 * FRAME_BYTES, PAGE)
+    assert mp.targets(layout.after(within), within).tolist() == [1]
+
+
 def test_a_layout_names_itself():
     assert repr(mp.interleave([0, 2])) == "Interleave(nodes=(0, 2), block=None)"
     assert mp.blocks([0, 1]) == mp.blocks((0, 1))

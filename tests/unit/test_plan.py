@@ -1,5 +1,7 @@
 """plan() tells what move() then does."""
 
+import copy
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -91,6 +93,12 @@ def test_what_it_says(a, monkeypatch):
     assert html.count("<tr>") == 3
     assert "problem: node" in html
     assert mp.plan(a, mp.where(a)).remarks[0] == "to move: 0 B"
+
+
+@pytest.mark.parametrize("how", [pickle.dumps, copy.deepcopy])
+def test_it_is_not_copied_with_its_array(a, how):
+    with pytest.raises(TypeError, match="about memory of this process"):
+        how(mp.plan(a, NODE))
 
 
 def test_nothing_at_all():
