@@ -31,10 +31,10 @@ def parse_target(text: str) -> Any:
     >>> parse_target("interleave:0,1/2MiB").block
     2097152
     """
-    name, colon, rest = text.partition(":")
+    name, _, rest = text.partition(":")
     try:
-        if not colon:
-            return _one(text)
+        if text.isdecimal():
+            return int(text)
         what, slash, block = rest.partition("/")
         size = parse_size(block) if slash else None
         if name == "interleave":

@@ -148,8 +148,11 @@ def test_a_move_that_cannot_be_is_status_1(other, capsys):
         (["maps", "0"], 2, "expected the number of a process, got '0'"),
         (["where"], 2, "PID"),
         (["move", "1"], 2, "--to"),
-        (["move", "1", "--to", "0", "--region", ""], 2, "expected a part of a name"),
-        (["move", "1", "--to", "somewhere"], 2, "expected a number, got 'somewhere'"),
+        (
+            ["move", "1", "--to", "somewhere"],
+            2,
+            "blocks: or local:, got 'somewhere'",
+        ),
         (["move", "1", "--to", "interleave:"], 2, "numbers such as 0,2-3"),
         (["move", "1", "--to", "interleave:0/3"], 2, "interleave:0/3"),
         (["move", "1", "--to", "weighted:0"], 2, "expected a number, got ''"),
