@@ -18,9 +18,13 @@ void* BoundMemory::map(std::size_t bytes, std::size_t alignment) const noexcept 
   const std::size_t behind = begin + ahead - start;
   if (start > begin) ::munmap(whole, start - begin);
   if (behind > 0) ::munmap(reinterpret_cast<void*>(start + bytes), behind);
-  if (bind_range(start, bytes, mode, nodes, 0) == 0) return block;
+  if (bind(block, bytes)) return block;
   ::munmap(block, bytes);
   return nullptr;
+}
+
+bool BoundMemory::bind(const void* start, std::size_t bytes) const noexcept {
+  return bind_range(address(start), bytes, mode, nodes, 0) == 0;
 }
 
 bool BoundMemory::seems_in_place(const void* start, std::size_t bytes) const noexcept {

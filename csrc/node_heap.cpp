@@ -106,7 +106,9 @@ void* NodeHeap::take_spare(std::size_t bytes) noexcept {
     if (spare.bytes != bytes) continue;
     std::copy(spares_ + i + 1, spares_ + spare_count_--, spares_ + i);
     spare_bytes_ -= bytes;
-    if (memory_.seems_in_place(spare.start, bytes)) return spare.start;
+    // Whoever had it may have moved its pages, or given those to come another policy.
+    if (memory_.seems_in_place(spare.start, bytes) && memory_.bind(spare.start, bytes))
+      return spare.start;
     ::munmap(spare.start, bytes);
   }
   return nullptr;
