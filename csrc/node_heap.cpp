@@ -41,8 +41,12 @@ void* NodeHeap::resize(void* block, std::size_t bytes) noexcept {
   {
     const std::lock_guard lock(mutex_);
     before = mapped_bytes(block);
-    if (before > 0 && bytes > Slabs::kMostBytes) return resize_mapping({block, before}, bytes);
+    if (before > 0 && bytes > Slabs::kMostBytes) {
+      void* moved = resize_mapping({block, before}, bytes);
+      if (moved != nullptr) return moved;
+    }
   }
+  // Also what the kernel does not resize: a block whose parts have different policies or advice.
   if (before == 0) before = Slabs::capacity(block);
   void* copy = allocate(bytes);
   if (copy == nullptr) return nullptr;
