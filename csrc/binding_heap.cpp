@@ -77,12 +77,23 @@ py::object heap(int mode, const py::object& nodes, std::size_t huge_from) {
   return py::reinterpret_steal<py::object>(capsule);
 }
 
-py::object use_heap(const py::object& handler) {
+void require_handler(const py::object& handler) {
   if (PyCapsule_IsValid(handler.ptr(), kCapsuleName) == 0)
     throw py::type_error("expected what heap() or use_heap() returned");
+}
+
+py::object use_heap(const py::object& handler) {
+  require_handler(handler);
   PyObject* before = numpy_set_handler()(handler.ptr());
   if (before == nullptr) throw py::error_already_set();
   return py::reinterpret_steal<py::object>(before);
+}
+
+void retire_heap(const py::object& handler) {
+  require_handler(handler);
+  auto* ours = static_cast<Handler*>(PyCapsule_GetPointer(handler.ptr(), kCapsuleName));
+  if (ours->allocator.allocate != allocate) throw py::type_error("expected what heap() returned");
+  heap_of(ours->allocator.heap).retire();
 }
 
 }  // namespace
@@ -92,6 +103,8 @@ void bind_heap(py::module_& module) {
              "A handler for use_heap() whose memory follows a policy.");
   module.def("use_heap", &use_heap, "handler"_a,
              "Have numpy allocate by a handler in this context; returns the one before.");
+  module.def("retire_heap", &retire_heap, "handler"_a,
+             "Give back what heap() keeps for arrays to come, and keep nothing from now on.");
 }
 
 }  // namespace movepages

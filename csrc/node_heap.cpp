@@ -15,9 +15,7 @@ std::size_t whole_pages(std::size_t bytes) noexcept {
 
 }  // namespace
 
-NodeHeap::~NodeHeap() {
-  for (std::size_t i = 0; i < spare_count_; ++i) ::munmap(spares_[i].start, spares_[i].bytes);
-}
+NodeHeap::~NodeHeap() { drop_spares(); }
 
 void* NodeHeap::allocate(std::size_t bytes) noexcept {
   const std::lock_guard lock(mutex_);
@@ -62,6 +60,12 @@ void NodeHeap::release(void* block) noexcept {
   if (mapped == 0) return slabs_.give_back(block);
   mappings_.erase(address(block));
   keep_spare({block, mapped});
+}
+
+void NodeHeap::retire() noexcept {
+  const std::lock_guard lock(mutex_);
+  retired_ = true;
+  drop_spares();
 }
 
 std::size_t NodeHeap::mapped_bytes(const void* block) const noexcept {
@@ -119,7 +123,7 @@ void* NodeHeap::take_spare(std::size_t bytes) noexcept {
 }
 
 void NodeHeap::keep_spare(Mapping released) noexcept {
-  if (released.bytes > kMostSpareBytes) {
+  if (retired_ || released.bytes > kMostSpareBytes) {
     ::munmap(released.start, released.bytes);
     return;
   }
@@ -132,6 +136,11 @@ void NodeHeap::keep_spare(Mapping released) noexcept {
   spare_count_ -= drop;
   spares_[spare_count_++] = released;
   spare_bytes_ += released.bytes;
+}
+
+void NodeHeap::drop_spares() noexcept {
+  for (std::size_t i = 0; i < spare_count_; ++i) ::munmap(spares_[i].start, spares_[i].bytes);
+  spare_count_ = spare_bytes_ = 0;
 }
 
 }  // namespace movepages

@@ -26,6 +26,8 @@ class NodeHeap {
   void* allocate_zeroed(std::size_t bytes) noexcept;
   void* resize(void* block, std::size_t bytes) noexcept;
   void release(void* block) noexcept;
+  // Keeps nothing for later from now on: whoever made new blocks is done with it.
+  void retire() noexcept;
 
  private:
   static constexpr std::size_t kMostSpares = 16;
@@ -40,6 +42,7 @@ class NodeHeap {
   void* take_mapping(std::size_t bytes, bool zeroed) noexcept;
   void* take_spare(std::size_t bytes) noexcept;
   void keep_spare(Mapping released) noexcept;
+  void drop_spares() noexcept;
   void* resize_mapping(Mapping before, std::size_t bytes) noexcept;
   std::size_t mapped_bytes(const void* block) const noexcept;  // 0: a small one
 
@@ -52,6 +55,7 @@ class NodeHeap {
   Mapping spares_[kMostSpares] = {};  // The oldest first.
   std::size_t spare_count_ = 0;
   std::size_t spare_bytes_ = 0;
+  bool retired_ = false;
 };
 
 }  // namespace movepages

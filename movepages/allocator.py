@@ -53,8 +53,8 @@ def allocating(
     by an exception, what was before is back.
 
     Blocks of up to 32 KiB share pages with others of the same ``with`` alone; larger ones are
-    mappings. Of what is dropped, up to 64 MiB wait for the next arrays of their size, until the
-    block has ended and the last of its arrays is gone.
+    mappings. Of what is dropped within the block, up to 64 MiB wait there for the next arrays of
+    their size; on leaving they are given back, as all that is dropped later is.
     Source: NEP 49 (``PyDataMem_SetHandler``), mbind(2).
 
     Examples
@@ -70,8 +70,11 @@ def allocating(
     chosen, nodes = as_policy(node, mode)
     # What a kernel refuses is told here: within numpy it would be a MemoryError without a reason.
     bind(mmap.mmap(-1, mmap.PAGESIZE), nodes.tolist(), mode=mode)
-    before = _core.use_heap(_core.heap(chosen, nodes, _HUGE_FROM if huge else 0))
+    heap = _core.heap(chosen, nodes, _HUGE_FROM if huge else 0)
+    before = _core.use_heap(heap)
     try:
         yield
     finally:
         _core.use_heap(before)
+        # One small array that lives on would keep all that waits for others to come.
+        _core.retire_heap(heap)

@@ -1,8 +1,10 @@
 """What allocating() makes of memory that its users changed, and of what they dropped."""
 
 import numpy as np
+import pytest
 
 import movepages as mp
+from movepages import _core
 from support import memory
 
 PAGE = memory.PAGE
@@ -33,3 +35,33 @@ def test_an_array_of_which_a_part_has_a_policy_of_its_own_can_grow():
     assert (a[: 100 * PAGE] == 7).all()
     assert (a[100 * PAGE :] == 0).all()
     assert policies(a) == BOUND
+
+
+def is_mapped(address):
+    with open("/proc/self/maps", encoding="utf-8") as lines:
+        edges = [line.split(maxsplit=1)[0].split("-") for line in lines]
+    return any(int(start, 16) <= address < int(end, 16) for start, end in edges)
+
+
+def test_a_small_array_that_lives_on_keeps_no_large_one():
+    with mp.allocating(NODE):
+        small = np.ones(10)
+        dropped_within = np.ones(30 << 20, np.uint8)
+        dropped_later = np.ones(20 << 20, np.uint8)
+        gone = dropped_within.ctypes.data
+        del dropped_within
+        assert is_mapped(gone)
+    assert not is_mapped(gone)
+    gone = dropped_later.ctypes.data
+    del dropped_later
+    assert not is_mapped(gone)
+    assert (small == 1).all()
+    assert policies(small) == BOUND
+
+
+def test_the_core_retires_nothing_but_its_own():
+    before = _core.use_heap(_core.heap(2, np.array([NODE], np.int32), 0))
+    _core.use_heap(before)
+    for other in (3, before):
+        with pytest.raises(TypeError, match="heap"):
+            _core.retire_heap(other)
