@@ -39,22 +39,23 @@ def as_policy(
 ) -> tuple[PolicyMode, npt.NDArray[np.int32]]:
     """Return a mode and its nodes; refuse what does not go together, and nodes not to be used."""
     chosen = _as_mode(mode)
-    found = np.atleast_1d(np.asarray(as_nodes(nodes), np.int32))
-    if (chosen in _WITHOUT_NODES) != (len(found) == 0):
+    given = as_nodes(nodes)
+    # An int as it is: numpy 1 would make a node that may be used of one that does not fit.
+    listed = [given] if isinstance(given, int) else given.tolist()
+    if (chosen in _WITHOUT_NODES) != (len(listed) == 0):
         raise ValueError(
             f"nodes: mode {mode!r} goes with "
             + ("no nodes" if chosen in _WITHOUT_NODES else "one node or more")
-            + f", got {found.tolist()}"
+            + f", got {listed}"
         )
-    if chosen == PolicyMode.PREFERRED and len(found) > 1:
+    if chosen == PolicyMode.PREFERRED and len(listed) > 1:
         raise ValueError(
-            f"nodes: mode 'preferred' is about one node, got {found.tolist()}; use "
-            "mode='preferred-many'"
+            f"nodes: mode 'preferred' is about one node, got {listed}; use mode='preferred-many'"
         )
-    if (node := unusable_node(found.tolist(), 0)) is not None:
+    if (node := unusable_node(listed, 0)) is not None:
         code, why = explain(errno.ENODEV, Call(0, MPOL_MF_MOVE, refused_node=node))
         raise make_error(code, why)
-    return chosen, found
+    return chosen, np.array(listed, np.int32)
 
 
 def mbind_failed(code: int, mode: PolicyMode) -> Exception:

@@ -78,6 +78,9 @@ def test_parts_of_an_array_with_policies_of_their_own():
         ([NODE, NODE + 1], "preferred", ValueError, "use mode='preferred-many'"),
         (NOT_A_NODE, "bind", mp.MovePagesError, "is not a node of this machine"),
         (-1, "bind", mp.MovePagesError, "node -1"),
+        # What numpy 1 takes for the node NODE in 32 bits.
+        ((1 << 32) + NODE, "bind", mp.MovePagesError, "is not a node of this machine"),
+        (-(1 << 40), "preferred", mp.MovePagesError, "node -1099511627776"),
         (0.5, "bind", TypeError, "nodes: expected"),
     ],
 )
