@@ -146,7 +146,11 @@ def full(
     >>> full(3, 7).tolist()
     [7, 7, 7]
     """
-    array = empty(shape, np.asarray(value).dtype if dtype is None else dtype, **how)
+    kind = np.asarray(value).dtype if dtype is None else np.dtype(dtype)
+    if kind.char in "SU" and not kind.itemsize:
+        # str and bytes without a length would cut the value to nothing.
+        kind = np.asarray(value, kind).dtype
+    array = empty(shape, kind, **how)
     array[...] = value
     return array
 

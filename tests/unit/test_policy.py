@@ -171,6 +171,8 @@ def test_order_full_and_layout():
     assert mp.empty((3, 4), order="F").flags.f_contiguous
     assert (mp.full((2, 3), 2.5) == 2.5).all()
     assert mp.full(3, 7).dtype == np.asarray(7).dtype
+    assert mp.full(2, "abc", str).tolist() == ["abc"] * 2
+    assert mp.full(2, b"abc", "S").tolist() == [b"abc"] * 2
     a = mp.empty(100_000, layout=mp.blocks([NODE]))
     assert mp.where(a).bytes_per_node == {NODE: a.nbytes}
     assert (a == 0).all()
