@@ -30,12 +30,12 @@ class RetryPolicy:
     backoff : float
         Seconds before the second turn; twice as long before each one after it.
     deadline : float
-        Seconds that a move may spend on further turns in all.
+        Seconds that a move may spend on further turns in all, the waits before them included.
 
     Raises
     ------
-    ValueError
-        A negative number, or none (NaN).
+    TypeError, ValueError
+        No number, or one below 0; no collection of statuses.
 
     Examples
     --------
@@ -56,6 +56,16 @@ class RetryPolicy:
                 raise ValueError(
                     f"RetryPolicy {name}: expected 0 or more, got {getattr(self, name)}"
                 )
+        try:
+            # Once, as an iterator has them only once; numbers of errno.h are refused here.
+            reasons = tuple(PageStatus(each) for each in self.reasons)
+        except (TypeError, ValueError) as wrong:
+            kind = type(wrong)
+            raise kind(
+                "RetryPolicy reasons: expected a collection such as [PageStatus.EBUSY], got "
+                f"{self.reasons!r}"
+            ) from None
+        object.__setattr__(self, "reasons", reasons)
 
 
 def as_deadline(seconds: float | None) -> float | None:
@@ -90,6 +100,7 @@ class Control:
         self._deadline = deadline
         self._start = time.monotonic()
         self._retrying = 0.0
+        self._turn_start: float | None = None
 
     def __call__(self) -> None:
         """Raise when the time is up or the callback says so.
@@ -131,10 +142,17 @@ class Control:
 
     def waits_for_turn(self, turn: int) -> bool:
         """Wait before a further turn; False where the policy allows none."""
-        pause = self.retry.backoff * 2 ** (turn - 1)
+        # Any number of turns is allowed, and 2.0 ** 1024 is no float.
+        pause = self.retry.backoff * 2.0 ** min(turn - 1, 1000)
         if turn > self.retry.attempts or self._retrying + pause > self.retry.deadline:
             return False
-        self._retrying += pause
+        self._turn_start = time.monotonic()
         time.sleep(pause)
         self()
         return True
+
+    def end_turn(self) -> None:
+        """Count a further turn that is over, and the wait before it, as time spent on them."""
+        if self._turn_start is not None:
+            self._retrying += time.monotonic() - self._turn_start
+            self._turn_start = None

@@ -92,6 +92,7 @@ class _Migration:
         while len(todo):
             self.part.rounds += 1
             self._attempt(todo, pages, nodes)
+            self.control.end_turn()
             # A folio is as bad as the worst of its pages.
             said = self.folios.least(self.part.status)[todo]
             again = self._worth_a_turn(said)

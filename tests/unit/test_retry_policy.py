@@ -1,0 +1,65 @@
+"""What a RetryPolicy takes, and that it ends when it says."""
+
+import errno
+import time
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from movepages.control import Control
+from movepages.errors import PageStatus
+
+NODE = mp.topology().allowed_nodes[0]
+
+
+@pytest.mark.parametrize("name", ["attempts", "backoff", "deadline"])
+def test_a_nan_is_no_number_of_turns_or_seconds(name):
+    with pytest.raises(ValueError, match=f"RetryPolicy {name}: expected 0 or more, got nan"):
+        mp.RetryPolicy(**{name: float("nan")})
+
+
+def test_a_nan_is_no_deadline_of_a_move():
+    with pytest.raises(ValueError, match="deadline: expected seconds"):
+        mp.move(np.ones(10), NODE, deadline=float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("reasons", "error"),
+    [(PageStatus.EBUSY, TypeError), ([errno.EBUSY], ValueError), ("EBUSY", ValueError)],
+)
+def test_what_is_no_collection_of_statuses_is_refused(reasons, error):
+    with pytest.raises(error, match=r"reasons: expected a collection such as \[PageStatus"):
+        mp.RetryPolicy(reasons=reasons)
+
+
+def test_reasons_that_can_be_read_once_hold_for_all_turns():
+    policy = mp.RetryPolicy(reasons=iter([-errno.EBUSY, PageStatus.EACCES]))
+    assert policy.reasons == (PageStatus.EBUSY, PageStatus.EACCES)
+    assert policy == mp.RetryPolicy(reasons=[PageStatus.EBUSY, PageStatus.EACCES])
+
+
+def test_thousands_of_turns_without_a_wait():
+    control = Control(1, mp.RetryPolicy(attempts=3000, backoff=0.0), None, None)
+    turns = 0
+    while control.waits_for_turn(turns + 1):
+        turns += 1
+    assert turns == 3000
+
+
+def test_the_turns_themselves_count_towards_the_deadline():
+    control = Control(1, mp.RetryPolicy(attempts=1000, backoff=0, deadline=0.05), None, None)
+    turns = 0
+    while control.waits_for_turn(turns + 1):
+        turns += 1
+        time.sleep(0.02)
+        control.end_turn()
+    assert turns <= 3
+
+
+def test_time_between_the_turns_of_two_slices_does_not():
+    control = Control(1, mp.RetryPolicy(backoff=0, deadline=0.05), None, None)
+    assert control.waits_for_turn(1)
+    control.end_turn()
+    time.sleep(0.06)
+    assert control.waits_for_turn(1)
