@@ -193,9 +193,7 @@ def move(
         raise TypeError(f"retry: expected a RetryPolicy, got a {type(retry).__name__}")
     seconds = as_deadline(deadline)
     footprint = describe(a)
-    if background and isinstance(target, np.ndarray):
-        target = target.copy()
-    nodes = as_target(target, a, footprint)
+    nodes = as_target(target, a, footprint, keep=background)
 
     def run(told: Progress | None) -> MoveResult:
         control = Control(footprint.pages, turns, seconds, told, rate)

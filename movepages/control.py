@@ -118,8 +118,8 @@ class Control:
         if self._progress is not None and self._progress(self.done, self._total) is False:
             raise make_error(
                 errno.ECANCELED,
-                "the progress callback returned False; the result tells what was done, and the "
-                "same call again does the rest",
+                "it was cancelled, or its progress callback returned False; the result tells what "
+                "was done, and the same call again does the rest",
             )
 
     @property

@@ -85,8 +85,12 @@ class Restored:
 _MOST = 1 << 16
 
 
-def as_target(target: MoveTarget, array: object, footprint: Footprint) -> Target:
+def as_target(
+    target: MoveTarget, array: object, footprint: Footprint, *, keep: bool = False
+) -> Target:
     """Return what was given as a target for an array and its pages.
+
+    With `keep` it stays what it is now, whatever the caller writes into a buffer that was given.
 
     Raises
     ------
@@ -111,4 +115,4 @@ def as_target(target: MoveTarget, array: object, footprint: Footprint) -> Target
             f"target: expected one node for all, or one for each of the {pages:,} pages that hold "
             f"the array, got {len(nodes):,}; where(a).pages tells how many there are"
         )
-    return PerPage(nodes)
+    return PerPage(nodes.copy() if keep else nodes)

@@ -1,5 +1,6 @@
 """Moves in a thread of their own: the Future, its progress, its end; and the limit."""
 
+import array
 import gc
 import threading
 import time
@@ -81,6 +82,7 @@ def test_cancel_ends_a_move_that_has_begun(a, slow):
     assert job.cancel()
     error = job.exception(timeout=60)
     assert isinstance(error, mp.MovePagesCancelledError)
+    assert "it was cancelled" in str(error)
     assert error.result.moved + error.result.already_there >= 1
     assert error.result.not_attempted == 299
     assert job.done()
@@ -99,6 +101,14 @@ def test_the_nodes_are_a_copy(a, monkeypatch):
     assert mp.move(a, nodes).ok
     assert mp.move(a, nodes, background=True).result(timeout=60).ok
     assert shared == [False, False]
+
+
+def test_the_nodes_of_any_buffer_are_a_copy(a):
+    nodes, written = array.array("i", [NODE] * 300), threading.Event()
+    job = mp.move(a, nodes, background=True, progress=lambda *_: written.wait(60))
+    nodes[:] = array.array("i", [-1] * 300)
+    written.set()
+    assert job.result(timeout=60).already_there == 300
 
 
 def test_its_own_progress_can_cancel_it(a, slow):
