@@ -102,6 +102,9 @@ void bind_policy(py::module_& module) {
              "madvise(2) part by part: errno, and how many bytes were advised.");
   module.def("resident", &resident, "start"_a, "nbytes"_a,
              "mincore(2): errno, and where stretches of pages in memory begin and end.");
+  module.def(
+      "tells_what_is_in_memory", &tells_what_is_in_memory, "start"_a,
+      "Whether resident() is surely true of the shared mapping that begins or goes on here.");
 }
 
 }  // namespace movepages

@@ -28,6 +28,20 @@ inline long mincore(std::uintptr_t start, std::size_t bytes, unsigned char* in_m
   return ::mincore(reinterpret_cast<void*>(start), bytes, in_memory) < 0 ? -errno : 0;
 }
 
+// Whether mincore() surely tells the truth of a shared mapping. To whom it does not, it says that
+// all is in memory, also far behind the end of a file, where a second mapping of it can reach.
+inline bool tells_what_is_in_memory(std::uintptr_t start) noexcept {
+  constexpr std::size_t kFar = std::size_t{1} << (sizeof(std::size_t) == 8 ? 36 : 26);
+  void* second = ::mremap(reinterpret_cast<void*>(start), 0, kFar, MREMAP_MAYMOVE);
+  if (second == MAP_FAILED) return false;
+  const std::size_t page = page_bytes();
+  unsigned char in_memory = 1;
+  const long ret =
+      mincore(reinterpret_cast<std::uintptr_t>(second) + kFar - page, page, &in_memory);
+  ::munmap(second, kFar);
+  return ret == 0 && (in_memory & 1) == 0;
+}
+
 inline long advise(std::uintptr_t start, std::size_t bytes, int advice) noexcept {
   return ::madvise(reinterpret_cast<void*>(start), bytes, advice) < 0 ? -errno : 0;
 }

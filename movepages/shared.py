@@ -127,11 +127,7 @@ def _fault_in(mapping: Mapping) -> None:
         raise make_error(code, f"mincore(2): {os.strerror(code)}")
     # To whom it does not tell, the kernel says that all is in memory.
     if starts.tolist() == [mapping.start] and ends.tolist() == [mapping.end] and not _told(mapping):
-        raise make_error(
-            errno.EPERM,
-            f"the kernel tells only the owner of {os.fsdecode(mapping.name)!r}, and who may write "
-            "to it, what of it is in memory; read it, or use page_cache(file, read=True)",
-        )
+        raise _not_told(os.fsdecode(mapping.name))
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
         try:
             populate(start, end - start, MADV_POPULATE_READ)
@@ -141,9 +137,25 @@ def _fault_in(mapping: Mapping) -> None:
                 raise
 
 
+def _not_told(name: str) -> MovePagesError:
+    why = (
+        f"the kernel tells only the owner of {name!r}, and who may write to it, what of it is in "
+        "memory; read it, or use page_cache(file, read=True)"
+    )
+    if name.endswith(" (deleted)"):
+        why = (
+            f"{name!r} has no name any more, by which it could be seen who owns it, and the kernel "
+            "tells only the owner, and who may write to it, what of it is in memory; read it"
+        )
+    return make_error(errno.EPERM, why)
+
+
 def _told(mapping: Mapping) -> bool:
     """Tell whether the kernel tells this user what is in memory (``can_do_mincore``)."""
     if mapping.inode == 0 or mapping.name.startswith(_NO_FILE) or os.geteuid() == 0:
+        return True
+    # Also of what has no name any more, as shared memory that is unlinked once all have it.
+    if _core.tells_what_is_in_memory(mapping.start):
         return True
     try:
         found: Any = os.stat(mapping.name)

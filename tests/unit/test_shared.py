@@ -124,6 +124,34 @@ def test_of_the_file_of_another_user_nothing_is_told(need_root, file):
     assert processes.run_as(NOBODY, look) == (errno.EPERM, 0)
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o444])
+def test_a_file_that_has_no_name_any_more(need_root, file, mode):
+    os.chown(file, NOBODY, NOBODY)
+    file.chmod(mode)
+    shared, private = (np.memmap(file, np.uint8, mode=how) for how in ("r", "c"))
+    file.unlink()
+
+    def look():
+        mp.fault_in(shared)
+        with pytest.raises(mp.MovePagesPermissionError, match="has no name any more"):
+            mp.fault_in(private)
+        return mp.where(shared).absent_bytes
+
+    assert processes.run_as(NOBODY, look) == 0
+
+
+def test_a_file_of_another_user_that_has_no_name_any_more(need_root, file):
+    file.chmod(0o600)
+    a = np.memmap(file, np.uint8, mode="r+")
+    file.unlink()
+
+    def look():
+        with pytest.raises(mp.MovePagesPermissionError, match="has no name any more"):
+            mp.fault_in(a)
+
+    processes.run_as(NOBODY, look)
+
+
 def test_the_memory_of_others_is_refused():
     with pytest.raises(ValueError, match="of this process"):
         mp.fault_in(mp.Region(0, PAGE, pid=os.getppid()))
