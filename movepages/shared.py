@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import stat
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,6 +41,8 @@ def page_cache(file: str | os.PathLike[str], *, read: bool = False) -> npt.NDArr
     ------
     OSError
         The file cannot be opened or mapped.
+    ValueError
+        It is a device, a pipe or a socket.
     MovePagesError
         The kernel does not tell this user what is in memory of the file; see Notes.
 
@@ -61,6 +64,12 @@ def page_cache(file: str | os.PathLike[str], *, read: bool = False) -> npt.NDArr
     ...     where(page_cache(file.name)).absent_bytes
     0
     """
+    # Before it is opened, as to open a pipe waits for whoever writes to it.
+    if stat.S_IFMT(os.stat(file).st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
+        raise ValueError(
+            f"file: {str(file)!r} is a device, a pipe or a socket, which has no size to be mapped "
+            "by; pass a file on a disk or of /dev/shm"
+        )
     with open(file, "rb") as source:
         size = os.fstat(source.fileno()).st_size
         if size == 0:

@@ -68,6 +68,13 @@ def test_an_empty_file_and_none(tmp_path):
         mp.page_cache(tmp_path)
 
 
+def test_a_device_and_a_pipe_are_no_files_without_bytes(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("/dev/null", tmp_path / "pipe"):
+        with pytest.raises(ValueError, match="pass a file on a disk"):
+            mp.page_cache(name)
+
+
 def test_shared_memory_that_another_process_filled():
     with_holes = shared_memory.SharedMemory(create=True, size=32 * PAGE)
     try:
