@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import os
 from collections.abc import Collection, Mapping, Sequence
@@ -23,6 +24,8 @@ from .topology_reader import topology
 
 # With fewer huge pages a node, a cycle of huge pages is less even than one of small ones.
 _FRAMES_A_NODE = 2
+# Far more than any ratio of bandwidths needs; a layout holds each of them.
+_MOST_TURNS = 1 << 16
 
 Count: TypeAlias = SupportsIndex
 
@@ -103,8 +106,8 @@ def interleave(nodes: Sequence[Count], *, block: int | None = None) -> Layout:
 
     Notes
     -----
-    A block of a huge page or more begins at an address that is a multiple of a huge page's size, so
-    that none is cut.
+    Of memory in one piece, blocks of whole huge pages begin at addresses that are multiples of a
+    huge page's size, so that none is cut.
 
     Examples
     --------
@@ -133,8 +136,9 @@ def weighted(shares: Mapping[int, Count], *, block: int | None = None) -> Layout
     Raises
     ------
     TypeError, ValueError
-        No nodes, shares that are not whole numbers from 0, or all of them 0, or a block that is
-        not a number of pages.
+        No nodes, shares that are not whole numbers from 0, all of them 0, or more than
+        65,536 turns in all once divided by what all have in common; or a block that is not a
+        number of pages.
 
     Examples
     --------
@@ -147,6 +151,15 @@ def weighted(shares: Mapping[int, Count], *, block: int | None = None) -> Layout
     if min(counts.values(), default=0) < 0 or not any(counts.values()):
         raise ValueError(
             f"shares: expected whole numbers from 0, not all of them 0, got {dict(shares)!r}"
+        )
+    # Bandwidths in bytes a second are shares too.
+    if sum(counts.values()) > _MOST_TURNS:
+        common = math.gcd(*counts.values())
+        counts = {node: share // common for node, share in counts.items()}
+    if (total := sum(counts.values())) > _MOST_TURNS:
+        raise ValueError(
+            f"shares: expected at most {_MOST_TURNS:,} turns in all, got {total:,} by "
+            f"{dict(shares)!r}; round them, such as bytes a second to GB/s"
         )
     # The turns of each node at even distances, all nodes' turns in one order.
     turns = [

@@ -145,6 +145,12 @@ def test_weights(shares):
         assert abs(nodes[:length].count(node) - length * share / total) <= len(shares)
 
 
+def test_weights_in_bytes_a_second_are_no_turns_each():
+    assert mp.weighted({0: 300 << 30, 1: 100 << 30}) == mp.weighted({0: 3, 1: 1})
+    with pytest.raises(ValueError, match="65,536 turns in all, got 400,001 by"):
+        mp.weighted({0: 300_000, 1: 100_001})
+
+
 def test_like_follows_an_array_of_another_length():
     runs = np.array([(0, 2, 8192, 3), (8192, 1, 4096, -2), (12288, 1, 4096, 1)], mp.where(
         np.zeros(1)).runs.dtype)  # fmt: skip
