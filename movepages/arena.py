@@ -12,10 +12,13 @@ from typing import Any, Literal, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from ._core import FRAME_BYTES, read_file
+from ._core import FRAME_BYTES, advise, read_file
 from .arrays import move
+from .buffers import describe
 from .errors import make_error
-from .move_targets import Layout
+from .execute import SLICE_PAGES
+from .hugepages import whole_frames
+from .move_targets import Layout, as_target
 from .policies import bind
 from .populate import touch
 
@@ -45,7 +48,8 @@ def empty(
     node : int, optional
         Bound to it: its pages come from this node when they are first touched, and from no other.
     layout : Layout, optional
-        Instead of `node`: its pages are there at once, where the layout wants them.
+        Instead of `node`: its pages are there at once, where the layout wants them: small ones
+        where it would cut through huge ones, or, of huge ones asked for, most of each.
     huge : {"thp", "hugetlb"}, optional
         Ask for transparent huge pages, or take pages of the default hugetlb pool, at once.
     order : {"C", "F"}, default "C"
@@ -80,6 +84,8 @@ def empty(
     nbytes = math.prod(sizes) * kind.itemsize
     array = np.ndarray(sizes, kind, _memory(nbytes, huge, node), order=order)
     if layout is not None and nbytes:
+        if huge is None:
+            _keep_small(array, layout)
         touch(array)
         placed = move(array, layout)
         # Pages that the layout says nothing of stay where they are.
@@ -153,6 +159,27 @@ def full(
     array = empty(shape, kind, **how)
     array[...] = value
     return array
+
+
+def _keep_small(array: npt.NDArray[Any], layout: Layout) -> None:
+    """Have the kernel give no huge page of its own accord that would have to be on two nodes."""
+    footprint = describe(array)
+    target = as_target(layout, array, footprint)
+    if target.only is not None:
+        return
+    start, end = 0, footprint.address + footprint.pages * footprint.page_size
+    for addresses, _ in whole_frames(footprint.chunks(SLICE_PAGES)):
+        nodes = target.part(start, addresses)
+        start += len(addresses)
+        frames = addresses // np.uintp(FRAME_BYTES)
+        differs = (frames[1:] == frames[:-1]) & (nodes[1:] != nodes[:-1])
+        cut = np.unique(frames[1:][differs])
+        for row in np.split(cut, np.flatnonzero(np.diff(cut) > 1) + 1):
+            if len(row):
+                low = max(int(row[0]) * FRAME_BYTES, footprint.address)
+                high = min((int(row[-1]) + 1) * FRAME_BYTES, end)
+                # A kernel without huge pages does not know the advice, and needs none.
+                advise(low, high - low, mmap.MADV_NOHUGEPAGE, high - low)
 
 
 def _as_shape(shape: Shape) -> tuple[int, ...]:

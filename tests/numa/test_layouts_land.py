@@ -43,6 +43,16 @@ def test_small_pages(two_nodes, count):
     assert (a[::PAGE] == 7).all()
 
 
+@pytest.mark.parametrize("block", [PAGE, None])
+def test_new_memory_is_where_its_layout_wants_each_page(two_nodes, block):
+    """Also where the kernel gives huge pages of its own accord, which a layout can cut."""
+    chosen = nodes.allowed()
+    for layout in (mp.interleave(chosen, block=block), mp.blocks(chosen)):
+        a = mp.full(5 << 20, 3, np.uint8, layout=layout)
+        assert np.array_equal(witness.nodes_of(memory.pages_of(a)), mp.targets(layout, a))
+        assert (a == 3).all()
+
+
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_huge_pages_go_where_most_of_them_is_wanted(two_nodes, huge_page_size, count):
     chosen = nodes.allowed()[:count]

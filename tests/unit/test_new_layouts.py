@@ -1,0 +1,65 @@
+"""empty() in a layout: which of its memory may be huge pages."""
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from movepages._core import FRAME_BYTES
+from support import memory
+
+NODE = mp.topology().allowed_nodes[0]
+
+
+def refused_frames(a):
+    """Return which whole huge pages of an array lie in mappings that have been told not to."""
+    refused, edges = [], (0, 0)
+    with open("/proc/self/smaps", encoding="utf-8") as lines:
+        for line in lines:
+            first = line.split(maxsplit=1)[0]
+            if "-" in first and not first.endswith(":"):
+                edges = tuple(int(part, 16) for part in first.split("-"))
+            elif first == "VmFlags:" and "nh" in line.split():
+                refused.append(edges)
+    starts = range(
+        -(-a.ctypes.data // FRAME_BYTES) * FRAME_BYTES, a.ctypes.data + a.nbytes, FRAME_BYTES
+    )
+    return [any(low <= start < high for low, high in refused) for start in starts]
+
+
+@pytest.fixture(autouse=True)
+def _huge_pages():
+    if not memory.huge_page_size():
+        pytest.skip("no transparent huge pages here")
+
+
+class Cut:
+    """Wants every second page of some huge pages of one array nowhere in particular."""
+
+    only = None
+    distinct = (NODE,)
+
+    def __init__(self, frames):
+        self.frames = frames
+
+    def over(self, array, _footprint):
+        self.first = -(-array.ctypes.data // FRAME_BYTES)
+        return self
+
+    def part(self, _start, addresses):
+        frame = (addresses // np.uintp(FRAME_BYTES)).astype(np.int64) - self.first
+        odd = addresses // np.uintp(memory.PAGE) % 2 == 1
+        return np.where(odd & np.isin(frame, self.frames), -1, NODE).astype(np.int32)
+
+
+@pytest.mark.parametrize("cut", [[], [0], [1, 2, 5], range(6)])
+def test_what_a_layout_cuts_is_kept_in_small_pages_and_nothing_else(cut):
+    a = mp.empty(7 * FRAME_BYTES, np.uint8, layout=Cut(list(cut)))
+    found = refused_frames(a)[:6]
+    assert found == [frame in cut for frame in range(6)]
+    assert mp.where(a).absent_bytes == 0
+
+
+def test_one_node_for_all_and_huge_pages_asked_for_are_left_as_they_are():
+    size = 4 * FRAME_BYTES
+    assert not any(refused_frames(mp.empty(size, np.uint8, layout=mp.blocks([NODE, NODE]))))
+    assert not any(refused_frames(mp.empty(size, np.uint8, layout=Cut([1]), huge="thp")))
