@@ -59,7 +59,7 @@ def calibrate(nbytes: int = 16 << 20) -> float | None:
         move(array, nodes[0])
         for node in (nodes[1], nodes[0]):
             result = move(array, node)
-            if result.ok:
+            if result.ok and result.moved:
                 rates.append(result.moved * mmap.PAGESIZE / result.seconds)
     except MovePagesError:
         return None
