@@ -129,6 +129,15 @@ py::bytes read_file(const std::string& path) {
   return content;
 }
 
+// numpy would have to understand the format; where a buffer begins does not depend on it.
+std::uintptr_t buffer_address(const py::object& view) {
+  Py_buffer buffer;
+  if (PyObject_GetBuffer(view.ptr(), &buffer, PyBUF_FULL_RO) != 0) throw py::error_already_set();
+  const auto address = reinterpret_cast<std::uintptr_t>(buffer.buf);
+  PyBuffer_Release(&buffer);
+  return address;
+}
+
 py::object allowed_nodes() {
   movepages::NodeMask mask;
   if (!movepages::real_kernel().allowed_nodes(mask)) return py::none();
@@ -154,6 +163,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
       "allowed_nodes", &allowed_nodes,
       "Nodes with memory that the cpuset of this thread allows; None where a sandbox hides it.");
   module.def("read_file", &read_file, "path"_a, "All that a file holds; OSError if it says no.");
+  module.def("buffer_address", &buffer_address, "view"_a, "Where a buffer's first element is.");
   module.attr("FRAME_BYTES") = movepages::frame_bytes();
   module.attr("KERNEL_HIDES_PAGES") = movepages::kernel_hides_pages();
   module.def("sort_out", &sort_out, "pages"_a, "before"_a, "wanted"_a,

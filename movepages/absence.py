@@ -90,7 +90,7 @@ def absences(
         Stretches of absent pages in address order: ``address``, ``pages`` and ``reason``, an
         `Absence`.
     """
-    absent = (status == PageStatus.ENOENT) | (status == PageStatus.EFAULT)
+    absent = (status == PageStatus.ENOENT.value) | (status == PageStatus.EFAULT.value)
     address, pages, status = address[absent], pages[absent], status[absent]
     if not len(address):
         return join_absences(())
@@ -108,14 +108,14 @@ def absences(
     which, begin, end = mappings.cut(told[0], told[1])
     reasons = reasons_of(told[2][which], status[run[which]], mappings.at(begin))
     sizes = ((end - begin) // np.uintp(page_size)).astype(np.int64)
-    device = mappings.at(address[low:]) == Backing.DEVICE
-    above = np.where(device, np.uint8(Absence.DEVICE), np.uint8(Absence.UNMAPPED))
+    device = mappings.at(address[low:]) == Backing.DEVICE.value
+    above = np.where(device, np.uint8(Absence.DEVICE.value), np.uint8(Absence.UNMAPPED.value))
     parts = (begin, sizes, reasons), (address[low:], pages[low:], above)
     return join_absences(parts, page_size)
 
 
 def _all(reason: Absence, count: int) -> Reasons:
-    return np.full(count, reason, np.uint8)
+    return np.full(count, reason.value, np.uint8)
 
 
 def count_reasons(found: Absences) -> dict[Absence, int]:
@@ -136,20 +136,22 @@ def reasons_of(
 ) -> Reasons:
     """Decide for stretches by what the page tables have there and what the kernel answers."""
     is_kind = {name: kind == number for name, number in _core.PRESENCE.items()}
-    no_entry = status == PageStatus.ENOENT
+    no_entry = status == PageStatus.ENOENT.value
     hidden = (no_entry & is_kind["page or zero"]) | is_kind["own page"]
     nothing = is_kind["nothing"]
     cases = {
-        Absence.DEVICE: backing == Backing.DEVICE,
-        Absence.UNMAPPED: nothing & (backing == Backing.NOTHING),
-        Absence.NOT_ENTERED: nothing & (backing == Backing.OTHER),
+        Absence.DEVICE: backing == Backing.DEVICE.value,
+        Absence.UNMAPPED: nothing & (backing == Backing.NOTHING.value),
+        Absence.NOT_ENTERED: nothing & (backing == Backing.OTHER.value),
         Absence.SWAPPED: is_kind["swapped"],
         Absence.GUARD: is_kind["guard"],
         Absence.HIDDEN: hidden & _core.KERNEL_HIDES_PAGES,
         Absence.ZERO_PAGE: is_kind["zero page"] | (is_kind["page or zero"] & ~no_entry),
     }
     # What is left has no entry, or has got a page after it was asked for.
-    return np.select(list(cases.values()), list(cases), Absence.UNTOUCHED).astype(np.uint8)
+    return np.select(
+        list(cases.values()), [each.value for each in cases], Absence.UNTOUCHED.value
+    ).astype(np.uint8)
 
 
 def join_absences(

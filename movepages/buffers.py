@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from . import _core
 from .footprint import Footprint
 
 __all__ = ["Region", "describe"]
@@ -125,46 +126,14 @@ def _of_array(array: npt.NDArray[Any], page_size: int) -> Footprint:
     )
 
 
-class _PyBuffer(ctypes.Structure):
-    """Py_buffer of the stable ABI; numpy would need to understand the format, this does not."""
-
-    _fields_ = (
-        ("buf", ctypes.c_void_p),
-        ("obj", ctypes.c_void_p),
-        ("len", ctypes.c_ssize_t),
-        ("itemsize", ctypes.c_ssize_t),
-        ("readonly", ctypes.c_int),
-        ("ndim", ctypes.c_int),
-        ("format", ctypes.c_void_p),
-        ("shape", ctypes.c_void_p),
-        ("strides", ctypes.c_void_p),
-        ("suboffsets", ctypes.c_void_p),
-        ("internal", ctypes.c_void_p),
-    )
-
-
-# Prototypes of our own: argtypes set on ctypes.pythonapi would be everybody's.
-_get_buffer = ctypes.PYFUNCTYPE(
-    ctypes.c_int, ctypes.py_object, ctypes.POINTER(_PyBuffer), ctypes.c_int
-)(("PyObject_GetBuffer", ctypes.pythonapi))
-_release_buffer = ctypes.PYFUNCTYPE(None, ctypes.POINTER(_PyBuffer))(
-    ("PyBuffer_Release", ctypes.pythonapi)
-)
-_PYBUF_FULL_RO = 0x011C
-
-
 def _of_buffer(view: memoryview, page_size: int) -> Footprint:
     if view.suboffsets:
         raise TypeError(
             "a buffer with suboffsets is scattered behind pointers, not strided: pass its parts"
         )
-    raw = _PyBuffer()
-    _get_buffer(view, raw, _PYBUF_FULL_RO)
-    address = raw.buf or 0
-    _release_buffer(raw)
-    return Footprint.from_strides(
-        address, view.shape or (), view.strides or (), view.itemsize, page_size=page_size
-    )
+    shape, strides = view.shape or (), view.strides or ()
+    address = _core.buffer_address(view)
+    return Footprint.from_strides(address, shape, strides, view.itemsize, page_size=page_size)
 
 
 def _of_interface(obj: object, page_size: int) -> Footprint:

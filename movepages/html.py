@@ -74,7 +74,7 @@ def _result_strip(result: MoveResult) -> str:
     if runs is None or not len(runs):
         return ""
     status, pages = runs["status"], runs["pages"]
-    absent = (status == PageStatus.ENOENT) | (status == PageStatus.EFAULT)
+    absent = (status == PageStatus.ENOENT.value) | (status == PageStatus.EFAULT.value)
     kinds = np.where(status >= 0, status, np.where(absent, ABSENT, FAILED)).astype(np.int32)
     # A move that was cut short tells of the pages it came to.
     if rest := result.pages - int(pages.sum()):

@@ -82,7 +82,7 @@ class Looks:
             found = self._ask(addresses, pages, fewest=FEWEST_PAGES)
         if not (found.status < 0).any():
             return Look(found, join_absences(()))
-        unasked = (found.status == PageStatus.NOT_ATTEMPTED) & (found.kind != _PAGE)
+        unasked = (found.status == PageStatus.NOT_ATTEMPTED.value) & (found.kind != _PAGE)
         asked, holes = found.where(~unasked), found.where(unasked)
         size = self._footprint.page_size
         told = [join_absences(())]
@@ -134,11 +134,11 @@ class Looks:
         backing = mappings.at(begin)
         kind = holes.kind[which]
         # do_pages_stat_array(): no mapping and the zero page are EFAULT, no page is ENOENT.
-        fault = (backing == Backing.NOTHING) | (kind == _core.PRESENCE["zero page"])
-        status = np.where(fault, PageStatus.EFAULT, PageStatus.ENOENT).astype(np.int32)
+        fault = (backing == Backing.NOTHING.value) | (kind == _core.PRESENCE["zero page"])
+        status = np.where(fault, PageStatus.EFAULT.value, PageStatus.ENOENT.value).astype(np.int32)
         cut = Found(begin, ((end - begin) // size).astype(np.int64), status, kind)
         reasons = reasons_of(kind, status, backing)
-        device = backing == Backing.DEVICE
+        device = backing == Backing.DEVICE.value
         return cut.where(~device), reasons[~device], cut.where(device)
 
     def runs(self, found: Found) -> Runs:

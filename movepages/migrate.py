@@ -43,7 +43,7 @@ def confirm(part: Slice, pages: Indices, pid: int, flags: int) -> MovePagesError
     elsewhere = now != part.target[placed]
     gone = placed[elsewhere]
     status, there = part.status.copy(), part.there.copy()
-    status[gone] = np.where(now[elsewhere] < 0, now[elsewhere], PageStatus.EBUSY)
+    status[gone] = np.where(now[elsewhere] < 0, now[elsewhere], PageStatus.EBUSY.value)
     there[gone] = False
     part.tell(status, there)
     try:
@@ -60,7 +60,7 @@ def _where_now(
     try:
         return move_pages(part.addresses[pages], pid=pid, flags=flags), None
     except MovePagesError as error:
-        return np.full(len(pages), PageStatus.NOT_ATTEMPTED, np.int32), error
+        return np.full(len(pages), PageStatus.NOT_ATTEMPTED.value, np.int32), error
 
 
 class _Migration:
@@ -115,7 +115,7 @@ class _Migration:
         return worth
 
     def _attempt(self, todo: Indices, pages: Addresses, nodes: NodeArray) -> None:
-        outcome = np.full(len(todo), PageStatus.NOT_ATTEMPTED, np.int32)
+        outcome = np.full(len(todo), PageStatus.NOT_ATTEMPTED.value, np.int32)
         pieces, turn = self._pieces(todo)
         whole = False
         self.part.expect(pieces, turn, outcome)
@@ -187,13 +187,13 @@ class _Migration:
         now, self.lost = _where_now(part, pieces, self.pid, self.flags)
         placed = now == target[pieces]
         # What was said of the whole holds for a piece that did not move, unless it was success.
-        said = np.where(part.status[pieces] >= 0, PageStatus.EBUSY, part.status[pieces])
+        said = np.where(part.status[pieces] >= 0, PageStatus.EBUSY.value, part.status[pieces])
         status = part.status.copy()
         status[pieces] = np.where(placed | (now < 0), now, said)
         part.tell(status, part.there)
         left = pieces[~placed & (now >= 0)]
         if go_on and len(left):
-            outcome = np.full(len(left), PageStatus.NOT_ATTEMPTED, np.int32)
+            outcome = np.full(len(left), PageStatus.NOT_ATTEMPTED.value, np.int32)
             part.expect(left, np.arange(len(left)), outcome)
             try:
                 move_pages(

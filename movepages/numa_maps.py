@@ -48,7 +48,7 @@ def single_nodes(pid: int) -> Intervals | None:
     # A mapping that has grown together with its neighbour since is known up to where it ended.
     until = np.append(starts[1:], last[-1:])
     same = np.minimum(np.searchsorted(first, starts), len(first) - 1)
-    known = (first[same] == starts) & (mappings.value[same] == Backing.PRIVATE) & (nodes > 0)
+    known = (first[same] == starts) & (mappings.value[same] == Backing.PRIVATE.value) & (nodes > 0)
     ends = np.minimum(until, last[same])
     edges = np.stack((starts[known], ends[known]), axis=1).ravel()
     return Intervals(edges, nodes[known])

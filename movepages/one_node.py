@@ -51,13 +51,13 @@ def look(
     if not _seems_worth_it(ask, addresses, pages, footprint):
         return ask(addresses, pages, fewest=fewest)
     found = ask(addresses, pages, fewest=fewest, ask_small=False)
-    left_out = (found.status == PageStatus.NOT_ATTEMPTED) & (found.kind == _PAGE)
+    left_out = (found.status == PageStatus.NOT_ATTEMPTED.value) & (found.kind == _PAGE)
     if not left_out.any():
         return found
     small = _fill(found.where(left_out), footprint)
     if not _agrees(ask, small, footprint.page_size):
-        small.status[:] = PageStatus.NOT_ATTEMPTED
-    unknown = small.status == PageStatus.NOT_ATTEMPTED
+        small.status[:] = PageStatus.NOT_ATTEMPTED.value
+    unknown = small.status == PageStatus.NOT_ATTEMPTED.value
     rest = small.where(unknown)
     answered = ask(rest.address, rest.pages, fewest=None)
     return join_found((found.where(~left_out), small.where(~unknown), answered))
@@ -96,7 +96,7 @@ def _fill(small: Found, footprint: Footprint) -> Found:
     ends = small.address + small.pages.astype(np.uintp) * size
     which, begin, end = known.cut(small.address, ends)
     node = known.at(begin) - 1
-    status = np.where(node >= 0, node, PageStatus.NOT_ATTEMPTED).astype(np.int32)
+    status = np.where(node >= 0, node, PageStatus.NOT_ATTEMPTED.value).astype(np.int32)
     return Found(begin, ((end - begin) // size).astype(np.int64), status, small.kind[which])
 
 
@@ -111,4 +111,4 @@ def _agrees(ask: Ask, small: Found, size: int) -> bool:
     sampled, row = _pick(filled.address, filled.pages, index, size)
     said = ask(sampled, np.ones(len(sampled), np.int64), fewest=None)
     where = np.searchsorted(said.address, sampled, "right") - 1
-    return bool(np.array_equal(said.status[where], filled.status[row]))
+    return bool((said.status[where] == filled.status[row]).all())

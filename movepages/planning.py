@@ -233,10 +233,12 @@ def _count(footprint: Footprint, target: Target) -> tuple[Counter[tuple[int, int
         absent += int(np.count_nonzero(before < 0))
         there = before >= 0
         untargeted += int(np.count_nonzero(there & (settled == NOWHERE)))
-        pairs = np.stack((before, settled))[:, there & (settled != NOWHERE)]
-        kinds, counts = np.unique(pairs, axis=1, return_counts=True)
-        for pair, n in zip(kinds.T.tolist(), counts.tolist(), strict=True):
-            flows[pair[0], pair[1]] += n
+        known = there & (settled != NOWHERE)
+        # As one number each: of pairs numpy makes a structure, and what a signal handler raises
+        # while two of these are compared comes out as a TypeError.
+        pairs = before[known].astype(np.int64) << 32 | settled[known]
+        for pair, n in zip(*np.unique(pairs, return_counts=True), strict=True):
+            flows[int(pair) >> 32, int(pair) & 0xFFFFFFFF] += int(n)
     return flows, absent, untargeted, overruled
 
 

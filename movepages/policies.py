@@ -133,7 +133,7 @@ def _alike(start: int, nbytes: int) -> Iterator[tuple[int, int]]:
     begin, end, private = edges[:1], edges[1:], np.zeros(1, bool)
     if mappings is not None:
         _, begin, end = mappings.cut(begin, end)
-        private = mappings.at(begin) == Backing.PRIVATE
+        private = mappings.at(begin) == Backing.PRIVATE.value
     for first, last, whole in zip(begin.tolist(), end.tolist(), private.tolist(), strict=True):
         step = last - first if whole else mmap.PAGESIZE
         yield from ((at, at + step) for at in range(first, last, step))

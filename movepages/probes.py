@@ -64,18 +64,17 @@ class Answers:
 def ask() -> Answers:
     """Ask everything."""
     size = mmap.PAGESIZE
-    with mmap.mmap(-1, 2 * size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as scratch:
-        # Joined to a neighbouring mapping, it could get a huge page that fills the neighbour's
-        # memory too; what refuses the advice has no huge pages.
-        with contextlib.suppress(OSError):
-            scratch.madvise(mmap.MADV_NOHUGEPAGE)
-        scratch[0] = 1
-        held = ctypes.c_char.from_buffer(scratch)
-        page = ctypes.addressof(held)
-        try:
-            return _ask_about(page, page + size)
-        finally:
-            del held
+    # Goes with its last user: an exception that a signal handler raised keeps `held` alive, and to
+    # close it meanwhile is a BufferError.
+    scratch = mmap.mmap(-1, 2 * size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    # Joined to a neighbouring mapping, it could get a huge page that fills the neighbour's memory
+    # too; what refuses the advice has no huge pages.
+    with contextlib.suppress(OSError):
+        scratch.madvise(mmap.MADV_NOHUGEPAGE)
+    scratch[0] = 1
+    held = ctypes.c_char.from_buffer(scratch)
+    page = ctypes.addressof(held)
+    return _ask_about(page, page + size)
 
 
 def _ask_about(page: int, untouched: int) -> Answers:

@@ -123,7 +123,7 @@ class MoveResult:
         runs = self.runs
         if runs is None:
             raise ValueError("this result has counts alone; the status is on the error itself")
-        status = np.full(self.pages, PageStatus.NOT_ATTEMPTED, np.int32)
+        status = np.full(self.pages, PageStatus.NOT_ATTEMPTED.value, np.int32)
         reached = per_page_status(runs)
         status[: len(reached)] = reached
         return status
@@ -187,7 +187,7 @@ def count_failures(status: Statuses) -> dict[PageStatus, int]:
     """Count the errnos in an array of statuses; nodes and not-attempted pages are left out."""
     if status.min(initial=0) >= 0:
         return {}
-    bad = status[(status < 0) & (status != PageStatus.NOT_ATTEMPTED)]
+    bad = status[(status < 0) & (status != PageStatus.NOT_ATTEMPTED.value)]
     # -errno is a small number: counting is many times faster than sorting, as np.unique does.
     counts = np.bincount(-bad)
     return {PageStatus(-code): int(counts[code]) for code in np.flatnonzero(counts).tolist()}
@@ -229,7 +229,7 @@ def result_of_runs(parts: list[Runs], pages: int) -> MoveResult:
 def result_of_status(status: Statuses, *, moving: bool) -> MoveResult:
     """Return the outcome a status array tells by itself, without knowledge of before."""
     on_node = int(np.count_nonzero(status >= 0))
-    skipped = int(np.count_nonzero(status == PageStatus.NOT_ATTEMPTED))
+    skipped = int(np.count_nonzero(status == PageStatus.NOT_ATTEMPTED.value))
     return MoveResult(
         pages=len(status),
         moved=on_node if moving else 0,

@@ -28,7 +28,7 @@ class Slice:
         # Not known yet, which is another thing than NOWHERE.
         self.target = np.zeros(len(addresses), np.int32)
         self.tell(
-            np.full(len(addresses), PageStatus.NOT_ATTEMPTED, np.int32),
+            np.full(len(addresses), PageStatus.NOT_ATTEMPTED.value, np.int32),
             np.zeros(len(addresses), bool),
         )
         self._footprint = footprint
@@ -73,7 +73,7 @@ class Slice:
             failures=count_failures(others),
             untargeted=int(
                 np.count_nonzero(
-                    (status == PageStatus.NOT_ATTEMPTED) & (self.target == NOWHERE) & ~there
+                    (status == PageStatus.NOT_ATTEMPTED.value) & (self.target == NOWHERE) & ~there
                 )
             ),
             overruled=self.overruled,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from support import memory, system
+from support import enums, memory, system
 from support import nodes as machine
 
 CAP_SYS_NICE = 23
@@ -42,6 +42,20 @@ def _no_automatic_balancing() -> Iterator[None]:
     yield
     with contextlib.suppress(OSError):
         system.syscall(system.SYS_SET_MEMPOLICY, system.MPOL_DEFAULT, None, 0)
+
+
+@pytest.fixture(scope="session")
+def _asked_by_numpy() -> Iterator[list[str]]:
+    with enums.seen_by_numpy() as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def _no_enumeration_reaches_numpy(_asked_by_numpy: list[str]) -> Iterator[None]:
+    """Let no test make the package hand numpy what may lose a Ctrl-C."""
+    del _asked_by_numpy[:]
+    yield
+    assert not _asked_by_numpy, "hand numpy the .value of it"
 
 
 def _need(count: int, nodes: tuple[int, ...]) -> tuple[int, ...]:
