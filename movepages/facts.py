@@ -42,7 +42,7 @@ def read_facts(root: Path = Path("/")) -> dict[str, Any]:
         "free_bytes": free,
         "capabilities": _capabilities(status.get("CapEff")),
         "dumpable": _libc.prctl(_PR_GET_DUMPABLE, *[ctypes.c_ulong()] * 4) == 1,
-        "initial_user_namespace": _initial_user_namespace(proc / "self"),
+        "initial_user_namespace": initial_user_namespace(proc / "self"),
         "seccomp": _number(status.get("Seccomp")),
         "no_new_privs": _number(status.get("NoNewPrivs")),
         "ptrace_scope": _number(_text(kernel / "yama/ptrace_scope")),
@@ -103,7 +103,8 @@ def _capabilities(mask: str | None) -> dict[str, bool] | None:
     return {name: bool(int(mask, 16) >> bit & 1) for name, bit in _CAPABILITIES.items()}
 
 
-def _initial_user_namespace(process: Path) -> bool | None:
+def initial_user_namespace(process: Path) -> bool | None:
+    """Tell whether a process is in the namespace whose root is root everywhere; None: hidden."""
     with contextlib.suppress(OSError):
         return os.readlink(process / "ns/user") == _INITIAL_USER_NAMESPACE
     uid_map = _text(process / "uid_map")

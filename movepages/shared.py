@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import re
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,12 +16,15 @@ import numpy.typing as npt
 
 from . import _core
 from .errors import MovePagesError, make_error
+from .facts import initial_user_namespace
 from .mappings import Backing, Mapping, parse_lines
 from .populate import MADV_POPULATE_READ, populate
 from .ranges import own_ranges
 
 # Memory without a file on a disk: the kernel tells everybody who maps it what is there.
 _NO_FILE = (b"/memfd:", b"/dev/zero", b"/SYSV")
+# linux/capability.h
+_CAP_FOWNER = 3
 
 
 def page_cache(file: str | os.PathLike[str], *, read: bool = False) -> npt.NDArray[np.uint8]:
@@ -161,7 +166,7 @@ def _not_told(name: str) -> MovePagesError:
 
 def _told(mapping: Mapping) -> bool:
     """Tell whether the kernel tells this user what is in memory (``can_do_mincore``)."""
-    if mapping.inode == 0 or mapping.name.startswith(_NO_FILE) or os.geteuid() == 0:
+    if mapping.inode == 0 or mapping.name.startswith(_NO_FILE) or _owns_all():
         return True
     # Also of what has no name any more, as shared memory that is unlinked once all have it.
     if _core.tells_what_is_in_memory(mapping.start):
@@ -174,3 +179,11 @@ def _told(mapping: Mapping) -> bool:
     if found.st_ino != mapping.inode:
         return False
     return found.st_uid == os.geteuid() or os.access(mapping.name, os.W_OK, effective_ids=True)
+
+
+def _owns_all() -> bool:
+    """Tell whether every file is as one's own; root may be without that, as in a container."""
+    status = _core.read_file("/proc/thread-self/status")
+    found = re.search(rb"^CapEff:\s*(\w+)", status, re.MULTILINE)
+    held = found is not None and bool(int(found[1], 16) >> _CAP_FOWNER & 1)
+    return held and initial_user_namespace(Path("/proc/self")) is True

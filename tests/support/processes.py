@@ -1,6 +1,7 @@
 """Child processes that are always ended and reaped, and whose failures are not lost."""
 
 import contextlib
+import ctypes
 import multiprocessing
 import os
 import pickle
@@ -18,6 +19,8 @@ NOBODY = 65534
 # Far more than anything takes, as guests are slow: it only ends what hangs.
 PATIENCE_S = 120
 _PR_SET_DUMPABLE = 4
+# linux/capability.h
+_LINUX_CAPABILITY_VERSION_3 = 0x20080522
 
 
 class ChildDiedError(Exception):
@@ -127,6 +130,12 @@ def become(uid: int) -> None:
     os.setresuid(uid, uid, uid)
     # Without this its own /proc files would be root's, as those of a set-user-id program are.
     system.succeed(system.libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0))
+
+
+def give_up_capabilities() -> None:
+    """Have this process go on as root that may do no more than others."""
+    header = (ctypes.c_uint32 * 2)(_LINUX_CAPABILITY_VERSION_3, 0)
+    system.succeed(system.libc.capset(header, (ctypes.c_uint32 * 6)()))
 
 
 def _end(pid: int) -> int:

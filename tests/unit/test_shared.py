@@ -131,6 +131,20 @@ def test_of_the_file_of_another_user_nothing_is_told(need_root, file):
     assert processes.run_as(NOBODY, look) == (errno.EPERM, 0)
 
 
+def test_of_the_file_of_another_user_root_without_capabilities_is_told_nothing(need_root, file):
+    os.chown(file, NOBODY, NOBODY)
+    file.chmod(0o644)
+
+    def look():
+        assert len(mp.page_cache(file)) == 64 * PAGE
+        processes.give_up_capabilities()
+        with pytest.raises(mp.MovePagesPermissionError, match="read=True") as caught:
+            mp.page_cache(file)
+        return caught.value.errno
+
+    assert processes.run_as(None, look) == errno.EPERM
+
+
 @pytest.mark.parametrize("mode", [0o600, 0o444])
 def test_a_file_that_has_no_name_any_more(need_root, file, mode):
     os.chown(file, NOBODY, NOBODY)
