@@ -136,7 +136,7 @@ def weighted(shares: Mapping[int, Count], *, block: int | None = None) -> Layout
     Raises
     ------
     TypeError, ValueError
-        No nodes, shares that are not whole numbers from 0, all of them 0, or more than
+        No mapping, no nodes, shares that are not whole numbers from 0, all of them 0, or more than
         65,536 turns in all once divided by what all have in common; or a block that is not a
         number of pages.
 
@@ -147,6 +147,8 @@ def weighted(shares: Mapping[int, Count], *, block: int | None = None) -> Layout
     >>> np.bincount(found).tolist()
     [6, 2]
     """
+    if not isinstance(shares, Mapping):
+        raise TypeError(f"shares: expected a mapping such as {{0: 2, 1: 1}}, got {shares!r}")
     counts = {operator.index(node): operator.index(share) for node, share in shares.items()}
     if min(counts.values(), default=0) < 0 or not any(counts.values()):
         raise ValueError(

@@ -137,7 +137,7 @@ class Plan:
         lines = [f"to move: {format_bytes(self.to_move)}" + self._duration()]
         for pages, what in (
             (self.absent, "absent: no memory to move"),
-            (self.untargeted, "without a target: they stay"),
+            (self.untargeted, "without a target, not to be moved"),
             (self.overruled, "overruled by the rest of their huge page"),
         ):
             if pages:

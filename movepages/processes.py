@@ -217,6 +217,8 @@ def process(pid: int = 0) -> Process:
     >>> sum(each.absent_bytes for each in p.where(heap)) >= 0
     True
     """
+    if isinstance(pid, (bool, np.bool_)) or not hasattr(pid, "__index__"):
+        raise TypeError(f"pid: expected the number of a process, got {pid!r}")
     number = operator.index(pid)
     if number < 0:
         raise ValueError(f"pid: expected the number of a process, got {pid}")

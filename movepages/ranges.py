@@ -15,8 +15,14 @@ def own_ranges(a: object) -> list[tuple[int, int]]:
             "expected memory of this process, as no other's can be bound, asked for its policy or "
             f"touched, got some of pid {footprint.pid}"
         )
-    return [
+    found = [
         (start, pages * footprint.page_size)
         for addresses, counts in footprint.ranges()
         for start, pages in zip(addresses.tolist(), counts.tolist(), strict=True)
     ]
+    # Beyond it there is no address to end at, and nobody has memory so far up.
+    if found and sum(found[-1]) == 2**64:
+        raise ValueError(
+            f"expected memory of this process, got {footprint.nbytes:,} bytes up to 2**64"
+        )
+    return found

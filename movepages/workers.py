@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 def refuse_unusable(client: Client, timeout: float | None) -> None:
     """Raise TypeError or ValueError for what `ask` cannot use."""
+    if not hasattr(client, "scheduler_info"):
+        raise TypeError(f"client: expected a distributed.Client, got {client!r}")
     if client.asynchronous:
         raise TypeError(
             "client: expected one that is not asynchronous, and a call from outside its event "

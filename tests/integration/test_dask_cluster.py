@@ -216,6 +216,8 @@ def test_what_cannot_be_placed_is_refused(client):
         cluster.place(client, array.ones((10, 10), chunks=5))
     with pytest.raises(TypeError, match="got a ndarray"):
         cluster.place(client, np.ones(3))
+    with pytest.raises(TypeError, match=r"client: expected a distributed\.Client, got 42"):
+        cluster.survey(42)
     for timeout in (0, -1, float("nan")):
         with pytest.raises(ValueError, match="timeout: expected seconds above 0"):
             cluster.survey(client, timeout=timeout)

@@ -197,6 +197,7 @@ def test_local_is_near_its_cpus():
         (lambda: mp.blocks([0.5]), TypeError, "nodes: expected"),
         (lambda: mp.interleave([0], block=100), ValueError, "block: expected a multiple"),
         (lambda: mp.interleave([0], block=0), ValueError, "block: expected a multiple"),
+        (lambda: mp.weighted([0, 1]), TypeError, "shares: expected a mapping such as"),
         (lambda: mp.weighted({}), ValueError, "shares: expected whole numbers"),
         (lambda: mp.weighted({0: -1, 1: 2}), ValueError, "shares: expected whole numbers"),
         (lambda: mp.targets(mp.by_axis(1, [0]), np.zeros(3)), ValueError, "axis 1 of an array"),

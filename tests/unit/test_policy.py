@@ -100,6 +100,10 @@ def test_what_is_not_mapped_and_not_ours():
         mp.bind(mp.Region(0, PAGE, pid=os.getppid()), NODE)
     with pytest.raises(MemoryError, match="not mapped"):
         mp.touch(mp.Region(PAGE, PAGE))
+    end = mp.Region(2**64 - 2 * PAGE, 2 * PAGE)
+    for call in (lambda: mp.bind(end, NODE), lambda: mp.policy(end), lambda: mp.touch(end)):
+        with pytest.raises(ValueError, match=r"memory of this process, got .* up to 2\*\*64"):
+            call()
 
 
 def test_touched_memory_is_there_and_unchanged():

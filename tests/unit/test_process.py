@@ -91,8 +91,9 @@ def test_names_of_policies(line, told):
 def test_what_is_no_process():
     with pytest.raises(ValueError, match="pid: expected"):
         mp.process(-1)
-    with pytest.raises(TypeError):
-        mp.process("init")
+    for wrong in ("init", True, None):
+        with pytest.raises(TypeError, match="pid: expected the number of a process, got"):
+            mp.process(wrong)
     with pytest.raises(mp.MovePagesError, match="is process 4194305 there"):
         mp.process(4194305).regions()
 
