@@ -40,11 +40,9 @@ _HOMES = {
     "layouts": (
         "blocks",
         "by_axis",
-        "interleave",
         "like",
         "local",
         "targets",
-        "weighted",
     ),
     "machine": (
         "HugePagePool",
@@ -85,6 +83,10 @@ _HOMES = {
         "move_pages",
     ),
     "topology_reader": ("topology",),
+    "turns": (
+        "interleave",
+        "weighted",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -21,7 +21,7 @@ from .errors import (
     PageStatus,
 )
 from .inspection import Preflight, preflight
-from .layouts import blocks, by_axis, interleave, like, local, targets, weighted
+from .layouts import blocks, by_axis, like, local, targets
 from .machine import HugePagePool, Node, Topology
 from .move_targets import Layout
 from .placement import Placement
@@ -35,6 +35,7 @@ from .result import MoveResult
 from .shared import fault_in, page_cache
 from .syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, mempolicy_nodes, move_pages
 from .topology_reader import topology
+from .turns import interleave, weighted
 
 __version__: str
 

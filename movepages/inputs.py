@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 Addresses: TypeAlias = "npt.NDArray[np.uintp]"
 Pages: TypeAlias = "npt.NDArray[np.integer] | Sequence[SupportsIndex]"
+Count: TypeAlias = SupportsIndex
 Nodes: TypeAlias = "npt.NDArray[np.integer] | Sequence[SupportsIndex] | SupportsIndex"
 
 UINTP = np.dtype(np.uintp)
@@ -31,6 +32,14 @@ def as_nodes(nodes: Nodes, name: str = "nodes") -> npt.NDArray[np.int32] | int:
         with contextlib.suppress(TypeError):
             return operator.index(nodes)  # type: ignore[arg-type]
     return _converted(name, nodes, INT32)
+
+
+def listed_nodes(nodes: Sequence[Count]) -> tuple[int, ...]:
+    """Return the node numbers of a sequence, of which there has to be one."""
+    found = as_nodes(nodes)
+    if isinstance(found, int) or not len(found):
+        raise ValueError(f"nodes: expected a sequence of one node or more, got {nodes!r}")
+    return tuple(found.tolist())
 
 
 def refuse_masked(name: str, given: object) -> None:

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import operator
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import SupportsIndex, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from ._core import FRAME_BYTES
 from .arrays import where
 from .buffers import describe
 from .footprint import Footprint
-from .inputs import as_nodes
+from .inputs import Count, listed_nodes
 from .move_targets import Layout, MoveTarget, as_target
-from .patterns import ByIndex, Cycle, Follow, Pattern, Shares
+from .patterns import ByIndex, Follow, Pattern, Shares
 from .placement import Placement
 from .topology_reader import topology
-
-# With fewer huge pages a node, a cycle of huge pages is less even than one of small ones.
-_FRAMES_A_NODE = 2
-# Far more than any ratio of bandwidths needs; a layout holds each of them.
-_MOST_TURNS = 1 << 16
-
-Count: TypeAlias = SupportsIndex
 
 
 def targets(layout: MoveTarget, a: object) -> npt.NDArray[np.int32]:
@@ -67,112 +57,6 @@ def targets(layout: MoveTarget, a: object) -> npt.NDArray[np.int32]:
 
 
 @dataclass(frozen=True)
-class Interleave:
-    """What `interleave` and `weighted` return: nodes in turn."""
-
-    nodes: tuple[int, ...]
-    block: int | None
-
-    def over(self, array: object, footprint: Footprint) -> Cycle:
-        """Return the pattern that it makes of one array."""
-        block = self.block or _block_for(footprint, len(set(self.nodes)))
-        return Cycle(self.nodes, block, footprint)
-
-    def after(self, part: object) -> Interleave:
-        """Return it as it goes on behind a part of memory that lies in several."""
-        turn = self.over(part, describe(part)).turns % len(self.nodes)
-        return Interleave(self.nodes[turn:] + self.nodes[:turn], self.block)
-
-
-def interleave(nodes: Sequence[Count], *, block: int | None = None) -> Layout:
-    """Spread pages over nodes in turn: ``0 1 2 0 1 2 ...``, for data that all CPUs read.
-
-    Parameters
-    ----------
-    nodes : sequence of int
-        Nodes in the order of their turns; one that occurs twice has two turns.
-    block : int, optional
-        Bytes that stay together, a multiple of the page size; by default a huge page where the
-        array is as large as two for each node, and otherwise a page.
-
-    Returns
-    -------
-    Layout
-
-    Raises
-    ------
-    TypeError, ValueError
-        No nodes, or a block that is not a number of pages.
-
-    Notes
-    -----
-    Of memory in one piece, blocks of whole huge pages begin at addresses that are multiples of a
-    huge page's size, so that none is cut.
-
-    Examples
-    --------
-    >>> a = np.zeros(5 * 4096, np.uint8)
-    >>> set(targets(interleave([0, 1], block=4096), a).tolist())
-    {0, 1}
-    """
-    return Interleave(_as_nodes(nodes), _as_block(block))
-
-
-def weighted(shares: Mapping[int, Count], *, block: int | None = None) -> Layout:
-    """Spread pages over nodes in turn, to some more often: by bandwidth, or to a slow tier less.
-
-    Parameters
-    ----------
-    shares : mapping of int to int
-        How many of the turns each node has: ``{0: 3, 1: 1}`` for ``0 0 1 0``.
-    block : int, optional
-        As for `interleave`.
-
-    Returns
-    -------
-    Layout
-        The turns of a node are as far from each other as the shares allow.
-
-    Raises
-    ------
-    TypeError, ValueError
-        No mapping, no nodes, shares that are not whole numbers from 0, all of them 0, or more than
-        65,536 turns in all once divided by what all have in common; or a block that is not a
-        number of pages.
-
-    Examples
-    --------
-    >>> a = np.zeros(8 * 4096, np.uint8)
-    >>> found = targets(weighted({0: 3, 1: 1}, block=4096), a)[:8]
-    >>> np.bincount(found).tolist()
-    [6, 2]
-    """
-    if not isinstance(shares, Mapping):
-        raise TypeError(f"shares: expected a mapping such as {{0: 2, 1: 1}}, got {shares!r}")
-    counts = {operator.index(node): operator.index(share) for node, share in shares.items()}
-    if min(counts.values(), default=0) < 0 or not any(counts.values()):
-        raise ValueError(
-            f"shares: expected whole numbers from 0, not all of them 0, got {dict(shares)!r}"
-        )
-    # Bandwidths in bytes a second are shares too.
-    if sum(counts.values()) > _MOST_TURNS:
-        common = math.gcd(*counts.values())
-        counts = {node: share // common for node, share in counts.items()}
-    if (total := sum(counts.values())) > _MOST_TURNS:
-        raise ValueError(
-            f"shares: expected at most {_MOST_TURNS:,} turns in all, got {total:,} by "
-            f"{dict(shares)!r}; round them, such as bytes a second to GB/s"
-        )
-    # The turns of each node at even distances, all nodes' turns in one order.
-    turns = [
-        ((turn + 0.5) / count, -count, node)
-        for node, count in counts.items()
-        for turn in range(count)
-    ]
-    return Interleave(_as_nodes([node for _, _, node in sorted(turns)]), _as_block(block))
-
-
-@dataclass(frozen=True)
 class Blocks:
     """What `blocks` and `local` return: contiguous shares."""
 
@@ -208,7 +92,7 @@ def blocks(nodes: Sequence[Count]) -> Layout:
     >>> targets(blocks([0, 1]), np.zeros(1 << 16, np.uint8))[0]
     np.int32(0)
     """
-    return Blocks(_as_nodes(nodes))
+    return Blocks(listed_nodes(nodes))
 
 
 @dataclass(frozen=True)
@@ -258,7 +142,7 @@ def by_axis(axis: Count, nodes: Sequence[Count]) -> Layout:
     >>> targets(by_axis(0, [0, 1]), a)[[0, -1]].tolist()
     [0, 1]
     """
-    return ByAxis(operator.index(axis), _as_nodes(nodes))
+    return ByAxis(operator.index(axis), listed_nodes(nodes))
 
 
 @dataclass(frozen=True)
@@ -332,25 +216,3 @@ def local(cpus: Collection[Count] | None = None) -> Layout:
     chosen = sorted(os.sched_getaffinity(0)) if cpus is None else map(operator.index, cpus)
     machine = topology()
     return blocks([machine.node_near(cpu) for cpu in chosen])
-
-
-def _as_nodes(nodes: Sequence[Count]) -> tuple[int, ...]:
-    found = as_nodes(nodes)
-    if isinstance(found, int) or not len(found):
-        raise ValueError(f"nodes: expected a sequence of one node or more, got {nodes!r}")
-    return tuple(found.tolist())
-
-
-def _as_block(block: int | None) -> int | None:
-    if block is None:
-        return None
-    size = operator.index(block)
-    page = topology().page_size
-    if not page <= size < 1 << 62 or size % page:
-        raise ValueError(f"block: expected a multiple of the page size {page}, got {block}")
-    return size
-
-
-def _block_for(footprint: Footprint, nodes: int) -> int:
-    enough = footprint.nbytes >= FRAME_BYTES * _FRAMES_A_NODE * nodes
-    return FRAME_BYTES if enough else footprint.page_size

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import movepages as mp
 
-from ..layouts import Interleave
 from ..mappings import mappings_read_once
+from ..turns import Interleave
 from ..units import format_bytes
 from .regions import Regions
 
