@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from .refusals import pass_on
+
 KIB = 1024
 _RANGE = re.compile(r"([0-9]+)(?:-([0-9]+))?")
 _POOL = re.compile(r"hugepages-([0-9]+)kB")
@@ -49,6 +51,7 @@ def read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8", errors="backslashreplace")
     except OSError as err:
+        pass_on(err)
         # kernfs answers ENODEV, not ENOENT, for a file opened before its device went away.
         gone = err.errno in (errno.ENOENT, errno.ENODEV)
         kind = MissingFileError if gone else TopologyError
@@ -112,6 +115,7 @@ def pool_directories(directory: Path) -> Iterator[tuple[int, Path]]:
     except FileNotFoundError:  # no CONFIG_HUGETLBFS
         return
     except OSError as err:
+        pass_on(err)
         raise TopologyError(f"cannot list {directory}: {err.strerror}") from err
     yield from sorted((int(m[1]) * KIB, path) for m, path in found)
 

@@ -21,6 +21,7 @@ from .hugepages import whole_frames
 from .move_targets import Layout, as_target
 from .policies import bind
 from .populate import touch
+from .refusals import pass_on
 
 Shape = SupportsIndex | Sequence[SupportsIndex]
 Huge = Literal["thp", "hugetlb"] | None
@@ -207,6 +208,7 @@ def _memory(nbytes: int, huge: Huge, node: int | None) -> memoryview:
     try:
         whole = mmap.mmap(-1, size + ahead, flags=flags)
     except (OSError, OverflowError) as error:
+        pass_on(error)
         raise _no_mapping(error, size, huge) from error
     if node is not None:
         bind(whole, node)
@@ -218,6 +220,7 @@ def _memory(nbytes: int, huge: Huge, node: int | None) -> memoryview:
     try:
         whole.madvise(mmap.MADV_HUGEPAGE)
     except OSError as error:
+        pass_on(error)
         raise make_error(
             error.errno or 0, "this kernel has no transparent huge pages; use huge=None"
         ) from error

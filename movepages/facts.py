@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ._sysfs import TopologyError, parse_ids
+from .refusals import pass_on
 from .topology_reader import topology
 
 # include/linux/proc_ns.h
@@ -79,7 +80,8 @@ def _text(path: Path) -> str | None:
         # Other codecs are imported when first used, which a process that gave up its rights to
         # Python's own files cannot do any more.
         return path.read_text(encoding="utf-8", errors="backslashreplace").strip()
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return None
 
 
@@ -105,8 +107,10 @@ def _capabilities(mask: str | None) -> dict[str, bool] | None:
 
 def initial_user_namespace(process: Path) -> bool | None:
     """Tell whether a process is in the namespace whose root is root everywhere; None: hidden."""
-    with contextlib.suppress(OSError):
+    try:
         return os.readlink(process / "ns/user") == _INITIAL_USER_NAMESPACE
+    except OSError as error:
+        pass_on(error)
     uid_map = _text(process / "uid_map")
     return None if uid_map is None else uid_map.split() == ["0", "0", "4294967295"]
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._core import read_file
 from .intervals import Intervals
+from .refusals import read_if_told
 
 # Pages of these are of a device or of the kernel itself, unless they are named here.
 _DEVICES = (b"/dev/", b"/proc/", b"/sys/", b"/dmabuf:", b"anon_inode:", b"[vv", b"[vsyscall]")
@@ -91,10 +91,7 @@ def read_mappings(pid: int, first: int = 0, last: int = 1 << 64) -> Intervals | 
     kept = _kept.get()
     if kept and kept[0] == pid:
         return kept[1]
-    try:
-        text = read_file(f"/proc/{pid or 'self'}/maps")
-    except OSError:
-        return None
+    text = read_if_told(pid, "maps")
     # Of a process that has just ended it is empty.
     return parse_maps(_lines_within(text, first, last)) if text else None
 

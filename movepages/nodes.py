@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import _core, _sysfs
+from ._sysfs import TopologyError
 from .machine import Topology
 from .topology_reader import topology
 from .units import format_bytes
@@ -17,7 +18,7 @@ def machine() -> Topology | None:
     """Return the nodes of this machine; None where sysfs is hidden."""
     try:
         return topology()
-    except (OSError, ValueError):
+    except (TopologyError, ValueError):
         return None
 
 
@@ -37,7 +38,7 @@ def _with_memory() -> Sequence[int] | None:
     # One file instead of all of sysfs, which would cost more than to move a small region.
     try:
         return _sysfs.read_ids(_HAS_MEMORY)
-    except OSError:
+    except TopologyError:
         known = machine()
         return known.memory_nodes if known else None
 

@@ -7,9 +7,9 @@ import re
 import numpy as np
 import numpy.typing as npt
 
-from ._core import read_file
 from .intervals import Intervals
 from .mappings import Backing, read_mappings
+from .refusals import read_if_told
 
 _NODE = re.compile(rb" N(\d+)=")
 
@@ -36,12 +36,8 @@ def single_nodes(pid: int) -> Intervals | None:
     and counts what is present by node. Mappings of devices, where it leaves pages out, are none of
     these.
     """
-    try:
-        text = read_file(f"/proc/{pid or 'self'}/numa_maps")
-    except OSError:
-        return None
-    mappings = read_mappings(pid)
-    if mappings is None:
+    text, mappings = read_if_told(pid, "numa_maps"), read_mappings(pid)
+    if text is None or mappings is None:
         return None
     first, last = mappings.edges[::2], mappings.edges[1::2]
     starts, nodes = parse_numa_maps(text)
@@ -56,7 +52,6 @@ def single_nodes(pid: int) -> Intervals | None:
 
 def resident_pages(pid: int) -> int | None:
     """Return how many pages of a process are in memory, which is what numa_maps goes through."""
-    try:
-        return int(read_file(f"/proc/{pid or 'self'}/statm").split()[1])
-    except (OSError, IndexError):
-        return None
+    # Of a process that has just ended it is empty.
+    numbers = (read_if_told(pid, "statm") or b"").split()
+    return int(numbers[1]) if numbers else None

@@ -6,7 +6,6 @@ nothing moves, no policy changes, no page of the caller is looked at.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import errno
 import fcntl
@@ -17,6 +16,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
+from .refusals import keep_small, pass_on
 from .syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL
 
 _GENERIC = (239, 236, 237, 235)
@@ -67,10 +67,8 @@ def ask() -> Answers:
     # Goes with its last user: an exception that a signal handler raised keeps `held` alive, and to
     # close it meanwhile is a BufferError.
     scratch = mmap.mmap(-1, 2 * size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    # Joined to a neighbouring mapping, it could get a huge page that fills the neighbour's memory
-    # too; what refuses the advice has no huge pages.
-    with contextlib.suppress(OSError):
-        scratch.madvise(mmap.MADV_NOHUGEPAGE)
+    # Joined to a neighbouring mapping, it could get a huge page that fills the neighbour's too.
+    keep_small(scratch)
     scratch[0] = 1
     held = ctypes.c_char.from_buffer(scratch)
     page = ctypes.addressof(held)
@@ -127,12 +125,14 @@ def _ask_pagemap(page: int) -> tuple[int, int, bool]:
     try:
         descriptor = os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
+        pass_on(error)
         return error.errno or errno.EIO, error.errno or errno.EIO, False
     try:
         read = scan = entry = 0
         try:
             (entry,) = struct.unpack("=Q", os.pread(descriptor, 8, page // mmap.PAGESIZE * 8))
         except (OSError, struct.error) as error:
+            pass_on(error)
             read = getattr(error, "errno", None) or errno.EIO
         region = (ctypes.c_uint64 * 3)()
         # struct pm_scan_arg: size, flags, start, end, walk_end, vec, vec_len, max_pages, and masks
@@ -144,6 +144,7 @@ def _ask_pagemap(page: int) -> tuple[int, int, bool]:
         try:
             fcntl.ioctl(descriptor, _PAGEMAP_SCAN, bytearray(question))
         except OSError as error:
+            pass_on(error)
             scan = error.errno or errno.EIO
         return read, scan, entry & _FRAME != 0
     finally:

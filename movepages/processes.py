@@ -18,6 +18,7 @@ from .errors import make_error
 from .mappings import parse_lines
 from .move_targets import MoveTarget
 from .placement import Placement
+from .refusals import pass_on
 from .result import MoveResult
 from .topology_reader import topology
 
@@ -176,6 +177,7 @@ class Process:
         try:
             text = read_file(path)
         except OSError as error:
+            pass_on(error)
             gone = error.errno == errno.ENOENT
             raise make_error(
                 errno.ESRCH if gone else error.errno or errno.EIO,

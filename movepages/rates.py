@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import mmap
 
 import numpy as np
 
 from .arrays import move
 from .errors import MovePagesError
+from .refusals import keep_small
 from .topology_reader import topology
 
 _known: list[float] = []
@@ -49,9 +49,7 @@ def calibrate(nbytes: int = 16 << 20) -> float | None:
     if len(nodes) < 2:
         return None
     memory = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    # A kernel without huge pages does not know the advice.
-    with contextlib.suppress(OSError):
-        memory.madvise(mmap.MADV_NOHUGEPAGE)
+    keep_small(memory)
     array = np.frombuffer(memory, np.uint8)
     array[:: mmap.PAGESIZE] = 1
     rates = []

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from . import _core
 from ._core import FRAME_BYTES
+from .refusals import read_if_told
 
 _HEAD = re.compile(rb"([0-9a-f]+)-([0-9a-f]+) ")
 _MAPPED_HUGE = (b"AnonHugePages", b"ShmemPmdMapped", b"FilePmdMapped")
@@ -64,10 +65,7 @@ class KnownFrames:
     @cached_property
     def frames(self) -> npt.NDArray[np.uintp]:
         """Start of each such frame, ascending; none where /proc/PID/smaps may not be read."""
-        try:
-            text = _core.read_file(f"/proc/{self._pid or 'self'}/smaps")
-        except OSError:
-            return np.empty(0, np.uintp)
+        text = read_if_told(self._pid, "smaps") or b""
         parts = [self._of(mapping) for mapping in parse_smaps(text)]
         return np.concatenate([np.empty(0, np.uintp), *parts])
 

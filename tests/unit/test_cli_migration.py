@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 import movepages as mp
-from movepages import mappings
+from movepages import refusals
 from movepages._core import read_file
 from movepages.cli import main, move
 from movepages.cli.migration import Outcome, forecast, migrate, pieces
@@ -83,7 +83,7 @@ def test_turns_go_on_from_region_to_region(many, turns, block):
 
 def test_the_mappings_are_read_once_for_all_regions(many, monkeypatch):
     read = []
-    monkeypatch.setattr(mappings, "read_file", lambda path: read.append(path) or read_file(path))
+    monkeypatch.setattr(refusals, "read_file", lambda path: read.append(path) or read_file(path))
     regions = regions_of(many.pid, chosen(many))
     assert len(regions) == COUNT + 2
     outcome = Outcome(int(regions["nbytes"].sum()) // PAGE)

@@ -134,7 +134,7 @@ def test_only_private_memory_of_one_node_is_known_and_up_to_its_end(monkeypatch)
         b"7ffc00000000-7ffc00100000 rw-p 0 00:00 0 [stack]\n"
         b"ffffffffff600000-ffffffffff601000 --xp 0 00:00 0 [vsyscall]\n"
     )
-    monkeypatch.setattr("movepages.numa_maps.read_file", lambda _path: NUMA_MAPS)
+    monkeypatch.setattr("movepages.numa_maps.read_if_told", lambda *_args: NUMA_MAPS)
     monkeypatch.setattr("movepages.numa_maps.read_mappings", lambda _pid: parse_maps(maps))
     known = single_nodes(0)
     # The second has grown together with the third since.

@@ -58,7 +58,7 @@ def test_what_is_not_certain_is_not_told(monkeypatch):
     known = KnownFrames(0)
     first = 0x7F0000000000
     text = TEXT.splitlines(keepends=True)
-    monkeypatch.setattr("movepages._core.read_file", lambda *_args: b"".join(text[:9]))
+    monkeypatch.setattr("movepages.smaps.read_if_told", lambda *_args: b"".join(text[:9]))
     for full, expected in ((2, 2), (3, 0), (1, 0)):
         frames = first + np.arange(full, dtype=np.uintp) * np.uintp(FRAME_BYTES)
         monkeypatch.setattr("movepages.smaps.full_frames", lambda *_args, f=frames: f)
