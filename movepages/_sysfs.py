@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -56,6 +58,17 @@ def read(path: Path) -> str:
         gone = err.errno in (errno.ENOENT, errno.ENODEV)
         kind = MissingFileError if gone else TopologyError
         raise kind(f"cannot read {path}: {err.strerror}") from err
+
+
+def is_directory(path: Path) -> bool:
+    """Tell whether a directory is there; pathlib takes one that may not be looked at for none."""
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as err:
+        pass_on(err)
+        raise TopologyError(f"cannot look at {path}: {err.strerror}") from err
 
 
 def malformed(path: Path, text: str, expected: str) -> TopologyError:

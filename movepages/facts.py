@@ -30,7 +30,7 @@ def read_facts(root: Path = Path("/")) -> dict[str, Any]:
     vmstat = _fields(_text(proc / "vmstat"), None)
     thp = root / "sys/kernel/mm/transparent_hugepage"
     nodes, free = _nodes(root / "sys")
-    numa = "numa_hit" in vmstat or (root / "sys/devices/system/node").is_dir()
+    numa = "numa_hit" in vmstat or _there(root / "sys/devices/system/node")
     swap = re.search(r"^SwapTotal:\s+(\d+) kB", _text(proc / "meminfo") or "", re.MULTILINE)
     return {
         "kernel": os.uname().release,
@@ -85,6 +85,15 @@ def _text(path: Path) -> str | None:
         return None
 
 
+def _there(path: Path) -> bool:
+    try:
+        os.stat(path)
+    except OSError as error:
+        pass_on(error)
+        return False
+    return True
+
+
 def _fields(text: str | None, separator: str | None = ":") -> dict[str, str]:
     split = (line.split(separator, 1) for line in (text or "").splitlines())
     return {words[0]: words[1].strip() for words in split if len(words) == 2}
@@ -117,7 +126,7 @@ def initial_user_namespace(process: Path) -> bool | None:
 
 def _container_hints(root: Path) -> list[str]:
     files = ("/.dockerenv", "/run/.containerenv")
-    hints = [name for name in files if (root / name[1:]).exists()]
+    hints = [name for name in files if _there(root / name[1:])]
     groups = _text(root / "proc/self/cgroup") or ""
     words = re.findall("docker|kubepods|containerd|libpod|lxc", groups)
     return hints + [f"'{word}' in /proc/self/cgroup" for word in sorted(set(words))]

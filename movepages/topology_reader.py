@@ -56,10 +56,10 @@ def topology(
     proc = root.parent / "proc"
     cpuset = _sysfs.mems_allowed(proc) if allowed is None else _checked_ids(allowed)
     base = root / "devices" / "system" / "node"
-    numa = base.is_dir()
+    numa = _sysfs.is_directory(base)
     if numa:
         nodes, offline = _read_nodes(base, cpuset)
-    elif (root / "devices" / "system" / "cpu").is_dir():
+    elif _sysfs.is_directory(root / "devices" / "system" / "cpu"):
         nodes, offline = {0: _whole_machine(root, proc, cpuset)}, ()
     else:
         raise TopologyError(
@@ -134,7 +134,7 @@ def _read_node(
             huge_pages=_read_pools(directory / "hugepages"),
         )
     except _sysfs.MissingFileError:
-        if directory.is_dir():
+        if _sysfs.is_directory(directory):
             raise
         return None
 

@@ -154,6 +154,16 @@ def test_no_node_left_is_an_error(tmp_path):
         topology(sysfs)
 
 
+def test_nodes_that_cannot_be_looked_at_are_not_taken_for_none(tmp_path):
+    sysfs = fake.two_nodes(tmp_path)
+    nodes = fake.node_directory(sysfs)
+    shutil.rmtree(nodes)
+    nodes.symlink_to(nodes)
+    (nodes.parent / "cpu").mkdir(exist_ok=True)
+    with pytest.raises(TopologyError, match=f"cannot look at {re.escape(str(nodes))}: "):
+        topology(sysfs)
+
+
 def test_hidden_sysfs_is_an_error(tmp_path):
     with pytest.raises(OSError, match=r"sys/devices/system/node does not exist.*mount -t sysfs"):
         topology(tmp_path / "sys")
