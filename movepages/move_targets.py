@@ -9,7 +9,7 @@ import numpy as np
 
 from .footprint import Footprint
 from .inputs import Addresses, Nodes, as_nodes
-from .patterns import NOWHERE, NodeArray, Pattern
+from .patterns import NOWHERE, Fixed, NodeArray, Pattern
 from .placement import Placement
 
 MoveTarget: TypeAlias = "Placement | Layout | Nodes"
@@ -23,7 +23,7 @@ class Layout(Protocol):
         """Return the pattern that it makes of one array."""
 
 
-class OneNode:
+class OneNode(Fixed):
     """Every page to one node."""
 
     def __init__(self, node: int) -> None:
@@ -37,7 +37,7 @@ class OneNode:
         return np.full(len(addresses), self._node, np.int32)
 
 
-class PerPage:
+class PerPage(Fixed):
     """A node for each page, from an array of the caller's."""
 
     only = None
@@ -59,7 +59,7 @@ class PerPage:
         return self._nodes[start : start + len(addresses)]
 
 
-class Restored:
+class Restored(Fixed):
     """Every page back to where a placement had it."""
 
     only = None

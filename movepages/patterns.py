@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -16,6 +18,8 @@ NodeArray: TypeAlias = "npt.NDArray[np.int32]"
 
 # A page that was absent in the placement to be followed: there is nowhere to put it.
 NOWHERE = -1
+# With fewer huge pages a share, shares of whole huge pages differ too much in size.
+FRAMES_A_SHARE = 2
 # So many places in a page decide which index of an axis most of it belongs to.
 _PLACES = 16
 
@@ -31,11 +35,26 @@ class Pattern(Protocol):
     def only(self) -> int | None:
         """The node that all pages without exception are wanted on, if there is one."""
 
+    @property
+    def adapts(self) -> bool:
+        """Whether its borders are its own, so that they may move to those of huge pages."""
+
+    @property
+    def shares(self) -> Mapping[int, float] | None:
+        """The part of all pages that each node gets, where page after page takes turns freely."""
+
     def part(self, start: int, addresses: Addresses) -> NodeArray:
         """Return the wanted nodes of pages, of which the first is page `start` of all."""
 
 
-class _OfNodes:
+class Fixed:
+    """What patterns have that want each page on one node and on no other."""
+
+    adapts: bool = False
+    shares: Mapping[int, float] | None = None
+
+
+class _OfNodes(Fixed):
     """One that has a list of nodes, all of which are taken to occur."""
 
     def __init__(self, nodes: tuple[int, ...]) -> None:
@@ -45,10 +64,18 @@ class _OfNodes:
 
 
 class Cycle(_OfNodes):
-    """Blocks of bytes to nodes in turn."""
+    """Blocks of bytes to nodes in turn.
 
-    def __init__(self, nodes: tuple[int, ...], block: int, footprint: Footprint) -> None:
+    One that `adapts` goes by huge pages wherever the memory has some.
+    """
+
+    def __init__(
+        self, nodes: tuple[int, ...], block: int, footprint: Footprint, *, adapts: bool = False
+    ) -> None:
         super().__init__(nodes)
+        self.adapts = adapts
+        if adapts and block == footprint.page_size:
+            self.shares = {node: n / len(nodes) for node, n in Counter(nodes).items()}
         self._pages = block // footprint.page_size
         self._block = block
         # Of memory in one piece blocks begin where huge pages do. Of many pieces, addresses could
@@ -76,12 +103,18 @@ class Shares(_OfNodes):
     def __init__(self, nodes: tuple[int, ...], footprint: Footprint) -> None:
         super().__init__(nodes)
         self._footprint = footprint
+        self.adapts = _large(footprint, len(nodes))
 
     def part(self, start: int, addresses: Addresses) -> NodeArray:
         """Return the wanted nodes of pages, of which the first is page `start` of all."""
         share = share_of(addresses, self._footprint, len(self.nodes))
         found: NodeArray = self.nodes[share]
         return found
+
+
+def _large(footprint: Footprint, shares: int) -> bool:
+    """Tell whether a border may move to that of a huge page without much of a share's size."""
+    return footprint.nbytes >= FRAMES_A_SHARE * FRAME_BYTES * shares
 
 
 def share_of(addresses: Addresses, footprint: Footprint, count: int) -> npt.NDArray[np.int64]:
@@ -106,6 +139,8 @@ class ByIndex(_OfNodes):
         axes = zip(array.strides, array.shape, strict=True)
         larger = {abs(stride) for stride, count in axes if count > 1}
         self._periods = sorted((each for each in larger if each > self._stride), reverse=True)
+        # Along the slowest axis each share is in one piece.
+        self.adapts = not self._periods and _large(footprint, len(nodes))
 
     def part(self, start: int, addresses: Addresses) -> NodeArray:
         """Return the wanted nodes of pages, of which the first is page `start` of all."""
@@ -128,7 +163,7 @@ class ByIndex(_OfNodes):
         return share
 
 
-class Follow:
+class Follow(Fixed):
     """Where a placement has what is as far along."""
 
     only = None
