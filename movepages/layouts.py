@@ -51,7 +51,7 @@ def targets(layout: MoveTarget, a: object) -> npt.NDArray[np.int32]:
     parts = [np.empty(0, np.int32)]
     start = 0
     for addresses, _ in footprint.chunks(1 << 16):
-        parts.append(pattern.part(start, addresses))
+        parts.append(pattern.part(np.arange(start, start + len(addresses)), addresses))
         start += len(addresses)
     return np.concatenate(parts)
 
