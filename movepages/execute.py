@@ -171,7 +171,8 @@ class _Move:
     def _migrate(self, pages: Pages) -> MovePagesError | None:
         count = len(pages.address)
         # A copy: the caller may write into the array of nodes while this goes on.
-        wanted = np.array(self.target.part(self._index, pages.address))
+        index = np.arange(self._index, self._index + count)
+        wanted = np.array(self.target.part(index, pages.address))
         part = self.tally.begin(pages.address)
         several = self.target.only is None
         failure: MovePagesError | None = None
@@ -227,7 +228,7 @@ def preview(
     for addresses, rows in cut_rows(footprint, MOVE_PAGES):
         found = looks.at(addresses, rows).found
         for pages in each_page(found, footprint.page_size, SLICE_PAGES):
-            wanted = target.part(start, pages.address)
+            wanted = target.part(np.arange(start, start + len(pages.address)), pages.address)
             yield pages.before, settler.forecast(pages.address, pages.before, wanted)
             start += len(wanted)
 
@@ -249,7 +250,7 @@ def _slices(
 ) -> Iterator[tuple[npt.NDArray[np.uintp], NodeArray]]:
     start = 0
     for addresses, _ in whole_frames(footprint.chunks(SLICE_PAGES)):
-        yield addresses, target.part(start, addresses)
+        yield addresses, target.part(np.arange(start, start + len(addresses)), addresses)
         start += len(addresses)
 
 

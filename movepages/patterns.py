@@ -14,6 +14,7 @@ from .footprint import Footprint
 from .inputs import Addresses
 from .placement import Placement
 
+Ints: TypeAlias = "npt.NDArray[np.int64]"
 NodeArray: TypeAlias = "npt.NDArray[np.int32]"
 
 # A page that was absent in the placement to be followed: there is nowhere to put it.
@@ -43,8 +44,15 @@ class Pattern(Protocol):
     def shares(self) -> Mapping[int, float] | None:
         """The part of all pages that each node gets, where page after page takes turns freely."""
 
-    def part(self, start: int, addresses: Addresses) -> NodeArray:
-        """Return the wanted nodes of pages, of which the first is page `start` of all."""
+    def part(self, index: Ints, addresses: Addresses) -> NodeArray:
+        """Return the wanted node of each page: number `index` of all pages, at an address."""
+
+    def count_nowhere(self, index: Ints, addresses: Addresses, pages: Ints) -> Ints:
+        """Count in runs of neighbouring pages those that have no target, NOWHERE.
+
+        `index` and `addresses` are those of the first page of each run. Nothing is computed for
+        each page: a run may have more of them than there is memory for.
+        """
 
 
 class Fixed:
@@ -54,7 +62,15 @@ class Fixed:
     shares: Mapping[int, float] | None = None
 
 
-class _OfNodes(Fixed):
+class Everywhere(Fixed):
+    """A pattern that has a target for every page."""
+
+    def count_nowhere(self, index: Ints, addresses: Addresses, pages: Ints) -> Ints:
+        """Count in runs of neighbouring pages those that have no target: none."""
+        return np.zeros(len(pages), np.int64)
+
+
+class _OfNodes(Everywhere):
     """One that has a list of nodes, all of which are taken to occur."""
 
     def __init__(self, nodes: tuple[int, ...]) -> None:
@@ -87,12 +103,12 @@ class Cycle(_OfNodes):
         if self._aligned and footprint.pages:
             self.turns = (footprint.address + footprint.span - 1) // block - self._first + 1
 
-    def part(self, start: int, addresses: Addresses) -> NodeArray:
-        """Return the wanted nodes of pages, of which the first is page `start` of all."""
+    def part(self, index: Ints, addresses: Addresses) -> NodeArray:
+        """Return the wanted node of each page."""
         if self._aligned:
             turn = (addresses // np.uintp(self._block)).astype(np.int64) - self._first
         else:
-            turn = np.arange(start, start + len(addresses)) // self._pages
+            turn = index // self._pages
         found: NodeArray = self.nodes[turn % len(self.nodes)]
         return found
 
@@ -105,8 +121,8 @@ class Shares(_OfNodes):
         self._footprint = footprint
         self.adapts = _large(footprint, len(nodes))
 
-    def part(self, start: int, addresses: Addresses) -> NodeArray:
-        """Return the wanted nodes of pages, of which the first is page `start` of all."""
+    def part(self, index: Ints, addresses: Addresses) -> NodeArray:
+        """Return the wanted node of each page."""
         share = share_of(addresses, self._footprint, len(self.nodes))
         found: NodeArray = self.nodes[share]
         return found
@@ -142,8 +158,8 @@ class ByIndex(_OfNodes):
         # Along the slowest axis each share is in one piece.
         self.adapts = not self._periods and _large(footprint, len(nodes))
 
-    def part(self, start: int, addresses: Addresses) -> NodeArray:
-        """Return the wanted nodes of pages, of which the first is page `start` of all."""
+    def part(self, index: Ints, addresses: Addresses) -> NodeArray:
+        """Return the wanted node of each page."""
         if not self._stride:
             return np.full(len(addresses), self.nodes[0])
         before, inside = self._footprint.position(addresses)
@@ -174,13 +190,41 @@ class Follow(Fixed):
         self._footprint = footprint
         self.distinct: list[int] = np.unique(self._nodes[self._nodes != NOWHERE]).tolist()
 
-    def part(self, start: int, addresses: Addresses) -> NodeArray:
-        """Return the wanted nodes of pages, of which the first is page `start` of all."""
+    def part(self, index: Ints, addresses: Addresses) -> NodeArray:
+        """Return the wanted node of each page."""
         if not len(self._ends):
             return np.full(len(addresses), NOWHERE, np.int32)
+        nodes: NodeArray = self._nodes[self._run(addresses)]
+        return nodes
+
+    def count_nowhere(self, index: Ints, addresses: Addresses, pages: Ints) -> Ints:
+        """Count in runs of neighbouring pages those that match a part without memory."""
+        if not len(self._ends):
+            return pages.copy()
+        size = np.uintp(self._footprint.page_size)
+        last = addresses + (pages - 1).astype(np.uintp) * size
+        first_run, last_run = self._run(addresses), self._run(last)
+        # A run of pages has as many parts as it meets runs of the placement. The first begins with
+        # it, and each of the others with the first page that is as far along.
+        parts = last_run - first_run + 1
+        which = np.repeat(np.arange(len(pages)), parts)
+        within = np.arange(len(which)) - np.repeat(np.cumsum(parts) - parts, parts)
+        run = first_run[which] + within
+        low, high = np.zeros(len(which), np.int64), np.where(within == 0, 0, pages[which] - 1)
+        while (low < high).any():
+            middle = (low + high) // 2
+            there = self._run(addresses[which] + middle.astype(np.uintp) * size) >= run
+            low, high = np.where(there, low, middle + 1), np.where(there, middle, high)
+        ends = np.append(low[1:], 0)
+        ends[np.cumsum(parts) - 1] = pages
+        counts = np.where(self._nodes[run] == NOWHERE, ends - low, 0)
+        found: Ints = np.add.reduceat(counts, np.cumsum(parts) - parts) if len(pages) else pages
+        return found
+
+    def _run(self, addresses: Addresses) -> Ints:
+        """Return which run of the placement each page matches; it never falls along addresses."""
         before, inside = self._footprint.position(addresses)
         middle = before.astype(float) + (inside - 1) / 2
         place = middle * (float(self._ends[-1]) / max(self._footprint.nbytes, 1))
         run = np.searchsorted(self._ends, place, side="right")
-        nodes: NodeArray = self._nodes[np.minimum(run, len(self._nodes) - 1)]
-        return nodes
+        return np.minimum(run, len(self._nodes) - 1)
