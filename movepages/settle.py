@@ -62,7 +62,8 @@ class Settler:
         self.balance = Balance()
         # A layout of your own may say nothing of borders.
         self.adapts = getattr(pattern, "adapts", False)
-        self.splits = on_conflict == "split" and not self.adapts
+        self.torn = getattr(pattern, "torn", False)
+        self.on_conflict = on_conflict
         self.shares = getattr(pattern, "shares", None)
         self._huge = huge
 
@@ -79,30 +80,35 @@ class Settler:
             The node wanted for each; negative for none.
         """
         folios = Folios.find(addresses, wanted, self._huge)
-        cut = self._to_split(folios, wanted)
-        split = 0
-        if len(cut):
-            split_at(folios.first(addresses)[cut], self._huge.pid)
-            folios = Folios.find(addresses, wanted, self._huge)
-            split = len(cut) - len(self._to_split(folios, wanted))
+        settled = self._without_splitting(folios, present, wanted)
+        if settled is not None:
+            return settled
+        cut = _on_several(folios, wanted)
+        split_at(folios.first(addresses)[cut], self._huge.pid)
+        folios = Folios.find(addresses, wanted, self._huge)
+        split = len(cut) - len(_on_several(folios, wanted))
         return self._choose(folios, present, wanted, split)
 
     def forecast(self, addresses: Addresses, present: NodeArray, wanted: NodeArray) -> Settled:
         """Return what `settle` would, as far as one can know; nothing is split."""
         folios = Folios.find(addresses, wanted, self._huge)
-        cut = self._to_split(folios, wanted)
-        if len(cut):
-            folios = folios.without(cut)
-        return self._choose(folios, present, wanted, len(cut))
+        settled = self._without_splitting(folios, present, wanted)
+        if settled is not None:
+            return settled
+        cut = _on_several(folios, wanted)
+        return self._choose(folios.without(cut), present, wanted, len(cut))
 
-    def _to_split(self, folios: Folios, wanted: NodeArray) -> Indices:
-        """Return the folios that are wanted on several nodes, if they are to be split."""
-        cut = folios.differ(wanted) if self.splits else np.empty(0, np.int64)
-        if not len(cut):
-            return cut
-        _, votes = folios.votes(wanted, cut)
-        several: Indices = cut[np.count_nonzero(votes, axis=1) > 1]
-        return several
+    def _without_splitting(
+        self, folios: Folios, present: NodeArray, wanted: NodeArray
+    ) -> Settled | None:
+        """Return a target that leaves huge pages whole, unless these are to be split for it."""
+        balance = self.balance.copy()
+        settled = self._choose(folios, present, wanted, 0)
+        fits = settled.wanted is not wanted or not len(_on_several(folios, wanted))
+        if fits or self.on_conflict != "split":
+            return settled
+        self.balance = balance
+        return None
 
     def _choose(self, folios: Folios, present: NodeArray, wanted: NodeArray, split: int) -> Settled:
         target, cut = folios.first(wanted), folios.differ(wanted)
@@ -139,3 +145,13 @@ class Settler:
         small = np.flatnonzero((folios.counts == 1) & (folios.first(present) >= 0))
         target[small] = self.balance.fill(len(small), shares)
         return self.balance.farthest <= _NEARLY * min(shares.values()) * len(present)
+
+
+def _on_several(folios: Folios, wanted: NodeArray) -> Indices:
+    """Return the folios that are wanted on several nodes."""
+    cut = folios.differ(wanted)
+    if not len(cut):
+        return cut
+    _, votes = folios.votes(wanted, cut)
+    several: Indices = cut[np.count_nonzero(votes, axis=1) > 1]
+    return several

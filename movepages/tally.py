@@ -25,6 +25,7 @@ class Slice:
     def __init__(self, addresses: npt.NDArray[np.uintp], footprint: Footprint) -> None:
         self.addresses = addresses
         self.split = self.rounds = 0
+        self.is_torn = False
         # Not known yet, which is another thing than NOWHERE.
         self.target = self.wanted = np.zeros(len(addresses), np.int32)
         self.tell(
@@ -73,6 +74,8 @@ class Slice:
         """Return what is known of these pages by now."""
         status, there = self.status, self.there
         others = status[~there] if there.any() else status
+        overruled = self._overruled(status)
+        torn = (status >= 0) & (self.target != NOWHERE) & ~overruled
         return Sum(
             pages=len(status),
             moved=int(np.count_nonzero(others >= 0)),
@@ -83,7 +86,8 @@ class Slice:
                     (status == PageStatus.NOT_ATTEMPTED.value) & (self.target == NOWHERE) & ~there
                 )
             ),
-            overruled=int(np.count_nonzero(self._overruled(status))),
+            overruled=int(np.count_nonzero(overruled)),
+            torn=int(np.count_nonzero(torn)) if self.is_torn else 0,
             split=self.split,
             rounds=self.rounds,
             runs=find_runs(self.addresses, status, self._footprint),
@@ -99,6 +103,7 @@ class Sum(NamedTuple):
     failures: Mapping[PageStatus, int]
     untargeted: int
     overruled: int
+    torn: int
     split: int
     rounds: int
     runs: Runs
@@ -131,7 +136,7 @@ class Tally:
         counts = totals(runs, "pages")
         there = sum(pages for status, pages in counts.items() if status >= 0)
         failures = {PageStatus(status): n for status, n in counts.items() if status < 0}
-        self._parts.append(Sum(sum(counts.values()), 0, there, failures, 0, 0, 0, 0, runs))
+        self._parts.append(Sum(sum(counts.values()), 0, there, failures, 0, 0, 0, 0, 0, runs))
 
     def settle(self, keep: int = 0) -> None:
         """Keep only the sums of the slices, but of the last `keep` all there is."""
@@ -154,6 +159,7 @@ class Tally:
             failures=dict(failures),
             untargeted=sum(part.untargeted for part in parts),
             overruled=sum(part.overruled for part in parts),
+            torn=sum(part.torn for part in parts),
             split=sum(part.split for part in parts),
             rounds=max((part.rounds for part in parts), default=0),
             not_attempted=pages - moved - already_there - failures.total(),
