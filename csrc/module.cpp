@@ -64,6 +64,9 @@ py::object move_pages(const py::object& pages, const py::object& nodes, const py
   request.target = nodes.is_none() ? nullptr : &target;
   request.status = static_cast<std::int32_t*>(status_array.mutable_data());
 
+  // A large move comes here slice by slice, which is no reason to begin anew.
+  thread_local movepages::Pace pace;
+  request.pace = &pace;
   const Pause interrupt = {raised, pause.ptr()};
   Outcome outcome;
   {
