@@ -174,6 +174,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   movepages::bind_looks(module);
   movepages::bind_policy(module);
   movepages::bind_heap(module);
+  movepages::bind_context(module);
   module.def("mempolicy_nodes", &mempolicy_nodes, "pages"_a,
              "Node of each page by get_mempolicy(2), or -errno; faults absent pages in.");
 }
