@@ -1,26 +1,26 @@
 #include <stdexcept>
+#include <string>
+#include <tuple>
+#include <utility>
 
 #include "binding.hpp"
+#include "block_type.hpp"
 
 namespace movepages {
 namespace {
 
-using namespace pybind11::literals;
-
-// A context variable that has a value within a `with` block. Entering and leaving run no Python, so
-// that no signal handler can raise in between and leave the variable set.
+// A context variable that has a value within a `with` block.
 class Setting {
  public:
-  Setting(py::object variable, py::object value)
-      : variable_(std::move(variable)), value_(std::move(value)) {
-    if (!PyContextVar_CheckExact(variable_.ptr()))
-      throw py::type_error("variable: expected a contextvars.ContextVar, got a " +
-                           std::string(Py_TYPE(variable_.ptr())->tp_name));
+  explicit Setting(const py::args& args) {
+    std::tie(variable_, value_) = args.cast<std::tuple<py::object, py::object>>();
+    if (!PyContextVar_CheckExact(variable_.ptr())) {
+      throw py::type_error(std::string("variable: expected a contextvars.ContextVar, got a ") +
+                           Py_TYPE(variable_.ptr())->tp_name);
+    }
   }
 
-  // A `with` whose block was never reached.
   ~Setting() {
-    if (!token_) return;
     const py::error_scope raised;
     if (!leave()) PyErr_Clear();
   }
@@ -34,28 +34,24 @@ class Setting {
     if (!token_) throw py::error_already_set();
   }
 
-  void exit(const py::args& /*raised*/) {
-    if (token_ && !leave()) throw py::error_already_set();
-  }
-
- private:
+  // False with an exception set.
   bool leave() {
+    if (!token_) return true;
     const py::object token = std::move(token_);
     return PyContextVar_Reset(variable_.ptr(), token.ptr()) == 0;
   }
 
-  const py::object variable_;
-  const py::object value_;
-  py::object token_;
+ private:
+  py::object variable_;
+  py::object value_;
+  py::object token_;  // only while entered
 };
 
 }  // namespace
 
 void bind_context(py::module_& module) {
-  py::class_<Setting>(module, "Setting", "Has a context variable keep a value in a `with` block.")
-      .def(py::init<py::object, py::object>(), "variable"_a, "value"_a)
-      .def("__enter__", &Setting::enter)
-      .def("__exit__", &Setting::exit);
+  BlockType<Setting>::add(module, "Setting",
+                          "Setting(variable, value): a context variable has a value within.");
 }
 
 }  // namespace movepages

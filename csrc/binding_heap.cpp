@@ -3,15 +3,15 @@
 #include <cstring>
 #include <memory>
 #include <stdexcept>
+#include <tuple>
 #include <utility>
 
 #include "binding.hpp"
+#include "block_type.hpp"
 #include "node_heap.hpp"
 
 namespace movepages {
 namespace {
-
-using namespace pybind11::literals;
 
 constexpr char kCapsuleName[] = "mem_handler";
 
@@ -69,18 +69,18 @@ Function numpy_function(std::size_t index) {
 }
 
 // A heap that numpy allocates from within a `with` block. It lives as long as the last array from
-// it. Entering and leaving run no Python, so that no signal handler can raise between the change of
-// numpy's handler and the note of what was before.
+// it.
 class Heap {
  public:
-  Heap(int mode, const py::object& nodes, std::size_t huge_from)
+  explicit Heap(const py::args& args)
       : set_handler_(numpy_function<SetHandler>(kSetHandler)),
         get_handler_(numpy_function<GetHandler>(kGetHandler)) {
+    const auto [mode, nodes, huge_from] = args.cast<std::tuple<int, py::object, std::size_t>>();
     NodeMask mask;
     if (!to_mask(nodes, &mask)) throw py::value_error("nodes: expected ids below MAX_NODES");
     auto memory = std::make_unique<NodeHeap>(mode, mask, huge_from);
     auto handler = std::make_unique<Handler>();
-    handler->allocator = {memory.get(), allocate, allocate_zeroed, resize, movepages::release};
+    handler->allocator = {memory.get(), allocate, allocate_zeroed, resize, release};
     PyObject* capsule = PyCapsule_New(handler.get(), kCapsuleName, end);
     if (capsule == nullptr) throw py::error_already_set();
     static_cast<void>(handler.release());
@@ -88,13 +88,11 @@ class Heap {
     capsule_ = py::reinterpret_steal<py::object>(capsule);
   }
 
-  // A `with` whose block was never reached leaves the heap behind as it was entered.
   ~Heap() {
     if (!before_) return;
     const py::error_scope raised;
     const auto now = py::reinterpret_steal<py::object>(get_handler_());
-    if (now.is(capsule_)) leave();
-    PyErr_Clear();
+    if (!now.is(capsule_) || !leave()) PyErr_Clear();
   }
 
   Heap(const Heap&) = delete;
@@ -108,19 +106,17 @@ class Heap {
     used_ = true;
   }
 
-  void exit(const py::args& /*raised*/) {
-    if (before_ && !leave()) throw py::error_already_set();
+  // False with an exception set.
+  bool leave() {
+    if (!before_) return true;
+    const py::object before = std::move(before_);
+    const auto ours = py::reinterpret_steal<py::object>(set_handler_(before.ptr()));
+    // One small array that lives on would keep all that waits for others to come.
+    memory_->retire();
+    return static_cast<bool>(ours);
   }
 
  private:
-  bool leave() {
-    const py::object before = std::move(before_);
-    Py_XDECREF(set_handler_(before.ptr()));
-    // One small array that lives on would keep all that waits for others to come.
-    memory_->retire();
-    return PyErr_Occurred() == nullptr;
-  }
-
   const SetHandler set_handler_;
   const GetHandler get_handler_;
   NodeHeap* memory_ = nullptr;  // the capsule's
@@ -132,10 +128,8 @@ class Heap {
 }  // namespace
 
 void bind_heap(py::module_& module) {
-  py::class_<Heap>(module, "Heap", "Has numpy allocate by a policy within a `with` block.")
-      .def(py::init<int, const py::object&, std::size_t>(), "mode"_a, "nodes"_a, "huge_from"_a)
-      .def("__enter__", &Heap::enter)
-      .def("__exit__", &Heap::exit);
+  BlockType<Heap>::add(module, "Heap",
+                       "Heap(mode, nodes, huge_from): numpy allocates by a policy within.");
 }
 
 }  // namespace movepages

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Sequence
 from contextlib import ContextDecorator
-from typing import Literal, SupportsIndex
+from typing import Literal, Self, SupportsIndex
 
 from . import _core
 from .policies import bind
@@ -18,20 +18,23 @@ _HUGE_FROM = 4 << 20
 class _Allocating(_core.Heap, ContextDecorator):
     # A generator would not do as a context manager: a signal handler that raises right after its
     # `yield` leaves the block entered for as long as the traceback lives.
-    def __init__(
-        self,
+    _asked: tuple[Sequence[SupportsIndex] | SupportsIndex, str, Literal["thp"] | None]
+
+    def __new__(
+        cls,
         nodes: Sequence[SupportsIndex] | SupportsIndex,
         mode: str,
         huge: Literal["thp"] | None,
-    ) -> None:
-        self._asked = nodes, mode, huge
+    ) -> Self:
         if huge not in (None, "thp"):
             raise ValueError(f"huge: expected 'thp' or None, got {huge!r}")
         number, chosen = as_policy(nodes, mode)
         # What a kernel refuses is told here: within numpy it would be a MemoryError without a
         # reason.
         bind(mmap.mmap(-1, mmap.PAGESIZE), chosen.tolist(), mode=mode)
-        super().__init__(number, chosen, _HUGE_FROM if huge else 0)
+        made = super().__new__(cls, number, chosen, _HUGE_FROM if huge else 0)
+        made._asked = nodes, mode, huge
+        return made
 
     def _recreate_cm(self) -> _Allocating:
         return _Allocating(*self._asked)

@@ -119,6 +119,10 @@ def test_a_block_is_entered_once():
 def test_a_setting_is_of_a_context_variable():
     with pytest.raises(TypeError, match="ContextVar, got a int"):
         _core.Setting(3, 4)
+    with pytest.raises(TypeError, match="other arguments"):
+        _core.Setting(3)
+    with pytest.raises(TypeError, match="no keyword"):
+        _core.Setting(3, value=4)
     variable = contextvars.ContextVar("variable")
     with _core.Setting(variable, 7):
         assert variable.get() == 7
