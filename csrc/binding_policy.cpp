@@ -48,6 +48,34 @@ py::tuple advise_range(std::uintptr_t start, std::size_t nbytes, int advice, std
   return py::make_tuple(-ret, done);
 }
 
+// The errno of each of several ranges of one length, 0 for success. A signal is heard between two.
+py::array_t<std::int32_t> advise_each(const py::object& starts, std::size_t nbytes, int advice,
+                                      const py::object& pid) {
+  const int process = to_int(pid, "pid", -1);
+  const py::array start = checked(starts, kPages);
+  const auto* first = static_cast<const std::uintptr_t*>(start.data());
+  py::array_t<std::int32_t> errnos(start.size());
+  std::int32_t* said = errnos.mutable_data();
+  const long opened = process == 0 ? 0 : open_process(process);
+  for (py::ssize_t i = 0; i < start.size(); ++i) {
+    long ret = opened < 0 ? opened : -EINTR;
+    while (ret == -EINTR) {
+      {
+        const py::gil_scoped_release release;
+        ret = process == 0 ? advise(first[i], nbytes, advice)
+                           : advise_process(opened, first[i], nbytes, advice);
+      }
+      if (PyErr_CheckSignals() != 0) {
+        if (process != 0 && opened >= 0) ::close(static_cast<int>(opened));
+        throw py::error_already_set();
+      }
+    }
+    said[i] = static_cast<std::int32_t>(-ret);
+  }
+  if (process != 0 && opened >= 0) ::close(static_cast<int>(opened));
+  return errnos;
+}
+
 // Errno, and where stretches of pages in memory begin and end.
 py::tuple resident(std::uintptr_t start, std::size_t nbytes) {
   constexpr std::size_t kPart = 16384;  // pages
@@ -100,6 +128,8 @@ void bind_policy(py::module_& module) {
   module.def("policy", &policy, "address"_a, "Errno, mode with its flags, and nodes.");
   module.def("advise", &advise_range, "start"_a, "nbytes"_a, "advice"_a, "part"_a,
              "madvise(2) part by part: errno, and how many bytes were advised.");
+  module.def("advise_each", &advise_each, "starts"_a, "nbytes"_a, "advice"_a, "pid"_a,
+             "madvise(2), or process_madvise(2), of several ranges: the errno of each, or 0.");
   module.def("resident", &resident, "start"_a, "nbytes"_a,
              "mincore(2): errno, and where stretches of pages in memory begin and end.");
   module.def(

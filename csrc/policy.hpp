@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 #include "kernel.hpp"
 #include "syscalls.hpp"
@@ -44,6 +45,20 @@ inline bool tells_what_is_in_memory(std::uintptr_t start) noexcept {
 
 inline long advise(std::uintptr_t start, std::size_t bytes, int advice) noexcept {
   return ::madvise(reinterpret_cast<void*>(start), bytes, advice) < 0 ? -errno : 0;
+}
+
+// An open process, for advice to others; -errno where it cannot be opened.
+inline long open_process(int pid) noexcept {
+  const long ret = ::syscall(SYS_pidfd_open, pid, 0);
+  return ret < 0 ? -errno : ret;
+}
+
+// process_madvise(2) takes few kinds of advice, MADV_COLD and MADV_COLLAPSE among them.
+inline long advise_process(long process, std::uintptr_t start, std::size_t bytes,
+                           int advice) noexcept {
+  const iovec range = {reinterpret_cast<void*>(start), bytes};
+  const long ret = ::syscall(SYS_process_madvise, process, &range, 1, advice, 0);
+  return ret < 0 ? -errno : 0;
 }
 
 }  // namespace movepages

@@ -11,6 +11,14 @@
 
 namespace movepages {
 
+// Numbers newer than some libc headers; every architecture has these two under the same number.
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_process_madvise
+#define SYS_process_madvise 440
+#endif
+
 // include/uapi/linux/mempolicy.h, restated because libc does not ship that header everywhere.
 constexpr int kMpolMfMove = 1 << 1;
 constexpr int kMpolMfMoveAll = 1 << 2;

@@ -24,7 +24,12 @@ _HOMES = {
     "buffers": ("Region",),
     "checks": ("Check",),
     "control": ("RetryPolicy",),
+    "collapsing": (
+        "CollapseResult",
+        "collapse",
+    ),
     "errors": (
+        "LayoutWarning",
         "MovePagesCancelledError",
         "MovePagesError",
         "MovePagesInterruptedError",

@@ -6,8 +6,10 @@ from .arrays import move, where
 from .background import BackgroundMove
 from .buffers import Region
 from .checks import Check
+from .collapsing import CollapseResult, collapse
 from .control import RetryPolicy
 from .errors import (
+    LayoutWarning,
     MovePagesCancelledError,
     MovePagesError,
     MovePagesInterruptedError,
@@ -45,8 +47,10 @@ __all__ = [
     "Absence",
     "BackgroundMove",
     "Check",
+    "CollapseResult",
     "HugePagePool",
     "Layout",
+    "LayoutWarning",
     "MovePagesCancelledError",
     "MovePagesError",
     "MovePagesInterruptedError",
@@ -75,6 +79,7 @@ __all__ = [
     "blocks",
     "by_axis",
     "calibrate",
+    "collapse",
     "empty",
     "fault_in",
     "full",

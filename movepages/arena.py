@@ -170,7 +170,7 @@ def _keep_small(array: npt.NDArray[Any], layout: Layout) -> None:
         return
     start, end = 0, footprint.address + footprint.pages * footprint.page_size
     for addresses, _ in whole_frames(footprint.chunks(SLICE_PAGES)):
-        nodes = target.part(start, addresses)
+        nodes = target.part(np.arange(start, start + len(addresses)), addresses)
         start += len(addresses)
         frames = addresses // np.uintp(FRAME_BYTES)
         differs = (frames[1:] == frames[:-1]) & (nodes[1:] != nodes[:-1])

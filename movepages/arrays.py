@@ -12,16 +12,19 @@ import numpy as np
 from . import execute
 from .buffers import describe
 from .control import Control, Progress, RetryPolicy, as_deadline
-from .errors import MovePagesError, MovePagesWarning
+from .errors import LayoutWarning, MovePagesError, MovePagesWarning
 from .glance import placed_already
 from .move_targets import MoveTarget, as_target
 from .placement import Placement
-from .result import MoveResult
+from .result import OVERRULED, MoveResult
+from .settle import OnConflict
 from .syscall import MPOL_MF_MOVE
 from .units import parse_rate
 
 if TYPE_CHECKING:
     from .background import BackgroundMove
+
+CONFLICTS = ("majority", "split", "raise")
 
 _MOST_THREADS = 1024
 
@@ -80,7 +83,7 @@ def move(
     *,
     flags: int = MPOL_MF_MOVE,
     retry: RetryPolicy | None = None,
-    on_conflict: Literal["majority", "raise"] = "majority",
+    on_conflict: OnConflict = "majority",
     on_error: Literal["raise", "warn"] = "raise",
     progress: Progress | None = None,
     deadline: float | None = None,
@@ -94,7 +97,7 @@ def move(
     *,
     flags: int = MPOL_MF_MOVE,
     retry: RetryPolicy | None = None,
-    on_conflict: Literal["majority", "raise"] = "majority",
+    on_conflict: OnConflict = "majority",
     on_error: Literal["raise", "warn"] = "raise",
     progress: Progress | None = None,
     deadline: float | None = None,
@@ -107,7 +110,7 @@ def move(
     *,
     flags: int = MPOL_MF_MOVE,
     retry: RetryPolicy | None = None,
-    on_conflict: Literal["majority", "raise"] = "majority",
+    on_conflict: OnConflict = "majority",
     on_error: Literal["raise", "warn"] = "raise",
     progress: Progress | None = None,
     deadline: float | None = None,
@@ -127,9 +130,20 @@ def move(
         MPOL_MF_MOVE_ALL also moves pages that other processes map, and needs CAP_SYS_NICE.
     retry : RetryPolicy, optional
         Which pages that failed get another turn; by default those that are busy, twice.
-    on_conflict : {"majority", "raise"}
-        What to do with a target that cuts through a huge page: send it where most of its pages were
-        to go, or refuse before anything moves. Seen from Linux 6.7 on.
+    on_conflict : {"majority", "split", "raise"}
+        What to do with a target that cuts through a huge page, which moves as a whole:
+
+        - "majority" sends it where most of its pages were to go, and evens out the bytes of each
+          node from one huge page to the next. Its other pages are `overruled`, the result is not
+          `ok`, and a `LayoutWarning` says so.
+        - "split" splits it into small pages, each of which goes where it is wanted. The kernel is
+          told not to join them again (MADV_NOHUGEPAGE); `collapse` does. What cannot be split
+          (locked, shared with other processes, of hugetlbfs) goes by majority.
+        - "raise" refuses before anything moves. It needs Linux 6.7, which tells where huge pages
+          are.
+
+        `blocks`, `local`, `by_axis` over the slowest axis, and `interleave` and `weighted` without
+        a block of your own put their borders between huge pages and cut none.
     on_error : {"raise", "warn"}
         For a call that failed as a whole: raise, or give a `MovePagesWarning` and return what was
         done.
@@ -161,6 +175,11 @@ def move(
     KeyboardInterrupt
         On Ctrl-C, with the partial outcome as ``.result``.
 
+    Warns
+    -----
+    LayoutWarning
+        Pages were overruled, and which share of them. Not of a move in the background.
+
     Notes
     -----
     Pages which are only partly filled by `a` take what else is in them along; ``where(a)`` counts
@@ -185,8 +204,8 @@ def move(
         and (placed := placed_already(a, target, flags)) is not None
     ):
         return placed
-    _refuse_unknown("on_conflict", on_conflict, ("majority", "raise"))
-    _refuse_unknown("on_error", on_error, ("raise", "warn"))
+    refuse_unknown("on_conflict", on_conflict, CONFLICTS)
+    refuse_unknown("on_error", on_error, ("raise", "warn"))
     rate = None if limit is None else parse_rate(limit)
     turns = RetryPolicy() if retry is None else retry
     if not isinstance(turns, RetryPolicy):
@@ -197,9 +216,8 @@ def move(
 
     def run(told: Progress | None) -> MoveResult:
         control = Control(footprint.pages, turns, seconds, told, rate)
-        overrule = on_conflict == "majority"
         try:
-            return execute.migrate(footprint, nodes, flags, control, may_overrule=overrule)
+            return execute.migrate(footprint, nodes, flags, control, on_conflict)
         except MovePagesError as error:
             if on_error == "raise" or error.result is None:
                 raise
@@ -207,12 +225,26 @@ def move(
             return error.result
 
     if not background:
-        return run(progress)
+        result = run(progress)
+        if result.overruled:
+            _warn_of_overruled(result)
+        return result
     # Whoever does not ask for a thread need not import what it takes.
     from .background import start
 
     # The array lives as long as the thread that moves it.
     return start(lambda told, _a=a: run(told), progress)  # type: ignore[misc]
+
+
+def _warn_of_overruled(result: MoveResult) -> None:
+    share = result.overruled / result.pages
+    warning = LayoutWarning(
+        f"{result.overruled:,} of {result.pages:,} pages ({share:.1%}) are not where they were "
+        f"wanted: {OVERRULED}"
+    )
+    # Where warnings are errors, what was done is not lost.
+    warning.result = result
+    warnings.warn(warning, stacklevel=3)
 
 
 def _as_threads(threads: int | None) -> int | None:
@@ -227,6 +259,7 @@ def _as_threads(threads: int | None) -> int | None:
     return min(number, _MOST_THREADS)
 
 
-def _refuse_unknown(name: str, given: str, known: tuple[str, ...]) -> None:
+def refuse_unknown(name: str, given: str, known: tuple[str, ...]) -> None:
+    """Refuse a value that is none of the known ones."""
     if given not in known:
         raise ValueError(f"{name}: expected one of {', '.join(map(repr, known))}, got {given!r}")

@@ -15,15 +15,16 @@ from .control import Control
 from .errors import MovePagesError
 from .footprint import Footprint
 from .found import Found
-from .hugepages import Folios, HugePages, whole_frames
+from .hugepages import HugePages, whole_frames
 from .looks import Looks
 from .migrate import confirm, migrate_slice
 from .move_targets import Target
-from .patterns import NodeArray
+from .patterns import NOWHERE, NodeArray
 from .placement import Placement
 from .result import MoveResult, result_of_runs
 from .rows import Pages, cut_rows, each_page, stretches
 from .runs import Runs, join_runs
+from .settle import OnConflict, Settled, Settler
 from .syscall import MPOL_MF_MOVE, attach, move_pages, refuse_unusable_nodes
 from .tally import Slice, Tally
 
@@ -66,7 +67,7 @@ def survey(footprint: Footprint, threads: int | None, *, shortcuts: bool) -> Pla
 
 
 def migrate(
-    footprint: Footprint, target: Target, flags: int, control: Control, *, may_overrule: bool
+    footprint: Footprint, target: Target, flags: int, control: Control, on_conflict: OnConflict
 ) -> MoveResult:
     """Move every page of `footprint` to its target.
 
@@ -79,11 +80,11 @@ def migrate(
     """
     tally = Tally(footprint)
     refuse_unusable_nodes(target.distinct, footprint.pid, tally.result)
-    move = _Move(footprint, target, flags, control, tally)
+    move = _Move(footprint, target, flags, control, tally, on_conflict)
     failure: MovePagesError | None = None
     try:
         _refuse_process(footprint, flags)
-        if not may_overrule:
+        if on_conflict == "raise":
             _refuse_conflicts(footprint, target, move.huge)
         failure = move.run()
         result = replace(tally.result(), absences=merge_absences(move.told, footprint.page_size))
@@ -105,11 +106,18 @@ class _Move:
     """Goes through the blocks of a footprint and moves what is not where it is wanted."""
 
     def __init__(
-        self, footprint: Footprint, target: Target, flags: int, control: Control, tally: Tally
+        self,
+        footprint: Footprint,
+        target: Target,
+        flags: int,
+        control: Control,
+        tally: Tally,
+        on_conflict: OnConflict,
     ) -> None:
         self.footprint, self.target, self.flags = footprint, target, flags
         self.control, self.tally = control, tally
         self.huge = HugePages(footprint.pid)
+        self._settler = Settler(target, self.huge, on_conflict)
         self.told: list[Absences] = []
         self._looks = Looks(footprint, flags, pause=control)
         self._index = self._moved = 0
@@ -163,7 +171,8 @@ class _Move:
     def _migrate(self, pages: Pages) -> MovePagesError | None:
         count = len(pages.address)
         # A copy: the caller may write into the array of nodes while this goes on.
-        wanted = np.array(self.target.part(self._index, pages.address))
+        index = np.arange(self._index, self._index + count)
+        wanted = np.array(self.target.part(index, pages.address))
         part = self.tally.begin(pages.address)
         several = self.target.only is None
         failure: MovePagesError | None = None
@@ -172,7 +181,14 @@ class _Move:
             if several:
                 self._ask_again_at_the_border(pages)
             migrate_slice(
-                part, pages.before, wanted, self.huge, self.footprint.pid, self.flags, self.control
+                part,
+                pages.before,
+                wanted,
+                self.huge,
+                self._settler,
+                self.footprint.pid,
+                self.flags,
+                self.control,
             )
         except MovePagesError as error:
             failure = error
@@ -204,17 +220,29 @@ class _Move:
 
 
 def preview(
-    footprint: Footprint, target: Target
-) -> Iterator[tuple[NodeArray, NodeArray, NodeArray]]:
-    """Stream where pages are, where they are wanted, and where they would go: nothing moves."""
-    looks, huge, start = Looks(footprint, MPOL_MF_MOVE), HugePages(footprint.pid), 0
+    footprint: Footprint, target: Target, on_conflict: OnConflict
+) -> Iterator[tuple[NodeArray, Settled]]:
+    """Stream where pages are, and the target that they would go to: nothing moves."""
+    looks, start = Looks(footprint, MPOL_MF_MOVE), 0
+    settler = Settler(target, HugePages(footprint.pid), on_conflict)
     for addresses, rows in cut_rows(footprint, MOVE_PAGES):
         found = looks.at(addresses, rows).found
         for pages in each_page(found, footprint.page_size, SLICE_PAGES):
-            wanted = target.part(start, pages.address)
-            folios = Folios.find(pages.address, wanted, huge)
-            yield pages.before, wanted, folios.spread(folios.settle(wanted)[0])
+            wanted = target.part(np.arange(start, start + len(pages.address)), pages.address)
+            yield pages.before, settler.forecast(pages.address, pages.before, wanted)
             start += len(wanted)
+
+
+def wanted_nodes(footprint: Footprint, target: Target) -> Iterator[NodeArray]:
+    """Stream the node wanted for each page; layouts that keep huge pages whole look for these."""
+    settler = Settler(target, HugePages(footprint.pid), "majority")
+    for addresses, wanted in _slices(footprint, target):
+        if not settler.adapts:
+            yield wanted
+            continue
+        # Whether a page is there matters only where small pages make up for huge ones.
+        present = move_pages(addresses, pid=footprint.pid) if settler.shares else wanted
+        yield settler.forecast(addresses, present, wanted).wanted
 
 
 def _slices(
@@ -222,7 +250,7 @@ def _slices(
 ) -> Iterator[tuple[npt.NDArray[np.uintp], NodeArray]]:
     start = 0
     for addresses, _ in whole_frames(footprint.chunks(SLICE_PAGES)):
-        yield addresses, target.part(start, addresses)
+        yield addresses, target.part(np.arange(start, start + len(addresses)), addresses)
         start += len(addresses)
 
 
@@ -230,14 +258,18 @@ def _refuse_conflicts(footprint: Footprint, target: Target, huge: HugePages) -> 
     """Look at all huge pages before anything moves."""
     if len(target.distinct) < 2:
         return
-    overruled = sum(
-        Folios.find(addresses, wanted, huge).settle(wanted)[1]
-        for addresses, wanted in _slices(footprint, target)
-    )
+    settler = Settler(target, huge, "raise")
+    overruled = 0
+    for addresses, wanted in _slices(footprint, target):
+        here = np.zeros(len(addresses), np.int32)
+        settled = settler.forecast(addresses, here, wanted)
+        elsewhere = settled.each != settled.wanted
+        overruled += int(np.count_nonzero(elsewhere & (settled.wanted != NOWHERE)))
     if overruled:
         raise ValueError(
             f"target: {overruled:,} pages are pieces of huge pages of which other pieces are to go "
-            'elsewhere, and a huge page is on one node; pass on_conflict="majority", or a target '
+            'elsewhere, and a huge page is on one node; pass on_conflict="split" to split these, '
+            '"majority" to send each where most of it is wanted, or a target '
             f"that changes at multiples of {FRAME_BYTES:,} bytes only"
         )
 

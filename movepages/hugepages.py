@@ -51,15 +51,17 @@ class HugePages:
     """
 
     def __init__(self, pid: int) -> None:
-        self._pid = pid
+        self.pid = pid
         self._certain = KnownFrames(pid)
 
     def now(self, addresses: npt.NDArray[np.uintp]) -> npt.NDArray[np.bool_] | None:
         """Tell it of pages in address order; None where the page tables do not."""
+        if not len(addresses):
+            return np.zeros(0, bool)
         last = int(addresses[-1]) + mmap.PAGESIZE
-        if last - int(addresses[0]) < FRAME_BYTES or last >= 1 << 63:
+        if last >= 1 << 63:
             return np.zeros(len(addresses), bool)
-        found = _core.scan_huge(int(addresses[0]), last, self._pid)
+        found = _core.scan_huge(int(addresses[0]), last, self.pid)
         if found is None:
             return None
         if not len(found[0]):
@@ -115,6 +117,16 @@ class Folios:
         least: npt.NDArray[_T] = np.minimum.reduceat(each, self.starts)
         return least
 
+    def without(self, which: Indices) -> Folios:
+        """Return them with every page of some of them by itself."""
+        assert self.starts is not None
+        apart = np.zeros(len(self.starts), bool)
+        apart[which] = True
+        new = self.spread(apart)
+        new[self.starts] = True
+        starts = np.flatnonzero(new)
+        return Folios(self.pages, starts, np.diff(starts, append=self.pages))
+
     def spread(self, each: npt.NDArray[_T]) -> npt.NDArray[_T]:
         """Say of each page what is said of its folio."""
         return each if self.counts is None else np.repeat(each, self.counts)
@@ -125,25 +137,16 @@ class Folios:
             return np.empty(0, np.int64)
         return np.flatnonzero(self.least(each) != np.maximum.reduceat(each, self.starts))
 
-    def settle(self, wanted: NodeArray) -> tuple[NodeArray, int]:
-        """Give each folio one target: what most of its pages want, of several the lowest node.
+    def votes(self, wanted: NodeArray, which: Indices) -> tuple[list[int], Indices]:
+        """Count the pages of some folios that are wanted on each node.
 
         Returns
         -------
-        settled : ndarray of int32
-            Target of each folio; negative where no page has one.
-        overruled : int
-            Pages that wanted another.
+        nodes : list of int
+            Ascending.
+        votes : ndarray of int64, shape (len(which), len(nodes))
         """
-        settled = self.first(wanted)
-        if self.starts is None or not len(self.differ(wanted)):
-            return settled, 0
-        settled = self._majority(wanted, self.starts)
-        ours = self.spread(settled)
-        return settled, int(np.count_nonzero((ours != wanted) & (wanted >= 0)))
-
-    @staticmethod
-    def _majority(wanted: NodeArray, starts: Indices) -> NodeArray:
-        nodes = np.flatnonzero(np.bincount(wanted[wanted >= 0])).astype(np.int32)
-        votes = np.stack([np.add.reduceat(wanted == node, starts) for node in nodes])
-        return np.where(votes.any(axis=0), nodes[votes.argmax(axis=0)], np.int32(-1))
+        nodes = np.flatnonzero(np.bincount(wanted[wanted >= 0])).tolist()
+        assert self.starts is not None
+        each = [np.add.reduceat(wanted == node, self.starts)[which] for node in nodes]
+        return nodes, np.stack(each, axis=1).astype(np.int64)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from .arrays import where
 from .buffers import describe
+from .execute import wanted_nodes
 from .footprint import Footprint
 from .inputs import Count, listed_nodes
 from .move_targets import Layout, MoveTarget, as_target
@@ -33,7 +34,8 @@ def targets(layout: MoveTarget, a: object) -> npt.NDArray[np.int32]:
     Returns
     -------
     ndarray of int32, shape (where(a).pages,)
-        In address order; -1 for pages of which it says nothing.
+        In address order; -1 for pages of which it says nothing. Layouts that keep huge pages whole
+        want each of these on one node, as the array is now.
 
     Raises
     ------
@@ -48,12 +50,7 @@ def targets(layout: MoveTarget, a: object) -> npt.NDArray[np.int32]:
     """
     footprint = describe(a)
     pattern = as_target(layout, a, footprint)
-    parts = [np.empty(0, np.int32)]
-    start = 0
-    for addresses, _ in footprint.chunks(1 << 16):
-        parts.append(pattern.part(start, addresses))
-        start += len(addresses)
-    return np.concatenate(parts)
+    return np.concatenate([np.empty(0, np.int32), *wanted_nodes(footprint, pattern)])
 
 
 @dataclass(frozen=True)

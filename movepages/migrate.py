@@ -6,11 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
+from .conflicts import Groups, carried_along, near
 from .control import Control
 from .errors import MovePagesError, PageStatus
-from .hugepages import Folios, HugePages, Indices
+from .hugepages import HugePages, Indices
 from .inputs import Addresses
 from .patterns import NOWHERE, NodeArray
+from .settle import Settler
+from .splitting import split_at
 from .syscall import move_in_slices, move_pages
 from .tally import Slice
 
@@ -20,12 +23,13 @@ def migrate_slice(
     before: NodeArray,
     wanted: NodeArray,
     huge: HugePages,
+    settler: Settler,
     pid: int,
     flags: int,
     control: Control,
 ) -> None:
     """Move one slice, of which `before` was said; what `part` says is true whatever is raised."""
-    _Migration(part, wanted, huge, pid, flags, control).run(before)
+    _Migration(part, before, wanted, huge, settler, pid, flags, control).run()
 
 
 def confirm(part: Slice, pages: Indices, pid: int, flags: int) -> MovePagesError | None:
@@ -67,31 +71,37 @@ class _Migration:
     def __init__(
         self,
         part: Slice,
+        before: NodeArray,
         wanted: NodeArray,
         huge: HugePages,
+        settler: Settler,
         pid: int,
         flags: int,
         control: Control,
     ) -> None:
         self.part, self.huge, self.pid, self.flags, self.control = part, huge, pid, flags, control
-        self.folios = Folios.find(part.addresses, wanted, huge)
-        self.target, part.overruled = self.folios.settle(wanted)
-        part.target = self.folios.spread(self.target)
+        self.before, self.settler = before, settler
+        settled = settler.settle(part.addresses, before, wanted)
+        self.folios, self.target = settled.folios, settled.target
+        part.split, part.wanted, part.target = settled.split, settled.wanted, settled.each
         self.pages = self.folios.first(part.addresses)
         highest = self.target.max()
         self.several = bool(((self.target != highest) & (self.target != NOWHERE)).any())
         self.lost: MovePagesError | None = None
 
-    def run(self, before: NodeArray) -> None:
+    def run(self) -> None:
         # Grouped by target: the kernel moves up to 512 pages with one TLB flush, until it changes.
         # Absent then and absent now is restored, with nothing to do.
-        before = np.ascontiguousarray(self._of_folios(before))
+        before = np.ascontiguousarray(self._of_folios(self.before))
         wanted = np.ascontiguousarray(self.target)
         status, there, todo, pages, nodes = _core.sort_out(self.pages, before, wanted)
         self._tell(status, there)
         while len(todo):
             self.part.rounds += 1
             self._attempt(todo, pages, nodes)
+            if self.part.rounds == 1:
+                self._settle_what_moves_together()
+                nodes = self.folios.first(self.part.target)[todo]
             self.control.end_turn()
             # A folio is as bad as the worst of its pages.
             said = self.folios.least(self.part.status)[todo]
@@ -139,6 +149,69 @@ class _Migration:
         turn = self.folios.spread(turn)
         pieces = np.flatnonzero(turn >= 0)
         return pieces, turn[pieces]
+
+    def _settle_what_moves_together(self) -> None:
+        """Give pages that turn out to move together one target, or split them, and move them."""
+        part = self.part
+        if not (self.several and (part.status == PageStatus.EBUSY.value).any()):
+            return
+        splits = self.settler.splits
+        found = self._move_together(splits=splits)
+        if splits and found:
+            # What could not be split goes where most of it is wanted.
+            part.split += found - self._move_together(splits=False)
+
+    def _move_together(self, *, splits: bool) -> int:
+        """Return how many groups of pages that move together were found."""
+        part = self.part
+        busy = (part.status == PageStatus.EBUSY.value) & (part.target != NOWHERE)
+        if not busy.any():
+            return 0
+        seen = np.flatnonzero(near(part.addresses, busy))
+        try:
+            groups = carried_along(
+                part.addresses, busy, part.target, pid=self.pid, flags=self.flags
+            )
+            if groups.number:
+                self._send(groups, splits=splits)
+        finally:
+            self._see(seen)
+        self._raise_if_lost()
+        return groups.number
+
+    def _send(self, groups: Groups, *, splits: bool) -> None:
+        """Move groups of pages to one node each, or split them and move page by page."""
+        part, first = self.part, groups.first()
+        if splits:
+            split_at(part.addresses[first], self.pid)
+            pages = np.flatnonzero(groups.of >= 0)
+        else:
+            chosen = self.settler.balance.choose(*groups.votes(part.wanted))
+            inside = groups.of >= 0
+            target = part.target.copy()
+            target[inside] = chosen[groups.of[inside]]
+            part.target = target
+            if self.settler.adapts and self.settler.shares is None:
+                part.wanted = target
+            pages = first
+        pages = pages[part.target[pages] != NOWHERE]
+        pages = pages[np.argsort(part.target[pages], kind="stable")]
+        move_pages(part.addresses[pages], part.target[pages], pid=self.pid, flags=self.flags)
+
+    def _see(self, pages: Indices) -> None:
+        """Ask for some pages, and say of each that has a target whether it is there."""
+        part = self.part
+        pages = pages[part.target[pages] != NOWHERE]
+        now, self.lost = _where_now(part, pages, self.pid, self.flags)
+        target = part.target[pages]
+        status, there = part.status.copy(), part.there.copy()
+        placed = now == target
+        # What failed for a reason of its own has it still.
+        failed = (part.status[pages] < 0) & (part.status[pages] != PageStatus.EBUSY.value)
+        said = np.where(failed, part.status[pages], PageStatus.EBUSY.value)
+        status[pages] = np.where(placed | (now < 0), now, said)
+        there[pages] = placed & (self.before[pages] == target)
+        part.tell(status, there)
 
     def _raise_if_lost(self) -> None:
         """Raise what kept a question from being answered, unless something else is raised."""

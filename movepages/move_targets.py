@@ -9,7 +9,7 @@ import numpy as np
 
 from .footprint import Footprint
 from .inputs import Addresses, Nodes, as_nodes
-from .patterns import NOWHERE, NodeArray, Pattern
+from .patterns import NOWHERE, Everywhere, Fixed, Ints, NodeArray, Pattern
 from .placement import Placement
 
 MoveTarget: TypeAlias = "Placement | Layout | Nodes"
@@ -23,7 +23,7 @@ class Layout(Protocol):
         """Return the pattern that it makes of one array."""
 
 
-class OneNode:
+class OneNode(Everywhere):
     """Every page to one node."""
 
     def __init__(self, node: int) -> None:
@@ -32,12 +32,12 @@ class OneNode:
         # One that does not fit has been refused by the time it could matter.
         self._node = np.int32(min(max(node, -1), _MOST))
 
-    def part(self, start: int, addresses: Addresses) -> NodeArray:
-        """Return the wanted nodes of pages, of which the first is page `start` of all."""
+    def part(self, index: Ints, addresses: Addresses) -> NodeArray:
+        """Return the wanted node of each page."""
         return np.full(len(addresses), self._node, np.int32)
 
 
-class PerPage:
+class PerPage(Everywhere):
     """A node for each page, from an array of the caller's."""
 
     only = None
@@ -54,19 +54,23 @@ class PerPage:
         found: list[int] = np.flatnonzero(np.bincount(self._nodes)).tolist()
         return found
 
-    def part(self, start: int, addresses: Addresses) -> NodeArray:
-        """Return the wanted nodes of pages, of which the first is page `start` of all."""
-        return self._nodes[start : start + len(addresses)]
+    def part(self, index: Ints, addresses: Addresses) -> NodeArray:
+        """Return the wanted node of each page."""
+        found: NodeArray = self._nodes[index]
+        return found
 
 
-class Restored:
+class Restored(Fixed):
     """Every page back to where a placement had it."""
 
     only = None
 
     def __init__(self, placement: Placement) -> None:
         self._nodes = np.maximum(placement.runs["status"], NOWHERE)
-        self._ends = np.cumsum(placement.runs["pages"])
+        pages = placement.runs["pages"]
+        self._ends = np.cumsum(pages)
+        # Pages without a target ahead of each run, and of the end.
+        self._nowhere = np.append(0, np.cumsum(np.where(self._nodes == NOWHERE, pages, 0)))
 
     @cached_property
     def distinct(self) -> list[int]:
@@ -74,11 +78,22 @@ class Restored:
         found: list[int] = np.unique(self._nodes[self._nodes != NOWHERE]).tolist()
         return found
 
-    def part(self, start: int, addresses: Addresses) -> NodeArray:
-        """Return the wanted nodes of pages, of which the first is page `start` of all."""
-        run = np.searchsorted(self._ends, np.arange(start, start + len(addresses)), side="right")
-        nodes: NodeArray = self._nodes[run]
+    def part(self, index: Ints, addresses: Addresses) -> NodeArray:
+        """Return the wanted node of each page."""
+        nodes: NodeArray = self._nodes[np.searchsorted(self._ends, index, side="right")]
         return nodes
+
+    def count_nowhere(self, index: Ints, addresses: Addresses, pages: Ints) -> Ints:
+        """Count in runs of neighbouring pages those that had no memory in the placement."""
+        return self._nowhere_before(index + pages) - self._nowhere_before(index)
+
+    def _nowhere_before(self, index: Ints) -> Ints:
+        run = np.searchsorted(self._ends, index, side="right")
+        # Behind the last page there is no run.
+        begins = np.append(0, self._ends)[run]
+        inside = np.append(self._nodes == NOWHERE, False)[run]
+        found: Ints = self._nowhere[run] + np.where(inside, index - begins, 0)
+        return found
 
 
 # Far above any node number, and small enough to count up to.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -12,10 +14,13 @@ from .footprint import Footprint
 from .inputs import Addresses
 from .placement import Placement
 
+Ints: TypeAlias = "npt.NDArray[np.int64]"
 NodeArray: TypeAlias = "npt.NDArray[np.int32]"
 
 # A page that was absent in the placement to be followed: there is nowhere to put it.
 NOWHERE = -1
+# With fewer huge pages a share, shares of whole huge pages differ too much in size.
+FRAMES_A_SHARE = 2
 # So many places in a page decide which index of an axis most of it belongs to.
 _PLACES = 16
 
@@ -31,11 +36,41 @@ class Pattern(Protocol):
     def only(self) -> int | None:
         """The node that all pages without exception are wanted on, if there is one."""
 
-    def part(self, start: int, addresses: Addresses) -> NodeArray:
-        """Return the wanted nodes of pages, of which the first is page `start` of all."""
+    @property
+    def adapts(self) -> bool:
+        """Whether its borders are its own, so that they may move to those of huge pages."""
+
+    @property
+    def shares(self) -> Mapping[int, float] | None:
+        """The part of all pages that each node gets, where page after page takes turns freely."""
+
+    def part(self, index: Ints, addresses: Addresses) -> NodeArray:
+        """Return the wanted node of each page: number `index` of all pages, at an address."""
+
+    def count_nowhere(self, index: Ints, addresses: Addresses, pages: Ints) -> Ints:
+        """Count in runs of neighbouring pages those that have no target, NOWHERE.
+
+        `index` and `addresses` are those of the first page of each run. Nothing is computed for
+        each page: a run may have more of them than there is memory for.
+        """
 
 
-class _OfNodes:
+class Fixed:
+    """What patterns have that want each page on one node and on no other."""
+
+    adapts: bool = False
+    shares: Mapping[int, float] | None = None
+
+
+class Everywhere(Fixed):
+    """A pattern that has a target for every page."""
+
+    def count_nowhere(self, index: Ints, addresses: Addresses, pages: Ints) -> Ints:
+        """Count in runs of neighbouring pages those that have no target: none."""
+        return np.zeros(len(pages), np.int64)
+
+
+class _OfNodes(Everywhere):
     """One that has a list of nodes, all of which are taken to occur."""
 
     def __init__(self, nodes: tuple[int, ...]) -> None:
@@ -45,10 +80,18 @@ class _OfNodes:
 
 
 class Cycle(_OfNodes):
-    """Blocks of bytes to nodes in turn."""
+    """Blocks of bytes to nodes in turn.
 
-    def __init__(self, nodes: tuple[int, ...], block: int, footprint: Footprint) -> None:
+    One that `adapts` goes by huge pages wherever the memory has some.
+    """
+
+    def __init__(
+        self, nodes: tuple[int, ...], block: int, footprint: Footprint, *, adapts: bool = False
+    ) -> None:
         super().__init__(nodes)
+        self.adapts = adapts
+        if adapts and block == footprint.page_size:
+            self.shares = {node: n / len(nodes) for node, n in Counter(nodes).items()}
         self._pages = block // footprint.page_size
         self._block = block
         # Of memory in one piece blocks begin where huge pages do. Of many pieces, addresses could
@@ -60,12 +103,12 @@ class Cycle(_OfNodes):
         if self._aligned and footprint.pages:
             self.turns = (footprint.address + footprint.span - 1) // block - self._first + 1
 
-    def part(self, start: int, addresses: Addresses) -> NodeArray:
-        """Return the wanted nodes of pages, of which the first is page `start` of all."""
+    def part(self, index: Ints, addresses: Addresses) -> NodeArray:
+        """Return the wanted node of each page."""
         if self._aligned:
             turn = (addresses // np.uintp(self._block)).astype(np.int64) - self._first
         else:
-            turn = np.arange(start, start + len(addresses)) // self._pages
+            turn = index // self._pages
         found: NodeArray = self.nodes[turn % len(self.nodes)]
         return found
 
@@ -76,12 +119,18 @@ class Shares(_OfNodes):
     def __init__(self, nodes: tuple[int, ...], footprint: Footprint) -> None:
         super().__init__(nodes)
         self._footprint = footprint
+        self.adapts = _large(footprint, len(nodes))
 
-    def part(self, start: int, addresses: Addresses) -> NodeArray:
-        """Return the wanted nodes of pages, of which the first is page `start` of all."""
+    def part(self, index: Ints, addresses: Addresses) -> NodeArray:
+        """Return the wanted node of each page."""
         share = share_of(addresses, self._footprint, len(self.nodes))
         found: NodeArray = self.nodes[share]
         return found
+
+
+def _large(footprint: Footprint, shares: int) -> bool:
+    """Tell whether a border may move to that of a huge page without much of a share's size."""
+    return footprint.nbytes >= FRAMES_A_SHARE * FRAME_BYTES * shares
 
 
 def share_of(addresses: Addresses, footprint: Footprint, count: int) -> npt.NDArray[np.int64]:
@@ -106,9 +155,11 @@ class ByIndex(_OfNodes):
         axes = zip(array.strides, array.shape, strict=True)
         larger = {abs(stride) for stride, count in axes if count > 1}
         self._periods = sorted((each for each in larger if each > self._stride), reverse=True)
+        # Along the slowest axis each share is in one piece.
+        self.adapts = not self._periods and _large(footprint, len(nodes))
 
-    def part(self, start: int, addresses: Addresses) -> NodeArray:
-        """Return the wanted nodes of pages, of which the first is page `start` of all."""
+    def part(self, index: Ints, addresses: Addresses) -> NodeArray:
+        """Return the wanted node of each page."""
         if not self._stride:
             return np.full(len(addresses), self.nodes[0])
         before, inside = self._footprint.position(addresses)
@@ -128,7 +179,7 @@ class ByIndex(_OfNodes):
         return share
 
 
-class Follow:
+class Follow(Fixed):
     """Where a placement has what is as far along."""
 
     only = None
@@ -139,13 +190,41 @@ class Follow:
         self._footprint = footprint
         self.distinct: list[int] = np.unique(self._nodes[self._nodes != NOWHERE]).tolist()
 
-    def part(self, start: int, addresses: Addresses) -> NodeArray:
-        """Return the wanted nodes of pages, of which the first is page `start` of all."""
+    def part(self, index: Ints, addresses: Addresses) -> NodeArray:
+        """Return the wanted node of each page."""
         if not len(self._ends):
             return np.full(len(addresses), NOWHERE, np.int32)
+        nodes: NodeArray = self._nodes[self._run(addresses)]
+        return nodes
+
+    def count_nowhere(self, index: Ints, addresses: Addresses, pages: Ints) -> Ints:
+        """Count in runs of neighbouring pages those that match a part without memory."""
+        if not len(self._ends):
+            return pages.copy()
+        size = np.uintp(self._footprint.page_size)
+        last = addresses + (pages - 1).astype(np.uintp) * size
+        first_run, last_run = self._run(addresses), self._run(last)
+        # A run of pages has as many parts as it meets runs of the placement. The first begins with
+        # it, and each of the others with the first page that is as far along.
+        parts = last_run - first_run + 1
+        which = np.repeat(np.arange(len(pages)), parts)
+        within = np.arange(len(which)) - np.repeat(np.cumsum(parts) - parts, parts)
+        run = first_run[which] + within
+        low, high = np.zeros(len(which), np.int64), np.where(within == 0, 0, pages[which] - 1)
+        while (low < high).any():
+            middle = (low + high) // 2
+            there = self._run(addresses[which] + middle.astype(np.uintp) * size) >= run
+            low, high = np.where(there, low, middle + 1), np.where(there, middle, high)
+        ends = np.append(low[1:], 0)
+        ends[np.cumsum(parts) - 1] = pages
+        counts = np.where(self._nodes[run] == NOWHERE, ends - low, 0)
+        found: Ints = np.add.reduceat(counts, np.cumsum(parts) - parts) if len(pages) else pages
+        return found
+
+    def _run(self, addresses: Addresses) -> Ints:
+        """Return which run of the placement each page matches; it never falls along addresses."""
         before, inside = self._footprint.position(addresses)
         middle = before.astype(float) + (inside - 1) / 2
         place = middle * (float(self._ends[-1]) / max(self._footprint.nbytes, 1))
         run = np.searchsorted(self._ends, place, side="right")
-        nodes: NodeArray = self._nodes[np.minimum(run, len(self._nodes) - 1)]
-        return nodes
+        return np.minimum(run, len(self._nodes) - 1)

@@ -12,15 +12,16 @@ import numpy as np
 
 from . import execute
 from ._core import MAX_NODES
-from .arrays import move
+from .arrays import CONFLICTS, move, refuse_unknown
 from .buffers import describe
 from .explain import Call, explain
 from .footprint import Footprint
 from .move_targets import MoveTarget, Target, as_target
 from .nodes import machine, unusable_node
-from .patterns import NOWHERE
+from .patterns import NOWHERE, NodeArray
 from .rates import rate_known
 from .result import MoveResult
+from .settle import OnConflict, Settled
 from .syscall import MPOL_MF_MOVE
 from .units import format_bytes, format_pages
 
@@ -46,7 +47,14 @@ class Plan:
     untargeted : int
         Pages that the target says nothing of, which stay.
     overruled : int
-        Pages whose target cuts through a huge page that goes elsewhere as a whole.
+        Pages that would not be where they are wanted, because the target cuts through a huge page
+        that goes elsewhere as a whole.
+    split : int
+        Huge pages that would be split, with ``on_conflict="split"``. Those that are locked, shared
+        or of hugetlbfs cannot be, and are overruled after all; that is seen when it is tried.
+    wanted, expected : mapping of int to int
+        Bytes of whole pages that the target wants on each node, and that would be there afterwards.
+        They differ by what is overruled. Absent pages and pages without a target are left out.
     problems : tuple of str
         What keeps it from being carried out in full: nodes that may not be used or are short of
         memory.
@@ -67,9 +75,12 @@ class Plan:
     absent: int = 0
     untargeted: int = 0
     overruled: int = 0
+    split: int = 0
+    wanted: Mapping[int, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     _array: object = field(repr=False, compare=False, default=None)
     _target: Any = field(repr=False, compare=False, default=None)
+    _on_conflict: OnConflict = field(repr=False, compare=False, default="majority")
 
     def __reduce__(self) -> NoReturn:
         # Pickle and deepcopy would copy the array too, and the plan would move the copy.
@@ -87,6 +98,14 @@ class Plan:
     def in_place(self) -> int:
         """Bytes that are where they are wanted."""
         return sum(n for (source, to), n in self.flows.items() if source == to)
+
+    @property
+    def expected(self) -> dict[int, int]:
+        """Bytes on each node afterwards, of those that are wanted on some node."""
+        found: Counter[int] = Counter()
+        for (_, to), n in self.flows.items():
+            found[to] += n
+        return dict(sorted(found.items()))
 
     @property
     def arriving(self) -> dict[int, int]:
@@ -109,7 +128,8 @@ class Plan:
         Parameters
         ----------
         **how
-            As for `move`: ``progress``, ``deadline``, ``retry``, ``flags``, ``on_conflict`` ...
+            As for `move`: ``progress``, ``deadline``, ``retry``, ``flags`` ... Unless given,
+            ``on_conflict`` is that of the plan.
 
         Returns
         -------
@@ -120,6 +140,7 @@ class Plan:
         MovePagesError
             As `move` does.
         """
+        how.setdefault("on_conflict", self._on_conflict)
         result: MoveResult = move(self._array, self._target, **how)
         return result
 
@@ -135,10 +156,18 @@ class Plan:
     def remarks(self) -> list[str]:
         """What there is to say besides the flows, in a few sentences."""
         lines = [f"to move: {format_bytes(self.to_move)}" + self._duration()]
+        if self.overruled:
+            lines += [
+                f"node {node}: {format_bytes(self.expected.get(node, 0))} expected, "
+                f"{format_bytes(self.wanted.get(node, 0))} wanted"
+                for node in sorted({*self.expected, *self.wanted})
+            ]
+        if self.split:
+            lines.append(f"{self.split:,} huge pages to be split")
         for pages, what in (
             (self.absent, "absent: no memory to move"),
             (self.untargeted, "without a target, not to be moved"),
-            (self.overruled, "overruled by the rest of their huge page"),
+            (self.overruled, 'overruled by the rest of their huge page; on_conflict="split" helps'),
         ):
             if pages:
                 lines.append(f"{format_pages(pages)} {what}")
@@ -180,7 +209,7 @@ class Plan:
         return plan_html(self)
 
 
-def plan(a: object, target: MoveTarget) -> Plan:
+def plan(a: object, target: MoveTarget, *, on_conflict: OnConflict = "majority") -> Plan:
     """Tell what `move` would do with the same arguments. Nothing moves.
 
     Parameters
@@ -188,6 +217,8 @@ def plan(a: object, target: MoveTarget) -> Plan:
     a : ndarray, buffer or Region
     target : int, array_like of int32, Layout or Placement
         As for `move`.
+    on_conflict : {"majority", "split", "raise"}
+        As for `move`. A plan refuses nothing.
 
     Returns
     -------
@@ -206,40 +237,60 @@ def plan(a: object, target: MoveTarget) -> Plan:
     >>> p.problems
     ()
     """
+    refuse_unknown("on_conflict", on_conflict, CONFLICTS)
     footprint = describe(a)
     wanted = as_target(target, a, footprint)
     # What is no number of a node at all has no place in a count.
     sound = all(0 <= node < MAX_NODES for node in wanted.distinct)
-    counted = _count(footprint, wanted) if sound else (Counter[tuple[int, int]](), 0, 0, 0)
-    flows, absent, untargeted, overruled = counted
+    count = _Count()
+    if sound:
+        count.add_all(footprint, wanted, on_conflict)
     made = Plan(
         pages=footprint.pages,
         page_size=footprint.page_size,
-        flows={pair: n * footprint.page_size for pair, n in sorted(flows.items())},
-        absent=absent,
-        untargeted=untargeted,
-        overruled=overruled,
+        flows={pair: n * footprint.page_size for pair, n in sorted(count.flows.items())},
+        absent=count.absent,
+        untargeted=count.untargeted,
+        overruled=count.overruled,
+        split=count.split,
+        wanted={node: n * footprint.page_size for node, n in sorted(count.wanted.items())},
         _array=a,
         _target=target,
+        _on_conflict=on_conflict,
     )
     return replace(made, problems=(*_refused(footprint, wanted), *_short(made)))
 
 
-def _count(footprint: Footprint, target: Target) -> tuple[Counter[tuple[int, int]], int, int, int]:
-    flows: Counter[tuple[int, int]] = Counter()
-    absent = untargeted = overruled = 0
-    for before, wanted, settled in execute.preview(footprint, target):
-        overruled += int(np.count_nonzero((settled != wanted) & (wanted != NOWHERE)))
-        absent += int(np.count_nonzero(before < 0))
-        there = before >= 0
-        untargeted += int(np.count_nonzero(there & (settled == NOWHERE)))
-        known = there & (settled != NOWHERE)
+class _Count:
+    """Pages by what would become of them."""
+
+    def __init__(self) -> None:
+        self.flows: Counter[tuple[int, int]] = Counter()
+        self.wanted: Counter[int] = Counter()
+        self.absent = self.untargeted = self.overruled = self.split = 0
+
+    def add_all(self, footprint: Footprint, target: Target, on_conflict: OnConflict) -> None:
+        """Count all pages of a footprint."""
+        for before, settled in execute.preview(footprint, target, on_conflict):
+            self._add(before, settled)
+
+    def _add(self, before: NodeArray, settled: Settled) -> None:
+        there, each, wanted = before >= 0, settled.each, settled.wanted
+        known = there & (each != NOWHERE)
+        self.split += settled.split
+        self.absent += int(np.count_nonzero(~there))
+        self.untargeted += int(np.count_nonzero(there & (each == NOWHERE)))
+        self.overruled += int(np.count_nonzero(known & (each != wanted) & (wanted != NOWHERE)))
+        # A page without a target that its huge page takes along is wanted where that goes.
+        on = np.where(wanted[known] == NOWHERE, each[known], wanted[known])
+        for node, n in enumerate(np.bincount(on).tolist()):
+            self.wanted[node] += n
+        self.wanted = +self.wanted
         # As one number each: of pairs numpy makes a structure, and what a signal handler raises
         # while two of these are compared comes out as a TypeError.
-        pairs = before[known].astype(np.int64) << 32 | settled[known]
+        pairs = before[known].astype(np.int64) << 32 | each[known]
         for pair, n in zip(*np.unique(pairs, return_counts=True), strict=True):
-            flows[int(pair) >> 32, int(pair) & 0xFFFFFFFF] += int(n)
-    return flows, absent, untargeted, overruled
+            self.flows[int(pair) >> 32, int(pair) & 0xFFFFFFFF] += int(n)
 
 
 def _refused(footprint: Footprint, target: Target) -> list[str]:

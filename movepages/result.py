@@ -15,6 +15,12 @@ from .errors import PageStatus, make_error
 from .runs import RUN_DTYPE, Runs, Statuses, per_page_status, restore_read_only, totals
 from .units import format_pages
 
+# Why pages are overruled, and what to do about it.
+OVERRULED = (
+    'the target cuts through huge pages, which move as a whole; on_conflict="split" splits these '
+    "first, so that each small page can be where it is wanted"
+)
+
 # Address, pages, bytes and status, as RUN_DTYPE has them.
 Run: TypeAlias = tuple[int, int, int, int]
 
@@ -42,8 +48,10 @@ class MoveResult:
     untargeted : int
         Of these, pages that had no target and stay: a placement says nothing of what was absent.
     overruled : int
-        Pages whose target cut through a huge page, which goes to the node that most of its pages
-        were to go to. They are counted above as pages of that target.
+        Pages that are not where they were wanted because the target cut through a huge page, which
+        moves as a whole. They are counted above as pages of the node the huge page was sent to.
+    split : int
+        Huge pages that were split into small ones, by ``on_conflict="split"``.
     rounds : int
         Turns the kernel got at most: 0 where nothing was to move, 1 without a retry.
     seconds : float
@@ -66,6 +74,7 @@ class MoveResult:
     not_attempted: int = 0
     untargeted: int = 0
     overruled: int = 0
+    split: int = 0
     rounds: int = 0
     seconds: float = 0.0
     recorded: Runs | Run | None = field(default=None, repr=False, compare=False)
@@ -103,8 +112,8 @@ class MoveResult:
 
     @property
     def ok(self) -> bool:
-        """True when every page is where it was wanted."""
-        return self.failed == 0 and self.not_attempted == 0
+        """True when every page is where it was wanted, and none was overruled."""
+        return self.failed == 0 and self.not_attempted == 0 and self.overruled == 0
 
     @property
     def absent_reasons(self) -> dict[Absence, int]:
@@ -134,8 +143,8 @@ class MoveResult:
         Raises
         ------
         MovePagesError
-            With the errno of the most frequent failure, ENOENT where pages have no target alone,
-            and this result as ``.result``.
+            With the errno of the most frequent failure, ENOENT where pages only lack a target,
+            EBUSY where pages were only overruled, and this result as ``.result``.
         """
         if self.ok:
             return
@@ -151,11 +160,13 @@ class MoveResult:
                 f"{self.untargeted:,} without a target, as they had no memory in the placement "
                 "that is the target; they stayed"
             )
+        if self.overruled:
+            reasons.append(f"{self.overruled:,} overruled: {OVERRULED}")
         if len(self.absences):
             reasons.append(f"pages without memory: {describe_reasons(self.absences)}")
-        otherwise = -errno.ECANCELED if cut_off else -errno.ENOENT
-        worst = max(self.failures, key=self.failures.__getitem__, default=otherwise)
-        missing = self.failed + self.not_attempted
+        otherwise = errno.ECANCELED if cut_off else errno.ENOENT if self.untargeted else errno.EBUSY
+        worst = max(self.failures, key=self.failures.__getitem__, default=-otherwise)
+        missing = self.failed + self.not_attempted + self.overruled
         sentence = (
             f"{missing:,} of {self.pages:,} pages are not where they were wanted: "
             + "; ".join(reasons)
@@ -175,6 +186,8 @@ class MoveResult:
             parts.append(f"{self.untargeted:,} without a target")
         if self.overruled:
             parts.append(f"{self.overruled:,} overruled by the rest of their huge page")
+        if self.split:
+            parts.append(f"{self.split:,} huge pages split")
         return f"{format_pages(self.pages)}: " + ", ".join(parts)
 
     def _repr_html_(self) -> str:

@@ -24,9 +24,9 @@ class Slice:
 
     def __init__(self, addresses: npt.NDArray[np.uintp], footprint: Footprint) -> None:
         self.addresses = addresses
-        self.overruled = self.rounds = 0
+        self.split = self.rounds = 0
         # Not known yet, which is another thing than NOWHERE.
-        self.target = np.zeros(len(addresses), np.int32)
+        self.target = self.wanted = np.zeros(len(addresses), np.int32)
         self.tell(
             np.full(len(addresses), PageStatus.NOT_ATTEMPTED.value, np.int32),
             np.zeros(len(addresses), bool),
@@ -62,6 +62,13 @@ class Slice:
         """Whether each page was on its target before."""
         return self._told[1]
 
+    def _overruled(self, status: Statuses) -> npt.NDArray[np.bool_]:
+        """Tell which pages went with their huge page, and not where they were wanted."""
+        elsewhere: npt.NDArray[np.bool_] = (
+            (self.target != self.wanted) & (self.wanted != NOWHERE) & (status >= 0)
+        )
+        return elsewhere
+
     def sum(self) -> Sum:
         """Return what is known of these pages by now."""
         status, there = self.status, self.there
@@ -76,7 +83,8 @@ class Slice:
                     (status == PageStatus.NOT_ATTEMPTED.value) & (self.target == NOWHERE) & ~there
                 )
             ),
-            overruled=self.overruled,
+            overruled=int(np.count_nonzero(self._overruled(status))),
+            split=self.split,
             rounds=self.rounds,
             runs=find_runs(self.addresses, status, self._footprint),
         )
@@ -91,6 +99,7 @@ class Sum(NamedTuple):
     failures: Mapping[PageStatus, int]
     untargeted: int
     overruled: int
+    split: int
     rounds: int
     runs: Runs
 
@@ -122,7 +131,7 @@ class Tally:
         counts = totals(runs, "pages")
         there = sum(pages for status, pages in counts.items() if status >= 0)
         failures = {PageStatus(status): n for status, n in counts.items() if status < 0}
-        self._parts.append(Sum(sum(counts.values()), 0, there, failures, 0, 0, 0, runs))
+        self._parts.append(Sum(sum(counts.values()), 0, there, failures, 0, 0, 0, 0, runs))
 
     def settle(self, keep: int = 0) -> None:
         """Keep only the sums of the slices, but of the last `keep` all there is."""
@@ -145,6 +154,7 @@ class Tally:
             failures=dict(failures),
             untargeted=sum(part.untargeted for part in parts),
             overruled=sum(part.overruled for part in parts),
+            split=sum(part.split for part in parts),
             rounds=max((part.rounds for part in parts), default=0),
             not_attempted=pages - moved - already_there - failures.total(),
             seconds=time.perf_counter() - self._start,

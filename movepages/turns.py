@@ -12,11 +12,9 @@ from .buffers import describe
 from .footprint import Footprint
 from .inputs import Count, listed_nodes
 from .move_targets import Layout
-from .patterns import Cycle
+from .patterns import FRAMES_A_SHARE, Cycle
 from .topology_reader import topology
 
-# With fewer huge pages a node, a cycle of huge pages is less even than one of small ones.
-_FRAMES_A_NODE = 2
 # Far more than any ratio of bandwidths needs; a layout holds each of them.
 _MOST_TURNS = 1 << 16
 
@@ -31,7 +29,7 @@ class Interleave:
     def over(self, array: object, footprint: Footprint) -> Cycle:
         """Return the pattern that it makes of one array."""
         block = self.block or _block_for(footprint, len(set(self.nodes)))
-        return Cycle(self.nodes, block, footprint)
+        return Cycle(self.nodes, block, footprint, adapts=self.block is None)
 
     def after(self, part: object) -> Interleave:
         """Return it as it goes on behind a part of memory that lies in several."""
@@ -47,8 +45,10 @@ def interleave(nodes: Sequence[Count], *, block: int | None = None) -> Layout:
     nodes : sequence of int
         Nodes in the order of their turns; one that occurs twice has two turns.
     block : int, optional
-        Bytes that stay together, a multiple of the page size; by default a huge page where the
-        array is as large as two for each node, and otherwise a page.
+        Bytes that stay together, a multiple of the page size. By default a huge page where the
+        array is as large as two for each node, and otherwise a page; huge pages that are there
+        already stay whole, and small pages make up for what they leave uneven. Blocks that you
+        choose may cut through huge pages: see ``on_conflict`` of `move`.
 
     Returns
     -------
@@ -138,5 +138,5 @@ def _as_block(block: int | None) -> int | None:
 
 
 def _block_for(footprint: Footprint, nodes: int) -> int:
-    enough = footprint.nbytes >= FRAME_BYTES * _FRAMES_A_NODE * nodes
+    enough = footprint.nbytes >= FRAME_BYTES * FRAMES_A_SHARE * nodes
     return FRAME_BYTES if enough else footprint.page_size

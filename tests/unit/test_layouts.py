@@ -26,7 +26,7 @@ def over(layout, a, size=SMALL):
     pattern = layout.over(a, footprint)
     parts, start = [np.empty(0, np.int32)], 0
     for addresses, _ in footprint.chunks(7):
-        parts.append(pattern.part(start, addresses))
+        parts.append(pattern.part(np.arange(start, start + len(addresses)), addresses))
         start += len(addresses)
     found = np.concatenate(parts)
     assert found.dtype == np.int32
@@ -116,7 +116,7 @@ def test_large_blocks_cut_no_huge_page(ahead, nbytes, nodes):
     footprint = Footprint((1 << 40) + ahead, nbytes)
     pattern = layout.over(None, footprint)
     page = np.concatenate([addresses for addresses, _ in footprint.chunks(1 << 16)])
-    found = pattern.part(0, page)
+    found = pattern.part(np.arange(len(page)), page)
     frame = page // np.uintp(FRAME_BYTES)
     changes = np.flatnonzero(found[1:] != found[:-1]) + 1
     assert (frame[changes] != frame[changes - 1]).all()
@@ -127,7 +127,8 @@ def test_the_default_block_is_a_huge_page_once_there_are_some():
     for frames, block in ((3, PAGE), (4, FRAME_BYTES)):
         footprint = Footprint(1 << 40, frames * FRAME_BYTES)
         addresses = np.uintp(1 << 40) + np.arange(600, dtype=np.uintp) * np.uintp(PAGE)
-        found = mp.interleave([0, 1]).over(None, footprint).part(0, addresses)
+        pattern = mp.interleave([0, 1]).over(None, footprint)
+        found = pattern.part(np.arange(600), addresses)
         assert np.argmax(found != 0) == block // PAGE
 
 
