@@ -28,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--campaign-calls", type=int, default=2000, help="calls (%(default)s)")
     group.addoption("--campaign-seed", type=int, default=0, help="seed (%(default)s)")
     group.addoption("--storm-runs", type=int, default=60, help="runs a storm (%(default)s)")
+    group.addoption("--interruptions", type=int, default=1000, help="signals (%(default)s)")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -124,6 +125,12 @@ def need_root() -> None:
 def campaign(pytestconfig: pytest.Config) -> tuple[int, int]:
     """How many calls the campaign makes, and its seed."""
     return pytestconfig.getoption("campaign_calls"), pytestconfig.getoption("campaign_seed")
+
+
+@pytest.fixture
+def interruptions(pytestconfig: pytest.Config) -> int:
+    """How many signals are fired at each block of code that has to undo what it does."""
+    return pytestconfig.getoption("interruptions")
 
 
 @pytest.fixture

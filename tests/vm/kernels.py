@@ -46,7 +46,7 @@ def install(metas: list[str], cache: Path) -> list[Kernel]:
     Parameters
     ----------
     metas : list of str
-        Meta packages, such as ``linux-image-amd64``.
+        Meta packages, such as ``linux-image-amd64``, or ``newest``.
     cache : Path
         Folder the packages are unpacked in.
 

@@ -2,6 +2,7 @@
 
 python tests/vm/lab.py                                 the suite, on every default kernel
 python tests/vm/lab.py -- tests/numa -k fork           some of it
+python tests/vm/lab.py --kernel newest                 on the newest kernel that Debian has
 python tests/vm/lab.py --command 'cat /proc/version'   something else
 """
 
@@ -31,7 +32,12 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("pytest", nargs="*", metavar="-- PYTEST_ARG", help="what pytest runs instead of all")
     add("--command", metavar="CMD", help="run this shell command in the guests instead of pytest")
-    add("--kernel", action="append", metavar="META", help="Debian meta package (repeatable)")
+    add(
+        "--kernel",
+        action="append",
+        metavar="META",
+        help="Debian meta package, or 'newest' for Debian unstable's kernel (repeatable)",
+    )
     add(
         "--append",
         action="append",

@@ -9,8 +9,10 @@ from pathlib import Path
 import guest
 import kernels
 import lab
+import numpy as np
 import outcome
 import pytest
+import sorts
 
 KERNEL = kernels.Kernel("6.1.0-1-amd64", Path("/cache/boot/vmlinuz-6.1.0-1-amd64"))
 
@@ -31,6 +33,7 @@ def test_machine_has_four_nodes_of_which_two_have_a_cpu():
     assert values(arguments, "--cpus") == ["2"]
     assert "panic=-1" in values(arguments, "--append")
     assert "icount" not in qemu_options(arguments)
+    assert "noxsave" in values(arguments, "--append")
 
 
 def test_counting_machine_keeps_its_nodes_and_one_cpu():
@@ -71,6 +74,37 @@ def test_script_carries_status_and_output(tmp_path, command, status, output):
     assert result.ok == (status == 0)
     if output is not None:
         assert (folder / outcome.OUTPUT).read_text() == output
+
+
+def test_guest_that_sorts_wrongly_runs_nothing(tmp_path, monkeypatch):
+    wrong = tmp_path / "sorts.py"
+    wrong.write_text("import sys; sys.exit('sorts: wrong')")
+    monkeypatch.setattr(guest, "SORTS", wrong)
+    script = guest.script_text("echo ran", tmp_path)
+    subprocess.run(["sh", "-c", script], check=True, capture_output=True)
+    result = outcome.read(tmp_path, "6.1", 1.0)
+    assert result.status == 1
+    assert (tmp_path / outcome.OUTPUT).read_text() == "sorts: wrong\n"
+
+
+def test_numpy_sorts_as_python_does(capsys):
+    assert sorts.main() == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("function", ["argsort", "sort", "unique"])
+def test_a_wrong_sort_is_seen(function, monkeypatch, capsys):
+    right = getattr(np, function)
+
+    def wrong(array):
+        done = right(array)
+        done[[0, -1]] = done[[-1, 0]]
+        return done
+
+    monkeypatch.setattr(np, function, wrong)
+    assert sorts.main() == 1
+    said = capsys.readouterr().err
+    assert f"sorted {sorts.CASES} of {sorts.CASES} arrays of int64 wrongly; boot with" in said
 
 
 @pytest.mark.parametrize("status", [None, "", "x", "-1"])
