@@ -228,9 +228,9 @@ def plan(a: object, target: MoveTarget) -> Plan:
 def _count(footprint: Footprint, target: Target) -> tuple[Counter[tuple[int, int]], int, int, int]:
     flows: Counter[tuple[int, int]] = Counter()
     absent = untargeted = overruled = 0
-    for before, wanted, settled in execute.preview(footprint, target):
+    for before, wanted, settled, aside in execute.preview(footprint, target):
         overruled += int(np.count_nonzero((settled != wanted) & (wanted != NOWHERE)))
-        absent += int(np.count_nonzero(before < 0))
+        absent += aside + int(np.count_nonzero(before < 0))
         there = before >= 0
         untargeted += int(np.count_nonzero(there & (settled == NOWHERE)))
         known = there & (settled != NOWHERE)
