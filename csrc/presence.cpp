@@ -128,7 +128,8 @@ std::uintptr_t reach(Pagemap& pagemap, std::uintptr_t start, std::uintptr_t end,
     // The kernel refuses a range that leaves the addresses of a process, where nothing is.
     if (count == -EFAULT) {
       if (until - start <= page_bytes()) return end;
-      until = start + std::max((until - start) / 2 / page_bytes(), std::uintptr_t{1}) * page_bytes();
+      until =
+          start + std::max((until - start) / 2 / page_bytes(), std::uintptr_t{1}) * page_bytes();
       continue;
     }
     *error = std::min(count, 0L);
