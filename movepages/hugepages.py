@@ -98,6 +98,8 @@ class Folios:
     @classmethod
     def find(cls, addresses: npt.NDArray[np.uintp], wanted: NodeArray, pages: HugePages) -> Folios:
         """Take pages in address order together as the page tables have them."""
+        if not len(addresses):
+            return cls(0)
         huge = pages.at_first(addresses, several=bool((wanted != wanted[0]).any()))
         if huge is None or not huge.any():
             return cls(len(addresses))

@@ -23,6 +23,8 @@ Counts: TypeAlias = "npt.NDArray[np.int64]"
 
 # A look at the page tables and the mappings of fewer pages costs more than asking for each.
 FEWEST_PAGES = 32
+# Where less than this part of what was looked at had memory, the next look goes further.
+_SPARSE = 1 / 8
 # Of so many small pages in a row the numbers of their frames are read in less time than the kernel
 # is asked in, and of so many pages in all it is worth knowing whose numbers these are.
 BY_NUMBER, MANY_PAGES = 64, 1 << 13
@@ -72,6 +74,19 @@ class Looks:
         self._shortcuts = shortcuts and footprint.pages >= MANY_PAGES
         self._by_number = BY_NUMBER if self._shortcuts and _core.shows_frame_numbers() else 0
         self._threads = threads or len(os.sched_getaffinity(0))
+        self._sparse = False
+
+    def reach(self, start: int, pages: int, most: int) -> int:
+        """Tell how many pages of a row to look at next: those that may have memory are bounded.
+
+        Where the last look found little, the page tables are asked how far there is little: a hole
+        of any length is one run. Elsewhere that would be a second look at all of them.
+        """
+        if not self._sparse or pages <= most:
+            return min(pages, most)
+        size, pid = self._footprint.page_size, self._footprint.pid
+        until = _core.reach(start, start + pages * size, most, pid)
+        return most if until is None else max((until - start) // size, most)
 
     def at(self, addresses: Addresses, pages: Counts) -> Look:
         """Look at rows of pages in address order."""
@@ -80,7 +95,9 @@ class Looks:
             found = one_node.look(self._ask, addresses, pages, self._footprint, FEWEST_PAGES)
         else:
             found = self._ask(addresses, pages, fewest=FEWEST_PAGES)
-        if not (found.status < 0).any():
+        holds = found.status >= 0
+        self._note(found)
+        if holds.all():
             return Look(found, join_absences(()))
         unasked = (found.status == PageStatus.NOT_ATTEMPTED.value) & (found.kind != _PAGE)
         asked, holes = found.where(~unasked), found.where(unasked)
@@ -94,6 +111,17 @@ class Looks:
             asked = join_found((asked, answered))
         told.append(absences(asked.address, asked.pages, asked.status, size, self._footprint.pid))
         return Look(join_found((asked, holes)), merge_absences(told, size))
+
+    def huge(self, addresses: Addresses, pages: Counts) -> Found:
+        """Look for huge pages; others are told as not attempted where the page tables show them."""
+        found = self._ask(addresses, pages, fewest=FEWEST_PAGES, ask_small=False)
+        self._note(found)
+        return found
+
+    def _note(self, found: Found) -> None:
+        left_out = (found.status == PageStatus.NOT_ATTEMPTED.value) & (found.kind == _PAGE)
+        held = (found.status >= 0) | left_out
+        self._sparse = bool(found.pages[held].sum() < _SPARSE * found.pages.sum())
 
     def _ask(
         self, addresses: Addresses, pages: Counts, *, fewest: int | None, ask_small: bool = True

@@ -276,7 +276,8 @@ class _Count:
 
     def add_all(self, footprint: Footprint, target: Target, on_conflict: OnConflict) -> None:
         """Count all pages of a footprint."""
-        for before, settled in execute.preview(footprint, target, on_conflict):
+        for before, settled, absent in execute.preview(footprint, target, on_conflict):
+            self.absent += absent
             self._add(before, settled)
         if getattr(target, "torn", False):
             self.torn = self.flows.total() - self.overruled
