@@ -13,7 +13,7 @@ from .hugepages import HugePages, Indices
 from .inputs import Addresses
 from .patterns import NOWHERE, NodeArray
 from .settle import Settler
-from .splitting import split_at
+from .splitting import fill_holes, split_at
 from .syscall import move_in_slices, move_pages
 from .tally import Slice
 
@@ -191,6 +191,7 @@ class _Migration:
         if splits:
             split_at(part.addresses[first], self.pid)
             pages = np.flatnonzero(groups.of >= 0)
+            fill_holes(part.addresses[pages], self.pid)
         else:
             chosen = self.settler.balance.choose(*groups.votes(part.wanted))
             inside = groups.of >= 0

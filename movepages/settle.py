@@ -11,7 +11,8 @@ from .balance import Balance
 from .hugepages import Folios, HugePages, Indices
 from .inputs import Addresses
 from .patterns import NodeArray, Pattern
-from .splitting import split_at
+from .splitting import fill_holes, split_at
+from .syscall import move_pages
 
 # So much of its share may be missing to a node that takes turns with others.
 _NEARLY = 1 / 8
@@ -75,7 +76,7 @@ class Settler:
         addresses : ndarray of uintp
             Pages in address order.
         present : ndarray of int32
-            Where each is; negative where it is absent.
+            Where each is; negative where it is absent. Written to where pages are split.
         wanted : ndarray of int32
             The node wanted for each; negative for none.
         """
@@ -84,10 +85,21 @@ class Settler:
         if settled is not None:
             return settled
         cut = _on_several(folios, wanted)
-        split_at(folios.first(addresses)[cut], self._huge.pid)
+        self._split(folios, cut, addresses, present)
         folios = Folios.find(addresses, wanted, self._huge)
         split = len(cut) - len(_on_several(folios, wanted))
         return self._choose(folios, present, wanted, split)
+
+    def _split(
+        self, folios: Folios, cut: Indices, addresses: Addresses, present: NodeArray
+    ) -> None:
+        """Split some huge pages, and note where their pages are afterwards."""
+        split_at(folios.first(addresses)[cut], self._huge.pid)
+        one_each = np.zeros(len(folios.first(addresses)), bool)
+        one_each[cut] = True
+        pages = np.flatnonzero(folios.spread(one_each))
+        fill_holes(addresses[pages], self._huge.pid)
+        present[pages] = move_pages(addresses[pages], pid=self._huge.pid)
 
     def forecast(self, addresses: Addresses, present: NodeArray, wanted: NodeArray) -> Settled:
         """Return what `settle` would, as far as one can know; nothing is split."""

@@ -12,10 +12,11 @@ from movepages import _core, execute, looks
 from movepages.buffers import describe
 from movepages.footprint import Footprint
 from movepages.found import Found
-from movepages.hugepages import Folios, HugePages
+from movepages.hugepages import HugePages
 from movepages.move_targets import as_target
 from movepages.patterns import NOWHERE
 from movepages.rows import cut_rows, slices
+from movepages.settle import Settler
 from support import memory, system
 from support.memory import PAGE
 
@@ -51,8 +52,8 @@ def expected_of(region, target):
     before = mp.move_pages(address)
     pattern = as_target(target, region, footprint)
     wanted = pattern.part(np.arange(len(address)), address)
-    folios = Folios.find(address, wanted, HugePages(0))
-    return before, folios.spread(folios.settle(wanted)[0])
+    settled = Settler(pattern, HugePages(0), "majority").forecast(address, before, wanted)
+    return before, settled.each
 
 
 def check(region, target):
