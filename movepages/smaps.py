@@ -20,8 +20,8 @@ from .refusals import read_if_told
 _HEAD = re.compile(rb"([0-9a-f]+)-([0-9a-f]+) ")
 _HUGETLB = (b"Shared_Hugetlb", b"Private_Hugetlb")
 _MEMORY = (b"Rss", b"Swap", *_HUGETLB)
-# Of so many the page tables are not read entry by entry: of pages of 4 KiB it takes 0.2 s.
-TOO_MANY_BYTES = mmap.PAGESIZE << 26
+# Of so many the page tables are not read entry by entry, if it can be helped: it takes 0.2 s.
+TOO_MANY_BYTES = mmap.PAGESIZE << 24
 _MAPPED_HUGE = (b"AnonHugePages", b"ShmemPmdMapped", b"FilePmdMapped")
 
 
