@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -28,8 +27,8 @@ def _no_further(_: int, pages: int, most: int) -> int:
 def cut_rows(footprint: Footprint, most: int, reach: Reach = _no_further) -> Iterator[Rows]:
     """Stream the rows of a footprint, about `most` pages at a time and no huge page in two.
 
-    Memory in one piece is cut where `reach` says, which is asked after the block before was taken:
-    a block may have any number of pages without memory.
+    It is cut where `reach` says, which is asked after the block before was taken: a block may have
+    any number of pages without memory.
     """
     size = footprint.page_size
     most = -(-most * size // FRAME_BYTES) * FRAME_BYTES // size
@@ -38,21 +37,55 @@ def cut_rows(footprint: Footprint, most: int, reach: Reach = _no_further) -> Ite
         return
     rest: Rows = np.empty(0, np.uintp), np.empty(0, np.int64)
     for some in footprint.ranges():
-        cut = _cut_at_frames(some, size)
+        cut = _cut_long(_cut_at_frames(some, size), size, most)
         addresses, pages = (np.concatenate(pair) for pair in zip(rest, cut, strict=True))
         last = addresses + (pages - 1).astype(np.uintp) * np.uintp(size)
         frame = np.uintp(FRAME_BYTES)
-        new = np.append(True, addresses[1:] // frame != last[:-1] // frame)
-        group = np.maximum.accumulate(np.where(new, np.cumsum(pages) // most, 0))
-        cuts = np.flatnonzero(new & np.append(True, group[1:] != group[:-1]))
-        # What shares its last frame with rows to come waits for them.
-        waits = np.flatnonzero(new)[-1]
-        cuts = np.append(cuts[cuts < waits], waits)
-        for first, end in pairwise(cuts.tolist()):
+        cuts = np.flatnonzero(np.append(True, addresses[1:] // frame != last[:-1] // frame))
+        for first, end in _blocks((addresses, pages), last, cuts, most, size, reach):
             yield addresses[first:end], pages[first:end]
-        rest = addresses[waits:], pages[waits:]
+        # What shares its last frame with rows to come waits for them.
+        rest = addresses[cuts[-1] :], pages[cuts[-1] :]
     if len(rest[0]):
         yield rest
+
+
+def _blocks(
+    rows: Rows, last: npt.NDArray[np.uintp], cuts: Ints, most: int, size: int, reach: Reach
+) -> Iterator[tuple[int, int]]:
+    """Yield first row and end of each block, which are among `cuts`; up to the last of these."""
+    addresses, pages = rows
+    ahead = (np.cumsum(pages) - pages)[cuts]
+    place = 0
+    while place < len(cuts) - 1:
+        first = int(cuts[place])
+        start, span = int(addresses[first]), int(last[cuts[-1] - 1] - addresses[first]) // size + 1
+        until = start + reach(start, span, most) * size
+        # Rows that end up to there, or those of so many pages, or at least up to the next cut.
+        reached = int(np.searchsorted(last, np.uintp(until - size), "right"))
+        ends = (
+            int(np.searchsorted(cuts, reached, "right")) - 1,
+            int(np.searchsorted(ahead, ahead[place] + most, "right")) - 1,
+        )
+        end = min(max(*ends, place + 1), len(cuts) - 1)
+        yield first, int(cuts[end])
+        place = end
+
+
+def _cut_long(rows: Rows, size: int, most: int) -> Rows:
+    """Cut rows where multiples of `most` pages are."""
+    addresses, pages = rows
+    if pages.max(initial=0) <= most:
+        return rows
+    chunk = np.uintp(most * size)
+    end = addresses + pages.astype(np.uintp) * np.uintp(size)
+    parts = ((end - np.uintp(1)) // chunk - addresses // chunk).astype(np.int64) + 1
+    which = np.repeat(np.arange(len(pages)), parts)
+    within = np.arange(len(which)) - np.repeat(np.cumsum(parts) - parts, parts)
+    border = (addresses // chunk)[which] * chunk + within.astype(np.uintp) * chunk
+    begin = np.maximum(border, addresses[which])
+    until = np.minimum(border + chunk, end[which])
+    return begin, ((until - begin) // np.uintp(size)).astype(np.int64)
 
 
 def _cut_at_frames(rows: Rows, size: int) -> Rows:

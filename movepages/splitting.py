@@ -61,10 +61,8 @@ def fill_holes(pages: Addresses, pid: int) -> None:
     told = _core.presence(pages, pages + size, 0)
     if told is None:
         return
-    start, end, kind = told
-    for first, last in zip(
-        start[kind == _ZEROS].tolist(), end[kind == _ZEROS].tolist(), strict=True
-    ):
+    start, end = (edge[told[2] == _ZEROS].tolist() for edge in told[:2])
+    for first, last in zip(start, end, strict=True):
         _core.advise(first, last - first, MADV_POPULATE_WRITE, last - first)
 
 

@@ -4,11 +4,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import movepages as mp
-from movepages import _core, execute, looks
+from movepages import _core, execute, looks, smaps
 from movepages.buffers import describe
 from movepages.footprint import Footprint
 from movepages.found import Found
@@ -111,7 +111,16 @@ def do(a, acts):
             memory.discard(page)
 
 
-@settings(max_examples=25)
+@pytest.fixture(params=["scanned", "read"])
+def _told(request, monkeypatch):
+    """Also as it is before Linux 6.7."""
+    if request.param == "read":
+        monkeypatch.setattr(looks._core, "reach", lambda *_: None)
+        monkeypatch.setattr(smaps, "TOO_MANY_BYTES", 100 * PAGE)
+
+
+@pytest.mark.usefixtures("_told")
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ACTS, st.integers(0, PAGE - 1), st.integers(0, 40), st.data())
 def test_any_mixture_of_pages_and_targets(acts, odd, ahead, data):
     with memory.apart(PAGES * PAGE) as a:
@@ -140,6 +149,26 @@ def test_any_mixture_of_pages_and_targets(acts, odd, ahead, data):
             do(a, acts[cut:])
         for target in data.draw(st.permutations(targets))[:5]:
             check(region, target)
+
+
+@pytest.mark.usefixtures("_told")
+def test_mappings_with_and_without_memory():
+    """Of a mapping of which all is absent the page of zeros may be all there is."""
+    with memory.apart(PAGES * PAGE) as a:
+        for first, last in ((0, 900), (1000, 1300)):
+            part = a[first * PAGE : last * PAGE]
+            system.succeed(system.libc.mprotect(part.ctypes.data, part.nbytes, 1))
+        assert a[500 * PAGE] == 0
+        a[950 * PAGE] = a[1700 * PAGE] = 1
+        region = mp.Region(a.ctypes.data, a.nbytes)
+        for target in (NODE, Anywhere(mp.interleave([NODE])), mp.where(region)):
+            check(region, target)
+        p = mp.where(region)
+        reasons = p.absent_reasons
+        zero = reasons.pop(mp.Absence.ZERO_PAGE, 0) + reasons.pop(mp.Absence.UNKNOWN, 0)
+        assert zero >= 1
+        assert zero + reasons.pop(mp.Absence.UNTOUCHED) == p.absent_pages == PAGES - 2
+        assert not reasons
 
 
 def test_strided_arrays_and_their_axes():
@@ -177,6 +206,18 @@ def test_what_is_told_of_a_move_that_ends_early_is_its_beginning(target, turn):
     assert ((told == before[:reached]) | (told == NOT_ATTEMPTED)).all()
     assert (told == before[:reached])[before[:reached] < 0].all()
     assert turn < 4 or (told >= 0).any()
+
+
+def test_a_part_of_a_huge_page_among_absent_pages_is_one_page(huge_page_size):
+    a = memory.anonymous(3 * huge_page_size, huge=True)
+    a[huge_page_size] = 1
+    memory.keep_as_it_is(a)
+    per = huge_page_size // PAGE
+    seen = mp.where(mp.Region(a.ctypes.data, (per + 100) * PAGE))
+    part = mp.Region(a.ctypes.data + 60 * PAGE, seen.nbytes)
+    p = mp.plan(part, seen)
+    assert (p.absent, p.untargeted, p.flows) == (per - 60, 0, {(NODE, NODE): 160 * PAGE})
+    check(part, seen)
 
 
 def test_huge_pages_that_a_target_cuts_are_refused_without_a_look_at_the_others(
