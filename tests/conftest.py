@@ -14,7 +14,7 @@ from support import nodes as machine
 CAP_SYS_NICE = 23
 
 # Their assertions, too, say what was compared.
-pytest.register_assert_rewrite("cli_fixtures", "footprint_fixtures")
+pytest.register_assert_rewrite("cli_fixtures", "damage", "footprint_fixtures")
 
 
 # A guest takes many times as long as the machine it runs on.
@@ -28,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--campaign-calls", type=int, default=2000, help="calls (%(default)s)")
     group.addoption("--campaign-seed", type=int, default=0, help="seed (%(default)s)")
     group.addoption("--storm-runs", type=int, default=60, help="runs a storm (%(default)s)")
+    group.addoption("--damaged-files", type=int, default=300, help="of each kind (%(default)s)")
 
 
 @pytest.fixture(scope="session", autouse=True)
