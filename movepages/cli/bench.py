@@ -18,7 +18,7 @@ import movepages as mp
 from ..units import format_bytes
 from .output import Commands, add_json_option, print_json
 from .screen import say, show
-from .sizes import parse_size, refuse_too_large
+from .sizes import as_size, refuse_too_large
 
 _ROUNDS = 5
 
@@ -47,7 +47,7 @@ def add_to(commands: Commands) -> None:
         "move() against move_pages() with each page, to and fro between the first two nodes, on "
         "small and on huge pages. Answers are compared: what differs ends it.",
     )
-    parser.add_argument("--size", type=_size, default="64MiB", help="(default: %(default)s)")
+    parser.add_argument("--size", type=as_size, default="64MiB", help="(default: %(default)s)")
     add_json_option(parser)
     parser.set_defaults(run=run)
 
@@ -180,10 +180,3 @@ def _huge(nbytes: int) -> Bytes:
 
 
 _ARRAYS: dict[str, Callable[[int], Bytes]] = {"small": _small, "huge": _huge}
-
-
-def _size(text: str) -> int:
-    try:
-        return parse_size(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
