@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 import secrets
+import stat
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
@@ -16,6 +17,7 @@ from ._core import MAX_NODES, NOT_ATTEMPTED
 from .absence import ABSENCE_DTYPE, Absence, Absences
 from .archive import Archive, DamagedError
 from .archive_format import pack
+from .refusals import Refusal
 from .runs import RUN_DTYPE, Runs
 
 _NUMBERS = ("address", "nbytes", "pages", "page_size", "shared_edges", "pid")
@@ -41,9 +43,16 @@ def write(values: Mapping[str, Any], file: str | os.PathLike[str]) -> None:
 @contextlib.contextmanager
 def _replacing(file: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Open a new file that takes the name of `file` at the end, if nothing is raised before."""
-    # A link stays one, and what is no file, such as /dev/stdout, cannot be replaced.
-    path = os.path.realpath(os.fspath(file))
-    if os.path.exists(path) and not os.path.isfile(path):
+    path, mode = os.fspath(file), None
+    with Refusal() as refusal:
+        # A link stays one. Not strict, it takes what a signal handler raises for the end of links.
+        path = os.path.realpath(path, strict=True)
+        mode = os.stat(path).st_mode
+    if refusal.error:
+        with Refusal() as refusal:
+            mode = os.lstat(path).st_mode
+    # Such as /dev/stdout, or a link to nothing: it cannot be replaced.
+    if mode is not None and not stat.S_ISREG(mode):
         with open(path, "wb") as out:
             yield out
         return
@@ -53,8 +62,8 @@ def _replacing(file: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     try:
         with open(draft, "xb") as out:
             yield out
-        with contextlib.suppress(FileNotFoundError):
-            os.chmod(draft, os.stat(path).st_mode & 0o7777)
+        if mode is not None:
+            os.chmod(draft, stat.S_IMODE(mode))
         os.replace(draft, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):

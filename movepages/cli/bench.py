@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
+import errno
 import mmap
 import re
 import time
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 import movepages as mp
 
+from ..refusals import keep_small, read_if_told
 from ..units import format_bytes
 from .output import Commands, add_json_option, print_json
 from .screen import say, show
@@ -106,7 +107,9 @@ def _measure(name: str, nbytes: int) -> Case:
     pages = placement.addresses
     for call, ask in (("move_pages", mp.move_pages), ("get_mempolicy", mp.mempolicy_nodes)):
         if not np.array_equal(placement.status, ask(pages)):
-            raise OSError(f"where() and {call}(2) differ: does the kernel move these pages?")
+            raise mp.MovePagesError(
+                errno.EIO, f"where() and {call}(2) differ: does the kernel move these pages?"
+            )
     moving, plainly = _best_moves(array, pages)
     return Case(
         name,
@@ -154,24 +157,21 @@ def _best_moves(array: Bytes, pages: npt.NDArray[np.uintp]) -> tuple[float | Non
 
 def _require_on(array: Bytes, node: int) -> None:
     if not (mp.where(array).status == node).all():
-        raise OSError(f"not all pages that were moved to node {node} are there")
+        raise mp.MovePagesError(
+            errno.EIO, f"not all pages that were moved to node {node} are there"
+        )
 
 
 def _huge_nbytes() -> int:
     """Return how much of this process is in transparent huge pages, as the kernel tells."""
-    try:
-        with open("/proc/self/smaps_rollup", encoding="ascii") as file:
-            found = re.search(r"^AnonHugePages: +(\d+) kB$", file.read(), re.MULTILINE)
-    except OSError:
-        return 0
+    told = read_if_told(0, "smaps_rollup") or b""
+    found = re.search(rb"^AnonHugePages: +(\d+) kB$", told, re.MULTILINE)
     return int(found[1]) * 1024 if found else 0
 
 
 def _small(nbytes: int) -> Bytes:
     memory = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    # A kernel without huge pages has none to avoid.
-    with contextlib.suppress(OSError):
-        memory.madvise(mmap.MADV_NOHUGEPAGE)
+    keep_small(memory)
     return np.frombuffer(memory, np.uint8)
 
 
