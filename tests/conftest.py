@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from movepages import _core
 from support import enums, memory, system
 from support import nodes as machine
 
@@ -119,6 +120,13 @@ def need_root() -> None:
     words = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     if not int(words["CapEff"], 16) >> CAP_SYS_NICE & 1:
         pytest.skip("needs CAP_SYS_NICE, which this root does not have")
+
+
+@pytest.fixture
+def own_pid_as_another(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return the number of this process, which is taken for that of another one."""
+    monkeypatch.setattr(_core, "is_own", lambda _pid: False)
+    return os.getpid()
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ def row_of(regions, a):
 
 
 @pytest.mark.parametrize("pid", [0, os.getpid()])
+@pytest.mark.usefixtures("own_pid_as_another")
 def test_this_process(pid):
     a = memory.anonymous(60 * PAGE, NODE)
     memory.discard(a[: 10 * PAGE])
