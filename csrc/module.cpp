@@ -166,6 +166,8 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
       "allowed_nodes", &allowed_nodes,
       "Nodes with memory that the cpuset of this thread allows; None where a sandbox hides it.");
   module.def("read_file", &read_file, "path"_a, "All that a file holds; OSError if it says no.");
+  module.def("is_own", &movepages::is_own, "pid"_a,
+             "Whether this process, or a thread of it, has this number.");
   module.def("buffer_address", &buffer_address, "view"_a, "Where a buffer's first element is.");
   module.attr("FRAME_BYTES") = movepages::frame_bytes();
   module.attr("KERNEL_HIDES_PAGES") = movepages::kernel_hides_pages();

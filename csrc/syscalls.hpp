@@ -38,4 +38,10 @@ inline long sys_get_mempolicy(int* mode, unsigned long* mask, unsigned long mask
   return ret < 0 ? -errno : ret;
 }
 
+// Whether this is the number of this process or of one of its threads, in its own pid namespace;
+// /proc may be that of another. Signal 0 is sent to nobody.
+inline bool is_own(int pid) noexcept {
+  return pid > 0 && ::syscall(SYS_tgkill, ::getpid(), pid, 0) == 0;
+}
+
 }  // namespace movepages

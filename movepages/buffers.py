@@ -6,7 +6,7 @@ import ctypes
 import mmap
 import operator
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,10 @@ _EXPECTED = (
 )
 
 
+# Four times what page tables of five levels reach; sums of all pages fit 64 bits.
+_MOST_BYTES = 1 << 62
+
+
 @dataclass(frozen=True)
 class Region:
     """A range of addresses, of this process or another.
@@ -35,12 +39,14 @@ class Region:
     nbytes : int
         Length; 0 is allowed.
     pid : int, default 0
-        The process whose addresses these are; 0 for the caller.
+        The process whose addresses these are; 0 for the caller. The number of the caller, or of
+        one of its threads, is kept here and means the same as 0 whenever the region is used.
 
     Raises
     ------
     TypeError, ValueError
-        No whole numbers, or a range that is beyond 64 bits. Whether something is mapped there, and
+        No whole numbers, a range that is beyond 64 bits, or 2**62 bytes or more, which is more
+        than any process can map. Whether something is mapped there, and
         whether there is such a process, is asked when it is looked at.
 
     Examples
@@ -71,6 +77,11 @@ class Region:
                 f"Region must end at or below 2**64, got address {self.address:#x} + "
                 f"{self.nbytes} bytes; check that nbytes counts from address"
             )
+        if self.nbytes >= _MOST_BYTES:
+            raise ValueError(
+                f"Region nbytes must be below 2**62, got {self.nbytes}, and no process can map so "
+                "much; pass the ranges that it has, such as process(pid).regions() lists"
+            )
 
 
 def describe(obj: object, *, page_size: int = mmap.PAGESIZE) -> Footprint:
@@ -96,9 +107,11 @@ def describe(obj: object, *, page_size: int = mmap.PAGESIZE) -> Footprint:
         If the memory is gone (a released memoryview, a closed mmap), or its strides interleave.
     """
     if isinstance(obj, Footprint):
-        return obj
+        return replace(obj, pid=0) if obj.pid and _core.is_own(obj.pid) else obj
     if isinstance(obj, Region):
-        return Footprint(obj.address, obj.nbytes, (), page_size, obj.pid)
+        # By now, as after a fork the same number is that of the parent.
+        pid = 0 if _core.is_own(obj.pid) else obj.pid
+        return Footprint(obj.address, obj.nbytes, (), page_size, pid)
     if isinstance(obj, np.ndarray):
         return _of_array(obj, page_size)
     _refuse_values(obj)

@@ -114,12 +114,15 @@ class Placement:
         Parameters
         ----------
         file : path
-            Its name, as it is given: nothing is appended.
+            Its name, as it is given: nothing is appended. A file of this name is replaced at once:
+            whatever happens meanwhile, the name has all of the new content or all of the old.
 
         Raises
         ------
         OSError
-            It cannot be written.
+            It cannot be written, or its folder takes no new file.
+        ValueError
+            It has 4 GiB or more of runs.
 
         Examples
         --------
@@ -130,9 +133,9 @@ class Placement:
         ...     Placement.load(folder + "/before.npz") == where(a)
         True
         """
-        from .placement_file import save
+        from .placement_file import write
 
-        save(self, file)
+        write(vars(self), file)
 
     @classmethod
     def load(cls, file: str | os.PathLike[str]) -> Placement:
@@ -152,11 +155,12 @@ class Placement:
         OSError
             It cannot be read.
         ValueError
-            It is no placement, or what it says does not add up.
+            It is no placement, or what it says does not add up. Everything is checked before it is
+            unpacked or used: a file from elsewhere can say something wrong, and do no harm.
         """
-        from .placement_file import load
+        from .placement_file import read
 
-        return load(file)
+        return cls(**read(file))
 
     def __setstate__(self, state: dict[str, object]) -> None:
         restore_read_only(state)

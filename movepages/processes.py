@@ -11,14 +11,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ._core import read_file
 from .arrays import move, where
 from .buffers import Region
 from .errors import make_error
 from .mappings import parse_lines
 from .move_targets import MoveTarget
 from .placement import Placement
-from .refusals import pass_on
+from .procfs import read_process
 from .result import MoveResult
 from .topology_reader import topology
 
@@ -173,17 +172,7 @@ class Process:
         )
 
     def _read(self, name: str) -> bytes:
-        path = f"/proc/{self.pid or 'self'}/{name}"
-        try:
-            text = read_file(path)
-        except OSError as error:
-            pass_on(error)
-            gone = error.errno == errno.ENOENT
-            raise make_error(
-                errno.ESRCH if gone else error.errno or errno.EIO,
-                f"{path}: {error.strerror}; is process {self.pid} there, and one that this process "
-                "may look into?",
-            ) from None
+        text = read_process(self.pid, name)
         if not text:
             raise make_error(
                 errno.ESRCH, f"process {self.pid} has ended, or is one of the kernel's"

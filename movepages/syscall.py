@@ -57,7 +57,7 @@ def move_pages(
     status : ndarray of int32, shape (n,), optional
         Writable and C-contiguous; written in place and returned. Never cast, never copied.
     pid : int, default 0
-        Process whose pages these are; 0 is the caller.
+        Process whose pages these are; 0 is the caller, as the caller's own number is.
     flags : int, default MPOL_MF_MOVE
         MPOL_MF_MOVE moves pages only this process maps; MPOL_MF_MOVE_ALL also shared ones, and
         needs CAP_SYS_NICE.
@@ -105,6 +105,9 @@ def move_pages(
     else:
         refuse_overlap("pages", pages, status)
         addresses = as_addresses(pages)
+    # What the core adds to the kernel's answer for this process it adds under 0.
+    if pid and isinstance(pid, (int, np.integer)) and pid < 1 << 31 and _core.is_own(pid):
+        pid = 0
     if nodes is not None and type(nodes) is not int:
         refuse_overlap("nodes", nodes, status)
         nodes = as_nodes(nodes)

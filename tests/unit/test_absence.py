@@ -36,6 +36,7 @@ def per_page(p):
 
 
 @pytest.mark.parametrize("pid", [0, os.getpid()])
+@pytest.mark.usefixtures("own_pid_as_another")
 def test_never_touched_given_back_zero_and_unmapped_are_told_apart(pid):
     with memory.apart(64 * PAGE) as a:
         a[: 8 * PAGE] = 1

@@ -12,7 +12,6 @@ import pytest
 import movepages as mp
 from movepages import migrate
 from movepages.control import Control
-from movepages.units import parse_rate
 from support import memory
 
 PAGE = memory.PAGE
@@ -142,22 +141,3 @@ def test_the_limit_waits_for_what_has_moved():
     with pytest.raises(mp.MovePagesCancelledError):
         control.keep_to_limit(10_000_000)
     Control(1, mp.RetryPolicy(), None, None).keep_to_limit(1 << 60)
-
-
-@pytest.mark.parametrize(
-    ("given", "rate"),
-    [
-        ("2GiB/s", 2 << 30), ("500 MiB/s", 500 << 20), ("1.5G/s", 1.5 * (1 << 30)),
-        ("7B/s", 7), ("7/s", 7), (1e9, 1e9), (3, 3),
-    ],
-)  # fmt: skip
-def test_rates(given, rate):
-    assert parse_rate(given) == rate
-
-
-@pytest.mark.parametrize(
-    "given", ["", "GiB/s", "2GiB", "-1/s", "0/s", 0, -1, float("nan"), "inf/s"]
-)
-def test_what_is_no_rate(given):
-    with pytest.raises(ValueError, match="limit: expected a rate"):
-        parse_rate(given)

@@ -23,6 +23,7 @@ def row_of(regions, a):
 
 
 @pytest.mark.parametrize("pid", [0, os.getpid()])
+@pytest.mark.usefixtures("own_pid_as_another")
 def test_this_process(pid):
     a = memory.anonymous(60 * PAGE, NODE)
     memory.discard(a[: 10 * PAGE])
@@ -101,16 +102,16 @@ def test_what_is_no_process():
 def test_a_mapping_that_changes_meanwhile_has_no_bytes(monkeypatch):
     a = memory.anonymous(8 * PAGE)
     a[:] = 1
-    read = processes.read_file
+    read = processes.read_process
 
-    def grown(path):
-        text = read(path)
-        if path.endswith("/numa_maps"):
+    def grown(pid, name):
+        text = read(pid, name)
+        if name == "numa_maps":
             # The part behind loses a right, and with it ends the mapping.
             system.libc.mprotect(a.ctypes.data + 4 * PAGE, 4 * PAGE, 1)
         return text
 
-    monkeypatch.setattr(processes, "read_file", grown)
+    monkeypatch.setattr(processes, "read_process", grown)
     r = mp.process().regions()
     now = r[(r["address"] >= a.ctypes.data) & (r["address"] < a.ctypes.data + a.nbytes)]
     assert now["nbytes"].tolist() == [4 * PAGE, 4 * PAGE]
