@@ -44,7 +44,7 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("--only", action="append", choices=GROUPS, help="one group of rows (repeatable)")
     add("--size", type=as_bytes, default="1G", help="memory to look at (%(default)s)")
-    add("--sparse", type=as_bytes, default="1T", help="size of a mapping of holes (%(default)s)")
+    add("--sparse", type=as_bytes, default="16T", help="size of a mapping of holes (%(default)s)")
     add("--move-size", type=as_bytes, default="64M", help="memory to move (%(default)s)")
     add("--rounds", type=int, default=9, help="rounds, of which the median (%(default)s)")
     add("--growth", action="store_true", help="how the cost grows, instead of the rows")

@@ -1,4 +1,6 @@
-"""A process of its own that looks at a huge mapping with few pages in it: time and peak memory.
+"""A process of its own with few pages in a huge mapping: where(), plan() and move() of it.
+
+What each takes, and how much the peak of the memory has grown after each.
 
     python benchmarks/sparse.py BYTES ROUNDS
 
@@ -11,7 +13,9 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,15 +42,23 @@ def main() -> None:
     array[numbers * memory.PAGE] = 1
     pages = np.uintp(array.ctypes.data) + numbers.astype(np.uintp) * np.uintp(memory.PAGE)
     status = np.empty(len(pages), np.int32)
-    ours, theirs = [], []
+    theirs: list[float] = []
+    ours: dict[str, list[float]] = {}
+    grown: dict[str, int] = {}
     # What a first call brings in, such as code, is no part of the growth.
     mp.where(array[: 1 << 20])
     by_c(pages, None, status)
     before = peak_bytes()
-    for _ in range(rounds):
+
+    def timed(name: str, work: Callable[[], Any]) -> Any:
         start = time.perf_counter()
-        p = mp.where(array)
-        ours.append(time.perf_counter() - start)
+        found = work()
+        ours.setdefault(name, []).append(time.perf_counter() - start)
+        grown[name] = peak_bytes() - before
+        return found
+
+    for _ in range(rounds):
+        p = timed("where()", lambda: mp.where(array))
         theirs.append(by_c(pages, None, status))
         held = p.runs[p.runs["status"] >= 0]
         firsts = np.repeat(held["address"], held["pages"])
@@ -56,7 +68,12 @@ def main() -> None:
         assert np.array_equal(firsts + within.astype(np.uintp) * np.uintp(memory.PAGE), pages)
         assert np.array_equal(np.repeat(held["status"], held["pages"]), status)
         assert (p.pages, p.absent_pages) == (whole, whole - len(pages))
-    grown = peak_bytes() - before
+        # To where they are, by a node for each page and by one for all.
+        for name, target in (("as it was", p), ("to one node", int(status[0]))):
+            q = timed(f"plan() {name}", lambda target=target: mp.plan(array, target))
+            assert q.absent == whole - len(pages)
+            r = timed(f"move() {name}", lambda target=target: mp.move(array, target))
+            assert r.runs["pages"].sum() == whole
     told = {"present": len(pages), "seconds": ours, "c_seconds": theirs, "grown": grown}
     print(json.dumps(told))
 

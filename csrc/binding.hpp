@@ -21,6 +21,8 @@ bool to_mask(const py::object& nodes, NodeMask* mask);
 void bind_looks(py::module_& module);
 // Adds what says where pages to come are to be.
 void bind_policy(py::module_& module);
+// Adds context variables that are set for a block.
+void bind_context(py::module_& module);
 // Adds a heap for numpy's arrays.
 void bind_heap(py::module_& module);
 

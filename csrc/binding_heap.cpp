@@ -2,14 +2,16 @@
 // a handler in a capsule, one for each context. An array keeps the handler it came from.
 #include <cstring>
 #include <memory>
+#include <stdexcept>
+#include <tuple>
+#include <utility>
 
 #include "binding.hpp"
+#include "block_type.hpp"
 #include "node_heap.hpp"
 
 namespace movepages {
 namespace {
-
-using namespace pybind11::literals;
 
 constexpr char kCapsuleName[] = "mem_handler";
 
@@ -52,59 +54,82 @@ void end(PyObject* capsule) {
 // Takes the handler's reference to the one before, as NumPy's C interface numbers it.
 using SetHandler = PyObject* (*)(PyObject*);
 constexpr std::size_t kSetHandler = 304;
+using GetHandler = PyObject* (*)();
+constexpr std::size_t kGetHandler = 305;
 
-SetHandler numpy_set_handler() {
+template <typename Function>
+Function numpy_function(std::size_t index) {
   const py::object capsule =
       py::detail::import_numpy_core_submodule("multiarray").attr("_ARRAY_API");
   auto** functions = static_cast<void**>(PyCapsule_GetPointer(capsule.ptr(), nullptr));
   if (functions == nullptr) throw py::error_already_set();
-  SetHandler function = nullptr;
-  std::memcpy(&function, &functions[kSetHandler], sizeof(function));
+  Function function = nullptr;
+  std::memcpy(&function, &functions[index], sizeof(function));
   return function;
 }
 
-// A handler whose heap lives as long as the last array from it.
-py::object heap(int mode, const py::object& nodes, std::size_t huge_from) {
-  NodeMask mask;
-  if (!to_mask(nodes, &mask)) throw py::value_error("nodes: expected ids below MAX_NODES");
-  auto memory = std::make_unique<NodeHeap>(mode, mask, huge_from);
-  auto handler = std::make_unique<Handler>();
-  handler->allocator = {memory.get(), allocate, allocate_zeroed, resize, release};
-  PyObject* capsule = PyCapsule_New(handler.get(), kCapsuleName, end);
-  if (capsule == nullptr) throw py::error_already_set();
-  static_cast<void>(handler.release());
-  static_cast<void>(memory.release());
-  return py::reinterpret_steal<py::object>(capsule);
-}
+// A heap that numpy allocates from within a `with` block. It lives as long as the last array from
+// it.
+class Heap {
+ public:
+  explicit Heap(const py::args& args)
+      : set_handler_(numpy_function<SetHandler>(kSetHandler)),
+        get_handler_(numpy_function<GetHandler>(kGetHandler)) {
+    const auto [mode, nodes, huge_from] = args.cast<std::tuple<int, py::object, std::size_t>>();
+    NodeMask mask;
+    if (!to_mask(nodes, &mask)) throw py::value_error("nodes: expected ids below MAX_NODES");
+    auto memory = std::make_unique<NodeHeap>(mode, mask, huge_from);
+    auto handler = std::make_unique<Handler>();
+    handler->allocator = {memory.get(), allocate, allocate_zeroed, resize, release};
+    PyObject* capsule = PyCapsule_New(handler.get(), kCapsuleName, end);
+    if (capsule == nullptr) throw py::error_already_set();
+    static_cast<void>(handler.release());
+    memory_ = memory.release();
+    capsule_ = py::reinterpret_steal<py::object>(capsule);
+  }
 
-void require_handler(const py::object& handler) {
-  if (PyCapsule_IsValid(handler.ptr(), kCapsuleName) == 0)
-    throw py::type_error("expected what heap() or use_heap() returned");
-}
+  ~Heap() {
+    if (!before_) return;
+    const py::error_scope raised;
+    const auto now = py::reinterpret_steal<py::object>(get_handler_());
+    if (!now.is(capsule_) || !leave()) PyErr_Clear();
+  }
 
-py::object use_heap(const py::object& handler) {
-  require_handler(handler);
-  PyObject* before = numpy_set_handler()(handler.ptr());
-  if (before == nullptr) throw py::error_already_set();
-  return py::reinterpret_steal<py::object>(before);
-}
+  Heap(const Heap&) = delete;
+  Heap& operator=(const Heap&) = delete;
 
-void retire_heap(const py::object& handler) {
-  require_handler(handler);
-  auto* ours = static_cast<Handler*>(PyCapsule_GetPointer(handler.ptr(), kCapsuleName));
-  if (ours->allocator.allocate != allocate) throw py::type_error("expected what heap() returned");
-  heap_of(ours->allocator.heap).retire();
-}
+  void enter() {
+    if (used_) throw std::runtime_error("this allocating() was entered before; make another one");
+    PyObject* before = set_handler_(capsule_.ptr());
+    if (before == nullptr) throw py::error_already_set();
+    before_ = py::reinterpret_steal<py::object>(before);
+    used_ = true;
+  }
+
+  // False with an exception set.
+  bool leave() {
+    if (!before_) return true;
+    const py::object before = std::move(before_);
+    const auto ours = py::reinterpret_steal<py::object>(set_handler_(before.ptr()));
+    // One small array that lives on would keep all that waits for others to come.
+    memory_->retire();
+    return static_cast<bool>(ours);
+  }
+
+ private:
+  const SetHandler set_handler_;
+  const GetHandler get_handler_;
+  NodeHeap* memory_ = nullptr;  // the capsule's
+  py::object capsule_;
+  py::object before_;  // only while entered
+  bool used_ = false;
+};
 
 }  // namespace
 
 void bind_heap(py::module_& module) {
-  module.def("heap", &heap, "mode"_a, "nodes"_a, "huge_from"_a,
-             "A handler for use_heap() whose memory follows a policy.");
-  module.def("use_heap", &use_heap, "handler"_a,
-             "Have numpy allocate by a handler in this context; returns the one before.");
-  module.def("retire_heap", &retire_heap, "handler"_a,
-             "Give back what heap() keeps for arrays to come, and keep nothing from now on.");
+  BlockType<Heap>::add(module, "Heap",
+                       "Heap(mode, nodes, huge_from): numpy allocates by a policy within.");
 }
 
 }  // namespace movepages

@@ -136,6 +136,19 @@ py::object presence_in(const py::object& starts, const py::object& ends, const p
   return py::make_tuple(first, last, kinds);
 }
 
+// How far one can go from `start` and meet at most so many pages, or None where it cannot be told.
+py::object reach_of(std::uintptr_t start, std::uintptr_t end, std::uint64_t most, int pid) {
+  std::uintptr_t until = 0;
+  long error = 0;
+  {
+    const py::gil_scoped_release release;
+    Pagemap pagemap(pid);
+    until = reach(pagemap, start, end, most, &error);
+  }
+  if (error != 0) return py::none();
+  return py::int_(until);
+}
+
 // Whether this process is told the numbers of page frames.
 bool shows_frame_numbers() {
   const int here = 0;
@@ -199,6 +212,8 @@ void bind_looks(py::module_& module) {
              "Bytes in a block of memory, and the node of each, negative where it is not known.");
   module.def("presence", &presence_in, "starts"_a, "ends"_a, "pid"_a,
              "Starts, ends and kinds of stretches of ranges; None where it cannot be told.");
+  module.def("reach", &reach_of, "start"_a, "end"_a, "most"_a, "pid"_a,
+             "How far one can go and meet at most so many pages; None where it cannot be told.");
   module.def(
       "glance", &glance, "array"_a, "node"_a,
       "First page and pages of a small array that is whole on a node; None where not known.");

@@ -9,17 +9,12 @@
 namespace movepages {
 namespace {
 
-constexpr std::size_t kMoveChunk = std::size_t{1} << 16;
-// The first chunk is small, because every entry may turn out to be a huge page: 256 of 2 MiB take
-// about 50 ms. What it costs sizes the next.
-constexpr std::size_t kFirstMoveChunk = 256;
-constexpr std::int64_t kSliceNs = 25'000'000;
+// Every entry of a list may be a huge page. What a first call can have of them takes about 50 ms,
+// and the calls after it have four times as much as the one before at most.
+constexpr std::size_t kFewBytes = std::size_t{512} << 20;
 
-std::size_t next_chunk(std::size_t moved, std::int64_t took_ns) noexcept {
-  const double fits =
-      static_cast<double>(moved) * static_cast<double>(kSliceNs) / static_cast<double>(took_ns);
-  const auto most = static_cast<double>(std::min(moved * 4, kMoveChunk));
-  return static_cast<std::size_t>(std::max(1.0, std::min(fits, most)));
+std::size_t few_frames(const Kernel& kernel) noexcept {
+  return std::max<std::size_t>(kFewBytes / std::max<std::size_t>(kernel.frame_bytes, 1), 1);
 }
 
 bool may_have_begun(long error) noexcept {
@@ -117,7 +112,7 @@ bool Driver::nodes_are_usable() noexcept {
 // The kernel wants a node for each entry; one target for all is repeated for one chunk only.
 bool Driver::prepare_nodes() noexcept {
   if (request_.target->each) return true;
-  const std::size_t count = std::min(kMoveChunk, request_.count);
+  const std::size_t count = std::min(Pace::kMost, request_.count);
   same_node_.reset(new (std::nothrow) std::int32_t[count]);
   if (!same_node_) {
     outcome_.error = -ENOMEM;
@@ -129,15 +124,46 @@ bool Driver::prepare_nodes() noexcept {
 }
 
 void Driver::move_all() noexcept {
-  std::size_t chunk = kFirstMoveChunk;
+  Pace own;
+  Pace& pace = request_.pace ? *request_.pace : own;
+  const std::size_t few = few_frames(kernel_);
+  std::size_t frames = few;
   std::int64_t before = last_pause_ns_ = kernel_.now_ns();
   while (done_ < request_.count) {
-    const std::size_t tried = move_chunk(chunk);
+    const std::size_t start = done_;
+    const Span span = span_of(start, pace.next(), frames);
+    const std::size_t tried = move_chunk(span.entries);
     const std::int64_t now = kernel_.now_ns();
-    if (tried == 0 || done_ >= request_.count || pause_wanted(now)) return;
-    chunk = next_chunk(tried, std::max<std::int64_t>(now - before, 1));
-    before = now;
+    if (tried == 0) return;
+    // Of huge pages taken by one entry each, `tried` is fewer than the entries they had in the
+    // list.
+    const bool dense = tried == done_ - start && span.frames * 8 <= span.entries;
+    pace.learn(tried, now - before, dense);
+    const bool short_enough = now - before <= kSliceNs + 2 * pace.fixed_ns();
+    frames = short_enough ? std::max(few, 4 * span.frames) : few;
+    if (done_ >= request_.count || pause_wanted(now)) return;
+    // Whoever was asked may have taken long.
+    before = last_pause_ns_ == now ? kernel_.now_ns() : now;
   }
+}
+
+// How many entries from `start` on lie in so many frames of huge pages, `most` at most.
+Driver::Span Driver::span_of(std::size_t start, std::size_t most,
+                             std::size_t most_frames) const noexcept {
+  const std::uintptr_t* pages = request_.pages + start;
+  const std::size_t bytes = kernel_.frame_bytes;
+  most = std::min(most, request_.count - start);
+  if (bytes == 0) return {most, 0};
+  Span span = {0, 0};
+  std::uintptr_t frame = 0;
+  for (; span.entries < most; ++span.entries) {
+    const std::uintptr_t page = pages[span.entries];
+    if (span.frames > 0 && page - frame < bytes) continue;
+    if (span.frames == most_frames) break;
+    frame = page / bytes * bytes;
+    ++span.frames;
+  }
+  return span;
 }
 
 // The truth about as many pages as one call or two go past, at most `most` of them or huge pages of

@@ -9,6 +9,7 @@
 
 #include "huge.hpp"
 #include "migrate.hpp"
+#include "pace.hpp"
 #include "query.hpp"
 
 namespace movepages {
@@ -31,6 +32,11 @@ class Driver {
     kEveryPage,  // any: with several targets another entry can have spoilt a success too
   };
 
+  struct Span {
+    std::size_t entries;
+    std::size_t frames;
+  };
+
   std::int32_t wanted(std::size_t i) const noexcept {
     return request_.target->each ? request_.target->each[i] : request_.target->all;
   }
@@ -41,6 +47,7 @@ class Driver {
   bool nodes_are_usable() noexcept;
   bool prepare_nodes() noexcept;
   void move_all() noexcept;
+  Span span_of(std::size_t start, std::size_t most, std::size_t most_frames) const noexcept;
   std::size_t move_chunk(std::size_t most) noexcept;
   bool move_each(std::size_t count) noexcept;
   bool move_heads(const Stretch& stretch) noexcept;

@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "kernel.hpp"
+#include "pace.hpp"
 
 namespace movepages {
 
@@ -29,6 +30,8 @@ struct Request {
   const Target* target = nullptr;  // null: query, nothing moves
   std::int32_t* status = nullptr;
   int flags = 0;
+  // What earlier runs learnt of the cost of a call, for later ones to know; may be null.
+  Pace* pace = nullptr;
 };
 
 // Asked between chunks, at most once in a time slice; true ends the call with what is done.

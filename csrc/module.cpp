@@ -64,6 +64,9 @@ py::object move_pages(const py::object& pages, const py::object& nodes, const py
   request.target = nodes.is_none() ? nullptr : &target;
   request.status = static_cast<std::int32_t*>(status_array.mutable_data());
 
+  // A large move comes here slice by slice, which is no reason to begin anew.
+  thread_local movepages::Pace pace;
+  request.pace = &pace;
   const Pause interrupt = {raised, pause.ptr()};
   Outcome outcome;
   {
@@ -171,6 +174,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   movepages::bind_looks(module);
   movepages::bind_policy(module);
   movepages::bind_heap(module);
+  movepages::bind_context(module);
   module.def("mempolicy_nodes", &mempolicy_nodes, "pages"_a,
              "Node of each page by get_mempolicy(2), or -errno; faults absent pages in.");
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace movepages {
 namespace {
@@ -109,6 +110,43 @@ bool PresenceWalk::refill_by_read() noexcept {
   // Beyond the last address of a process the file ends.
   asked_ = count == 0 ? end_ : page;
   return true;
+}
+
+std::uintptr_t reach(Pagemap& pagemap, std::uintptr_t start, std::uintptr_t end, std::uint64_t most,
+                     long* error) {
+  constexpr std::size_t kRoom = 1024;
+  std::vector<Region> regions(kRoom);
+  std::uint64_t held = kScanPresent | kScanSwapped | kScanGuard;
+  std::uintptr_t until = end;
+  while (start < until && most > 0) {
+    Scan what = {start, until, 0, 0, held, 0, most};
+    const long count = scan(pagemap, &what, regions.data(), kRoom);
+    if (count == -EINVAL && (held & kScanGuard)) {
+      held &= ~kScanGuard;
+      continue;
+    }
+    // The kernel refuses a range that leaves the addresses of a process, where nothing is.
+    if (count == -EFAULT) {
+      if (until - start <= page_bytes()) return end;
+      until =
+          start + std::max((until - start) / 2 / page_bytes(), std::uintptr_t{1}) * page_bytes();
+      continue;
+    }
+    *error = std::min(count, 0L);
+    if (count < 0) return 0;
+    for (long i = 0; i < count; ++i) {
+      const auto pages = (regions[i].end - regions[i].start) / page_bytes();
+      most -= std::min<std::uint64_t>(pages, most);
+    }
+    if (count < static_cast<long>(kRoom) && most > 0) {
+      if (until == end) return end;
+      start = until;
+      until = end;
+    } else {
+      start = static_cast<std::uintptr_t>(regions[count - 1].end);
+    }
+  }
+  return start;
 }
 
 }  // namespace movepages

@@ -64,4 +64,10 @@ class PresenceWalk {
   long error_ = 0;
 };
 
+// How far from `start` one can go and meet no more than `most` pages of which the page tables hold
+// anything, `end` at most: what they hold nothing of costs next to nothing. Or 0, and the reason in
+// `error`: -ENOTTY before Linux 6.7.
+std::uintptr_t reach(Pagemap& pagemap, std::uintptr_t start, std::uintptr_t end, std::uint64_t most,
+                     long* error);
+
 }  // namespace movepages

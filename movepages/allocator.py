@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Literal, SupportsIndex
+from collections.abc import Sequence
+from contextlib import ContextDecorator
+from typing import Literal, Self, SupportsIndex
 
 from . import _core
 from .policies import bind
@@ -15,13 +15,37 @@ from .policy_modes import as_policy
 _HUGE_FROM = 4 << 20
 
 
-@contextmanager
+class _Allocating(_core.Heap, ContextDecorator):
+    # A generator would not do as a context manager: a signal handler that raises right after its
+    # `yield` leaves the block entered for as long as the traceback lives.
+    _asked: tuple[Sequence[SupportsIndex] | SupportsIndex, str, Literal["thp"] | None]
+
+    def __new__(
+        cls,
+        nodes: Sequence[SupportsIndex] | SupportsIndex,
+        mode: str,
+        huge: Literal["thp"] | None,
+    ) -> Self:
+        if huge not in (None, "thp"):
+            raise ValueError(f"huge: expected 'thp' or None, got {huge!r}")
+        number, chosen = as_policy(nodes, mode)
+        # What a kernel refuses is told here: within numpy it would be a MemoryError without a
+        # reason.
+        bind(mmap.mmap(-1, mmap.PAGESIZE), chosen.tolist(), mode=mode)
+        made = super().__new__(cls, number, chosen, _HUGE_FROM if huge else 0)
+        made._asked = nodes, mode, huge
+        return made
+
+    def _recreate_cm(self) -> _Allocating:
+        return _Allocating(*self._asked)
+
+
 def allocating(
     node: Sequence[SupportsIndex] | SupportsIndex,
     *,
     mode: str = "bind",
     huge: Literal["thp"] | None = "thp",
-) -> Iterator[None]:
+) -> _Allocating:
     """Have numpy take the memory of new arrays from a node, within a ``with`` block.
 
     Parameters
@@ -33,6 +57,11 @@ def allocating(
     huge : {"thp"}, optional
         Ask for transparent huge pages from 4 MiB on, as numpy does by itself; None leaves it to
         the kernel's setting.
+
+    Returns
+    -------
+    context manager
+        For one ``with`` block. It is a decorator, too, which makes a new one for each call.
 
     Raises
     ------
@@ -50,7 +79,7 @@ def allocating(
     The block holds for its own thread and asyncio task, as numpy's handler is a context variable:
     threads that are started within allocate as ever, unless they run in a copy of the context
     (``contextvars.copy_context().run``), as the default is from Python 3.14t on. On leaving, also
-    by an exception, what was before is back.
+    by an exception or a signal handler that raises at any moment, what was before is back.
 
     Blocks of up to 32 KiB share pages with others of the same ``with`` alone; larger ones are
     mappings. Of what is dropped within the block, up to 64 MiB wait there for the next arrays of
@@ -65,16 +94,4 @@ def allocating(
     >>> where(a).bytes_per_node == {node: a.nbytes}
     True
     """
-    if huge not in (None, "thp"):
-        raise ValueError(f"huge: expected 'thp' or None, got {huge!r}")
-    chosen, nodes = as_policy(node, mode)
-    # What a kernel refuses is told here: within numpy it would be a MemoryError without a reason.
-    bind(mmap.mmap(-1, mmap.PAGESIZE), nodes.tolist(), mode=mode)
-    heap = _core.heap(chosen, nodes, _HUGE_FROM if huge else 0)
-    before = _core.use_heap(heap)
-    try:
-        yield
-    finally:
-        _core.use_heap(before)
-        # One small array that lives on would keep all that waits for others to come.
-        _core.retire_heap(heap)
+    return _Allocating(node, mode, huge)

@@ -16,7 +16,7 @@ from .errors import LayoutWarning, MovePagesError, MovePagesWarning
 from .glance import placed_already
 from .move_targets import MoveTarget, as_target
 from .placement import Placement
-from .result import OVERRULED, MoveResult
+from .result import OVERRULED, TORN, MoveResult
 from .settle import OnConflict
 from .syscall import MPOL_MF_MOVE
 from .units import parse_rate
@@ -178,7 +178,8 @@ def move(
     Warns
     -----
     LayoutWarning
-        Pages were overruled, and which share of them. Not of a move in the background.
+        Pages were overruled or torn, which share of them, and what to do about it. A move in the
+        background says so in its result alone.
 
     Notes
     -----
@@ -226,8 +227,8 @@ def move(
 
     if not background:
         result = run(progress)
-        if result.overruled:
-            _warn_of_overruled(result)
+        if result.overruled or result.torn:
+            _warn_of_pages_elsewhere(result)
         return result
     # Whoever does not ask for a thread need not import what it takes.
     from .background import start
@@ -236,12 +237,17 @@ def move(
     return start(lambda told, _a=a: run(told), progress)  # type: ignore[misc]
 
 
-def _warn_of_overruled(result: MoveResult) -> None:
-    share = result.overruled / result.pages
-    warning = LayoutWarning(
-        f"{result.overruled:,} of {result.pages:,} pages ({share:.1%}) are not where they were "
-        f"wanted: {OVERRULED}"
-    )
+def _warn_of_pages_elsewhere(result: MoveResult) -> None:
+    parts = [
+        f"{pages:,} of {result.pages:,} pages ({pages / result.pages:.1%}) are not{wholly} where "
+        f"they were wanted: {why}"
+        for pages, wholly, why in (
+            (result.overruled, "", OVERRULED),
+            (result.torn, " wholly", TORN),
+        )
+        if pages
+    ]
+    warning = LayoutWarning("; ".join(parts))
     # Where warnings are errors, what was done is not lost.
     warning.result = result
     warnings.warn(warning, stacklevel=3)

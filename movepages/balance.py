@@ -26,6 +26,12 @@ class Balance:
     def __init__(self) -> None:
         self._behind: dict[int, float] = {}
 
+    def copy(self) -> Balance:
+        """Return another that is as far."""
+        other = Balance()
+        other._behind = dict(self._behind)
+        return other
+
     @property
     def farthest(self) -> float:
         """Pages that the node farthest behind lacks."""

@@ -22,11 +22,11 @@ from .move_targets import Target
 from .patterns import NOWHERE, NodeArray
 from .placement import Placement
 from .result import MoveResult, result_of_runs
-from .rows import Pages, cut_rows, each_page, stretches
+from .rows import Pages, cut_rows, slices
 from .runs import Runs, join_runs
 from .settle import OnConflict, Settled, Settler
 from .syscall import MPOL_MF_MOVE, attach, move_pages, refuse_unusable_nodes
-from .tally import Slice, Tally
+from .tally import Slice, Sum, Tally, sum_aside
 
 # Bounds the scratch memory, about 3 MiB, and is one chunk of the driver's.
 SLICE_PAGES = 1 << 16
@@ -45,7 +45,7 @@ def survey(footprint: Footprint, threads: int | None, *, shortcuts: bool) -> Pla
     told: list[Absences] = []
     try:
         _refuse_process(footprint, MPOL_MF_MOVE)
-        for addresses, pages in cut_rows(footprint, SURVEY_PAGES):
+        for addresses, pages in cut_rows(footprint, SURVEY_PAGES, looks.reach):
             look = looks.at(addresses, pages)
             parts.append(looks.runs(look.found))
             told.append(look.absences)
@@ -120,7 +120,7 @@ class _Move:
         self._settler = Settler(target, self.huge, on_conflict)
         self.told: list[Absences] = []
         self._looks = Looks(footprint, flags, pause=control)
-        self._index = self._moved = 0
+        self._moved = 0
         self._last: Slice | None = None
 
     def run(self) -> MovePagesError | None:
@@ -139,41 +139,45 @@ class _Move:
 
     def _to_move(self) -> Iterator[Pages]:
         """Look at all blocks, take in what needs no move, and give out the rest in slices."""
-        for addresses, pages in cut_rows(self.footprint, MOVE_PAGES):
+        size, start = self.footprint.page_size, 0
+        for addresses, pages in cut_rows(self.footprint, MOVE_PAGES, self._looks.reach):
             self.control()
             look = self._looks.at(addresses, pages)
             self.told.append(look.absences)
-            found = look.found
-            for stretch in stretches(self._nothing_to_do(found), found.pages):
-                part = found.where(slice(stretch.first, stretch.last))
-                if stretch.done:
-                    self._take(part)
+            done = self._nothing_to_do(look.found)
+            for part in slices(look.found, done, start, size, self._slice_pages()):
+                if len(part.address):
+                    yield part
                 else:
-                    yield from each_page(part, self.footprint.page_size, self._slice_pages())
+                    self._take(part)
+            start += int(pages.sum())
 
     def _slice_pages(self) -> int:
         fits = self.control.most_bytes / self.footprint.page_size
         return int(max(min(SLICE_PAGES, fits), FRAME_BYTES // self.footprint.page_size))
 
     def _nothing_to_do(self, found: Found) -> npt.NDArray[np.bool_]:
-        node = self.target.only
-        if node is None:
-            return np.zeros(len(found.pages), bool)
-        done: npt.NDArray[np.bool_] = (found.status == node) | (found.status < 0)
-        return done
+        """Tell which runs are taken as they are: what is absent, and placed ones of one target."""
+        done: npt.NDArray[np.bool_] = found.status < 0
+        return done if self.target.only is None else done | (found.status == self.target.only)
 
-    def _take(self, found: Found) -> None:
+    def _take(self, pages: Pages) -> None:
         """Note runs of which every page is placed or absent."""
-        self.tally.add(self._looks.runs(found))
-        self._index += int(found.pages.sum())
-        self.control.done += int(found.pages.sum())
+        settled = self._settled(pages)
+        self.tally.add(settled)
+        self.control.done += settled.pages
+
+    def _settled(self, pages: Pages) -> Sum:
+        """Sum up what is set aside of a slice."""
+        aside = pages.aside
+        nowhere = self.target.count_nowhere(pages.aside_number, aside.address, aside.pages)
+        return sum_aside(self._looks.runs(aside), nowhere)
 
     def _migrate(self, pages: Pages) -> MovePagesError | None:
-        count = len(pages.address)
         # A copy: the caller may write into the array of nodes while this goes on.
-        index = np.arange(self._index, self._index + count)
-        wanted = np.array(self.target.part(index, pages.address))
-        part = self.tally.begin(pages.address)
+        wanted = np.array(self.target.part(pages.number, pages.address))
+        aside = self._settled(pages) if len(pages.aside.address) else None
+        part = self.tally.begin(pages.address, aside)
         several = self.target.only is None
         failure: MovePagesError | None = None
         try:
@@ -200,8 +204,7 @@ class _Move:
         moved = int(np.count_nonzero((part.status >= 0) & ~part.there))
         self._moved += moved * self.footprint.page_size
         self.tally.settle(keep=int(several))
-        self._index += count
-        self.control.done += count
+        self.control.done += len(pages.address) + (0 if aside is None else aside.pages)
         try:
             if failure is None:
                 self.control.keep_to_limit(self._moved)
@@ -221,37 +224,39 @@ class _Move:
 
 def preview(
     footprint: Footprint, target: Target, on_conflict: OnConflict
-) -> Iterator[tuple[NodeArray, Settled]]:
-    """Stream where pages are, and the target that they would go to: nothing moves."""
-    looks, start = Looks(footprint, MPOL_MF_MOVE), 0
+) -> Iterator[tuple[NodeArray, Settled, int]]:
+    """Stream where pages are, the target that they would go to, and how many others are absent.
+
+    Nothing moves.
+    """
+    looks = Looks(footprint, MPOL_MF_MOVE)
     settler = Settler(target, HugePages(footprint.pid), on_conflict)
-    for addresses, rows in cut_rows(footprint, MOVE_PAGES):
-        found = looks.at(addresses, rows).found
-        for pages in each_page(found, footprint.page_size, SLICE_PAGES):
-            wanted = target.part(np.arange(start, start + len(pages.address)), pages.address)
-            yield pages.before, settler.forecast(pages.address, pages.before, wanted)
-            start += len(wanted)
+    for pages in _present(footprint, looks):
+        wanted = target.part(pages.number, pages.address)
+        settled = settler.forecast(pages.address, pages.before, wanted)
+        yield pages.before, settled, int(pages.aside.pages.sum())
 
 
 def wanted_nodes(footprint: Footprint, target: Target) -> Iterator[NodeArray]:
     """Stream the node wanted for each page; layouts that keep huge pages whole look for these."""
-    settler = Settler(target, HugePages(footprint.pid), "majority")
-    for addresses, wanted in _slices(footprint, target):
-        if not settler.adapts:
-            yield wanted
-            continue
-        # Whether a page is there matters only where small pages make up for huge ones.
-        present = move_pages(addresses, pid=footprint.pid) if settler.shares else wanted
-        yield settler.forecast(addresses, present, wanted).wanted
-
-
-def _slices(
-    footprint: Footprint, target: Target
-) -> Iterator[tuple[npt.NDArray[np.uintp], NodeArray]]:
-    start = 0
+    settler, start = Settler(target, HugePages(footprint.pid), "majority"), 0
     for addresses, _ in whole_frames(footprint.chunks(SLICE_PAGES)):
-        yield addresses, target.part(np.arange(start, start + len(addresses)), addresses)
+        wanted = target.part(np.arange(start, start + len(addresses)), addresses)
         start += len(addresses)
+        if settler.adapts:
+            # Whether a page is there matters only where small pages make up for huge ones.
+            present = move_pages(addresses, pid=footprint.pid) if settler.shares else wanted
+            wanted = settler.forecast(addresses, present, wanted).wanted
+        yield wanted
+
+
+def _present(footprint: Footprint, looks: Looks, *, only_huge: bool = False) -> Iterator[Pages]:
+    """Stream the pages that have memory, in slices, with what is absent set aside."""
+    start = 0
+    for addresses, rows in cut_rows(footprint, MOVE_PAGES, looks.reach):
+        found = looks.huge(addresses, rows) if only_huge else looks.at(addresses, rows).found
+        yield from slices(found, found.status < 0, start, footprint.page_size, SLICE_PAGES)
+        start += int(rows.sum())
 
 
 def _refuse_conflicts(footprint: Footprint, target: Target, huge: HugePages) -> None:
@@ -260,9 +265,9 @@ def _refuse_conflicts(footprint: Footprint, target: Target, huge: HugePages) -> 
         return
     settler = Settler(target, huge, "raise")
     overruled = 0
-    for addresses, wanted in _slices(footprint, target):
-        here = np.zeros(len(addresses), np.int32)
-        settled = settler.forecast(addresses, here, wanted)
+    for pages in _present(footprint, Looks(footprint, MPOL_MF_MOVE), only_huge=True):
+        wanted = target.part(pages.number, pages.address)
+        settled = settler.forecast(pages.address, pages.before, wanted)
         elsewhere = settled.each != settled.wanted
         overruled += int(np.count_nonzero(elsewhere & (settled.wanted != NOWHERE)))
     if overruled:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .teeth import TEETH_AT_ONCE, Dims, Ints, Teeth, nest, teeth
+from .teeth import Dims, Ints, Teeth, nest, teeth
 
 __all__ = ["Footprint"]
 
@@ -229,6 +229,17 @@ class Footprint:
     def _lead(self) -> int:
         return self.address % self.page_size
 
+    @property
+    def _longest(self) -> int:
+        """Bytes in a row without a gap, at most."""
+        extent = longest = self.block
+        for stride, count in reversed(self.dims):
+            if stride == extent and count > 1:
+                # The last block of one touches the first of the next.
+                longest = longest * count if longest == extent else 2 * longest
+            extent += stride * (count - 1)
+        return longest
+
     @cached_property
     def _teeth(self) -> Teeth:
         return teeth(self._lead, self.block, self.dims, self.page_size)
@@ -270,5 +281,15 @@ class Footprint:
         return sum(int(np.sum(last - first + 1)) for first, last in self._teeth.slices())
 
     def _count_partial(self) -> int:
-        chunks = self.chunks(TEETH_AT_ONCE)
-        return sum(int(np.count_nonzero(nbytes < self.page_size)) for _, nbytes in chunks)
+        if self._longest < self.page_size:
+            return self.pages
+        # Only a page that a block begins or ends in can be partly covered.
+        blocks = Teeth(self._lead, self.block, self.dims, self.page_size)
+        found = 0
+        for first, last in blocks.slices():
+            some = last >= first
+            edges = np.unique(np.concatenate((first[some], last[some])))
+            low = edges * self.page_size - self._lead
+            held = self._below(low + self.page_size) - self._below(low)
+            found += int(np.count_nonzero(held < self.page_size))
+        return found

@@ -124,9 +124,12 @@ def by_axis(axis: Count, nodes: Sequence[Count]) -> Layout:
     Returns
     -------
     Layout
-        A page goes to the node of the block that most of it belongs to. The array may have any
-        strides; an axis whose elements lie closer together than a page cannot be divided by pages,
-        and gives what is nearest.
+        A page goes to the node of the block that most of it belongs to; pages that are divided
+        more evenly go so that each node gets the bytes of its block. The array may have any
+        strides. Where a block of the axis is shorter than a page, as columns of a C-contiguous
+        array with short rows are, each page has parts of several blocks: the nodes get pages in
+        the right proportion, and a move is not `ok` and counts these pages as `torn`. Copy such
+        an array to the other order first (``np.asfortranarray``).
 
     Raises
     ------

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core, one_node
-from .absence import Absences, Reasons, absences, join_absences, merge_absences, reasons_of
+from .absence import Absence, Absences, Reasons, absences, join_absences, merge_absences, reasons_of
+from .entries import Entries
 from .errors import PageStatus
 from .footprint import Footprint
 from .found import Found, join_found
@@ -23,6 +24,8 @@ Counts: TypeAlias = "npt.NDArray[np.int64]"
 
 # A look at the page tables and the mappings of fewer pages costs more than asking for each.
 FEWEST_PAGES = 32
+# Where less than this part of what was looked at had memory, the next look goes further.
+_SPARSE = 1 / 8
 # Of so many small pages in a row the numbers of their frames are read in less time than the kernel
 # is asked in, and of so many pages in all it is worth knowing whose numbers these are.
 BY_NUMBER, MANY_PAGES = 64, 1 << 13
@@ -72,15 +75,39 @@ class Looks:
         self._shortcuts = shortcuts and footprint.pages >= MANY_PAGES
         self._by_number = BY_NUMBER if self._shortcuts and _core.shows_frame_numbers() else 0
         self._threads = threads or len(os.sched_getaffinity(0))
+        self._sparse = False
+        # Where the kernel does not scan page tables, once that is known.
+        self._entries: Entries | None = None
+
+    def reach(self, start: int, pages: int, most: int) -> int:
+        """Tell how many pages of a row to look at next: those that may have memory are bounded.
+
+        Where the last look found little, the page tables are asked how far there is little: a hole
+        of any length is one run. Elsewhere that would be a second look at all of them.
+        """
+        if not self._sparse:
+            return min(pages, most)
+        size, pid = self._footprint.page_size, self._footprint.pid
+        end, until = start + pages * size, None
+        if self._entries is None:
+            until = end if pages <= most else _core.reach(start, end, most, pid)
+        if until is None:
+            self._entries = self._entries or Entries(pid, size, self._ask)
+            until = self._entries.end_of_nothing(start)
+        return min(max((until - start) // size, most), pages)
 
     def at(self, addresses: Addresses, pages: Counts) -> Look:
         """Look at rows of pages in address order."""
         # A move changes what the mappings say as a whole; it looks at pages one by one.
-        if self._shortcuts and not self._by_number and self._pause is None:
+        if self._sparse and self._entries is not None:
+            found = self._entries.look(addresses, pages)
+        elif self._shortcuts and not self._by_number and self._pause is None:
             found = one_node.look(self._ask, addresses, pages, self._footprint, FEWEST_PAGES)
         else:
             found = self._ask(addresses, pages, fewest=FEWEST_PAGES)
-        if not (found.status < 0).any():
+        holds = found.status >= 0
+        self._note(found)
+        if holds.all():
             return Look(found, join_absences(()))
         unasked = (found.status == PageStatus.NOT_ATTEMPTED.value) & (found.kind != _PAGE)
         asked, holes = found.where(~unasked), found.where(unasked)
@@ -94,6 +121,20 @@ class Looks:
             asked = join_found((asked, answered))
         told.append(absences(asked.address, asked.pages, asked.status, size, self._footprint.pid))
         return Look(join_found((asked, holes)), merge_absences(told, size))
+
+    def huge(self, addresses: Addresses, pages: Counts) -> Found:
+        """Look for huge pages; others are told as not attempted where the page tables show them."""
+        if self._sparse and self._entries is not None:
+            found = self._entries.look(addresses, pages)
+        else:
+            found = self._ask(addresses, pages, fewest=FEWEST_PAGES, ask_small=False)
+        self._note(found)
+        return found
+
+    def _note(self, found: Found) -> None:
+        left_out = (found.status == PageStatus.NOT_ATTEMPTED.value) & (found.kind == _PAGE)
+        held = (found.status >= 0) | left_out
+        self._sparse = bool(found.pages[held].sum() < _SPARSE * found.pages.sum())
 
     def _ask(
         self, addresses: Addresses, pages: Counts, *, fewest: int | None, ask_small: bool = True
@@ -136,9 +177,15 @@ class Looks:
         # do_pages_stat_array(): no mapping and the zero page are EFAULT, no page is ENOENT.
         fault = (backing == Backing.NOTHING.value) | (kind == _core.PRESENCE["zero page"])
         status = np.where(fault, PageStatus.EFAULT.value, PageStatus.ENOENT.value).astype(np.int32)
+        device = backing == Backing.DEVICE.value
+        if self._entries is not None:
+            status = self._entries.status_of_holes(begin, backing)
         cut = Found(begin, ((end - begin) // size).astype(np.int64), status, kind)
         reasons = reasons_of(kind, status, backing)
-        device = backing == Backing.DEVICE.value
+        if self._entries is not None:
+            # The page of zeros may be there, which is not counted as memory.
+            unknown = self._entries.passed(begin) & (backing == Backing.PRIVATE.value)
+            reasons[unknown] = Absence.UNKNOWN.value
         return cut.where(~device), reasons[~device], cut.where(device)
 
     def runs(self, found: Found) -> Runs:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
 
+from . import _core
 from .intervals import Intervals
 from .refusals import read_if_told
 
@@ -69,18 +68,15 @@ def parse_maps(text: bytes) -> Intervals:
     )
 
 
-@contextmanager
-def mappings_read_once(pid: int) -> Iterator[None]:
+def mappings_read_once(pid: int) -> _core.Setting:
     """Let `read_mappings` answer within with what the mappings of a process are now.
 
     For thousands of looks in a row, each of which would read thousands of lines. What it makes of
     memory that is mapped or unmapped meanwhile is why it is absent, never where it is.
     """
-    token = _kept.set((pid, read_mappings(pid)))
-    try:
-        yield
-    finally:
-        _kept.reset(token)
+    # Not by a generator: a signal handler that raises after its `yield` leaves all later looks with
+    # what was true then.
+    return _core.Setting(_kept, (pid, read_mappings(pid)))
 
 
 def read_mappings(pid: int, first: int = 0, last: int = 1 << 64) -> Intervals | None:

@@ -13,7 +13,7 @@ from .hugepages import HugePages, Indices
 from .inputs import Addresses
 from .patterns import NOWHERE, NodeArray
 from .settle import Settler
-from .splitting import split_at
+from .splitting import fill_holes, split_at
 from .syscall import move_in_slices, move_pages
 from .tally import Slice
 
@@ -84,6 +84,7 @@ class _Migration:
         settled = settler.settle(part.addresses, before, wanted)
         self.folios, self.target = settled.folios, settled.target
         part.split, part.wanted, part.target = settled.split, settled.wanted, settled.each
+        part.is_torn = settler.torn
         self.pages = self.folios.first(part.addresses)
         highest = self.target.max()
         self.several = bool(((self.target != highest) & (self.target != NOWHERE)).any())
@@ -155,11 +156,16 @@ class _Migration:
         part = self.part
         if not (self.several and (part.status == PageStatus.EBUSY.value).any()):
             return
-        splits = self.settler.splits
+        splits = self.settler.on_conflict == "split" and not self._keeps_whole
         found = self._move_together(splits=splits)
         if splits and found:
             # What could not be split goes where most of it is wanted.
             part.split += found - self._move_together(splits=False)
+
+    @property
+    def _keeps_whole(self) -> bool:
+        """Whether the layout moves its borders to those of huge pages."""
+        return self.settler.adapts and self.settler.shares is None
 
     def _move_together(self, *, splits: bool) -> int:
         """Return how many groups of pages that move together were found."""
@@ -185,13 +191,14 @@ class _Migration:
         if splits:
             split_at(part.addresses[first], self.pid)
             pages = np.flatnonzero(groups.of >= 0)
+            fill_holes(part.addresses[pages], self.pid)
         else:
             chosen = self.settler.balance.choose(*groups.votes(part.wanted))
             inside = groups.of >= 0
             target = part.target.copy()
             target[inside] = chosen[groups.of[inside]]
             part.target = target
-            if self.settler.adapts and self.settler.shares is None:
+            if self._keeps_whole:
                 part.wanted = target
             pages = first
         pages = pages[part.target[pages] != NOWHERE]

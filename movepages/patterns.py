@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeAlias
@@ -21,8 +22,11 @@ NodeArray: TypeAlias = "npt.NDArray[np.int32]"
 NOWHERE = -1
 # With fewer huge pages a share, shares of whole huge pages differ too much in size.
 FRAMES_A_SHARE = 2
+_GOLDEN = (math.sqrt(5) - 1) / 2
 # So many places in a page decide which index of an axis most of it belongs to.
 _PLACES = 16
+# From then on a page goes to the share that has most of it.
+_CLEAR = 12
 
 
 class Pattern(Protocol):
@@ -44,6 +48,10 @@ class Pattern(Protocol):
     def shares(self) -> Mapping[int, float] | None:
         """The part of all pages that each node gets, where page after page takes turns freely."""
 
+    @property
+    def torn(self) -> bool:
+        """Whether single pages have parts that are wanted on several nodes."""
+
     def part(self, index: Ints, addresses: Addresses) -> NodeArray:
         """Return the wanted node of each page: number `index` of all pages, at an address."""
 
@@ -59,6 +67,7 @@ class Fixed:
     """What patterns have that want each page on one node and on no other."""
 
     adapts: bool = False
+    torn: bool = False
     shares: Mapping[int, float] | None = None
 
 
@@ -157,17 +166,34 @@ class ByIndex(_OfNodes):
         self._periods = sorted((each for each in larger if each > self._stride), reverse=True)
         # Along the slowest axis each share is in one piece.
         self.adapts = not self._periods and _large(footprint, len(nodes))
+        # Otherwise in as many as there are steps of the slower axes, and these can be short.
+        piece = self._stride * (self._count // len(nodes))
+        self.torn = bool(self._periods) and len(set(nodes)) > 1 and piece < footprint.page_size
 
     def part(self, index: Ints, addresses: Addresses) -> NodeArray:
         """Return the wanted node of each page."""
         if not self._stride:
             return np.full(len(addresses), self.nodes[0])
         before, inside = self._footprint.position(addresses)
+        if self.torn:
+            torn: NodeArray = self.nodes[self._at_golden_places(index, before, inside)]
+            return torn
         ranks = (before + inside * (2 * k + 1) // (2 * _PLACES) for k in range(_PLACES))
         votes = np.stack([self._share(self._footprint.offset(rank)) for rank in ranks])
         counts = np.stack([(votes == share).sum(axis=0) for share in range(len(self.nodes))])
-        found: NodeArray = self.nodes[counts.argmax(axis=0)]
+        share = counts.argmax(axis=0)
+        # Without a clear majority the largest part of a page would win in every row alike, and its
+        # node would get more than its share of the bytes.
+        mixed = np.flatnonzero(counts.max(axis=0) < _CLEAR)
+        if len(mixed):
+            share[mixed] = self._at_golden_places(index[mixed], before[mixed], inside[mixed])
+        found: NodeArray = self.nodes[share]
         return found
+
+    def _at_golden_places(self, index: Ints, before: Ints, inside: Ints) -> Ints:
+        """Return the share of one byte of each page, at steps that repeat nowhere."""
+        place = (inside * (index * _GOLDEN % 1)).astype(np.int64)
+        return self._share(self._footprint.offset(before + place))
 
     def _share(self, offset: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         for period in self._periods:

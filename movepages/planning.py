@@ -20,7 +20,7 @@ from .move_targets import MoveTarget, Target, as_target
 from .nodes import machine, unusable_node
 from .patterns import NOWHERE, NodeArray
 from .rates import rate_known
-from .result import MoveResult
+from .result import TORN, MoveResult
 from .settle import OnConflict, Settled
 from .syscall import MPOL_MF_MOVE
 from .units import format_bytes, format_pages
@@ -49,6 +49,8 @@ class Plan:
     overruled : int
         Pages that would not be where they are wanted, because the target cuts through a huge page
         that goes elsewhere as a whole.
+    torn : int
+        Pages that have parts wanted on several nodes, because the layout cuts through single pages.
     split : int
         Huge pages that would be split, with ``on_conflict="split"``. Those that are locked, shared
         or of hugetlbfs cannot be, and are overruled after all; that is seen when it is tried.
@@ -75,6 +77,7 @@ class Plan:
     absent: int = 0
     untargeted: int = 0
     overruled: int = 0
+    torn: int = 0
     split: int = 0
     wanted: Mapping[int, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
@@ -167,6 +170,7 @@ class Plan:
         for pages, what in (
             (self.absent, "absent: no memory to move"),
             (self.untargeted, "without a target, not to be moved"),
+            (self.torn, f"torn: {TORN}"),
             (self.overruled, 'overruled by the rest of their huge page; on_conflict="split" helps'),
         ):
             if pages:
@@ -252,6 +256,7 @@ def plan(a: object, target: MoveTarget, *, on_conflict: OnConflict = "majority")
         absent=count.absent,
         untargeted=count.untargeted,
         overruled=count.overruled,
+        torn=count.torn,
         split=count.split,
         wanted={node: n * footprint.page_size for node, n in sorted(count.wanted.items())},
         _array=a,
@@ -267,12 +272,15 @@ class _Count:
     def __init__(self) -> None:
         self.flows: Counter[tuple[int, int]] = Counter()
         self.wanted: Counter[int] = Counter()
-        self.absent = self.untargeted = self.overruled = self.split = 0
+        self.absent = self.untargeted = self.overruled = self.torn = self.split = 0
 
     def add_all(self, footprint: Footprint, target: Target, on_conflict: OnConflict) -> None:
         """Count all pages of a footprint."""
-        for before, settled in execute.preview(footprint, target, on_conflict):
+        for before, settled, absent in execute.preview(footprint, target, on_conflict):
+            self.absent += absent
             self._add(before, settled)
+        if getattr(target, "torn", False):
+            self.torn = self.flows.total() - self.overruled
 
     def _add(self, before: NodeArray, settled: Settled) -> None:
         there, each, wanted = before >= 0, settled.each, settled.wanted

@@ -20,6 +20,11 @@ OVERRULED = (
     'the target cuts through huge pages, which move as a whole; on_conflict="split" splits these '
     "first, so that each small page can be where it is wanted"
 )
+# The same of pages that are torn.
+TORN = (
+    "the layout cuts through single pages, each of which is on one node; divide another axis, or "
+    "copy the array to the other order first, such as by np.asfortranarray()"
+)
 
 # Address, pages, bytes and status, as RUN_DTYPE has them.
 Run: TypeAlias = tuple[int, int, int, int]
@@ -50,6 +55,9 @@ class MoveResult:
     overruled : int
         Pages that are not where they were wanted because the target cut through a huge page, which
         moves as a whole. They are counted above as pages of the node the huge page was sent to.
+    torn : int
+        Pages on their target of which a part was wanted elsewhere, because the layout cuts through
+        single pages: see `by_axis`.
     split : int
         Huge pages that were split into small ones, by ``on_conflict="split"``.
     rounds : int
@@ -74,6 +82,7 @@ class MoveResult:
     not_attempted: int = 0
     untargeted: int = 0
     overruled: int = 0
+    torn: int = 0
     split: int = 0
     rounds: int = 0
     seconds: float = 0.0
@@ -112,8 +121,8 @@ class MoveResult:
 
     @property
     def ok(self) -> bool:
-        """True when every page is where it was wanted, and none was overruled."""
-        return self.failed == 0 and self.not_attempted == 0 and self.overruled == 0
+        """True when every page is where it was wanted, with all that is in it."""
+        return not (self.failed or self.not_attempted or self.overruled or self.torn)
 
     @property
     def absent_reasons(self) -> dict[Absence, int]:
@@ -144,7 +153,7 @@ class MoveResult:
         ------
         MovePagesError
             With the errno of the most frequent failure, ENOENT where pages only lack a target,
-            EBUSY where pages were only overruled, and this result as ``.result``.
+            EBUSY where pages were only overruled or torn, and this result as ``.result``.
         """
         if self.ok:
             return
@@ -162,11 +171,13 @@ class MoveResult:
             )
         if self.overruled:
             reasons.append(f"{self.overruled:,} overruled: {OVERRULED}")
+        if self.torn:
+            reasons.append(f"{self.torn:,} torn: {TORN}")
         if len(self.absences):
             reasons.append(f"pages without memory: {describe_reasons(self.absences)}")
         otherwise = errno.ECANCELED if cut_off else errno.ENOENT if self.untargeted else errno.EBUSY
         worst = max(self.failures, key=self.failures.__getitem__, default=-otherwise)
-        missing = self.failed + self.not_attempted + self.overruled
+        missing = self.failed + self.not_attempted + self.overruled + self.torn
         sentence = (
             f"{missing:,} of {self.pages:,} pages are not where they were wanted: "
             + "; ".join(reasons)
@@ -186,6 +197,8 @@ class MoveResult:
             parts.append(f"{self.untargeted:,} without a target")
         if self.overruled:
             parts.append(f"{self.overruled:,} overruled by the rest of their huge page")
+        if self.torn:
+            parts.append(f"{self.torn:,} torn by the layout")
         if self.split:
             parts.append(f"{self.split:,} huge pages split")
         return f"{format_pages(self.pages)}: " + ", ".join(parts)

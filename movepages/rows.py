@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -16,34 +15,77 @@ from .found import Found
 Ints: TypeAlias = "npt.NDArray[np.int64]"
 Rows: TypeAlias = "tuple[npt.NDArray[np.uintp], Ints]"
 
-# Stretches with nothing to do that are shorter are not worth an interruption of the others.
-_WORTH_A_CUT = 1024
+
+# Start of a row, its pages, and how many of them may have memory: how many to look at next.
+Reach: TypeAlias = Callable[[int, int, int], int]
 
 
-def cut_rows(footprint: Footprint, most: int) -> Iterator[Rows]:
-    """Stream the rows of a footprint, about `most` pages at a time and no huge page in two."""
+def _no_further(_: int, pages: int, most: int) -> int:
+    return min(pages, most)
+
+
+def cut_rows(footprint: Footprint, most: int, reach: Reach = _no_further) -> Iterator[Rows]:
+    """Stream the rows of a footprint, about `most` pages at a time and no huge page in two.
+
+    It is cut where `reach` says, which is asked after the block before was taken: a block may have
+    any number of pages without memory.
+    """
     size = footprint.page_size
     most = -(-most * size // FRAME_BYTES) * FRAME_BYTES // size
     if footprint.contiguous:
-        yield from _cut_one(footprint, most)
+        yield from _cut_one(footprint, most, reach)
         return
     rest: Rows = np.empty(0, np.uintp), np.empty(0, np.int64)
     for some in footprint.ranges():
-        cut = _cut_at_frames(some, size)
+        cut = _cut_long(_cut_at_frames(some, size), size, most)
         addresses, pages = (np.concatenate(pair) for pair in zip(rest, cut, strict=True))
         last = addresses + (pages - 1).astype(np.uintp) * np.uintp(size)
         frame = np.uintp(FRAME_BYTES)
-        new = np.append(True, addresses[1:] // frame != last[:-1] // frame)
-        group = np.maximum.accumulate(np.where(new, np.cumsum(pages) // most, 0))
-        cuts = np.flatnonzero(new & np.append(True, group[1:] != group[:-1]))
-        # What shares its last frame with rows to come waits for them.
-        waits = np.flatnonzero(new)[-1]
-        cuts = np.append(cuts[cuts < waits], waits)
-        for first, end in pairwise(cuts.tolist()):
+        cuts = np.flatnonzero(np.append(True, addresses[1:] // frame != last[:-1] // frame))
+        for first, end in _blocks((addresses, pages), last, cuts, most, size, reach):
             yield addresses[first:end], pages[first:end]
-        rest = addresses[waits:], pages[waits:]
+        # What shares its last frame with rows to come waits for them.
+        rest = addresses[cuts[-1] :], pages[cuts[-1] :]
     if len(rest[0]):
         yield rest
+
+
+def _blocks(
+    rows: Rows, last: npt.NDArray[np.uintp], cuts: Ints, most: int, size: int, reach: Reach
+) -> Iterator[tuple[int, int]]:
+    """Yield first row and end of each block, which are among `cuts`; up to the last of these."""
+    addresses, pages = rows
+    ahead = (np.cumsum(pages) - pages)[cuts]
+    place = 0
+    while place < len(cuts) - 1:
+        first = int(cuts[place])
+        start, span = int(addresses[first]), int(last[cuts[-1] - 1] - addresses[first]) // size + 1
+        until = start + reach(start, span, most) * size
+        # Rows that end up to there, or those of so many pages, or at least up to the next cut.
+        reached = int(np.searchsorted(last, np.uintp(until - size), "right"))
+        ends = (
+            int(np.searchsorted(cuts, reached, "right")) - 1,
+            int(np.searchsorted(ahead, ahead[place] + most, "right")) - 1,
+        )
+        end = min(max(*ends, place + 1), len(cuts) - 1)
+        yield first, int(cuts[end])
+        place = end
+
+
+def _cut_long(rows: Rows, size: int, most: int) -> Rows:
+    """Cut rows where multiples of `most` pages are."""
+    addresses, pages = rows
+    if pages.max(initial=0) <= most:
+        return rows
+    chunk = np.uintp(most * size)
+    end = addresses + pages.astype(np.uintp) * np.uintp(size)
+    parts = ((end - np.uintp(1)) // chunk - addresses // chunk).astype(np.int64) + 1
+    which = np.repeat(np.arange(len(pages)), parts)
+    within = np.arange(len(which)) - np.repeat(np.cumsum(parts) - parts, parts)
+    border = (addresses // chunk)[which] * chunk + within.astype(np.uintp) * chunk
+    begin = np.maximum(border, addresses[which])
+    until = np.minimum(border + chunk, end[which])
+    return begin, ((until - begin) // np.uintp(size)).astype(np.int64)
 
 
 def _cut_at_frames(rows: Rows, size: int) -> Rows:
@@ -60,71 +102,106 @@ def _cut_at_frames(rows: Rows, size: int) -> Rows:
     return np.where(second, border[which], addresses[which]), counts
 
 
-def _cut_one(footprint: Footprint, most: int) -> Iterator[Rows]:
+def _cut_one(footprint: Footprint, most: int, reach: Reach) -> Iterator[Rows]:
     size = footprint.page_size
     for addresses, pages in footprint.ranges():
         first, total = int(addresses[0]), int(pages[0])
-        ahead = first % FRAME_BYTES // size
-        if total <= most + ahead:
+        if total <= most + first % FRAME_BYTES // size:
             yield addresses, pages
             return
         done = 0
         while done < total:
-            some = min(total - done, most - (ahead if done == 0 else 0))
-            yield np.array([first + done * size], np.uintp), np.array([some], np.int64)
+            start = first + done * size
+            ahead = start % FRAME_BYTES // size
+            some = reach(start, total - done, most - ahead)
+            if some < total - done:
+                # Up to the border of a frame, and one frame at least.
+                some = max((some + ahead) * size // FRAME_BYTES, 1) * FRAME_BYTES // size - ahead
+            some = min(some, total - done)
+            yield np.array([start], np.uintp), np.array([some], np.int64)
             done += some
 
 
-class Stretch(NamedTuple):
-    """Neighbouring runs of a block: first and one behind the last, and whether all are done."""
-
-    first: int
-    last: int
-    done: bool
-
-
-def stretches(done: npt.NDArray[np.bool_], pages: Ints) -> list[Stretch]:
-    """Cut runs into stretches that are done and others."""
-    if len(done) < 2:
-        return [Stretch(0, 1, bool(each)) for each in done]
-    edges = np.append(np.flatnonzero(np.append(True, done[1:] != done[:-1])), len(done))
-    sizes = np.add.reduceat(pages, edges[:-1])
-    found: list[Stretch] = []
-    for first, last, size in zip(edges[:-1].tolist(), edges[1:].tolist(), sizes, strict=True):
-        whole = bool(done[first]) and (size >= _WORTH_A_CUT or len(sizes) == 1)
-        if found and found[-1].done == whole:
-            found[-1] = Stretch(found[-1].first, last, whole)
-        else:
-            found.append(Stretch(first, last, whole))
-    return found
-
-
 class Pages(NamedTuple):
-    """Pages one by one, in address order: where each is, and what was said of it."""
+    """Pages one by one, in address order.
+
+    Attributes
+    ----------
+    address, before : ndarray
+        Where each is, and what was said of it.
+    number : ndarray of int64
+        Which of all pages of the footprint each is.
+    aside : Found
+        Runs before or between these pages that stay as they are.
+    aside_number : ndarray of int64
+        Which of all pages the first of each of these is.
+    """
 
     address: npt.NDArray[np.uintp]
     before: npt.NDArray[np.int32]
+    number: Ints
+    aside: Found
+    aside_number: Ints
 
 
-def each_page(runs: Found, page_size: int, most: int) -> Iterator[Pages]:
-    """Spread runs out, at most `most` pages at a time and no huge page in two."""
+def slices(
+    found: Found, aside: npt.NDArray[np.bool_], start: int, page_size: int, most: int
+) -> Iterator[Pages]:
+    """Spread runs out, at most `most` pages at a time, but keep those to be set `aside` as runs.
+
+    Each slice has the runs set aside that lie before its last page; what is left of them is a slice
+    without pages. `start` is the number of the first page of all.
+    """
+    number = start + np.cumsum(found.pages) - found.pages
+    kept, kept_number = found.where(aside), number[aside]
+    done = 0
+    for each in each_page(found.where(~aside), number[~aside], page_size, most):
+        some = slice(done, int(np.searchsorted(kept.address, each[0][-1])))
+        yield Pages(*each, kept.where(some), kept_number[some])
+        done = some.stop
+    if done < len(kept.address):
+        none = np.empty(0, np.uintp), np.empty(0, np.int32), np.empty(0, np.int64)
+        yield Pages(*none, kept.where(slice(done, None)), kept_number[done:])
+
+
+def each_page(
+    runs: Found, number: Ints, page_size: int, most: int
+) -> Iterator[tuple[npt.NDArray[np.uintp], npt.NDArray[np.int32], Ints]]:
+    """Spread runs out, at most `most` pages at a time and no huge page in two.
+
+    Parameters
+    ----------
+    runs : Found
+    number : ndarray of int64
+        Which of all pages the first of each run is.
+    page_size, most : int
+
+    Returns
+    -------
+    iterator of (address, status, number)
+        Arrays with an element for each page.
+    """
     ends = np.cumsum(runs.pages)
     total = int(ends[-1]) if len(ends) else 0
-    # Of page i of all: the address, less i pages, is the same throughout a run.
+    # Of page i of all that are spread out: the address, less i pages, is the same throughout a run.
     origin = runs.address - (ends - runs.pages).astype(np.uintp) * np.uintp(page_size)
+    shift = number - (ends - runs.pages)
     start = 0
     while start < total:
         stop = min(start + most, total)
         first, last = np.searchsorted(ends, (start, stop - 1), "right").tolist()
         edges = np.concatenate(([start], ends[first:last], [stop]))
         of_run, counts = slice(first, last + 1), np.diff(edges)
-        address = np.arange(start, stop, dtype=np.uintp) * np.uintp(page_size)
+        place = np.arange(start, stop)
+        address = place.astype(np.uintp) * np.uintp(page_size)
         address += np.repeat(origin[of_run], counts)
         status = np.repeat(runs.status[of_run], counts)
+        place += np.repeat(shift[of_run], counts)
         if stop < total:
             frame = address[-1] // np.uintp(FRAME_BYTES) * np.uintp(FRAME_BYTES)
             whole = int(np.searchsorted(address, frame))
             stop = start + (whole or len(address))
-            address, status = address[: stop - start], status[: stop - start]
-        yield Pages(address, status)
+            here = slice(0, stop - start)
+            address, status, place = address[here], status[here], place[here]
+        yield address, status, place
         start = stop

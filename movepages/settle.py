@@ -11,7 +11,8 @@ from .balance import Balance
 from .hugepages import Folios, HugePages, Indices
 from .inputs import Addresses
 from .patterns import NodeArray, Pattern
-from .splitting import split_at
+from .splitting import fill_holes, split_at
+from .syscall import move_pages
 
 # So much of its share may be missing to a node that takes turns with others.
 _NEARLY = 1 / 8
@@ -62,7 +63,8 @@ class Settler:
         self.balance = Balance()
         # A layout of your own may say nothing of borders.
         self.adapts = getattr(pattern, "adapts", False)
-        self.splits = on_conflict == "split" and not self.adapts
+        self.torn = getattr(pattern, "torn", False)
+        self.on_conflict = on_conflict
         self.shares = getattr(pattern, "shares", None)
         self._huge = huge
 
@@ -74,35 +76,51 @@ class Settler:
         addresses : ndarray of uintp
             Pages in address order.
         present : ndarray of int32
-            Where each is; negative where it is absent.
+            Where each is; negative where it is absent. Written to where pages are split.
         wanted : ndarray of int32
             The node wanted for each; negative for none.
         """
         folios = Folios.find(addresses, wanted, self._huge)
-        cut = self._to_split(folios, wanted)
-        split = 0
-        if len(cut):
-            split_at(folios.first(addresses)[cut], self._huge.pid)
-            folios = Folios.find(addresses, wanted, self._huge)
-            split = len(cut) - len(self._to_split(folios, wanted))
+        settled = self._without_splitting(folios, present, wanted)
+        if settled is not None:
+            return settled
+        cut = _on_several(folios, wanted)
+        self._split(folios, cut, addresses, present)
+        folios = Folios.find(addresses, wanted, self._huge)
+        split = len(cut) - len(_on_several(folios, wanted))
         return self._choose(folios, present, wanted, split)
+
+    def _split(
+        self, folios: Folios, cut: Indices, addresses: Addresses, present: NodeArray
+    ) -> None:
+        """Split some huge pages, and note where their pages are afterwards."""
+        split_at(folios.first(addresses)[cut], self._huge.pid)
+        one_each = np.zeros(len(folios.first(addresses)), bool)
+        one_each[cut] = True
+        pages = np.flatnonzero(folios.spread(one_each))
+        fill_holes(addresses[pages], self._huge.pid)
+        present[pages] = move_pages(addresses[pages], pid=self._huge.pid)
 
     def forecast(self, addresses: Addresses, present: NodeArray, wanted: NodeArray) -> Settled:
         """Return what `settle` would, as far as one can know; nothing is split."""
         folios = Folios.find(addresses, wanted, self._huge)
-        cut = self._to_split(folios, wanted)
-        if len(cut):
-            folios = folios.without(cut)
-        return self._choose(folios, present, wanted, len(cut))
+        settled = self._without_splitting(folios, present, wanted)
+        if settled is not None:
+            return settled
+        cut = _on_several(folios, wanted)
+        return self._choose(folios.without(cut), present, wanted, len(cut))
 
-    def _to_split(self, folios: Folios, wanted: NodeArray) -> Indices:
-        """Return the folios that are wanted on several nodes, if they are to be split."""
-        cut = folios.differ(wanted) if self.splits else np.empty(0, np.int64)
-        if not len(cut):
-            return cut
-        _, votes = folios.votes(wanted, cut)
-        several: Indices = cut[np.count_nonzero(votes, axis=1) > 1]
-        return several
+    def _without_splitting(
+        self, folios: Folios, present: NodeArray, wanted: NodeArray
+    ) -> Settled | None:
+        """Return a target that leaves huge pages whole, unless these are to be split for it."""
+        balance = self.balance.copy()
+        settled = self._choose(folios, present, wanted, 0)
+        fits = settled.wanted is not wanted or not len(_on_several(folios, wanted))
+        if fits or self.on_conflict != "split":
+            return settled
+        self.balance = balance
+        return None
 
     def _choose(self, folios: Folios, present: NodeArray, wanted: NodeArray, split: int) -> Settled:
         target, cut = folios.first(wanted), folios.differ(wanted)
@@ -139,3 +157,13 @@ class Settler:
         small = np.flatnonzero((folios.counts == 1) & (folios.first(present) >= 0))
         target[small] = self.balance.fill(len(small), shares)
         return self.balance.farthest <= _NEARLY * min(shares.values()) * len(present)
+
+
+def _on_several(folios: Folios, wanted: NodeArray) -> Indices:
+    """Return the folios that are wanted on several nodes."""
+    cut = folios.differ(wanted)
+    if not len(cut):
+        return cut
+    _, votes = folios.votes(wanted, cut)
+    several: Indices = cut[np.count_nonzero(votes, axis=1) > 1]
+    return several

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 import re
+from collections import Counter
+from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
@@ -11,9 +14,14 @@ import numpy.typing as npt
 
 from . import _core
 from ._core import FRAME_BYTES
+from .intervals import Intervals
 from .refusals import read_if_told
 
 _HEAD = re.compile(rb"([0-9a-f]+)-([0-9a-f]+) ")
+_HUGETLB = (b"Shared_Hugetlb", b"Private_Hugetlb")
+_MEMORY = (b"Rss", b"Swap", *_HUGETLB)
+# Of so many the page tables are not read entry by entry, if it can be helped: it takes 0.2 s.
+TOO_MANY_BYTES = mmap.PAGESIZE << 24
 _MAPPED_HUGE = (b"AnonHugePages", b"ShmemPmdMapped", b"FilePmdMapped")
 
 
@@ -25,10 +33,9 @@ class Mapping(NamedTuple):
     huge: int
 
 
-def parse_smaps(text: bytes) -> list[Mapping]:
-    """Return the mappings that hold huge pages."""
-    found: list[Mapping] = []
-    fields: dict[bytes, int] = {}
+def parse_fields(text: bytes) -> Iterator[tuple[int, int, Counter[bytes]]]:
+    """Yield start and end of each mapping, and its fields in bytes."""
+    fields: Counter[bytes] = Counter()
     start = end = 0
     for line in [*text.split(b"\n"), b"0-0 "]:
         head = _HEAD.match(line)
@@ -37,13 +44,33 @@ def parse_smaps(text: bytes) -> list[Mapping]:
             if value.endswith(b" kB"):
                 fields[name] = int(value[:-3]) * 1024
             continue
+        if fields:
+            yield start, end, fields
+        start, end, fields = int(head[1], 16), int(head[2], 16), Counter()
+
+
+def parse_smaps(text: bytes) -> list[Mapping]:
+    """Return the mappings that hold huge pages."""
+    return [
+        Mapping(start, end, huge // FRAME_BYTES)
+        for start, end, fields in parse_fields(text)
         # hugetlbfs: whatever is mapped there is huge, and Rss does not count it.
-        hugetlb = fields.get(b"Shared_Hugetlb", 0) + fields.get(b"Private_Hugetlb", 0)
-        huge = sum(fields.get(name, 0) for name in _MAPPED_HUGE) + hugetlb
-        if huge:
-            found.append(Mapping(start, end, huge // FRAME_BYTES))
-        start, end, fields = int(head[1], 16), int(head[2], 16), {}
-    return found
+        if (huge := sum(fields[name] for name in (*_MAPPED_HUGE, *_HUGETLB)))
+    ]
+
+
+def mappings_without_memory(pid: int) -> Intervals:
+    """Return the mappings, of so many pages that it matters, that hold no memory at all.
+
+    The page of zeros is not counted as memory. None are known where smaps may not be read.
+    """
+    edges = [
+        edge
+        for start, end, fields in parse_fields(read_if_told(pid, "smaps") or b"")
+        if end - start >= TOO_MANY_BYTES and not any(fields[name] for name in _MEMORY)
+        for edge in (start, end)
+    ]
+    return Intervals(np.array(edges, np.uintp), np.ones(len(edges) // 2, np.uint8))
 
 
 class KnownFrames:
@@ -51,7 +78,7 @@ class KnownFrames:
 
     A mapping tells how many of its frames huge pages map, not which. Only a frame of which every
     page is present can be one, so where as many frames are full as are huge, these are they. Where
-    more are full, none is certain.
+    more are full, none is certain, nor where a mapping is too large to look for full ones.
 
     Parameters
     ----------
@@ -72,7 +99,7 @@ class KnownFrames:
     def _of(self, mapping: Mapping) -> npt.NDArray[np.uintp]:
         first = -(-mapping.start // FRAME_BYTES) * FRAME_BYTES
         end = mapping.end // FRAME_BYTES * FRAME_BYTES
-        if first >= end:
+        if first >= end or end - first > TOO_MANY_BYTES:
             return np.empty(0, np.uintp)
         full = full_frames(first, end, self._pid)
         return full if len(full) == mapping.huge else full[:0]

@@ -9,9 +9,11 @@ import numpy as np
 from . import _core
 from ._core import FRAME_BYTES
 from .inputs import Addresses
-from .populate import MADV_POPULATE_READ
+from .populate import MADV_POPULATE_READ, MADV_POPULATE_WRITE
 
 MADV_COLD = 20
+
+_ZEROS = _core.PRESENCE["zero page"]
 
 
 def split_at(pages: Addresses, pid: int) -> Addresses:
@@ -45,6 +47,23 @@ def split_at(pages: Addresses, pid: int) -> Addresses:
         _core.advise_each(done, size, MADV_POPULATE_READ, 0)
         _keep_small(done)
     return done
+
+
+def fill_holes(pages: Addresses, pid: int) -> None:
+    """Give memory of their own to pages that a split has left with the shared page of zeros.
+
+    Linux 6.12 takes pages of zeros out of a huge page that it splits. They were on a node, and are
+    to be on one: of memory that may be written to they get a page again, by the policy there.
+    """
+    if pid != 0 or not len(pages):
+        return
+    size = np.uintp(mmap.PAGESIZE)
+    told = _core.presence(pages, pages + size, 0)
+    if told is None:
+        return
+    start, end = (edge[told[2] == _ZEROS].tolist() for edge in told[:2])
+    for first, last in zip(start, end, strict=True):
+        _core.advise(first, last - first, MADV_POPULATE_WRITE, last - first)
 
 
 def _keep_small(pages: Addresses) -> None:

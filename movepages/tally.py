@@ -14,17 +14,24 @@ from .errors import PageStatus
 from .footprint import Footprint
 from .patterns import NOWHERE
 from .result import MoveResult, count_failures
-from .runs import Runs, Statuses, find_runs, join_runs, totals
+from .runs import Runs, Statuses, find_runs, join_runs
 
 _Outcome: TypeAlias = "tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Statuses]"
 
 
 class Slice:
-    """The pages under way: what is known of them by now; `status` may be written in place."""
+    """The pages under way: what is known of them by now; `status` may be written in place.
 
-    def __init__(self, addresses: npt.NDArray[np.uintp], footprint: Footprint) -> None:
+    `aside` is what became of runs between them.
+    """
+
+    def __init__(
+        self, addresses: npt.NDArray[np.uintp], footprint: Footprint, aside: Sum | None = None
+    ) -> None:
         self.addresses = addresses
+        self._aside = aside
         self.split = self.rounds = 0
+        self.is_torn = False
         # Not known yet, which is another thing than NOWHERE.
         self.target = self.wanted = np.zeros(len(addresses), np.int32)
         self.tell(
@@ -73,7 +80,9 @@ class Slice:
         """Return what is known of these pages by now."""
         status, there = self.status, self.there
         others = status[~there] if there.any() else status
-        return Sum(
+        overruled = self._overruled(status)
+        torn = (status >= 0) & (self.target != NOWHERE) & ~overruled
+        known = Sum(
             pages=len(status),
             moved=int(np.count_nonzero(others >= 0)),
             already_there=len(status) - len(others),
@@ -83,11 +92,13 @@ class Slice:
                     (status == PageStatus.NOT_ATTEMPTED.value) & (self.target == NOWHERE) & ~there
                 )
             ),
-            overruled=int(np.count_nonzero(self._overruled(status))),
+            overruled=int(np.count_nonzero(overruled)),
+            torn=int(np.count_nonzero(torn)) if self.is_torn else 0,
             split=self.split,
             rounds=self.rounds,
             runs=find_runs(self.addresses, status, self._footprint),
         )
+        return known if self._aside is None else known.beside(self._aside)
 
 
 class Sum(NamedTuple):
@@ -99,6 +110,7 @@ class Sum(NamedTuple):
     failures: Mapping[PageStatus, int]
     untargeted: int
     overruled: int
+    torn: int
     split: int
     rounds: int
     runs: Runs
@@ -106,6 +118,33 @@ class Sum(NamedTuple):
     def sum(self) -> Sum:
         """Return itself: it is settled."""
         return self
+
+    def beside(self, aside: Sum) -> Sum:
+        """Return it with runs that lie between its own and were not attempted."""
+        runs = np.concatenate((self.runs, aside.runs))
+        return self._replace(
+            pages=self.pages + aside.pages,
+            already_there=self.already_there + aside.already_there,
+            failures=Counter(self.failures) + Counter(aside.failures),
+            runs=runs[np.argsort(runs["address"], kind="stable")],
+        )
+
+
+def sum_aside(runs: Runs, nowhere: npt.NDArray[np.int64]) -> Sum:
+    """Sum up runs of pages that are placed or absent, and stay.
+
+    Absent then and absent now is as wanted: of each run so many pages have no target.
+    """
+    status, pages = runs["status"], runs["pages"]
+    absent = status < 0
+    missed = pages - np.where(absent, nowhere, 0)
+    failures = {
+        PageStatus(code): n
+        for code in np.unique(status[absent]).tolist()
+        if (n := int(missed[status == code].sum()))
+    }
+    total = int(pages.sum())
+    return Sum(total, 0, total - sum(failures.values()), failures, 0, 0, 0, 0, 0, runs)
 
 
 class Tally:
@@ -120,18 +159,15 @@ class Tally:
         self._start = time.perf_counter()
         self._parts: list[Slice | Sum] = []
 
-    def begin(self, addresses: npt.NDArray[np.uintp]) -> Slice:
+    def begin(self, addresses: npt.NDArray[np.uintp], aside: Sum | None = None) -> Slice:
         """Return the next slice, not attempted so far."""
-        part = Slice(addresses, self._footprint)
+        part = Slice(addresses, self._footprint, aside)
         self._parts.append(part)
         return part
 
-    def add(self, runs: Runs) -> None:
+    def add(self, settled: Sum) -> None:
         """Take in pages that are placed or absent, and stay."""
-        counts = totals(runs, "pages")
-        there = sum(pages for status, pages in counts.items() if status >= 0)
-        failures = {PageStatus(status): n for status, n in counts.items() if status < 0}
-        self._parts.append(Sum(sum(counts.values()), 0, there, failures, 0, 0, 0, 0, runs))
+        self._parts.append(settled)
 
     def settle(self, keep: int = 0) -> None:
         """Keep only the sums of the slices, but of the last `keep` all there is."""
@@ -154,6 +190,7 @@ class Tally:
             failures=dict(failures),
             untargeted=sum(part.untargeted for part in parts),
             overruled=sum(part.overruled for part in parts),
+            torn=sum(part.torn for part in parts),
             split=sum(part.split for part in parts),
             rounds=max((part.rounds for part in parts), default=0),
             not_attempted=pages - moved - already_there - failures.total(),

@@ -31,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--campaign-seed", type=int, default=0, help="seed (%(default)s)")
     group.addoption("--storm-runs", type=int, default=60, help="runs a storm (%(default)s)")
+    group.addoption("--interruptions", type=int, default=1000, help="signals (%(default)s)")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -138,6 +139,12 @@ def walk_length(pytestconfig: pytest.Config) -> tuple[int, int]:
 def _calls(config: pytest.Config, usual: int) -> tuple[int, int]:
     calls = config.getoption("campaign_calls")
     return usual if calls is None else calls, config.getoption("campaign_seed")
+
+
+@pytest.fixture
+def interruptions(pytestconfig: pytest.Config) -> int:
+    """How many signals are fired at each block of code that has to undo what it does."""
+    return pytestconfig.getoption("interruptions")
 
 
 @pytest.fixture

@@ -100,12 +100,19 @@ long Kernel::move_pages(int whose, std::size_t count, const std::uintptr_t* page
   CHECK(calls <= call_limit);
   CHECK(whose == pid);
   CHECK(count <= INT_MAX);
-  clock_ns += nodes != nullptr ? call_ns : query_ns;
+  clock_ns += nodes != nullptr ? call_ns + noise() : query_ns;
   if (eintr_every != 0 && calls % eintr_every == 0) return -EINTR;
   const long ret = answer(count, pages, nodes, status, flags);
   if (ret < 0) error = ret;
   if (ret == -ENOMEM) no_memory = true;
   return ret;
+}
+
+std::int64_t Kernel::noise() {
+  if (noise_percent == 0) return 0;
+  random_ = random_ * 1'664'525 + 1'013'904'223;
+  const auto percent = static_cast<std::int64_t>(random_ >> 16) % (2 * noise_percent + 1);
+  return call_ns * (percent - noise_percent) / 100;
 }
 
 long Kernel::answer(std::size_t count, const std::uintptr_t* pages, const std::int32_t* nodes,
@@ -141,7 +148,7 @@ long Kernel::do_pages_move(const Call& call) {
   long err = 0;
   for (; i < call.count; ++i) {
     const std::int32_t node = call.nodes[i];
-    clock_ns += page_ns;
+    clock_ns += page_ns + (call.pages[i] >= slow_from ? slow_ns : 0);
     ++looked_at;
     err = refused_node(node);
     if (err != 0) break;

@@ -87,6 +87,7 @@ class Kernel {
   std::int32_t truth(std::uintptr_t address) const;
   void hide(std::uintptr_t address, int times);
   std::int32_t reveal(std::uintptr_t address, std::int32_t status);
+  std::size_t pages() const { return pages_.size() + 1; }
   // Whether one entry maps all of the frame that the page lies in.
   bool is_huge(std::uintptr_t address) const;
   static std::uintptr_t piece(std::uintptr_t address, std::size_t k) {
@@ -116,9 +117,13 @@ class Kernel {
   std::vector<std::uintptr_t> vanishing;  // pages freed before the next query
   int pid = 0;                            // which every call has to name
   std::int64_t clock_ns = 1;
-  std::int64_t call_ns = 155'000;
+  std::int64_t call_ns = 155'000;  // fixed cost of a call that moves
+  std::int64_t noise_percent = 0;  // how far off that it may be
   std::int64_t page_ns = 1'000;
   std::int64_t query_ns = 1'000;
+  std::uintptr_t slow_from = UINTPTR_MAX;  // pages from here on cost this much more
+  std::int64_t slow_ns = 0;
+  std::size_t frame_bytes = kFramePages * kPageBytes;  // what the driver is told
 
   long calls = 0;
   long moving_calls = 0;
@@ -145,11 +150,13 @@ class Kernel {
   bool migrate_one(Folio& folio, std::int32_t node);
   void split(std::size_t folio, std::vector<std::size_t>& pieces);
   void set_fate(const Call& call, std::size_t i, Entry to);
+  std::int64_t noise();
 
   std::vector<Folio> folios_;
   std::vector<Page> pages_;
   std::vector<std::size_t> hinting_;
   const std::uintptr_t* watched_ = nullptr;
+  std::uint32_t random_ = 1;
 };
 
 }  // namespace model

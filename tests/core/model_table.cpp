@@ -48,7 +48,7 @@ movepages::Kernel Kernel::table() {
   calls.hides_pages = call_hides_pages;
   calls.huge_until = call_huge_until;
   calls.page_bytes = kPageBytes;
-  calls.frame_bytes = kFramePages * kPageBytes;
+  calls.frame_bytes = current->frame_bytes;
   return calls;
 }
 

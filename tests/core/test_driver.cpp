@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
     run_campaign(std::atol(argv[2]), argc > 3 ? std::strtoull(argv[3], nullptr, 10) : 1);
   } else {
     for (const Case* cases : {kModelCases, kDriverCases, kHugePageCases, kFoldedCases,
-                              kHiddenPageCases, kOrderCases, kStoppedCases}) {
+                              kHiddenPageCases, kOrderCases, kPaceCases, kStoppedCases}) {
       for (; cases->name != nullptr; ++cases) {
         check::running = cases->name;
         cases->run();

@@ -10,7 +10,10 @@ import pytest
 from support.compiling import ADDRESS_SANITIZER, ROOT, STRICT, compiler
 
 HERE = Path(__file__).parent
-DRIVER = [ROOT / "csrc" / f"{name}.cpp" for name in ("driver", "huge", "order", "query", "recheck")]
+DRIVER = [
+    ROOT / "csrc" / f"{name}.cpp"
+    for name in ("driver", "huge", "order", "pace", "query", "recheck")
+]
 SOURCES = [*sorted(HERE.glob("*.cpp")), *DRIVER]
 CALLS = os.environ.get("MOVEPAGES_DRIVER_CALLS", "60000")
 SEED = os.environ.get("MOVEPAGES_DRIVER_SEED", "1")

@@ -7,12 +7,6 @@
 using model::Fate;
 using movepages::kNotAttempted;
 
-namespace {
-
-constexpr std::int64_t kSliceNs = 25'000'000;
-
-}  // namespace
-
 std::vector<std::uintptr_t> small_pages(model::Kernel& kernel, std::size_t count) {
   std::vector<std::uintptr_t> pages(count);
   for (std::uintptr_t& page : pages) page = kernel.add({});
@@ -29,7 +23,9 @@ std::vector<std::uintptr_t> pieces(model::Kernel& kernel, const model::Folio& fo
 bool Trial::asked(void* context) noexcept {
   auto& trial = *static_cast<Trial*>(context);
   CHECK(!trial.stopped_);
-  CHECK(trial.kernel.clock_ns - trial.last_pause_ns_ >= kSliceNs);
+  const std::int64_t slice_ns = trial.kernel.clock_ns - trial.last_pause_ns_;
+  CHECK(slice_ns >= movepages::kSliceNs);
+  trial.longest_slice_ns = std::max(trial.longest_slice_ns, slice_ns);
   trial.last_pause_ns_ = trial.kernel.clock_ns;
   trial.stopped_ = trial.pauses++ == trial.pause_after;
   trial.moving_calls_when_stopped_ = trial.kernel.moving_calls;
@@ -42,6 +38,7 @@ void Trial::run() {
   kernel.calls = kernel.moving_calls = kernel.looked_at = kernel.retried = kernel.error = 0;
   kernel.lost = kernel.no_memory = false;
   pauses = 0;
+  longest_slice_ns = 0;
   stopped_ = false;
   last_pause_ns_ = kernel.clock_ns;
   // Each moving call gets past one entry at least, and few are tried or asked for again.
@@ -51,7 +48,7 @@ void Trial::run() {
   for (const std::uintptr_t page : pages) was_huge_.push_back(kernel.is_huge(page));
   const movepages::Target target = {each.empty() ? nullptr : each.data(), all};
   const movepages::Request request = {
-      pid, pages.size(), pages.data(), moves ? &target : nullptr, status.data(), flags};
+      pid, pages.size(), pages.data(), moves ? &target : nullptr, status.data(), flags, pace};
   outcome = movepages::move_pages(request, {asked, this}, model::Kernel::table());
   check_outcome();
   if (!moves) return check_query();

@@ -26,11 +26,13 @@ struct Trial {
   bool scattered = false;  // what an interrupted query did is not what the list begins with
   int flags = 2;
   int pid = 0;
+  movepages::Pace* pace = nullptr;
   long pause_after = -1;  // how often Pause is asked before it wants the end; -1: it never does
 
   std::vector<std::int32_t> status;
   movepages::Outcome outcome;
   long pauses = 0;  // how often it was asked
+  std::int64_t longest_slice_ns = 0;
 
  private:
   static bool asked(void* context) noexcept;

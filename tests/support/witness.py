@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .system import MPOL_F_ADDR, MPOL_F_NODE, SYS_GET_MEMPOLICY, libc
+from . import system
+from .system import MPOL_F_ADDR, MPOL_F_NODE, SYS_GET_MEMPOLICY, SYS_MOVE_PAGES, libc
 
 # A prototype of its own spares a conversion per argument and call: guests are slow.
 _get_mempolicy = ctypes.CFUNCTYPE(
@@ -42,6 +43,23 @@ def nodes_of(addresses: Iterable[int]) -> np.ndarray:
             raise OSError(number, f"{os.strerror(number)}: get_mempolicy of {address:#x}")
         found.append(node.value)
     return np.array(found, np.int32)
+
+
+def nodes_at_once(addresses: Iterable[int]) -> np.ndarray:
+    """Return the node of each present page as int32, by one bare system call for all.
+
+    `nodes_of` takes too long in a guest for tens of thousands of pages. It is asked for one page in
+    64, and has to agree.
+    """
+    pages = np.ascontiguousarray(addresses, np.uintp)
+    status = np.full(len(pages), -1000, np.int32)
+    system.syscall(SYS_MOVE_PAGES, 0, len(pages), pages.ctypes.data, None, status.ctypes.data, 2)
+    # A page that is on its way within its node, as compaction sends it, has no status just then.
+    absent = np.flatnonzero(status < 0)
+    status[absent] = nodes_of(pages[absent])
+    sample = nodes_of(pages[::64])
+    assert status[::64].tolist() == sample.tolist()
+    return status
 
 
 def present(addresses: Iterable[int], pid: int | str = "self") -> np.ndarray:

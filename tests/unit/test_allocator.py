@@ -313,7 +313,5 @@ def test_what_cannot_be_is_refused_on_entry(node, how, error, words):
 
 
 def test_the_core_takes_nothing_but_its_own():
-    with pytest.raises(TypeError, match="heap"):
-        _core.use_heap(3)
     with pytest.raises(ValueError, match="MAX_NODES"):
-        _core.heap(2, np.array([_core.MAX_NODES], np.int32), 0)
+        _core.Heap(2, np.array([_core.MAX_NODES], np.int32), 0)

@@ -1,10 +1,8 @@
 """What allocating() makes of memory that its users changed, and of what they dropped."""
 
 import numpy as np
-import pytest
 
 import movepages as mp
-from movepages import _core
 from support import memory
 
 PAGE = memory.PAGE
@@ -57,11 +55,3 @@ def test_a_small_array_that_lives_on_keeps_no_large_one():
     assert not is_mapped(gone)
     assert (small == 1).all()
     assert policies(small) == BOUND
-
-
-def test_the_core_retires_nothing_but_its_own():
-    before = _core.use_heap(_core.heap(2, np.array([NODE], np.int32), 0))
-    _core.use_heap(before)
-    for other in (3, before):
-        with pytest.raises(TypeError, match="heap"):
-            _core.retire_heap(other)

@@ -27,6 +27,7 @@ def node():
 def nothing(monkeypatch):
     """Many pages of nothing, looked at in many blocks."""
     monkeypatch.setattr(execute, "MOVE_PAGES", 1 << 16)
+    monkeypatch.setattr(looks, "_SPARSE", 0)
     return mp.Region(0, PAGES * memory.PAGE)
 
 

@@ -144,3 +144,21 @@ def test_interleaving_strides_are_refused():
 def test_bad_input_is_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("block", "dims"),
+    [
+        (8, ((8, 1000),)),
+        (40, ((40, 3), (40, 1))),
+        (16, ((64, 40), (48, 2))),
+        (40, ((104, 30), (64, 2))),
+        (64, ((1000, 7), (64, 5))),
+        (100, ((1500, 5), (500, 3), (110, 2))),
+    ],
+)
+@pytest.mark.parametrize("address", [0, 7, 63, 64])
+def test_pages_that_are_partly_covered_where_blocks_touch(block, dims, address):
+    footprint = Footprint(address, block, dims, page_size=64)
+    partly = sum(int(np.count_nonzero(nbytes < 64)) for _, nbytes in footprint.chunks(10))
+    assert footprint.shared_edges == partly

@@ -12,7 +12,7 @@ import movepages as mp
 from movepages import execute, looks
 from movepages.footprint import Footprint
 from movepages.found import Found, join_found
-from movepages.rows import Stretch, cut_rows, each_page, stretches
+from movepages.rows import cut_rows, each_page
 from movepages.syscall import survey_rows
 from support import memory, system
 from support.memory import PAGE
@@ -130,19 +130,6 @@ def test_a_number_of_threads(threads):
         mp.where(np.ones(1), threads=threads)
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(1, 3000)), max_size=20))
-def test_stretches_are_in_order_and_leave_nothing_out(runs):
-    done = np.array([d for d, _ in runs], bool)
-    pages = np.array([n for _, n in runs], np.int64)
-    found = stretches(done, pages)
-    assert [i for s in found for i in range(s.first, s.last)] == list(range(len(runs)))
-    for stretch in found:
-        assert isinstance(stretch, Stretch)
-        if stretch.done:
-            assert done[stretch.first : stretch.last].all()
-    assert all(a.done != b.done for a, b in pairwise(found))
-
-
 @given(st.integers(0, 3 * FRAME), st.integers(0, 5 * FRAME), st.integers(1, 2000))
 def test_rows_are_cut_at_huge_pages(address, nbytes, most):
     footprint = Footprint(address, nbytes)
@@ -174,13 +161,13 @@ def test_each_page_cuts_no_huge_page():
         np.array([0, 1, 2], np.int32),
         np.zeros(3, np.uint8),
     )
-    parts = list(each_page(runs, PAGE, frame + 5))
-    address = np.concatenate([part.address for part in parts])
+    parts = list(each_page(runs, np.array([5, 6, 6 + 3 * frame]), PAGE, frame + 5))
+    assert all(address[0] % FRAME == 0 for address, _, _ in parts[1:])
+    address, before, number = (np.concatenate(column) for column in zip(*parts, strict=True))
     assert len(address) == 3 * frame + 8
     assert np.array_equal(np.unique(address), address)
-    assert all(part.address[0] % FRAME == 0 for part in parts[1:])
-    before = np.concatenate([part.before for part in parts])
     assert np.array_equal(before, np.repeat([0, 1, 2], [1, 3 * frame, 7]))
+    assert np.array_equal(number, 5 + np.arange(3 * frame + 8))
 
 
 def test_found_is_joined_in_address_order():

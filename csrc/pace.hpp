@@ -1,0 +1,40 @@
+// How many pages a call is to move, so that it ends within a time slice. A moving call has a fixed
+// cost, which grows with the CPUs and their load, and one for each page; both are estimated.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace movepages {
+
+constexpr std::int64_t kSliceNs = 25'000'000;
+
+class Pace {
+ public:
+  static constexpr std::size_t kMost = std::size_t{1} << 18;
+  // The first call of all is small, because every entry may turn out to be a huge page: 256 of
+  // 2 MiB take about 50 ms.
+  static constexpr std::size_t kFirst = 256;
+
+  std::size_t next() const noexcept { return next_; }
+  std::int64_t fixed_ns() const noexcept { return static_cast<std::int64_t>(fixed_ns_); }
+  // Learns from a call: it was for next() pages at most and got past `pages` of them. `dense` tells
+  // that these lie so close together that few can be huge.
+  void learn(std::size_t pages, std::int64_t ns, bool dense) noexcept;
+
+ private:
+  struct Sample {
+    double pages = 0;
+    double ns = 0;
+  };
+
+  std::size_t second(const Sample& now, bool dense) const noexcept;
+  std::size_t fitting(const Sample& now) const noexcept;
+
+  std::size_t next_ = kFirst;
+  Sample last_;  // the last one that differed in size from the one before
+  double fixed_ns_ = 0;
+  double page_ns_ = 0;
+};
+
+}  // namespace movepages

@@ -1,0 +1,52 @@
+"""Mappings of far more address space than memory, as sanitizers and garbage collectors reserve."""
+
+import mmap
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from .memory import PAGE
+
+WHOLE = 1 << 44
+_MAP_NORESERVE = 0x4000
+
+
+def reserved(nbytes: int = WHOLE, *, huge: bool = False) -> np.ndarray:
+    """Return untouched memory; skip the test where so many addresses are not to be had."""
+    if "asan" in os.environ.get("LD_PRELOAD", ""):
+        pytest.skip("AddressSanitizer has the address space for itself")
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
+    try:
+        whole = mmap.mmap(-1, nbytes, flags=flags)
+    except OSError as error:
+        pytest.skip(f"needs {nbytes:,} bytes of address space: {error.strerror}")
+    # A kernel without huge pages does not know the advice.
+    with suppress(OSError):
+        whole.madvise(mmap.MADV_HUGEPAGE if huge else mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(whole, np.uint8)
+
+
+def touched(array: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
+    """Touch so many pages all over an array; return their numbers, ascending."""
+    numbers = np.random.default_rng(seed).choice(len(array) // PAGE, count * 2)
+    # The ends too: nothing beyond them is looked at.
+    numbers = np.unique(np.append(numbers[: count - 2], [0, len(array) // PAGE - 1]))
+    array[numbers * PAGE] = 1
+    return numbers
+
+
+def peak_bytes() -> int:
+    """Return the most memory this process has had since `forget_peak`."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise LookupError("no VmHWM in /proc/self/status")
+
+
+def forget_peak() -> int:
+    """Let the peak begin with what this process has now; return that."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return peak_bytes()

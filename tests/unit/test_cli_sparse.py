@@ -1,0 +1,70 @@
+"""The command on a process that has reserved 16 TiB and uses a few pages of it."""
+
+import json
+import time
+
+import pytest
+
+import movepages as mp
+from movepages import _core
+from movepages.cli import main
+from support import processes, sparse
+from support.memory import PAGE
+
+NODE = mp.topology().allowed_nodes[0]
+COUNT = 200
+# Each takes 0.1 to 0.3 s, most of it for the rest of the process.
+SECONDS, MEBIBYTES = 3.0, 32
+
+
+@pytest.fixture(scope="module")
+def other():
+    if _core.reach(0, 1 << 30, 1, 0) is None:
+        pytest.skip("the page tables are scanned from Linux 6.7 on")
+    held = []
+
+    def hold():
+        held.append(sparse.reserved())
+        sparse.touched(held[0], COUNT)
+        return held[0].ctypes.data
+
+    sparse.reserved()
+    with processes.child(hold) as child:
+        yield child
+
+
+def run(capsys, *arguments):
+    before, start = sparse.forget_peak(), time.perf_counter()
+    status = main([*arguments, "--json"])
+    seconds, grown = time.perf_counter() - start, sparse.peak_bytes() - before
+    found = json.loads(capsys.readouterr().out)
+    assert seconds < SECONDS
+    assert grown < MEBIBYTES << 20
+    return status, found
+
+
+def test_where_and_maps(capsys, other):
+    status, found = run(capsys, "where", str(other.pid))
+    assert (status, found["nbytes"] >= COUNT * PAGE) == (0, True)
+    status, found = run(capsys, "maps", str(other.pid), "--region", hex(other.result))
+    (region,) = found["regions"]
+    assert (status, region["nbytes"]) == (0, sparse.WHOLE)
+    assert region["bytes_per_node"] == {str(NODE): COUNT * PAGE}
+
+
+@pytest.mark.parametrize("to", [str(NODE), f"interleave:{NODE}", f"blocks:{NODE},{NODE}"])
+def test_move(capsys, other, to):
+    where = ("move", str(other.pid), "--to", to, "--region", hex(other.result))
+    status, found = run(capsys, *where, "--dry-run")
+    assert (status, found["problems"]) == (0, [])
+    assert found["flows"] == [{"from": NODE, "to": NODE, "nbytes": COUNT * PAGE}]
+    status, found = run(capsys, *where)
+    assert (status, found["already_there"]) == (0, COUNT)
+    assert found["absent"] == sparse.WHOLE // PAGE - COUNT
+
+
+def test_all_of_the_process(capsys, other):
+    status, _ = run(capsys, "move", str(other.pid), "--to", str(NODE), "--dry-run")
+    assert status == 0
+    status, found = run(capsys, "move", str(other.pid), "--to", str(NODE))
+    assert found["absent"] >= sparse.WHOLE // PAGE - COUNT

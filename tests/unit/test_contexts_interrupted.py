@@ -1,0 +1,133 @@
+"""What a `with` block changes is as before after it, whenever a signal handler raises."""
+
+import contextvars
+import gc
+import signal
+import time
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from movepages import _core, mappings
+
+NODE = mp.topology().allowed_nodes[0]
+# Two names by numpy's version.
+MULTIARRAY = (getattr(np, "_core", None) or np.core).multiarray
+
+
+class InterruptionError(Exception):
+    """What nothing but the handler raises."""
+
+
+def allocating():
+    with mp.allocating(NODE):
+        np.ones(3)
+
+
+def allocating_as_a_decorator():
+    mp.allocating(NODE)(np.ones)(3)
+
+
+def mappings_read_once():
+    with mappings.mappings_read_once(0):
+        mappings.read_mappings(0)
+
+
+def state():
+    return MULTIARRAY.get_handler_name(), mappings._kept.get()
+
+
+def seconds_of(block):
+    start = time.perf_counter()
+    for _ in range(100):
+        block()
+    return (time.perf_counter() - start) / 100
+
+
+@pytest.mark.parametrize("block", [allocating, allocating_as_a_decorator, mappings_read_once])
+def test_an_interrupt_leaves_nothing_changed(block, interruptions):
+    armed, kept = False, None
+
+    def interrupt(_signal, _frame):
+        nonlocal armed
+        # One that was late is not of this block.
+        if armed:
+            armed = False
+            raise InterruptionError
+
+    outside = state()
+    longest = 1.2 * seconds_of(block)
+    moments = np.random.default_rng(0).random(interruptions) * longest + 1e-6
+    heard = 0
+    before = signal.signal(signal.SIGALRM, interrupt)
+    # What others have called when garbage is collected loses what a handler raises there.
+    gc.disable()
+    try:
+        for moment in moments.tolist():
+            try:
+                armed = True
+                signal.setitimer(signal.ITIMER_REAL, moment)
+                block()
+                armed = False
+            except InterruptionError as error:
+                # With its traceback live the frames it went through, and what is theirs.
+                kept = error
+                heard += 1
+            assert state() == outside, f"after {heard} interrupts, {moment} s after the start"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        gc.enable()
+    assert kept is not None
+    assert heard > interruptions // 10
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: mp.allocating(NODE), lambda: mappings.mappings_read_once(0)]
+)
+def test_a_block_that_is_never_reached_changes_nothing(make):
+    outside = state()
+    entered = make()
+    entered.__enter__()
+    assert state() != outside
+    del entered
+    assert state() == outside
+
+
+def test_one_that_is_dropped_leaves_the_block_within_alone():
+    def drop_the_outer_one():
+        outer = mp.allocating(NODE)
+        outer.__enter__()
+        with mp.allocating(NODE):
+            inside = state()
+            del outer
+            assert state() == inside
+
+    outside = state()
+    contextvars.copy_context().run(drop_the_outer_one)
+    assert state() == outside
+
+
+def test_a_block_is_entered_once():
+    block = mp.allocating(NODE)
+    with block, pytest.raises(RuntimeError, match="make another one"):
+        block.__enter__()
+    with pytest.raises(RuntimeError, match="make another one"):
+        block.__enter__()
+    block = mappings.mappings_read_once(0)
+    with block, pytest.raises(RuntimeError, match="entered already"):
+        block.__enter__()
+
+
+def test_a_setting_is_of_a_context_variable():
+    with pytest.raises(TypeError, match="ContextVar, got a int"):
+        _core.Setting(3, 4)
+    with pytest.raises(TypeError, match="other arguments"):
+        _core.Setting(3)
+    with pytest.raises(TypeError, match="no keyword"):
+        _core.Setting(3, value=4)
+    variable = contextvars.ContextVar("variable")
+    with _core.Setting(variable, 7):
+        assert variable.get() == 7
+    assert variable.get(None) is None

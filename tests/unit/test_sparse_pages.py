@@ -1,0 +1,337 @@
+"""Runs of absent pages are taken as they are: what is told of them is what each page says."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import movepages as mp
+from movepages import _core, execute, looks, smaps
+from movepages.buffers import describe
+from movepages.footprint import Footprint
+from movepages.found import Found
+from movepages.hugepages import HugePages
+from movepages.move_targets import as_target
+from movepages.patterns import NOWHERE
+from movepages.rows import cut_rows, slices
+from movepages.settle import Settler
+from support import memory, system
+from support.memory import PAGE
+
+FRAME = _core.FRAME_BYTES
+PAGES = 4 * FRAME // PAGE
+NODE = mp.topology().allowed_nodes[0]
+NOT_ATTEMPTED = mp.PageStatus.NOT_ATTEMPTED.value
+
+
+class Anywhere:
+    """A layout of which nobody is told that it has one node alone."""
+
+    def __init__(self, layout):
+        self._layout = layout
+
+    def over(self, array, footprint):
+        pattern = self._layout.over(array, footprint)
+        pattern.only = None
+        return pattern
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch):
+    """Make a few thousand pages many blocks and slices."""
+    for name, pages in (("SURVEY_PAGES", 700), ("MOVE_PAGES", 700), ("SLICE_PAGES", 600)):
+        monkeypatch.setattr(execute, name, pages)
+
+
+def expected_of(region, target):
+    """Return status and target of each page, asked and computed page by page."""
+    footprint = describe(region)
+    address = np.concatenate([some for some, _ in footprint.chunks(1 << 16)])
+    before = mp.move_pages(address)
+    pattern = as_target(target, region, footprint)
+    wanted = pattern.part(np.arange(len(address)), address)
+    settled = Settler(pattern, HugePages(0), "majority").forecast(address, before, wanted)
+    return before, settled.each
+
+
+def check(region, target):
+    before, wanted = expected_of(region, target)
+    absent, nowhere = before < 0, wanted == NOWHERE
+    stays = ~absent & nowhere
+    there = (before == wanted) | (absent & nowhere)
+    p = mp.plan(region, target)
+    assert (p.pages, p.absent) == (len(before), np.count_nonzero(absent))
+    assert p.untargeted == np.count_nonzero(stays)
+    in_place = np.count_nonzero(~absent & ~nowhere) * PAGE
+    assert dict(p.flows) == ({(NODE, NODE): in_place} if in_place else {})
+    r = mp.move(region, target)
+    assert (r.moved, r.already_there) == (0, np.count_nonzero(there))
+    assert r.untargeted == r.not_attempted == np.count_nonzero(stays)
+    assert r.failures == Counter(before[absent & ~nowhere].tolist())
+    assert np.array_equal(r.status, np.where(stays, NOT_ATTEMPTED, before))
+    assert (r.runs["address"][1:] > r.runs["address"][:-1]).all()
+    held = r.runs["nbytes"].sum()
+    assert held == region.nbytes
+    assert np.array_equal(mp.where(region).status, before)
+
+
+ACTS = st.lists(
+    st.tuples(
+        st.sampled_from(["write", "write", "huge", "read", "discard", "unmap"]),
+        st.integers(0, PAGES - 1),
+        st.integers(1, 300),
+    ),
+    max_size=30,
+)
+
+
+def do(a, acts):
+    gone = np.zeros(PAGES, bool)
+    for act, first, width in acts:
+        page = a[first * PAGE : (first + width) * PAGE]
+        part = slice(first, first + width)
+        if act == "unmap":
+            system.succeed(system.libc.munmap(page.ctypes.data, page.nbytes))
+            gone[part] = True
+        elif gone[part].any():
+            continue
+        elif act == "write":
+            page[::PAGE] = 1
+        elif act == "huge":
+            frame = a[first * PAGE // FRAME * FRAME :][:FRAME]
+            at = (frame.ctypes.data - a.ctypes.data) // PAGE
+            if memory.huge_page_size() and not gone[at : at + FRAME // PAGE].any():
+                system.succeed(system.libc.madvise(frame.ctypes.data, FRAME, 14))
+                frame[::PAGE] = 1
+        elif act == "read":
+            assert page[::PAGE].sum() >= 0
+        else:
+            memory.discard(page)
+
+
+@pytest.fixture(params=["scanned", "read"])
+def _told(request, monkeypatch):
+    """Also as it is before Linux 6.7."""
+    if request.param == "read":
+        monkeypatch.setattr(looks._core, "reach", lambda *_: None)
+        monkeypatch.setattr(smaps, "TOO_MANY_BYTES", 100 * PAGE)
+
+
+@pytest.mark.usefixtures("_told")
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ACTS, st.integers(0, PAGE - 1), st.integers(0, 40), st.data())
+def test_any_mixture_of_pages_and_targets(acts, odd, ahead, data):
+    with memory.apart(PAGES * PAGE) as a:
+        region = mp.Region(a.ctypes.data + ahead * PAGE + odd, (PAGES - 60) * PAGE)
+        at_first = mp.where(region)
+        cut = data.draw(st.integers(0, len(acts)))
+        do(a, acts[:cut])
+        seen = mp.where(region)
+        elsewhere = mp.where(mp.Region(a.ctypes.data, PAGES * PAGE // 3))
+        pages = describe(region).pages
+        targets = [
+            NODE,
+            np.full(pages, NODE),
+            Anywhere(mp.interleave([NODE, NODE])),
+            Anywhere(mp.interleave([NODE] * 3, block=PAGE)),
+            Anywhere(mp.weighted({NODE: 2})),
+            Anywhere(mp.blocks([NODE, NODE])),
+            Anywhere(mp.local()),
+            mp.like(elsewhere),
+            mp.like(seen),
+            seen,
+            at_first,
+        ]
+        # A page may be gone that was there, and there that was gone.
+        if "unmap" not in [act for act, _, _ in acts[:cut]]:
+            do(a, acts[cut:])
+        for target in data.draw(st.permutations(targets))[:5]:
+            check(region, target)
+
+
+@pytest.mark.usefixtures("_told")
+def test_mappings_with_and_without_memory():
+    """Of a mapping of which all is absent the page of zeros may be all there is."""
+    with memory.apart(PAGES * PAGE) as a:
+        for first, last in ((0, 900), (1000, 1300)):
+            part = a[first * PAGE : last * PAGE]
+            system.succeed(system.libc.mprotect(part.ctypes.data, part.nbytes, 1))
+        assert a[500 * PAGE] == 0
+        a[950 * PAGE] = a[1700 * PAGE] = 1
+        region = mp.Region(a.ctypes.data, a.nbytes)
+        for target in (NODE, Anywhere(mp.interleave([NODE])), mp.where(region)):
+            check(region, target)
+        p = mp.where(region)
+        reasons = p.absent_reasons
+        zero = reasons.pop(mp.Absence.ZERO_PAGE, 0) + reasons.pop(mp.Absence.UNKNOWN, 0)
+        assert zero >= 1
+        assert zero + reasons.pop(mp.Absence.UNTOUCHED) == p.absent_pages == PAGES - 2
+        assert not reasons
+
+
+def test_strided_arrays_and_their_axes():
+    whole = memory.anonymous(16 * 500 * PAGE)
+    a = whole.reshape(16, 500 * PAGE)[::2, 3 * PAGE : 470 * PAGE]
+    a[::3, : 7 * PAGE] = 1
+    a[1, 200 * PAGE : 240 * PAGE] = 1
+    for target in (
+        NODE,
+        Anywhere(mp.by_axis(0, [NODE, NODE])),
+        Anywhere(mp.by_axis(1, [NODE, NODE])),
+        Anywhere(mp.blocks([NODE, NODE])),
+        mp.where(a),
+        mp.like(mp.where(whole)),
+    ):
+        check(a, target)
+
+
+@pytest.mark.parametrize("target", ["restored", "taken in turn"])
+@pytest.mark.parametrize("turn", [1, 2, 3, 4])
+def test_what_is_told_of_a_move_that_ends_early_is_its_beginning(target, turn):
+    a = memory.anonymous(PAGES * PAGE)
+    for first in range(0, PAGES, 97):
+        a[first * PAGE : (first + first % 60) * PAGE : PAGE] = 1
+    before = mp.move_pages(memory.pages_of(a))
+    targets = {"restored": mp.where(a), "taken in turn": Anywhere(mp.interleave([NODE]))}
+    turns = iter(range(turn))
+    with pytest.raises(mp.MovePagesCancelledError) as caught:
+        mp.move(a, targets[target], progress=lambda *_: next(turns, None) is not None)
+    r = caught.value.result
+    reached = int(r.runs["pages"].sum())
+    assert reached < PAGES
+    assert np.array_equal(r.status[reached:], np.full(PAGES - reached, NOT_ATTEMPTED))
+    told = r.status[:reached]
+    assert ((told == before[:reached]) | (told == NOT_ATTEMPTED)).all()
+    assert (told == before[:reached])[before[:reached] < 0].all()
+    assert turn < 4 or (told >= 0).any()
+
+
+def test_a_part_of_a_huge_page_among_absent_pages_is_one_page(huge_page_size):
+    a = memory.anonymous(3 * huge_page_size, huge=True)
+    a[huge_page_size] = 1
+    memory.keep_as_it_is(a)
+    per = huge_page_size // PAGE
+    seen = mp.where(mp.Region(a.ctypes.data, (per + 100) * PAGE))
+    part = mp.Region(a.ctypes.data + 60 * PAGE, seen.nbytes)
+    p = mp.plan(part, seen)
+    assert (p.absent, p.untargeted, p.flows) == (per - 60, 0, {(NODE, NODE): 160 * PAGE})
+    check(part, seen)
+
+
+def test_huge_pages_that_a_target_cuts_are_refused_without_a_look_at_the_others(
+    monkeypatch, huge_page_size
+):
+    a = memory.anonymous(4 * huge_page_size, huge=True)
+    a[huge_page_size : 2 * huge_page_size : PAGE] = 1
+    memory.keep_as_it_is(a)
+    nodes = np.full(4 * huge_page_size // PAGE, NODE, np.int32)
+    pattern = as_target(nodes, a, describe(a))
+    asked = []
+    part = pattern.part
+    pattern.part = lambda number, address: asked.append(number) or part(number, address)
+    pattern.distinct = [NODE, NODE + 1]
+    execute._refuse_conflicts(describe(a), pattern, HugePages(0))
+    per = huge_page_size // PAGE
+    assert np.array_equal(np.concatenate(asked), np.arange(per, 2 * per))
+    nodes[per + 5] = NODE + 1
+    with pytest.raises(ValueError, match="target: 1 pages are pieces of huge pages"):
+        execute._refuse_conflicts(describe(a), pattern, HugePages(0))
+
+
+RUNS = st.lists(
+    st.tuples(st.booleans(), st.integers(1, 2000), st.integers(0, 3)), min_size=1, max_size=20
+)
+
+
+@given(RUNS, st.integers(0, 9), st.integers(1, 1500))
+def test_slices_leave_no_page_out(runs, start, most):
+    """Runs may leave gaps between them, as those of strided arrays do."""
+    pages = np.array([n for _, n, _ in runs], np.int64)
+    aside = np.array([each for each, _, _ in runs])
+    gaps = np.array([gap for _, _, gap in runs])
+    first = np.cumsum(pages + gaps) - pages
+    address = (first * PAGE + FRAME).astype(np.uintp)
+    found = Found(address, pages, np.arange(len(runs), dtype=np.int32), np.zeros(len(runs), "u1"))
+    numbers, where = np.arange(start, start + pages.sum()), np.cumsum(pages) - pages
+    spread = np.repeat(address, pages) + np.uintp(PAGE) * (
+        np.arange(pages.sum()) - np.repeat(where, pages)
+    ).astype(np.uintp)
+    told = {}
+    last = -1
+    for part in slices(found, aside, start, PAGE, max(most, FRAME // PAGE)):
+        assert len(part.address) <= max(most, FRAME // PAGE)
+        for each in zip(
+            part.number.tolist(), part.address.tolist(), part.before.tolist(), strict=True
+        ):
+            told[each[0]] = each[1:]
+        for number, begin, n, status in zip(
+            part.aside_number.tolist(), *(part.aside[k].tolist() for k in range(3)), strict=True
+        ):
+            told |= {number + k: (begin + k * PAGE, status) for k in range(n)}
+        # What is told up to now is a beginning of all.
+        assert sorted(told)[: len(told)] == list(range(start, start + len(told)))
+        assert len(told) > last
+        last = len(told)
+    status = np.repeat(found.status, pages)
+    assert [told[n] for n in numbers.tolist()] == list(
+        zip(spread.tolist(), status.tolist(), strict=True)
+    )
+
+
+@given(st.lists(st.integers(0, 2999), max_size=60), st.integers(0, 2999), st.integers(0, 80))
+def test_reach_goes_as_far_as_there_is_little(touched, start, most):
+    with memory.apart(3000 * PAGE) as a:
+        for page in touched:
+            a[page * PAGE] = 1
+        low = a.ctypes.data
+        until = _core.reach(low + start * PAGE, low + a.nbytes, most, 0)
+        if until is None:
+            pytest.skip("the page tables are told from Linux 6.7 on")
+        held = [page for page in sorted(set(touched)) if page >= start]
+        behind = held[most - 1] + 1 if 0 < most <= len(held) else 3000 if most else start
+        assert (until - low) // PAGE == behind
+
+
+def test_reach_of_what_no_process_has():
+    if _core.reach(0, 1 << 40, 1, 0) is None:
+        pytest.skip("the page tables are told from Linux 6.7 on")
+    for end in (1 << 47, 1 << 62, 2**64 - PAGE):
+        assert _core.reach(0, end, 1 << 40, 0) == end
+
+
+@given(st.integers(0, 2 * FRAME // PAGE), st.integers(1, 50_000), st.integers(1, 2000), st.data())
+def test_blocks_end_where_they_may(ahead, pages, most, data):
+    """Whatever `reach` says, a block ends at a huge page's border or with the memory."""
+    footprint = Footprint(ahead * PAGE, pages * PAGE)
+    asked = []
+
+    def reach(start, left, most):
+        asked.append(most)
+        return data.draw(st.integers(min(left, most), left))
+
+    at = ahead
+    for address, count in cut_rows(footprint, most, reach):
+        assert (address[0] // PAGE, len(count)) == (at, 1)
+        at += int(count[0])
+        assert at * PAGE % FRAME == 0 or at == ahead + pages
+    assert at == ahead + pages
+    assert all(each <= -(-most * PAGE // FRAME) * FRAME // PAGE for each in asked)
+
+
+def test_a_look_goes_further_only_where_the_last_one_found_little(monkeypatch):
+    a = memory.anonymous(3 * PAGES * PAGE)
+    a[: PAGES * PAGE : PAGE] = 1
+    asked = []
+    reach = _core.reach
+    monkeypatch.setattr(
+        looks._core, "reach", lambda *where: asked.append(where[0]) or reach(*where)
+    )
+    mp.where(a)
+    assert asked
+    assert min(asked) > a.ctypes.data + PAGES * PAGE
+    del asked[:]
+    a[::PAGE] = 1
+    mp.where(a)
+    assert not asked
