@@ -18,6 +18,7 @@ from .topology_reader import topology
 # include/linux/proc_ns.h
 _INITIAL_USER_NAMESPACE = "user:[4026531837]"
 _PR_GET_DUMPABLE = 3
+_SIZE = re.compile(r"hugepages-[0-9]+kB")
 _CAPABILITIES = {"CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21, "CAP_SYS_NICE": 23}
 
 _libc = ctypes.CDLL(None)
@@ -52,6 +53,7 @@ def read_facts(root: Path = Path("/")) -> dict[str, Any]:
             "enabled": _chosen(_text(thp / "enabled")),
             "defrag": _chosen(_text(thp / "defrag")),
             "bytes": _number(_text(thp / "hpage_pmd_size")),
+            "sizes": _huge_page_sizes(thp),
         },
         "numa_balancing": _number(_text(kernel / "numa_balancing")),
         "cpuset_mems_effective": _cpuset(root),
@@ -95,6 +97,31 @@ def _number(text: str | None) -> int | None:
 def _chosen(text: str | None) -> str | None:
     match = re.search(r"\[(.+?)\]", text or "")
     return match[1] if match else None
+
+
+def _huge_page_sizes(thp: Path) -> dict[int, str] | None:
+    """Return the sizes of huge pages that are on, in bytes, and for what; None: not by size.
+
+    Notes
+    -----
+    Source: Documentation/admin-guide/mm/transhuge.rst, Linux 6.8. "inherit" stands for what holds
+    for all sizes.
+    """
+    try:
+        found = [each for each in os.listdir(thp) if _SIZE.fullmatch(each)]
+    except OSError as error:
+        pass_on(error)
+        return None
+    if not found:
+        return None
+    overall = _chosen(_text(thp / "enabled"))
+    sizes = {}
+    for name in found:
+        mode = _chosen(_text(thp / name / "enabled"))
+        mode = overall if mode == "inherit" else mode
+        if mode not in (None, "never"):
+            sizes[int(name[len("hugepages-") : -len("kB")]) * 1024] = mode
+    return dict(sorted(sizes.items()))
 
 
 def _capabilities(mask: str | None) -> dict[str, bool] | None:

@@ -76,6 +76,11 @@ def _memory(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"transparent huge pages{size}: {huge['enabled']}, defrag {huge['defrag']}"
     else:
         yield "transparent huge pages: none to be seen"
+    # The largest is told above, with what holds for all sizes.
+    smaller = {size: mode for size, mode in (huge["sizes"] or {}).items() if size != huge["bytes"]}
+    if smaller:
+        sizes = ", ".join(f"{format_bytes(size)} ({mode})" for size, mode in smaller.items())
+        yield f"also of {sizes}"
     if facts["swap_bytes"] is not None:
         yield f"swap {format_bytes(facts['swap_bytes'])}" if facts["swap_bytes"] else "no swap"
     if facts["cpuset_mems_effective"] is not None:

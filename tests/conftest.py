@@ -13,6 +13,7 @@ from support import enums, memory, system
 from support import nodes as machine
 
 CAP_SYS_NICE = 23
+CAMPAIGN_CALLS, WALK_CALLS = 2000, 100
 
 # Their assertions, too, say what was compared.
 pytest.register_assert_rewrite("cli_fixtures", "damage", "footprint_fixtures")
@@ -26,7 +27,9 @@ settings.load_profile("any machine")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the randomised tests be longer, or others, than they are."""
     group = parser.getgroup("movepages")
-    group.addoption("--campaign-calls", type=int, default=2000, help="calls (%(default)s)")
+    group.addoption(
+        "--campaign-calls", type=int, help=f"calls ({CAMPAIGN_CALLS}; of the walk {WALK_CALLS})"
+    )
     group.addoption("--campaign-seed", type=int, default=0, help="seed (%(default)s)")
     group.addoption("--storm-runs", type=int, default=60, help="runs a storm (%(default)s)")
     group.addoption("--interruptions", type=int, default=1000, help="signals (%(default)s)")
@@ -133,7 +136,18 @@ def own_pid_as_another(monkeypatch: pytest.MonkeyPatch) -> int:
 @pytest.fixture
 def campaign(pytestconfig: pytest.Config) -> tuple[int, int]:
     """How many calls the campaign makes, and its seed."""
-    return pytestconfig.getoption("campaign_calls"), pytestconfig.getoption("campaign_seed")
+    return _calls(pytestconfig, CAMPAIGN_CALLS)
+
+
+@pytest.fixture
+def walk_length(pytestconfig: pytest.Config) -> tuple[int, int]:
+    """How many calls the walk over all operations makes, and its seed."""
+    return _calls(pytestconfig, WALK_CALLS)
+
+
+def _calls(config: pytest.Config, usual: int) -> tuple[int, int]:
+    calls = config.getoption("campaign_calls")
+    return usual if calls is None else calls, config.getoption("campaign_seed")
 
 
 @pytest.fixture

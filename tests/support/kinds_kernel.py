@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import mmap
+import re
 import struct
 import time
 from collections.abc import Iterator
@@ -63,7 +64,9 @@ def settings(values: dict[Path, str]) -> Iterator[None]:
 
 def _restore(before: dict[Path, str]) -> None:
     for path, text in before.items():
-        path.write_text(text)
+        # Of several words the one in brackets is what was set.
+        chosen = re.search(r"\[(.+)\]", text)
+        path.write_text(chosen[1] if chosen else text)
 
 
 @maker

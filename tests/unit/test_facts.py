@@ -2,6 +2,7 @@
 
 import platform
 
+import pytest
 from preflight_fixtures import HIDDEN, report
 
 from movepages.facts import read_facts
@@ -48,7 +49,7 @@ def test_facts_of_a_container(tmp_path):
         "ptrace_scope": 1,
         "container_hints": ["/run/.containerenv", "'kubepods' in /proc/self/cgroup"],
         "transparent_huge_pages": {
-            "enabled": "madvise", "defrag": "defer+madvise", "bytes": 2 << 20,
+            "enabled": "madvise", "defrag": "defer+madvise", "bytes": 2 << 20, "sizes": None,
         },
         "numa_balancing": 1,
         "cpuset_mems_effective": [0, 8],
@@ -59,3 +60,55 @@ def test_facts_of_a_container(tmp_path):
     text = str(report(facts))
     assert "CAP_SYS_NICE, not the initial user namespace, seccomp filter" in text
     assert "perhaps, by /run/.containerenv" in text
+
+
+@pytest.fixture
+def sizes_of_huge_pages(tmp_path):
+    """Return a function that makes a tree with sizes, and returns the facts of it."""
+
+    def make(overall, sizes):
+        thp = tmp_path / "sys/kernel/mm/transparent_hugepage"
+        for size, mode in sizes.items():
+            (thp / f"hugepages-{size}kB").mkdir(parents=True)
+            words = "always inherit madvise never".replace(mode, f"[{mode}]")
+            (thp / f"hugepages-{size}kB/enabled").write_text(words + "\n")
+        (thp / "khugepaged").mkdir()
+        (thp / "hpage_pmd_size").write_text("2097152\n")
+        (thp / "defrag").write_text("always defer defer+madvise [madvise] never\n")
+        words = "always madvise never".replace(overall, f"[{overall}]")
+        (thp / "enabled").write_text(words + "\n")
+        return read_facts(tmp_path)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("overall", "sizes", "on", "told"),
+    [
+        ("always", {2048: "inherit", 64: "never"}, {2 << 20: "always"}, ""),
+        (
+            "madvise",
+            {1024: "inherit", 64: "always", 16: "never", 2048: "inherit"},
+            {64 << 10: "always", 1 << 20: "madvise", 2 << 20: "madvise"},
+            "also of 64 KiB (always), 1 MiB (madvise)",
+        ),
+        ("never", {2048: "inherit", 64: "inherit", 32: "madvise"}, {32 << 10: "madvise"},
+         "also of 32 KiB (madvise)"),
+    ],
+)  # fmt: skip
+def test_sizes_of_huge_pages_that_are_on(sizes_of_huge_pages, overall, sizes, on, told):
+    facts = sizes_of_huge_pages(overall, sizes)
+    assert facts["transparent_huge_pages"]["sizes"] == on
+    assert list(facts["transparent_huge_pages"]["sizes"]) == sorted(on)
+    text = " ".join(
+        str(report({"transparent_huge_pages": facts["transparent_huge_pages"]})).split()
+    )
+    assert told in text
+    assert ("also of" in text) == bool(told)
+    assert f"transparent huge pages of 2 MiB: {overall}, defrag madvise" in text
+
+
+def test_a_size_whose_setting_is_gone_is_left_out(sizes_of_huge_pages, tmp_path):
+    (tmp_path / "sys/kernel/mm/transparent_hugepage/hugepages-128kB").mkdir(parents=True)
+    facts = sizes_of_huge_pages("always", {64: "always"})
+    assert facts["transparent_huge_pages"]["sizes"] == {64 << 10: "always"}

@@ -1,0 +1,154 @@
+"""The areas of a random walk: one for each kind of memory there is here."""
+
+import contextlib
+import mmap
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from . import memory
+from .kinds_base import CannotMakeError, advise
+from .kinds_kernel import settings
+from .memory import PAGE
+from .walk_areas import Area
+from .walk_looks import Look
+
+_THP = Path("/sys/kernel/mm/transparent_hugepage")
+_KSM = Path("/sys/kernel/mm/ksm")
+_KIB = 1 << 10
+_MAP_HUGETLB = 0x40000
+_MADV_MERGEABLE = 12
+
+# A maker takes a name, a window of addresses and a node; what it leaves to the stack is undone.
+Making = Callable[[contextlib.ExitStack, str, int, int], Area]
+AREAS: dict[str, Making] = {}
+
+
+def _enter(function: Making) -> Making:
+    AREAS[function.__name__.strip("_").replace("_", " ")] = function
+    return function
+
+
+def _filled(area: Area, stack: contextlib.ExitStack, node: int, advice: int | None) -> Area:
+    stack.callback(area.close)
+    if advice is not None:
+        with contextlib.suppress(OSError):
+            advise(area.array, advice)
+    area.fill(node)
+    # It stays as it is: no daemon makes huge pages of it behind the walk's back.
+    with contextlib.suppress(OSError):
+        advise(area.array, mmap.MADV_NOHUGEPAGE)
+    return area
+
+
+@_enter
+def small(stack: contextlib.ExitStack, name: str, window: int, node: int) -> Area:
+    area = Area(name, window, 300 * PAGE)
+    area.mixed = False
+    return _filled(area, stack, node, mmap.MADV_NOHUGEPAGE)
+
+
+@_enter
+def huge(stack: contextlib.ExitStack, name: str, window: int, node: int) -> Area:
+    if not memory.huge_page_size():
+        raise CannotMakeError("no transparent huge pages")
+    area = Area(name, window, 2 * memory.huge_page_size() + 64 * PAGE)
+    return _filled(area, stack, node, mmap.MADV_HUGEPAGE)
+
+
+@_enter
+def sized(stack: contextlib.ExitStack, name: str, window: int, node: int) -> Area:
+    """mTHP: folios of 64 KiB, and of 256 KiB."""
+    area = Area(name, window, 1024 * _KIB)
+    stack.callback(area.close)
+    for size, half in (
+        (64, area.part(0, area.pages // 2)),
+        (256, area.part(area.pages // 2, area.pages)),
+    ):
+        enabled = _THP / f"hugepages-{size}kB/enabled"
+        if not enabled.exists():
+            raise CannotMakeError(f"no {enabled}")
+        memory.bind(half, node)
+        advise(half, mmap.MADV_HUGEPAGE)
+        with settings({enabled: "madvise"}):
+            half[:] = 1
+        heads = Look(half).folios()
+        if len(set(heads.tolist())) != half.nbytes // (size * _KIB):
+            raise CannotMakeError(f"the kernel gave no pages of {size} KiB")
+    area.fill(node)
+    advise(area.array, mmap.MADV_NOHUGEPAGE)
+    return area
+
+
+@_enter
+def huge_of_shmem(stack: contextlib.ExitStack, name: str, window: int, node: int) -> Area:
+    if not memory.huge_page_size():
+        raise CannotMakeError("no transparent huge pages")
+    stack.enter_context(settings({_THP / "shmem_enabled": "advise"}))
+    area = _of_memfd(stack, name, window, memory.huge_page_size())
+    return _filled(area, stack, node, mmap.MADV_HUGEPAGE)
+
+
+def _of_memfd(stack: contextlib.ExitStack, name: str, window: int, nbytes: int) -> Area:
+    fd = os.memfd_create("movepages-walk")
+    stack.callback(os.close, fd)
+    os.ftruncate(fd, nbytes)
+    return Area(name, window, nbytes, fd=fd)
+
+
+@_enter
+def of_a_file(stack: contextlib.ExitStack, name: str, window: int, node: int) -> Area:
+    area = _of_memfd(stack, name, window, 200 * PAGE)
+    return _filled(area, stack, node, None)
+
+
+@_enter
+def mapped_twice(stack: contextlib.ExitStack, name: str, window: int, node: int) -> Area:
+    """A part of it: it is mapped at other addresses, too."""
+    area = _filled(_of_memfd(stack, name, window, 160 * PAGE), stack, node, None)
+    other = mmap.mmap(area.fd, 80 * PAGE)
+    seen = np.frombuffer(other, np.uint8)[::PAGE].copy()
+    assert np.array_equal(seen, area.array[: 80 * PAGE : PAGE])
+    area.kept = other
+    return area
+
+
+@_enter
+def merged(stack: contextlib.ExitStack, name: str, window: int, node: int) -> Area:
+    """By KSM, every other eight pages."""
+    area = _filled(Area(name, window, 128 * PAGE), stack, node, mmap.MADV_NOHUGEPAGE)
+    area.mixed = False
+    for array in (area.array, area.shadow):
+        array.reshape(-1, 8, PAGE)[::2] = np.arange(PAGE, dtype=np.uint16).view(np.uint8)[:PAGE]
+    alike = np.arange(area.pages) // 8 % 2 == 0
+    try:
+        advise(area.array, _MADV_MERGEABLE)
+    except OSError as error:
+        raise CannotMakeError(f"MADV_MERGEABLE: {error}") from error
+    haste = {"pages_to_scan": "1000", "sleep_millisecs": "1", "run": "1"}
+    with settings({_KSM / key: value for key, value in haste.items()}):
+        until = time.monotonic() + 30
+        while len(set(Look(area.array).frame[alike].tolist())) > 1:
+            if time.monotonic() > until:
+                raise CannotMakeError("KSM merged nothing within 30 s")
+            time.sleep(0.05)
+        # Merged pages stay merged; merging goes no further.
+        (_KSM / "run").write_text("0")
+    return area
+
+
+@_enter
+def hugetlb(stack: contextlib.ExitStack, name: str, window: int, node: int) -> Area:
+    size = memory.huge_page_size() or 1 << 21
+    pools = list(Path("/sys/devices/system/node").glob(
+        f"node*/hugepages/hugepages-{size // _KIB}kB/nr_hugepages"
+    ))  # fmt: skip
+    if not pools:
+        raise CannotMakeError("no pools of huge pages")
+    stack.enter_context(settings(dict.fromkeys(pools, "2")))
+    area = Area(name, window, size, flags=_MAP_HUGETLB)
+    area.whole = size // PAGE
+    return _filled(area, stack, node, None)

@@ -1,0 +1,114 @@
+"""What a random walk calls: a table of operations on a part of an area. More are in walk_moves."""
+
+import os
+from collections.abc import Callable
+
+import numpy as np
+
+import movepages as mp
+from movepages import looks
+
+from .kinds_base import MOVE, MOVE_ALL
+from .memory import PAGE
+from .walk_judge import NO_PAGE, NOT_ATTEMPTED, STAYED, Asked, among, check_where
+
+# Calls the package about what was asked and checks what it says; returns what to call it.
+Operation = Callable[[Asked, np.random.Generator, list[int]], str]
+OPERATIONS: dict[str, tuple[float, Operation]] = {}
+
+
+def operation(weight: float) -> Callable[[Operation], Operation]:
+    """Return a decorator that enters an operation with how often it is called."""
+
+    def enter(function: Operation) -> Operation:
+        OPERATIONS[function.__name__.strip("_").replace("_", " ")] = weight, function
+        return function
+
+    return enter
+
+
+@operation(1.5)
+def where(asked: Asked, random: np.random.Generator, nodes: list[int]) -> str:
+    looks.FEWEST_PAGES = int(random.choice([1, 32, 32]))
+    shortcuts = bool(random.random() < 0.6)
+    placement = mp.where(
+        _seen(asked, random), shortcuts=shortcuts, threads=int(random.choice([1, 2]))
+    )
+    asked.look()
+    check_where(asked, placement)
+    return "with shortcuts" if shortcuts else "without"
+
+
+@operation(1)
+def query(asked: Asked, random: np.random.Generator, nodes: list[int]) -> str:
+    """move_pages() with no nodes, of pages in any order, some more than once."""
+    order = random.integers(len(asked.pages), size=min(len(asked.pages), 200))
+    status = mp.move_pages(asked.area.addresses[asked.pages[order]])
+    node = asked.look().node[asked.pages[order]]
+    absent = among(status, NO_PAGE)
+    right = np.where(node >= 0, (status == node) | (absent & asked.hidden()[order]), absent)
+    said = np.full(len(asked.pages), NOT_ATTEMPTED, np.int32)
+    said[order] = status
+    wrong = np.zeros(len(asked.pages), bool)
+    wrong[order[~right]] = True
+    asked.lie(wrong & asked.still, "query", said)
+    return ""
+
+
+@operation(1)
+def move_pages(asked: Asked, random: np.random.Generator, nodes: list[int]) -> str:
+    """move_pages() with one node or several, of pages in any order."""
+    order = random.permutation(len(asked.pages))[:200]
+    target = in_rows(random, nodes, len(order))
+    flags = int(random.choice([MOVE, MOVE_ALL]))
+    one = bool(random.random() < 0.5)
+    target = np.full(len(order), target[0], np.int32) if one else target
+    pages = asked.pages[order]
+    given = int(target[0]) if one else target
+    try:
+        status, error = mp.move_pages(asked.area.addresses[pages], given, flags=flags), None
+    except mp.MovePagesError as failure:
+        status, error = failure.status, failure
+    node = asked.look().node[pages]
+    hidden = asked.hidden()[order]
+    right = np.select(
+        [status >= 0, among(status, NO_PAGE), among(status, STAYED), status == NOT_ATTEMPTED],
+        [(node == status) & (status == target), (node < 0) | hidden, node != target,
+         error is not None],
+    ).astype(bool)  # fmt: skip
+    wrong = np.zeros(len(asked.pages), bool)
+    wrong[order[~right]] = True
+    said, wanted = np.full((2, len(asked.pages)), NOT_ATTEMPTED, np.int32)
+    said[order], wanted[order] = status, target
+    asked.lie(wrong & asked.still, "move_pages", said, wanted)
+    return "one node" if one else "several"
+
+
+def _seen(asked: Asked, random: np.random.Generator) -> object:
+    """Return the same memory in another guise now and then."""
+    array = asked.array
+    draw = random.random()
+    if draw < 0.15 and array.flags.c_contiguous:
+        pid = os.getpid() if random.random() < 0.5 else 0
+        return mp.Region(array.ctypes.data, array.nbytes, pid=pid)
+    if draw < 0.3:
+        array = array.view()
+        array.flags.writeable = False
+    return array
+
+
+def in_rows(random: np.random.Generator, nodes: list[int], count: int) -> np.ndarray:
+    row = int(random.choice([1, 7, 64, 512]))
+    return random.choice(nodes, -(-count // row)).repeat(row)[:count].astype(np.int32)
+
+
+@operation(0.3)
+def collapse(asked: Asked, random: np.random.Generator, nodes: list[int]) -> str:
+    result = mp.collapse(asked.array)
+    there = asked.look().there[asked.pages]
+    total = result.collapsed + result.already_huge + result.outside + sum(result.failures.values())
+    asked.expect("the sum of the counts", total, result.nbytes)
+    asked.expect("nbytes", result.nbytes, len(asked.pages) * PAGE)
+    gone = asked.before.there[asked.pages] & ~there & asked.still
+    asked.lie(gone, "collapsed into nothing", asked.before.node[asked.pages])
+    return "ok" if result.ok else "in part"
