@@ -30,9 +30,10 @@ from .tally import Slice, Sum, Tally, sum_aside
 
 # Bounds the scratch memory, about 3 MiB, and is one chunk of the driver's.
 SLICE_PAGES = 1 << 16
-# A survey's memory is for runs and not for pages: of 4 KiB, 4 GiB at a time.
+# A survey's memory is for runs and not for pages: 4 GiB in pages of 4 KiB at a time, and any number
+# of absent ones.
 SURVEY_PAGES = 1 << 20
-# What was found is to be young when it is acted upon: of 4 KiB, 1 GiB at a time.
+# What was found must be recent when it is used: 1 GiB at a time.
 MOVE_PAGES = 1 << 18
 
 _FRAME = np.uintp(FRAME_BYTES)

@@ -2,8 +2,11 @@
 
 import mmap
 import os
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,6 +39,34 @@ def touched(array: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
     numbers = np.unique(np.append(numbers[: count - 2], [0, len(array) // PAGE - 1]))
     array[numbers * PAGE] = 1
     return numbers
+
+
+class Anywhere:
+    """A layout of which nobody is told that it has one node: it is carried out as for several.
+
+    Parameters
+    ----------
+    layout : Layout
+    """
+
+    def __init__(self, layout: Any) -> None:
+        self._layout = layout
+
+    def over(self, array: object, footprint: Any) -> Any:
+        """Return the pattern that the layout makes of an array."""
+        pattern = self._layout.over(array, footprint)
+        pattern.only = None
+        return pattern
+
+
+@contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """Let what is done take so long at most, and 32 MiB more memory than there is now."""
+    before, start = forget_peak(), time.perf_counter()
+    yield
+    taken, grown = time.perf_counter() - start, peak_bytes() - before
+    assert taken < seconds, f"{taken:.2f} s, expected less than {seconds:.2f}"
+    assert grown < 32 << 20, f"{grown:,} bytes more memory"
 
 
 def peak_bytes() -> int:

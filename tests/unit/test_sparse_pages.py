@@ -19,23 +19,12 @@ from movepages.rows import cut_rows, slices
 from movepages.settle import Settler
 from support import memory, system
 from support.memory import PAGE
+from support.sparse import Anywhere
 
 FRAME = _core.FRAME_BYTES
 PAGES = 4 * FRAME // PAGE
 NODE = mp.topology().allowed_nodes[0]
 NOT_ATTEMPTED = mp.PageStatus.NOT_ATTEMPTED.value
-
-
-class Anywhere:
-    """A layout of which nobody is told that it has one node alone."""
-
-    def __init__(self, layout):
-        self._layout = layout
-
-    def over(self, array, footprint):
-        pattern = self._layout.over(array, footprint)
-        pattern.only = None
-        return pattern
 
 
 @pytest.fixture(autouse=True)
