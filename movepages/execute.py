@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ._core import FRAME_BYTES
-from .absence import Absences, merge_absences
+from .absence import Absences, hidden_afterwards, merge_absences
 from .control import Control
-from .errors import MovePagesError
+from .errors import MovePagesError, PageStatus
 from .footprint import Footprint
 from .found import Found
 from .hugepages import Folios, HugePages, whole_frames
@@ -86,7 +86,9 @@ def migrate(
         if not may_overrule:
             _refuse_conflicts(footprint, target, move.huge)
         failure = move.run()
-        result = replace(tally.result(), absences=merge_absences(move.told, footprint.page_size))
+        result, size = tally.result(), footprint.page_size
+        absent = hidden_afterwards(merge_absences(move.told, size), result.runs, size)
+        result = replace(result, absences=absent)
         if not failure:
             control.finish()
     except BaseException as interruption:
@@ -151,7 +153,8 @@ class _Move:
         node = self.target.only
         if node is None:
             return np.zeros(len(found.pages), bool)
-        done: npt.NDArray[np.bool_] = (found.status == node) | (found.status < 0)
+        absent = (found.status < 0) & (found.status != PageStatus.ENODATA.value)
+        done: npt.NDArray[np.bool_] = (found.status == node) | absent
         return done
 
     def _take(self, found: Found) -> None:

@@ -14,6 +14,7 @@ from . import execute
 from ._core import MAX_NODES
 from .arrays import move
 from .buffers import describe
+from .errors import PageStatus
 from .explain import Call, explain
 from .footprint import Footprint
 from .move_targets import MoveTarget, Target, as_target
@@ -47,6 +48,8 @@ class Plan:
         Pages that the target says nothing of, which stay.
     overruled : int
         Pages whose target cuts through a huge page that goes elsewhere as a whole.
+    hidden : int
+        Pages in memory on a node that is not known: Linux before 6.6 does not tell it of all.
     problems : tuple of str
         What keeps it from being carried out in full: nodes that may not be used or are short of
         memory.
@@ -67,6 +70,7 @@ class Plan:
     absent: int = 0
     untargeted: int = 0
     overruled: int = 0
+    hidden: int = 0
     problems: tuple[str, ...] = ()
     _array: object = field(repr=False, compare=False, default=None)
     _target: Any = field(repr=False, compare=False, default=None)
@@ -210,8 +214,8 @@ def plan(a: object, target: MoveTarget) -> Plan:
     wanted = as_target(target, a, footprint)
     # What is no number of a node at all has no place in a count.
     sound = all(0 <= node < MAX_NODES for node in wanted.distinct)
-    counted = _count(footprint, wanted) if sound else (Counter[tuple[int, int]](), 0, 0, 0)
-    flows, absent, untargeted, overruled = counted
+    counted = _count(footprint, wanted) if sound else (Counter[tuple[int, int]](), 0, 0, 0, 0)
+    flows, absent, untargeted, overruled, hidden = counted
     made = Plan(
         pages=footprint.pages,
         page_size=footprint.page_size,
@@ -219,18 +223,24 @@ def plan(a: object, target: MoveTarget) -> Plan:
         absent=absent,
         untargeted=untargeted,
         overruled=overruled,
+        hidden=hidden,
         _array=a,
         _target=target,
     )
-    return replace(made, problems=(*_refused(footprint, wanted), *_short(made)))
+    problems = (*_refused(footprint, wanted), *_short(made), *_hidden(made))
+    return replace(made, problems=problems)
 
 
-def _count(footprint: Footprint, target: Target) -> tuple[Counter[tuple[int, int]], int, int, int]:
+def _count(
+    footprint: Footprint, target: Target
+) -> tuple[Counter[tuple[int, int]], int, int, int, int]:
     flows: Counter[tuple[int, int]] = Counter()
-    absent = untargeted = overruled = 0
+    absent = untargeted = overruled = hidden = 0
     for before, wanted, settled in execute.preview(footprint, target):
         overruled += int(np.count_nonzero((settled != wanted) & (wanted != NOWHERE)))
-        absent += int(np.count_nonzero(before < 0))
+        unknown = before == PageStatus.ENODATA.value
+        hidden += int(np.count_nonzero(unknown))
+        absent += int(np.count_nonzero((before < 0) & ~unknown))
         there = before >= 0
         untargeted += int(np.count_nonzero(there & (settled == NOWHERE)))
         known = there & (settled != NOWHERE)
@@ -239,7 +249,14 @@ def _count(footprint: Footprint, target: Target) -> tuple[Counter[tuple[int, int
         pairs = before[known].astype(np.int64) << 32 | settled[known]
         for pair, n in zip(*np.unique(pairs, return_counts=True), strict=True):
             flows[int(pair) >> 32, int(pair) & 0xFFFFFFFF] += int(n)
-    return flows, absent, untargeted, overruled
+    return flows, absent, untargeted, overruled, hidden
+
+
+def _hidden(made: Plan) -> list[str]:
+    if not made.hidden:
+        return []
+    what = PageStatus.ENODATA
+    return [f"{format_pages(made.hidden)} may stay where they are: {what.meaning}; {what.remedy}"]
 
 
 def _refused(footprint: Footprint, target: Target) -> list[str]:

@@ -15,6 +15,7 @@ from ._core import read_file
 from .arrays import move, where
 from .buffers import Region
 from .errors import make_error
+from .hidden import mapped_nodes_read_once
 from .mappings import parse_lines
 from .move_targets import MoveTarget
 from .placement import Placement
@@ -117,7 +118,8 @@ class Process:
         >>> len(process().where()) > 1
         True
         """
-        return [where(each) for each in self._as_regions(regions)]
+        with mapped_nodes_read_once():
+            return [where(each) for each in self._as_regions(regions)]
 
     def move(
         self, target: MoveTarget, regions: Regions | None = None, **how: Any
@@ -153,7 +155,8 @@ class Process:
         if regions is None:
             regions = self.regions()
             regions = regions[regions["bytes"].sum(axis=1) > 0]
-        return [move(each, target, **how) for each in self._as_regions(regions)]
+        with mapped_nodes_read_once():
+            return [move(each, target, **how) for each in self._as_regions(regions)]
 
     def _as_regions(self, regions: Regions | None) -> list[Region]:
         rows = np.atleast_1d(self.regions() if regions is None else regions)

@@ -108,7 +108,7 @@ class MoveResult:
 
     @property
     def absent_reasons(self) -> dict[Absence, int]:
-        """Pages without memory behind them by reason, as far as the kernel lets one know."""
+        """Pages on no known node by reason, as far as the kernel lets one know."""
         return count_reasons(self.absences)
 
     @property
@@ -151,8 +151,8 @@ class MoveResult:
                 f"{self.untargeted:,} without a target, as they had no memory in the placement "
                 "that is the target; they stayed"
             )
-        if len(self.absences):
-            reasons.append(f"pages without memory: {describe_reasons(self.absences)}")
+        if why := describe_reasons(self.absences):
+            reasons.append(f"pages without memory: {why}")
         otherwise = -errno.ECANCELED if cut_off else -errno.ENOENT
         worst = max(self.failures, key=self.failures.__getitem__, default=otherwise)
         missing = self.failed + self.not_attempted
