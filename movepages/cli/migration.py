@@ -118,13 +118,15 @@ class Forecast:
         Bytes from node to node; those in place from a node to itself.
     problems : list of str
         What keeps it from being carried out in full.
-    hidden : int
-        Pages in memory on a node that is not known.
+    hidden, stuck : int
+        Pages in memory on a node that is not known, and those of them that nobody may access, which
+        move_pages(2) does not move.
     """
 
     flows: Counter[tuple[int, int]]
     problems: list[str]
     hidden: int = 0
+    stuck: int = 0
 
     @property
     def nbytes(self) -> int:
@@ -135,12 +137,13 @@ class Forecast:
 def forecast(pid: int, regions: Regions, target: Any) -> Forecast:
     """Add up what moving each of the regions would do; nothing moves."""
     flows: Counter[tuple[int, int]] = Counter()
-    hidden = 0
+    hidden = stuck = 0
     with mappings_read_once(pid), mapped_nodes_read_once():
         for piece in pieces(pid, regions, target):
             plan = mp.plan(piece.region, piece.target)
             flows.update(plan.flows)
             hidden += plan.hidden
+            stuck += plan.hidden * _has_closed(regions, piece.region)
     # Room for each region by itself is not room for all of them.
     coming: Counter[int] = Counter()
     for (source, to), nbytes in flows.items():
@@ -154,7 +157,14 @@ def forecast(pid: int, regions: Regions, target: Any) -> Forecast:
     ]
     # Of no memory at all a plan tells which nodes may not be used.
     refused = mp.plan(mp.Region(0, 0, pid), target).problems
-    return Forecast(flows, [*refused, *short], hidden)
+    return Forecast(flows, [*refused, *short], hidden, stuck)
+
+
+def _has_closed(regions: Regions, within: mp.Region) -> bool:
+    """Tell whether some of these regions may not be read by their own process."""
+    start = regions["address"]
+    some = regions[(start >= within.address) & (start < within.address + within.nbytes)]
+    return any("r" not in str(permissions) for permissions in some["permissions"])
 
 
 def migrate(

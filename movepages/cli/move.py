@@ -65,7 +65,8 @@ def run(options: argparse.Namespace) -> int:
     if options.whole and (options.region or not isinstance(options.to, int)):
         options.parser.error("argument --whole: expected one node as --to, and no --region")
     regions = regions_of(options.pid, options.region)
-    regions = regions[regions["bytes"].sum(axis=1) > 0]
+    # What changed while it was listed has no policy there: it may have memory.
+    regions = regions[(regions["bytes"].sum(axis=1) > 0) | (regions["policy"] == "")]
     if options.whole:
         regions = regions[[kind_of(row) != "kernel" for row in regions]]
     elif not options.region:
@@ -168,10 +169,11 @@ def _show_plan(options: argparse.Namespace, regions: Regions) -> int:
     found = forecast(options.pid, regions, options.to)
     flows = sorted(found.flows.items())
     problems = list(found.problems)
-    if found.hidden:
+    # What --whole moves by migrate_pages(2) needs no node that is told.
+    if found.stuck and not options.whole:
         status = mp.PageStatus.ENODATA
         problems.append(
-            f"{format_pages(found.hidden)} may stay where they are: {status.meaning}; "
+            f"{format_pages(found.stuck)} may stay where they are: {status.meaning}; "
             f"{_remedy(status, options)}"
         )
     if options.json:
@@ -186,6 +188,8 @@ def _show_plan(options: argparse.Namespace, regions: Regions) -> int:
             for (source, to), n in flows
         ]
         show(["from", "to", "memory", ""], rows, left=(3,))
+        if found.hidden:
+            say(f"and {format_pages(found.hidden)} on nodes that this kernel does not tell")
         say(f"{len(regions):,} regions, {format_bytes(found.nbytes)} to move. Nothing was moved.")
     for problem in problems:
         complain(problem)

@@ -27,14 +27,16 @@ def held_now(pid: int, regions: Regions) -> Held:
     """Add up what is in memory within regions that were listed before.
 
     A mapping that reaches out of them by now, as a heap that has grown does, is asked for page by
-    page: numa_maps counts all of it.
+    page: numa_maps counts all of it. So is one that changed while it was read.
     """
+    if not len(regions):
+        return Held({}, 0)
     process = mp.process(pid)
     now = process.regions()
     starts, ends = _spans(regions)
     first, last = now["address"], now["address"] + now["nbytes"].astype(np.uintp)
     index = np.searchsorted(starts, first, "right") - 1
-    inside = (index >= 0) & (last <= ends[index])
+    inside = (index >= 0) & (last <= ends[index]) & (now["policy"] != "")
     sums = now["bytes"][inside].sum(axis=0)
     nodes = dict(zip(process.nodes, sums.tolist(), strict=True))
     unknown = 0

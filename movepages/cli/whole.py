@@ -51,6 +51,8 @@ def _move_hidden(
     pid: int, regions: Regions, node: int, flags: int, outcome: Outcome, *, all_of_it: bool
 ) -> None:
     away_from = sources(pid, regions, node)
+    if not away_from:
+        return
     if not all_of_it:
         spares_shared = flags & mp.MPOL_MF_MOVE_ALL or not moves_shared_pages()
         if outcome.failures[mp.PageStatus.EACCES] and not spares_shared:

@@ -11,6 +11,7 @@ from movepages.cli import main, whole
 from movepages.cli.migration import Outcome
 from movepages.cli.regions import regions_of
 from movepages.cli.verdict import held_now, not_accounted
+from movepages.processes import Process
 from support import memory, processes
 
 pytestmark = pytest.mark.host
@@ -29,6 +30,7 @@ def other():
         held.extend(memory.anonymous(16 * PAGE, NODE) for _ in range(2))
         held.append(memory.anonymous(16 * PAGE))
         held[2][: 4 * PAGE] = 1
+        held.append(memory.anonymous(16 * PAGE))
         return [each.ctypes.data for each in held]
 
     with processes.child(hold) as child:
@@ -51,10 +53,34 @@ def test_what_is_in_memory_is_added_up(other):
     assert (held.nodes[NODE], held.unknown, held.total) == (36 * PAGE, 0, 36 * PAGE)
 
 
+def test_what_has_no_memory_has_nothing_to_account_for(other, capsys):
+    assert held_now(other.pid, chosen(other, 0)[:0]).total == 0
+    options = ["--to", str(NODE), f"--region={other.result[3]:#x}"]
+    assert main(["move", str(other.pid), *options]) == 0
+    assert "0 regions" in capsys.readouterr().out
+
+
 def test_a_mapping_that_reaches_out_of_what_was_listed_is_asked_for(other):
     regions = chosen(other, 0, 1)
     regions["nbytes"][0] = 6 * PAGE
     assert held_now(other.pid, regions).nodes[NODE] == 22 * PAGE
+
+
+def test_what_changed_while_it_was_listed_is_moved_and_counted(other, monkeypatch, capsys):
+    regions = chosen(other, 0)
+    listed = Process.regions
+
+    def unsteady(process):
+        found = listed(process)
+        changed = found["address"] == other.result[0]
+        found["bytes"][changed], found["policy"][changed] = 0, ""
+        return found
+
+    monkeypatch.setattr(Process, "regions", unsteady)
+    assert held_now(other.pid, regions).nodes[NODE] == 16 * PAGE
+    options = ["--to", str(NODE), f"--region={other.result[0]:#x}", "--json"]
+    assert main(["move", str(other.pid), *options]) == 0
+    assert json.loads(capsys.readouterr().out)["already_there"] == 16
 
 
 def test_what_came_meanwhile_is_not_accounted_for(other):
