@@ -20,7 +20,7 @@ class Driver {
       : request_(request),
         pause_(pause),
         kernel_(kernel),
-        query_(request.pid, request.flags, kernel),
+        query_(request.pid, request.flags, kernel, request.target != nullptr),
         huge_(request.pid, kernel) {}
 
   Outcome run() noexcept;

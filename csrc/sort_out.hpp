@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "hidden.hpp"
 #include "kernel.hpp"
 #include "migrate.hpp"
 
@@ -25,8 +26,9 @@ inline std::vector<std::size_t> sort_out(const ToSort& slice, std::int32_t* stat
   for (std::size_t i = 0; i < slice.count; ++i) {
     const std::int32_t before = slice.before[i];
     const std::int32_t wanted = slice.wanted[i];
-    there[i] = before == wanted || (wanted < 0 && before < 0);
-    const bool asked = before >= 0 && !there[i];
+    const bool in_memory = before >= 0 || before == kHidden;
+    there[i] = before == wanted || (wanted < 0 && !in_memory);
+    const bool asked = in_memory && !there[i];
     status[i] = asked ? kNotAttempted : before;
     if (asked && wanted >= 0) ++to_node[static_cast<std::size_t>(wanted)];
   }

@@ -9,6 +9,7 @@ from typing_extensions import disjoint_base
 _T = TypeVar("_T")
 
 FRAME_BYTES: int
+HIDDEN: int
 KERNEL_HIDES_PAGES: bool
 MAX_NODES: int
 MPOL_MF_MOVE: int
@@ -66,6 +67,9 @@ def survey(
     npt.NDArray[np.uint8],
 ]: ...
 def bind(start: int, nbytes: int, mode: int, nodes: npt.NDArray[np.int32], flags: int) -> int: ...
+def migrate_process(
+    pid: int, from_nodes: npt.NDArray[np.int32], to_nodes: npt.NDArray[np.int32]
+) -> tuple[int, int]: ...
 def policy(address: int) -> tuple[int, int, list[int]]: ...
 def advise(start: int, nbytes: int, advice: int, part: int) -> tuple[int, int]: ...
 def advise_each(

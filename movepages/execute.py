@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ._core import FRAME_BYTES
-from .absence import Absences, merge_absences
+from .absence import Absences, hidden_afterwards, merge_absences
 from .control import Control
-from .errors import MovePagesError
+from .errors import MovePagesError, PageStatus
 from .footprint import Footprint
 from .found import Found
 from .hugepages import HugePages, whole_frames
@@ -88,7 +88,9 @@ def migrate(
         if on_conflict == "raise":
             _refuse_conflicts(footprint, target, move.huge)
         failure = move.run()
-        result = replace(tally.result(), absences=merge_absences(move.told, footprint.page_size))
+        result, size = tally.result(), footprint.page_size
+        absent = hidden_afterwards(merge_absences(move.told, size), result.runs, size)
+        result = replace(result, absences=absent)
         if not failure:
             control.finish()
     except BaseException as interruption:
@@ -159,7 +161,7 @@ class _Move:
 
     def _nothing_to_do(self, found: Found) -> npt.NDArray[np.bool_]:
         """Tell which runs are taken as they are: what is absent, and placed ones of one target."""
-        done: npt.NDArray[np.bool_] = found.status < 0
+        done = _without_memory(found)
         return done if self.target.only is None else done | (found.status == self.target.only)
 
     def _take(self, pages: Pages) -> None:
@@ -256,8 +258,14 @@ def _present(footprint: Footprint, looks: Looks, *, only_huge: bool = False) -> 
     start = 0
     for addresses, rows in cut_rows(footprint, MOVE_PAGES, looks.reach):
         found = looks.huge(addresses, rows) if only_huge else looks.at(addresses, rows).found
-        yield from slices(found, found.status < 0, start, footprint.page_size, SLICE_PAGES)
+        yield from slices(found, _without_memory(found), start, footprint.page_size, SLICE_PAGES)
         start += int(rows.sum())
+
+
+def _without_memory(found: Found) -> npt.NDArray[np.bool_]:
+    """Tell which runs have no memory; that of hidden pages is on a node that is not known."""
+    absent: npt.NDArray[np.bool_] = (found.status < 0) & (found.status != PageStatus.ENODATA.value)
+    return absent
 
 
 def _refuse_conflicts(footprint: Footprint, target: Target, huge: HugePages) -> None:

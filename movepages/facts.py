@@ -107,11 +107,9 @@ def _huge_page_sizes(thp: Path) -> dict[int, str] | None:
     Source: Documentation/admin-guide/mm/transhuge.rst, Linux 6.8. "inherit" stands for what holds
     for all sizes.
     """
-    try:
+    found = None
+    with Refusal():
         found = [each for each in os.listdir(thp) if _SIZE.fullmatch(each)]
-    except OSError as error:
-        pass_on(error)
-        return None
     if not found:
         return None
     overall = _chosen(_text(thp / "enabled"))

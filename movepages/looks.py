@@ -15,6 +15,7 @@ from .entries import Entries
 from .errors import PageStatus
 from .footprint import Footprint
 from .found import Found, join_found
+from .hidden import give_nodes_of_mappings
 from .inputs import Addresses
 from .mappings import Backing, read_mappings
 from .runs import Runs, make_runs
@@ -105,6 +106,8 @@ class Looks:
             found = one_node.look(self._ask, addresses, pages, self._footprint, FEWEST_PAGES)
         else:
             found = self._ask(addresses, pages, fewest=FEWEST_PAGES)
+        if (found.status == PageStatus.ENODATA.value).any():
+            found = give_nodes_of_mappings(found, self._footprint.pid, self._footprint.page_size)
         holds = found.status >= 0
         self._note(found)
         if holds.all():

@@ -17,6 +17,7 @@ from .absence import (
     describe_reasons,
     nothing_absent,
 )
+from .errors import PageStatus
 from .runs import Runs, Statuses, per_page_status, restore_read_only, totals
 from .units import format_bytes, format_pages
 
@@ -82,16 +83,26 @@ class Placement:
     @property
     def absent_bytes(self) -> int:
         """Bytes without memory behind them (never touched, swapped out, or the zero page)."""
-        return self.nbytes - sum(self.bytes_per_node.values())
+        return self.nbytes - sum(self.bytes_per_node.values()) - self.hidden_bytes
 
     @property
     def absent_pages(self) -> int:
         """Pages without memory behind them."""
-        return self.pages - sum(self.pages_per_node.values())
+        return self.pages - sum(self.pages_per_node.values()) - self.hidden_pages
+
+    @cached_property
+    def hidden_bytes(self) -> int:
+        """Bytes in memory on a node that is not known: Linux before 6.6 does not tell it of all."""
+        return totals(self.runs, "nbytes").get(PageStatus.ENODATA.value, 0)
+
+    @cached_property
+    def hidden_pages(self) -> int:
+        """Pages in memory on a node that is not known; their status is ENODATA."""
+        return totals(self.runs, "pages").get(PageStatus.ENODATA.value, 0)
 
     @cached_property
     def absent_reasons(self) -> dict[Absence, int]:
-        """Pages without memory behind them by reason, as far as the kernel lets one know."""
+        """Pages on no known node by reason, as far as the kernel lets one know."""
         return count_reasons(self.absences)
 
     @property
@@ -183,6 +194,9 @@ class Placement:
         if self.absent_bytes:
             why = describe_reasons(self.absences) or "nobody asked why"
             parts.append(f"absent: {format_bytes(self.absent_bytes)} ({why})")
+        if self.hidden_bytes:
+            why = f"{self.hidden_pages:,} {Absence.HIDDEN.meaning}"
+            parts.append(f"not known: {format_bytes(self.hidden_bytes)} ({why})")
         where = ", ".join(parts) or "nothing"
         return f"{format_bytes(self.nbytes)} in {format_pages(self.pages)}: {where}"
 

@@ -126,7 +126,7 @@ class MoveResult:
 
     @property
     def absent_reasons(self) -> dict[Absence, int]:
-        """Pages without memory behind them by reason, as far as the kernel lets one know."""
+        """Pages on no known node by reason, as far as the kernel lets one know."""
         return count_reasons(self.absences)
 
     @property
@@ -173,8 +173,8 @@ class MoveResult:
             reasons.append(f"{self.overruled:,} overruled: {OVERRULED}")
         if self.torn:
             reasons.append(f"{self.torn:,} torn: {TORN}")
-        if len(self.absences):
-            reasons.append(f"pages without memory: {describe_reasons(self.absences)}")
+        if why := describe_reasons(self.absences):
+            reasons.append(f"pages without memory: {why}")
         otherwise = errno.ECANCELED if cut_off else errno.ENOENT if self.untargeted else errno.EBUSY
         worst = max(self.failures, key=self.failures.__getitem__, default=-otherwise)
         missing = self.failed + self.not_attempted + self.overruled + self.torn

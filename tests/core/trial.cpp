@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "../../csrc/hidden.hpp"
 #include "check.hpp"
 
 using model::Fate;
@@ -83,9 +84,11 @@ void Trial::check_query() const {
   if (outcome.error == 0 && !outcome.interrupted) CHECK(!untold);
 }
 
-// What the driver can find out. Of another process it cannot reveal a page.
+// What the driver can find out. A hidden page of another process shows its node only to a move.
 std::int32_t Trial::place(std::size_t i) const {
-  return pid == 0 && kernel.version.hides_pages ? kernel.truth(pages[i]) : kernel.stat(pages[i]);
+  const std::int32_t node = kernel.truth(pages[i]);
+  if (!kernel.version.hides_pages) return kernel.stat(pages[i]);
+  return pid == 0 || moves || kernel.stat(pages[i]) == node ? node : movepages::kHidden;
 }
 
 bool Trial::nothing_keeps(std::size_t i) const {
