@@ -15,6 +15,7 @@ from .control import Control
 from .errors import MovePagesError, PageStatus
 from .footprint import Footprint
 from .found import Found
+from .huge_bytes import HugeBytes
 from .hugepages import HugePages, whole_frames
 from .looks import Looks
 from .migrate import confirm, migrate_slice
@@ -44,10 +45,12 @@ def survey(footprint: Footprint, threads: int | None, *, shortcuts: bool) -> Pla
     looks = Looks(footprint, MPOL_MF_MOVE, threads, shortcuts=shortcuts)
     parts: list[Runs] = []
     told: list[Absences] = []
+    huge = HugeBytes(footprint, kinds_tell=looks.shows_huge_pages)
     try:
         _refuse_process(footprint, MPOL_MF_MOVE)
         for addresses, pages in cut_rows(footprint, SURVEY_PAGES, looks.reach):
             look = looks.at(addresses, pages)
+            huge.add(look.found)
             parts.append(looks.runs(look.found))
             told.append(look.absences)
     except BaseException as error:
@@ -64,6 +67,7 @@ def survey(footprint: Footprint, threads: int | None, *, shortcuts: bool) -> Pla
         pid=footprint.pid,
         runs=join_runs(parts, footprint.page_size),
         absences=merge_absences(told, footprint.page_size),
+        huge_bytes=huge.total,
     )
 
 

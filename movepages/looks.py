@@ -80,6 +80,12 @@ class Looks:
         # Where the kernel does not scan page tables, once that is known.
         self._entries: Entries | None = None
 
+    @property
+    def shows_huge_pages(self) -> bool:
+        """Whether each huge page that is found is called one."""
+        one_row = self._footprint.contiguous and self._footprint.pages >= FEWEST_PAGES
+        return one_row and not self._by_number
+
     def reach(self, start: int, pages: int, most: int) -> int:
         """Tell how many pages of a row to look at next: those that may have memory are bounded.
 

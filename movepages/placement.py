@@ -50,6 +50,9 @@ class Placement:
     absences : structured ndarray, shape (k,), read-only
         One record for each stretch of absent pages of one kind: ``address``, ``pages`` and
         ``reason``, an `Absence`.
+    huge_bytes : int or None
+        Bytes of the array in huge pages, transparent ones and those of hugetlbfs. None where the
+        kernel does not tell, before Linux 6.7, and of placements that other sources made.
     shape, strides : tuple of int
         Those of a numpy array of two dimensions or more, for pictures of it; otherwise empty.
 
@@ -67,6 +70,7 @@ class Placement:
     pid: int = 0
     runs: Runs = field(repr=False)
     absences: Absences = field(repr=False, default_factory=nothing_absent)
+    huge_bytes: int | None = None
     shape: tuple[int, ...] = ()
     strides: tuple[int, ...] = field(repr=False, default=())
 

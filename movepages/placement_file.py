@@ -21,7 +21,7 @@ from .refusals import Refusal
 from .runs import RUN_DTYPE, Runs
 
 _NUMBERS = ("address", "nbytes", "pages", "page_size", "shared_edges", "pid")
-_MEMBERS = ("movepages_placement", "runs", "absences", "axes")
+_MEMBERS = ("movepages_placement", "runs", "absences", "axes", "huge_bytes")
 
 _PAGE_SIZES = 1 << 10, 1 << 30
 _MOST_DIMENSIONS = 64
@@ -30,11 +30,13 @@ _LOWEST_ERRNO = -4095
 
 def write(values: Mapping[str, Any], file: str | os.PathLike[str]) -> None:
     """Write the fields of a placement to a file, which is replaced at once."""
+    huge = values["huge_bytes"]
     arrays = {
         "movepages_placement": np.array([values[name] for name in _NUMBERS], np.uint64),
         "runs": values["runs"],
         "absences": values["absences"],
         "axes": np.array((values["shape"], values["strides"]), np.int64),
+        "huge_bytes": np.array([-1 if huge is None else huge], np.int64),
     }
     with _replacing(file) as out:
         pack(out, arrays)
@@ -102,7 +104,9 @@ def _read(archive: Archive) -> dict[str, Any]:
     absences = _read_stretches(archive, "absences", ABSENCE_DTYPE, values, absent)
     _check_absences(runs, absences, values["page_size"])
     shape, strides = _read_axes(archive, values, runs)
-    return {**values, "runs": runs, "absences": absences, "shape": shape, "strides": strides}
+    huge = _read_huge_bytes(archive, values["nbytes"])
+    known = {"runs": runs, "absences": absences, "huge_bytes": huge}
+    return {**values, **known, "shape": shape, "strides": strides}
 
 
 def _check_numbers(values: Mapping[str, int]) -> None:
@@ -193,6 +197,16 @@ def _check_absences(runs: Runs, absences: Absences, size: int) -> None:
     before, (until, ends) = absent_before(first)[0], absent_before(last)
     if not ends.all() or (until - before != pages - 1).any():
         raise DamagedError("absences has pages that are not absent")
+
+
+def _read_huge_bytes(archive: Archive, nbytes: int) -> int | None:
+    # Older files have none.
+    if "huge_bytes" not in archive:
+        return None
+    found = archive.array("huge_bytes", np.dtype(np.int64), 1)
+    if found.shape != (1,) or not -1 <= int(found[0]) <= nbytes:
+        raise DamagedError(f"of {nbytes:,} bytes it has {found.tolist()} in huge pages")
+    return None if found[0] < 0 else int(found[0])
 
 
 def _read_axes(
