@@ -69,6 +69,6 @@ def test_they_are_what_is_read_everywhere(monkeypatch):
     assert parse_target("interleave:0/4MiB") == mp.interleave([0], block=4 << 20)
     rates = []
     monkeypatch.setattr("movepages.arrays.Control", lambda *args: rates.append(args[-1]))
-    monkeypatch.setattr("movepages.arrays.execute.migrate", lambda *_args, **_how: None)
+    monkeypatch.setattr("movepages.arrays.execute.migrate", lambda *_: mp.MoveResult(pages=0))
     mp.move(bytearray(10), 0, limit="500MB/s")
     assert rates == [500_000_000.0]
