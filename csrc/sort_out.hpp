@@ -39,7 +39,8 @@ inline void group(const ToSort& slice, const std::int32_t* status, std::vector<s
                   std::int64_t* index, std::uintptr_t* pages, std::int32_t* nodes) {
   for (std::size_t i = 0; i < slice.count; ++i) {
     const std::int32_t wanted = slice.wanted[i];
-    if (status[i] != kNotAttempted || wanted < 0) continue;
+    // What was not attempted before has this status, too, and is not to be moved.
+    if (status[i] != kNotAttempted || slice.before[i] < 0 || wanted < 0) continue;
     // All three arrays are the caller's alone: nobody changes them in between.
     const std::size_t at = (*begin)[static_cast<std::size_t>(wanted)]++;
     index[at] = static_cast<std::int64_t>(i);

@@ -12,7 +12,10 @@ NOT_ATTEMPTED = _core.NOT_ATTEMPTED
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from([-14, -2, 0, 1, 2, 1023]), st.sampled_from([-1, 0, 1, 2, 1023])),
+        st.tuples(
+            st.sampled_from([NOT_ATTEMPTED, -14, -2, 0, 1, 2, 1023]),
+            st.sampled_from([-1, 0, 1, 2, 1023]),
+        ),
         max_size=60,
     )
 )
