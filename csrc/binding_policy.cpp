@@ -31,6 +31,7 @@ py::tuple policy(std::uintptr_t address) {
 
 // In parts, so that a signal is heard in between: errno, and how many bytes were advised.
 py::tuple advise_range(std::uintptr_t start, std::size_t nbytes, int advice, std::size_t part) {
+  if (part == 0) throw py::value_error("part: expected one byte or more, got 0");
   std::size_t done = 0;
   long ret = 0;
   while (done < nbytes && ret == 0) {

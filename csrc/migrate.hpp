@@ -43,6 +43,7 @@ struct Pause {
 struct Outcome {
   long error = 0;            // 0, or the -errno with which a call failed as a whole
   std::size_t refused = 0;   // with `rejected`: the index of the entry whose node was refused
+  std::size_t told = 0;      // behind so many pages none was attempted
   bool rejected = false;     // refused before the kernel was asked: nothing has moved
   bool interrupted = false;  // Pause asked for the end
 };

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <exception>
 #include <numeric>
+#include <stdexcept>
 #include <vector>
 
 #include "binding.hpp"
@@ -73,7 +76,9 @@ py::object move_pages(const py::object& pages, const py::object& nodes, const py
     const py::gil_scoped_release release;
     outcome = movepages::move_pages(request, interrupt, movepages::real_kernel());
   }
-  return to_python(outcome);
+  py::object failure = to_python(outcome);
+  if (outcome.interrupted) return py::make_tuple(std::move(failure), outcome.told);
+  return failure;
 }
 
 // Status of each page and whether it is as wanted; and index, address and node of those to be
@@ -117,7 +122,7 @@ py::array_t<std::int32_t> mempolicy_nodes(const py::object& pages) {
   return nodes;
 }
 
-py::bytes read_file(const std::string& path) {
+py::object read_file(const std::string& path) {
   std::string content;
   int error = 0;
   {
@@ -129,7 +134,11 @@ py::bytes read_file(const std::string& path) {
     PyErr_SetFromErrnoWithFilename(PyExc_OSError, path.c_str());
     throw py::error_already_set();
   }
-  return content;
+  // py::bytes has a RuntimeError for want of memory.
+  PyObject* bytes =
+      PyBytes_FromStringAndSize(content.data(), static_cast<py::ssize_t>(content.size()));
+  if (bytes == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(bytes);
 }
 
 // numpy would have to understand the format; where a buffer begins does not depend on it.
@@ -154,6 +163,15 @@ py::object allowed_nodes() {
 }  // namespace
 
 PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
+  // pybind11 has a RuntimeError for a bytes, list, tuple or str that there is no memory for.
+  py::register_local_exception_translator([](std::exception_ptr thrown) {
+    try {
+      if (thrown) std::rethrow_exception(thrown);
+    } catch (const std::runtime_error& error) {
+      if (std::strncmp(error.what(), "Could not allocate", 18) != 0) throw;
+      PyErr_NoMemory();
+    }
+  });
   module.doc() = "move_pages(2) on numpy arrays, in place and with the GIL released.";
   module.attr("MPOL_MF_MOVE") = movepages::kMpolMfMove;
   module.attr("MPOL_MF_MOVE_ALL") = movepages::kMpolMfMoveAll;
@@ -161,7 +179,8 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.attr("NOT_ATTEMPTED") = movepages::kNotAttempted;
   module.def("move_pages", &move_pages, "pages"_a, "nodes"_a, "status"_a, "pid"_a, "flags"_a,
              "pause"_a,
-             "Query or move; None, (errno, index of the refused node or -1), or what was raised.");
+             "Query or move; None, (errno, index of the refused node or -1), or (what was raised, "
+             "pages behind which none was attempted).");
   module.def(
       "allowed_nodes", &allowed_nodes,
       "Nodes with memory that the cpuset of this thread allows; None where a sandbox hides it.");

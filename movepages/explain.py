@@ -29,7 +29,7 @@ def explain(code: int, call: Call) -> tuple[int, str]:
     process that is left without memory is ESRCH, as one that is gone is.
     """
     if call.refused_node is not None:
-        return _explain_node(call.refused_node, call.pid)
+        return _explain_node(code, call.refused_node, call.pid)
     if code == errno.EPERM:
         return code, _explain_permission(call)
     if code == errno.EINVAL and not _unknown_flags(call):
@@ -37,12 +37,17 @@ def explain(code: int, call: Call) -> tuple[int, str]:
     return code, _SENTENCES.get(code, _unknown)(call)
 
 
-def _explain_node(node: int, pid: int) -> tuple[int, str]:
+def _explain_node(code: int, node: int, pid: int) -> tuple[int, str]:
     now = machine()
+    if now is None and code == errno.EACCES:
+        return code, (
+            f"the cpuset of this process does not allow node {node}; see Mems_allowed_list in "
+            f"/proc/self/status, or run where cpuset.mems includes {node}"
+        )
     if now is None:
         return errno.ENODEV, f"node {node} is not one that this process may use"
     allowed = list_nodes(now.allowed_nodes)
-    if node not in now.memory_nodes:
+    if code != errno.EACCES and node not in now.memory_nodes:
         expected = allowed if pid == 0 else list_nodes(now.memory_nodes)
         return errno.ENODEV, (
             f"{why_no_memory(node, now)}; expected one of {expected} (see movepages.topology())"

@@ -252,14 +252,18 @@ def result_of_runs(parts: list[Runs], pages: int) -> MoveResult:
     )
 
 
-def result_of_status(status: Statuses, *, moving: bool) -> MoveResult:
-    """Return the outcome a status array tells by itself, without knowledge of before."""
+def result_of_status(status: Statuses, *, moving: bool, told: int | None = None) -> MoveResult:
+    """Return the outcome a status array tells by itself, without knowledge of before.
+
+    Where `told` is given, none was attempted behind so many pages.
+    """
+    pages, status = len(status), status[:told]
     on_node = int(np.count_nonzero(status >= 0))
     skipped = int(np.count_nonzero(status == PageStatus.NOT_ATTEMPTED.value))
     return MoveResult(
-        pages=len(status),
+        pages=pages,
         moved=on_node if moving else 0,
         already_there=None if moving else on_node,
         failures=count_failures(status),
-        not_attempted=skipped,
+        not_attempted=skipped + pages - len(status),
     )

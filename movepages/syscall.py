@@ -185,17 +185,18 @@ def attach(
 
 
 def _failed(
-    failure: tuple[int, int] | BaseException,
+    failure: tuple[int | BaseException, int],
     nodes: npt.NDArray[np.int32] | int | None,
     status: Statuses,
     *,
     pid: int,
     flags: int,
 ) -> BaseException:
-    result = result_of_status(status, moving=nodes is not None)
-    if isinstance(failure, BaseException):
-        return attach(failure, result, status)
     code, refused = failure
+    if isinstance(code, BaseException):
+        told = refused
+        return attach(code, result_of_status(status, moving=nodes is not None, told=told), status)
+    result = result_of_status(status, moving=nodes is not None)
     node = None
     if refused >= 0 and nodes is not None:
         node = int(nodes[refused]) if isinstance(nodes, np.ndarray) else nodes

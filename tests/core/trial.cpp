@@ -29,6 +29,7 @@ bool Trial::asked(void* context) noexcept {
   trial.longest_slice_ns = std::max(trial.longest_slice_ns, slice_ns);
   trial.last_pause_ns_ = trial.kernel.clock_ns;
   trial.stopped_ = trial.pauses++ == trial.pause_after;
+  trial.last_when_stopped = trial.status.back();
   trial.moving_calls_when_stopped_ = trial.kernel.moving_calls;
   return trial.stopped_;
 }
@@ -44,7 +45,7 @@ void Trial::run() {
   last_pause_ns_ = kernel.clock_ns;
   // Each moving call gets past one entry at least, and few are tried or asked for again.
   kernel.call_limit = 2 * (8 * static_cast<long>(pages.size()) + 32);
-  status.assign(pages.size(), 77);
+  status.assign(pages.size(), kUnwritten);
   was_huge_.clear();
   for (const std::uintptr_t page : pages) was_huge_.push_back(kernel.is_huge(page));
   const movepages::Target target = {each.empty() ? nullptr : each.data(), all};
@@ -60,9 +61,11 @@ void Trial::check_outcome() const {
   CHECK(outcome.interrupted == stopped_);
   if (stopped_) CHECK(kernel.moving_calls == moving_calls_when_stopped_);
   CHECK(kernel.retried == 0);
+  for (std::size_t i = outcome.told; i < status.size(); ++i) CHECK(status[i] == kNotAttempted);
   if (outcome.rejected) {
-    CHECK(kernel.calls == 0);
-    CHECK(outcome.error == -EINVAL || outcome.error == -ENODEV);
+    // The one that tells why a node may not be used.
+    CHECK(kernel.looked_at <= 1);
+    CHECK(outcome.error == -EINVAL || outcome.error == -ENODEV || outcome.error == -EACCES);
     for (const std::int32_t value : status) CHECK(value == kNotAttempted);
   } else {
     CHECK(outcome.error == kernel.error);

@@ -10,6 +10,9 @@
 std::vector<std::uintptr_t> small_pages(model::Kernel& kernel, std::size_t count);
 std::vector<std::uintptr_t> pieces(model::Kernel& kernel, const model::Folio& folio);
 
+// What a status is before the driver comes.
+constexpr std::int32_t kUnwritten = 77;
+
 struct Trial {
   explicit Trial(model::Kernel& kernel) : kernel(kernel) {}
 
@@ -33,6 +36,7 @@ struct Trial {
   movepages::Outcome outcome;
   long pauses = 0;  // how often it was asked
   std::int64_t longest_slice_ns = 0;
+  std::int32_t last_when_stopped = 0;  // the last status when Pause wanted the end
 
  private:
   static bool asked(void* context) noexcept;

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from movepages import _core
 
 NOT_ATTEMPTED = _core.NOT_ATTEMPTED
-BEFORE = [-14, -2, _core.HIDDEN, 0, 1, 2, 1023]
+BEFORE = [NOT_ATTEMPTED, -14, -2, _core.HIDDEN, 0, 1, 2, 1023]
 
 
 @given(
