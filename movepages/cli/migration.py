@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import movepages as mp
 
 from ..hidden import mapped_nodes_read_once
 from ..mappings import mappings_read_once
+from ..settle import OnConflict
 from ..turns import Interleave
 from ..units import format_bytes
 from .regions import Regions
@@ -36,6 +38,7 @@ class Outcome:
     failures: Counter[mp.PageStatus] = field(default_factory=Counter)
     absent: int = 0
     overruled: int = 0
+    split: int = 0
     elsewhere: int = 0
     seconds: float = 0.0
     error: str = ""
@@ -53,13 +56,15 @@ class Outcome:
     @property
     def ok(self) -> bool:
         """Whether all that has memory is where it was wanted."""
-        return not (self.failed or self.not_attempted or self.elsewhere or self.error)
+        missed = self.failed or self.not_attempted or self.overruled or self.elsewhere
+        return not (missed or self.error)
 
     def add(self, result: mp.MoveResult) -> None:
         """Take in what became of one region."""
         self.moved += result.moved
         self.already_there += result.already_there or 0
         self.overruled += result.overruled
+        self.split += result.split
         self.seconds += result.seconds
         # Of a process most pages have no memory, which is no failure to move them.
         without = (mp.PageStatus.ENOENT, mp.PageStatus.EFAULT)
@@ -121,12 +126,18 @@ class Forecast:
     hidden, stuck : int
         Pages in memory on a node that is not known, and those of them that nobody may access, which
         move_pages(2) does not move.
+    overruled : int
+        Pages that would go with their huge page, and not where they are wanted.
+    split : int
+        Huge pages that would be split.
     """
 
     flows: Counter[tuple[int, int]]
     problems: list[str]
     hidden: int = 0
     stuck: int = 0
+    overruled: int = 0
+    split: int = 0
 
     @property
     def nbytes(self) -> int:
@@ -134,13 +145,17 @@ class Forecast:
         return sum(n for (source, to), n in self.flows.items() if source != to)
 
 
-def forecast(pid: int, regions: Regions, target: Any) -> Forecast:
+def forecast(
+    pid: int, regions: Regions, target: Any, on_conflict: OnConflict = "majority"
+) -> Forecast:
     """Add up what moving each of the regions would do; nothing moves."""
     flows: Counter[tuple[int, int]] = Counter()
-    hidden = stuck = 0
+    hidden = stuck = overruled = split = 0
     with mappings_read_once(pid), mapped_nodes_read_once():
         for piece in pieces(pid, regions, target):
-            plan = mp.plan(piece.region, piece.target)
+            plan = mp.plan(piece.region, piece.target, on_conflict=on_conflict)
+            overruled += plan.overruled
+            split += plan.split
             flows.update(plan.flows)
             hidden += plan.hidden
             stuck += plan.hidden * _has_closed(regions, piece.region)
@@ -157,7 +172,7 @@ def forecast(pid: int, regions: Regions, target: Any) -> Forecast:
     ]
     # Of no memory at all a plan tells which nodes may not be used.
     refused = mp.plan(mp.Region(0, 0, pid), target).problems
-    return Forecast(flows, [*refused, *short], hidden, stuck)
+    return Forecast(flows, [*refused, *short], hidden, stuck, overruled, split)
 
 
 def _has_closed(regions: Regions, within: mp.Region) -> bool:
@@ -168,7 +183,13 @@ def _has_closed(regions: Regions, within: mp.Region) -> bool:
 
 
 def migrate(
-    pid: int, regions: Regions, target: Any, flags: int, tell: Progress, outcome: Outcome
+    pid: int,
+    regions: Regions,
+    target: Any,
+    flags: int,
+    tell: Progress,
+    outcome: Outcome,
+    on_conflict: OnConflict = "majority",
 ) -> None:
     """Move the regions; `tell` is called with the bytes done so far, `outcome` told each result.
 
@@ -187,7 +208,13 @@ def migrate(
                 def progress(pages: int, of: int, before: int = done, held: int = held) -> None:
                     tell(before + held * pages // max(of, 1))
 
-                outcome.add(mp.move(region, to, flags=flags, progress=progress))
+                with warnings.catch_warnings():
+                    # The command tells of overruled pages itself, all regions together.
+                    warnings.simplefilter("ignore", mp.LayoutWarning)
+                    moved = mp.move(
+                        region, to, flags=flags, on_conflict=on_conflict, progress=progress
+                    )
+                outcome.add(moved)
                 done += held
                 tell(done)
     except mp.MovePagesError as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 import movepages as mp
 
+from ..settle import OnConflict
 from ..units import format_bytes, format_pages
 from .migration import Outcome, Progress, forecast, migrate
 from .output import Commands, add_json_option, print_json
@@ -55,6 +56,12 @@ def add_to(commands: Commands) -> None:
         help="all of its memory, read-only and files too, to one node; what this kernel hides from "
         "move_pages(2) goes by migrate_pages(2), which with CAP_SYS_NICE moves shared pages too",
     )
+    parser.add_argument(
+        "--split",
+        action="store_true",
+        help="split huge pages that the target cuts, so that each small page goes where it is "
+        "wanted; without it they go where most of them is wanted",
+    )
     parser.add_argument("--dry-run", action="store_true", help="tell what would move, and stop")
     add_json_option(parser)
     parser.set_defaults(run=run, parser=parser)
@@ -77,12 +84,17 @@ def run(options: argparse.Namespace) -> int:
     outcome = Outcome(int(regions["nbytes"].sum()) // mp.topology().page_size)
     try:
         with _progress(regions, quiet=options.json) as tell:
-            migrate(options.pid, regions, options.to, flags, tell, outcome)
+            on_conflict = _on_conflict(options)
+            migrate(options.pid, regions, options.to, flags, tell, outcome, on_conflict)
             settle(options.pid, regions, options.to, flags, outcome, all_of_it=options.whole)
     finally:
         # After Ctrl-C too, wherever it came: what was done is done.
         _show(options, outcome, len(regions))
     return 0 if outcome.ok else 1
+
+
+def _on_conflict(options: argparse.Namespace) -> OnConflict:
+    return "split" if options.split else "majority"
 
 
 def _is_own(row: Any) -> bool:
@@ -130,6 +142,7 @@ def _show(options: argparse.Namespace, outcome: Outcome, regions: int) -> None:
         data |= {
             "failures": failures,
             "overruled": outcome.overruled,
+            "split": outcome.split,
             "elsewhere": outcome.elsewhere,
             "seconds": outcome.seconds,
             "error": outcome.error or None,
@@ -140,6 +153,8 @@ def _show(options: argparse.Namespace, outcome: Outcome, regions: int) -> None:
         rate = outcome.moved * mp.topology().page_size / max(outcome.seconds, 1e-9)
         rows = [["moved", f"{outcome.moved:,}"], ["already there", f"{outcome.already_there:,}"]]
         rows += [[f"failed: {s.name}", f"{n:,}"] for s, n in outcome.failures.items()]
+        rows += [["overruled", f"{outcome.overruled:,}"]] * (outcome.overruled > 0)
+        rows += [["huge pages split", f"{outcome.split:,}"]] * (outcome.split > 0)
         rows += [["not accounted for", f"{outcome.elsewhere:,}"]] * (outcome.elsewhere > 0)
         rows += [["not attempted", f"{outcome.not_attempted:,}"]] * (outcome.not_attempted > 0)
         rows += [["without memory", f"{outcome.absent:,}"]] * (outcome.absent > 0)
@@ -148,6 +163,8 @@ def _show(options: argparse.Namespace, outcome: Outcome, regions: int) -> None:
             say(f"in {outcome.seconds:.2f} s, {format_bytes(int(rate))}/s")
     for status in outcome.failures:
         complain(f"{status.name}: {status.meaning}; {_remedy(status, options)}")
+    if outcome.overruled:
+        complain(_overruled(outcome.overruled, "went", split=options.split))
     if outcome.elsewhere:
         complain(
             f"/proc/{options.pid}/numa_maps has {format_pages(outcome.elsewhere)} more elsewhere: "
@@ -155,6 +172,14 @@ def _show(options: argparse.Namespace, outcome: Outcome, regions: int) -> None:
         )
     if outcome.error:
         complain(outcome.error)
+
+
+def _overruled(pages: int, verb: str, *, split: bool) -> str:
+    helps = "these could not be split" if split else "--split splits these first"
+    return (
+        f"overruled: {format_pages(pages)} {verb} elsewhere with the rest of their huge page, "
+        f"which the target cuts; {helps}"
+    )
 
 
 def _remedy(status: mp.PageStatus, options: argparse.Namespace) -> str:
@@ -166,7 +191,7 @@ def _remedy(status: mp.PageStatus, options: argparse.Namespace) -> str:
 
 
 def _show_plan(options: argparse.Namespace, regions: Regions) -> int:
-    found = forecast(options.pid, regions, options.to)
+    found = forecast(options.pid, regions, options.to, _on_conflict(options))
     flows = sorted(found.flows.items())
     problems = list(found.problems)
     # What --whole moves by migrate_pages(2) needs no node that is told.
@@ -176,11 +201,13 @@ def _show_plan(options: argparse.Namespace, regions: Regions) -> int:
             f"{format_pages(found.stuck)} may stay where they are: {status.meaning}; "
             f"{_remedy(status, options)}"
         )
+    if found.overruled:
+        problems.append(_overruled(found.overruled, "would go", split=options.split))
     if options.json:
         listed = [{"from": a, "to": b, "nbytes": n} for (a, b), n in flows]
         data = {"pid": options.pid, "dry_run": True, "regions": len(regions)}
         data |= {"flows": listed, "nbytes": found.nbytes, "problems": problems}
-        data |= {"hidden": found.hidden}
+        data |= {"hidden": found.hidden, "overruled": found.overruled, "split": found.split}
         print_json("move", data)
     else:
         rows = [
