@@ -28,7 +28,8 @@ bool may_have_begun(long error) noexcept {
 Outcome Driver::run() noexcept {
   attempt();
   // Not before: of a long list that would keep a signal waiting.
-  std::fill(request_.status + told_, request_.status + request_.count, kNotAttempted);
+  const std::size_t end = request_.untold ? std::max(told_, asked_) : request_.count;
+  std::fill(request_.status + told_, request_.status + end, kNotAttempted);
   outcome_.told = told_;
   return outcome_;
 }
@@ -57,7 +58,7 @@ void Driver::attempt() noexcept {
 // The kernel leaves statuses unwritten: those of the next call get their sentinel.
 void Driver::prefill(std::size_t end) noexcept {
   if (end <= told_) return;
-  std::fill(request_.status + told_, request_.status + end, kNotAttempted);
+  if (!request_.untold) std::fill(request_.status + told_, request_.status + end, kNotAttempted);
   told_ = end;
 }
 
@@ -78,6 +79,7 @@ void Driver::query_all() noexcept {
     std::int32_t* status = request_.status + pos;
     const std::size_t count = std::min(AddressOrder::kMost, request_.count - pos);
     std::size_t asked = 0;
+    asked_ = pos + count;
     if (order.pays(pages, count) && order.sort(pages, count)) {
       std::fill_n(order.status(), count, kNotAttempted);
       asked = query_in_portions(order.pages(), count, order.status(), pos > 0);

@@ -76,7 +76,8 @@ class Driver {
   Outcome outcome_;
   std::unique_ptr<std::int32_t[]> same_node_;
   std::size_t done_ = 0;
-  std::size_t told_ = 0;  // how many statuses are written; those behind them are all alike
+  std::size_t asked_ = 0;  // up to where a query may have written
+  std::size_t told_ = 0;   // how many statuses are written; those behind them are all alike
   std::size_t calls_ = 0;
   std::int64_t last_pause_ns_ = 0;
   bool mixed_ = false;

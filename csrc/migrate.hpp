@@ -32,6 +32,7 @@ struct Request {
   int flags = 0;
   // What earlier runs learnt of the cost of a call, for later ones to know; may be null.
   Pace* pace = nullptr;
+  bool untold = false;  // the statuses hold kNotAttempted already
 };
 
 // Asked between chunks, at most once in a time slice; true ends the call with what is done.

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <numeric>
 #include <stdexcept>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "pagemap.hpp"
 #include "sort_out.hpp"
 #include "syscalls.hpp"
+#include "untold.hpp"
 #include "whole_file.hpp"
 #include "witness.hpp"
 
@@ -37,6 +39,19 @@ using movepages::require_length;
 using movepages::Target;
 using movepages::to_int;
 using movepages::to_python;
+
+constexpr char kUntoldName[] = "movepages.untold";
+
+// Statuses of pages that were not attempted, or None where the kernel gives no room for them.
+py::object untold(std::size_t count) {
+  auto room = std::make_unique<movepages::Untold>(count);
+  std::int32_t* start = room->start();
+  if (start == nullptr) return py::none();
+  const py::capsule owner(room.get(), kUntoldName,
+                          [](void* mine) { delete static_cast<movepages::Untold*>(mine); });
+  static_cast<void>(room.release());
+  return py::array_t<std::int32_t>(static_cast<py::ssize_t>(count), start, owner);
+}
 
 py::object move_pages(const py::object& pages, const py::object& nodes, const py::object& status,
                       const py::object& pid, const py::object& flags, const py::object& pause) {
@@ -67,6 +82,11 @@ py::object move_pages(const py::object& pages, const py::object& nodes, const py
   request.target = nodes.is_none() ? nullptr : &target;
   request.status = static_cast<std::int32_t*>(status_array.mutable_data());
 
+  if (py::isinstance<py::capsule>(status_array.base())) {
+    const auto owner = py::reinterpret_borrow<py::capsule>(status_array.base());
+    if (owner.name() != nullptr && std::strcmp(owner.name(), kUntoldName) == 0)
+      request.untold = owner.get_pointer<movepages::Untold>()->take();
+  }
   // A large move comes here slice by slice, which is no reason to begin anew.
   thread_local movepages::Pace pace;
   request.pace = &pace;
@@ -181,6 +201,8 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
              "pause"_a,
              "Query or move; None, (errno, index of the refused node or -1), or (what was raised, "
              "pages behind which none was attempted).");
+  module.def("untold", &untold, "count"_a,
+             "Statuses of pages not attempted, unwritten; None where there is no room for them.");
   module.def(
       "allowed_nodes", &allowed_nodes,
       "Nodes with memory that the cpuset of this thread allows; None where a sandbox hides it.");

@@ -32,6 +32,8 @@ from .runs import Statuses
 MPOL_MF_MOVE = _core.MPOL_MF_MOVE
 MPOL_MF_MOVE_ALL = _core.MPOL_MF_MOVE_ALL
 
+# Pages whose statuses take so long to write that a signal would wait for them.
+_MANY = 1 << 25
 # Pages asked of get_mempolicy(2) at a time, so that Ctrl-C is heard in between.
 _WITNESS_PAGES = 1 << 16
 
@@ -112,13 +114,18 @@ def move_pages(
         refuse_overlap("nodes", nodes, status)
         nodes = as_nodes(nodes)
     if status is None:
-        status = np.empty(len(addresses), INT32)
+        status = _room_for(len(addresses))
     elif type(status) is not np.ndarray:
         refuse_masked("status", status)
     failure = _core.move_pages(addresses, nodes, status, pid, flags, None)
     if failure is not None:
         raise _failed(failure, nodes, status, pid=pid, flags=flags)
     return status
+
+
+def _room_for(count: int) -> Statuses:
+    room = _core.untold(count) if count >= _MANY else None
+    return np.empty(count, INT32) if room is None else room
 
 
 def move_in_slices(

@@ -45,12 +45,13 @@ void Trial::run() {
   last_pause_ns_ = kernel.clock_ns;
   // Each moving call gets past one entry at least, and few are tried or asked for again.
   kernel.call_limit = 2 * (8 * static_cast<long>(pages.size()) + 32);
-  status.assign(pages.size(), kUnwritten);
+  status.assign(pages.size(), untold ? kNotAttempted : kUnwritten);
   was_huge_.clear();
   for (const std::uintptr_t page : pages) was_huge_.push_back(kernel.is_huge(page));
   const movepages::Target target = {each.empty() ? nullptr : each.data(), all};
   const movepages::Request request = {
-      pid, pages.size(), pages.data(), moves ? &target : nullptr, status.data(), flags, pace};
+      pid,           pages.size(), pages.data(), moves ? &target : nullptr,
+      status.data(), flags,        pace,         untold};
   outcome = movepages::move_pages(request, {asked, this}, model::Kernel::table());
   check_outcome();
   if (!moves) return check_query();

@@ -30,6 +30,7 @@ struct Trial {
   int flags = 2;
   int pid = 0;
   movepages::Pace* pace = nullptr;
+  bool untold = false;    // the statuses hold what stands for no attempt already
   long pause_after = -1;  // how often Pause is asked before it wants the end; -1: it never does
 
   std::vector<std::int32_t> status;

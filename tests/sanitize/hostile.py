@@ -257,5 +257,6 @@ ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
     "shows_frame_numbers": lambda _h: (),
     "sort_out": sort_out,
     "survey": survey,
+    "untold": lambda h: (h.among([0, 1, 100, 2**25, h.number()]),),
     "tells_what_is_in_memory": lambda h: (h.among([h.address(), h.number()]),),
 }
