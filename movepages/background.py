@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
 from .result import MoveResult
+
+_under_way: set[BackgroundMove] = set()
 
 
 class BackgroundMove(Future[MoveResult]):
@@ -14,7 +17,8 @@ class BackgroundMove(Future[MoveResult]):
 
     A `concurrent.futures.Future` whose result is a `MoveResult`, with progress and a `cancel` that
     ends a move that has begun: it is done then with a `MovePagesCancelledError`, whose ``.result``
-    tells what had been moved.
+    tells what had been moved. It runs in the process that began it: in a child that is forked
+    meanwhile, it is done with a RuntimeError that says so.
 
     Examples
     --------
@@ -28,6 +32,8 @@ class BackgroundMove(Future[MoveResult]):
         super().__init__()
         self._stop = threading.Event()
         self._progress = (0, 0)
+        self._process = os.getpid()
+        self._thread = 0
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -59,12 +65,45 @@ def start(
         return goes_on and (progress is None or progress(done, pages) is not False)
 
     def run() -> None:
+        job._thread = threading.get_ident()
         try:
             result = call(note)
         except BaseException as error:
             job.set_exception(error)
         else:
             job.set_result(result)
+        finally:
+            _under_way.discard(job)
 
-    threading.Thread(target=run, name="movepages").start()
+    try:
+        _under_way.add(job)
+        threading.Thread(target=run, name="movepages").start()
+    except BaseException:
+        # Nobody will have it, to ask it or to cancel it.
+        job.cancel()
+        _under_way.discard(job)
+        raise
     return job
+
+
+def _end_in_child() -> None:
+    """Make done what does not run here, as no thread but the forking one does."""
+    for job in list(_under_way):
+        # Its own progress callback may have forked.
+        if job._thread == threading.get_ident():
+            continue
+        _under_way.discard(job)
+        # The thread may have held the lock, and what waits for it waits in the parent.
+        job._condition = threading.Condition()
+        job._waiters.clear()
+        job._done_callbacks.clear()  # type: ignore[attr-defined]
+        if not job.done():
+            job.set_exception(
+                RuntimeError(
+                    f"this move runs in process {job._process}, which began it, and not in its "
+                    f"child {os.getpid()}; ask for its result there"
+                )
+            )
+
+
+os.register_at_fork(after_in_child=_end_in_child)

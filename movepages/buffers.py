@@ -13,10 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
+from .array_interface import exposed_array, moves_about
 from .footprint import Footprint
 
 __all__ = ["Region", "describe"]
 
+# Of these it is known that their buffer is where their memory is.
+_STEADY = (bytes, bytearray, memoryview, mmap.mmap)
 _EXPECTED = (
     "expected something which exposes its memory: a numpy array, memoryview, bytearray, mmap, "
     "SharedMemory, array.array, any other object with the buffer protocol or "
@@ -124,10 +127,15 @@ def describe(obj: object, *, page_size: int = mmap.PAGESIZE) -> Footprint:
     try:
         view = memoryview(obj)  # type: ignore[arg-type]
     except TypeError:
-        return _of_interface(obj, page_size)
+        array = exposed_array(obj)
+        if array is None:
+            raise _unsupported(obj) from None
+        return _of_array(array, page_size)
     except (ValueError, BufferError) as err:
         raise _gone(obj) from err
     with view:
+        if not isinstance(obj, _STEADY):
+            _refuse_copies(obj, view)
         return _of_buffer(view, page_size)
 
 
@@ -149,23 +157,6 @@ def _of_buffer(view: memoryview, page_size: int) -> Footprint:
     return Footprint.from_strides(address, shape, strides, view.itemsize, page_size=page_size)
 
 
-def _of_interface(obj: object, page_size: int) -> Footprint:
-    for name in ("__array_struct__", "__array_interface__"):
-        value = None if isinstance(obj, type) else getattr(obj, name, None)
-        if value is None:
-            continue
-        # Offer numpy this attribute alone: given obj, it could fall back to __array__ and copy.
-        holder = type("Holder", (), {name: value})()
-        try:
-            array = np.asarray(holder)
-        except (TypeError, ValueError, AttributeError) as err:
-            raise _no_address(obj, name) from err
-        if array.base is None or (array.nbytes and not array.ctypes.data):
-            raise _no_address(obj, name)
-        return _of_array(array, page_size)
-    raise _unsupported(obj)
-
-
 def _refuse_values(obj: object) -> None:
     kind = type(obj).__name__
     if isinstance(obj, np.generic):
@@ -180,17 +171,17 @@ def _refuse_values(obj: object) -> None:
         )
 
 
+def _refuse_copies(obj: object, view: memoryview) -> None:
+    """Refuse what makes a buffer for whoever asks: both of two are here at once."""
+    with memoryview(obj) as again:  # type: ignore[arg-type]
+        if _core.buffer_address(again) != _core.buffer_address(view):
+            raise moves_about(obj, "the buffer")
+
+
 def _gone(obj: object) -> ValueError:
     return ValueError(
         f"the memory of this {type(obj).__name__} cannot be looked at: it is released or closed; "
         "pass it while it is open"
-    )
-
-
-def _no_address(obj: object, name: str) -> TypeError:
-    return TypeError(
-        f"{name} of this {type(obj).__name__} gives no usable address: {_EXPECTED}; "
-        "pass the array which holds the data"
     )
 
 

@@ -16,7 +16,7 @@ CAP_SYS_NICE = 23
 CAMPAIGN_CALLS, WALK_CALLS = 2000, 100
 
 # Their assertions, too, say what was compared.
-pytest.register_assert_rewrite("cli_fixtures", "damage", "footprint_fixtures")
+pytest.register_assert_rewrite("cli_fixtures", "damage", "interruptions", "footprint_fixtures")
 
 
 # A guest takes many times as long as the machine it runs on.
@@ -33,6 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--campaign-seed", type=int, default=0, help="seed (%(default)s)")
     group.addoption("--storm-runs", type=int, default=60, help="runs a storm (%(default)s)")
     group.addoption("--interruptions", type=int, default=1000, help="signals (%(default)s)")
+    group.addoption("--signal-seconds", type=float, default=0.4, help="a call (%(default)s)")
     group.addoption("--damaged-files", type=int, default=300, help="of each kind (%(default)s)")
 
 
