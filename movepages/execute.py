@@ -177,8 +177,11 @@ class _Move:
     def _settled(self, pages: Pages) -> Sum:
         """Sum up what is set aside of a slice."""
         aside = pages.aside
+        runs = self._looks.runs(aside)
+        if self.target.only is not None:
+            return sum_aside(runs)
         nowhere = self.target.count_nowhere(pages.aside_number, aside.address, aside.pages)
-        return sum_aside(self._looks.runs(aside), nowhere)
+        return sum_aside(runs, nowhere)
 
     def _migrate(self, pages: Pages) -> MovePagesError | None:
         # A copy: the caller may write into the array of nodes while this goes on.

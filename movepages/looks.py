@@ -114,10 +114,10 @@ class Looks:
             found = self._ask(addresses, pages, fewest=FEWEST_PAGES)
         if (found.status == PageStatus.ENODATA.value).any():
             found = give_nodes_of_mappings(found, self._footprint.pid, self._footprint.page_size)
-        holds = found.status >= 0
-        self._note(found)
-        if holds.all():
+        if not (found.status < 0).any():
+            self._sparse = False
             return Look(found, join_absences(()))
+        self._note(found)
         unasked = (found.status == PageStatus.NOT_ATTEMPTED.value) & (found.kind != _PAGE)
         asked, holes = found.where(~unasked), found.where(unasked)
         size = self._footprint.page_size

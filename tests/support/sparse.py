@@ -11,14 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from .memory import PAGE
+from .memory import PAGE, bind
 
 WHOLE = 1 << 44
 _MAP_NORESERVE = 0x4000
 
 
-def reserved(nbytes: int = WHOLE, *, huge: bool = False) -> np.ndarray:
-    """Return untouched memory; skip the test where so many addresses are not to be had."""
+def reserved(nbytes: int = WHOLE, node: int | None = None, *, huge: bool = False) -> np.ndarray:
+    """Return untouched memory, for pages of one node if it is given.
+
+    The test is skipped where so many addresses are not to be had.
+    """
     if "asan" in os.environ.get("LD_PRELOAD", ""):
         pytest.skip("AddressSanitizer has the address space for itself")
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
@@ -29,7 +32,10 @@ def reserved(nbytes: int = WHOLE, *, huge: bool = False) -> np.ndarray:
     # A kernel without huge pages does not know the advice.
     with suppress(OSError):
         whole.madvise(mmap.MADV_HUGEPAGE if huge else mmap.MADV_NOHUGEPAGE)
-    return np.frombuffer(whole, np.uint8)
+    array = np.frombuffer(whole, np.uint8)
+    if node is not None:
+        bind(array, node)
+    return array
 
 
 def touched(array: np.ndarray, count: int, seed: int = 0) -> np.ndarray:

@@ -23,7 +23,7 @@ def other():
     held = []
 
     def hold():
-        held.append(sparse.reserved())
+        held.append(sparse.reserved(node=NODE))
         sparse.touched(held[0], COUNT)
         return held[0].ctypes.data
 

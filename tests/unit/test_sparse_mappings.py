@@ -75,12 +75,12 @@ LAYOUTS = {
 
 @pytest.mark.parametrize(("count", "names"), [(200, LAYOUTS), (3000, ["one", "interleave"])])
 def test_pages_all_over(count, names):
-    a = sparse.reserved()
+    a = sparse.reserved(node=NODE)
     check(a, sparse.touched(a, count), {name: LAYOUTS[name] for name in names})
 
 
 def test_huge_pages_all_over(huge_page_size):
-    a = sparse.reserved(huge=True)
+    a = sparse.reserved(node=NODE, huge=True)
     frame = -a.ctypes.data % huge_page_size // PAGE
     per = huge_page_size // PAGE
     frames = np.sort(np.random.default_rng(0).choice(len(a) // huge_page_size - 1, 20, False))
@@ -91,7 +91,7 @@ def test_huge_pages_all_over(huge_page_size):
 
 
 def test_nothing_at_all():
-    a = sparse.reserved()
+    a = sparse.reserved(node=NODE)
     check_nothing = {"one": NODE, "blocks": LAYOUTS["blocks"]}
     for target in check_nothing.values():
         with bounded(a):
@@ -106,7 +106,7 @@ def test_nothing_at_all():
 
 def test_dense_memory_among_nothing():
     """Whole blocks of pages that are present come after blocks that are absent."""
-    a = sparse.reserved()
+    a = sparse.reserved(node=NODE)
     for place in (1 << 33, (1 << 43) + 12345 * PAGE):
         a[place : place + (96 << 20) : PAGE] = 1
     firsts = [
@@ -118,7 +118,7 @@ def test_dense_memory_among_nothing():
 
 @pytest.mark.parametrize("width", [8, 3 * PAGE, 1 << 29])
 def test_an_array_of_long_strides(width):
-    whole = sparse.reserved()
+    whole = sparse.reserved(node=NODE)
     a = np.ndarray((16000, width), np.uint8, whole, 5 * PAGE, (1 << 30, 1))
     rows = np.arange(0, 16000, 37)
     a[rows, width // 2] = 1
@@ -138,7 +138,7 @@ def test_an_array_of_long_strides(width):
 
 
 def test_two_rows_of_terabytes():
-    whole = sparse.reserved()
+    whole = sparse.reserved(node=NODE)
     a = np.ndarray((2, (1 << 42) - 5), np.uint8, whole, 7, (1 << 43, 1))
     a[:, 1 << 41] = 1
     with bounded(a):

@@ -113,6 +113,7 @@ def _told(request, monkeypatch):
 @given(ACTS, st.integers(0, PAGE - 1), st.integers(0, 40), st.data())
 def test_any_mixture_of_pages_and_targets(acts, odd, ahead, data):
     with memory.apart(PAGES * PAGE) as a:
+        memory.bind(a, NODE)
         region = mp.Region(a.ctypes.data + ahead * PAGE + odd, (PAGES - 60) * PAGE)
         at_first = mp.where(region)
         cut = data.draw(st.integers(0, len(acts)))
@@ -144,6 +145,7 @@ def test_any_mixture_of_pages_and_targets(acts, odd, ahead, data):
 def test_mappings_with_and_without_memory():
     """Of a mapping of which all is absent the page of zeros may be all there is."""
     with memory.apart(PAGES * PAGE) as a:
+        memory.bind(a, NODE)
         for first, last in ((0, 900), (1000, 1300)):
             part = a[first * PAGE : last * PAGE]
             system.succeed(system.libc.mprotect(part.ctypes.data, part.nbytes, 1))
@@ -162,6 +164,7 @@ def test_mappings_with_and_without_memory():
 
 def test_strided_arrays_and_their_axes():
     whole = memory.anonymous(16 * 500 * PAGE)
+    memory.bind(whole, NODE)
     a = whole.reshape(16, 500 * PAGE)[::2, 3 * PAGE : 470 * PAGE]
     a[::3, : 7 * PAGE] = 1
     a[1, 200 * PAGE : 240 * PAGE] = 1
@@ -180,6 +183,7 @@ def test_strided_arrays_and_their_axes():
 @pytest.mark.parametrize("turn", [1, 2, 3, 4])
 def test_what_is_told_of_a_move_that_ends_early_is_its_beginning(target, turn):
     a = memory.anonymous(PAGES * PAGE)
+    memory.bind(a, NODE)
     for first in range(0, PAGES, 97):
         a[first * PAGE : (first + first % 60) * PAGE : PAGE] = 1
     before = mp.move_pages(memory.pages_of(a))
@@ -199,6 +203,7 @@ def test_what_is_told_of_a_move_that_ends_early_is_its_beginning(target, turn):
 
 def test_a_part_of_a_huge_page_among_absent_pages_is_one_page(huge_page_size):
     a = memory.anonymous(3 * huge_page_size, huge=True)
+    memory.bind(a, NODE)
     a[huge_page_size] = 1
     memory.keep_as_it_is(a)
     per = huge_page_size // PAGE
@@ -213,6 +218,7 @@ def test_huge_pages_that_a_target_cuts_are_refused_without_a_look_at_the_others(
     monkeypatch, huge_page_size
 ):
     a = memory.anonymous(4 * huge_page_size, huge=True)
+    memory.bind(a, NODE)
     a[huge_page_size : 2 * huge_page_size : PAGE] = 1
     memory.keep_as_it_is(a)
     nodes = np.full(4 * huge_page_size // PAGE, NODE, np.int32)
@@ -311,6 +317,7 @@ def test_blocks_end_where_they_may(ahead, pages, most, data):
 
 def test_a_look_goes_further_only_where_the_last_one_found_little(monkeypatch):
     a = memory.anonymous(3 * PAGES * PAGE)
+    memory.bind(a, NODE)
     a[: PAGES * PAGE : PAGE] = 1
     asked = []
     reach = _core.reach
