@@ -38,7 +38,7 @@ def large_file(tmp_path):
 
 
 def test_a_file_that_does_not_fit(large_file):
-    found = processes.run_as(None, outcomes, lambda: _core.read_file(large_file), 200 * MIB, 40)
+    found = processes.run_as(None, outcomes, lambda: _core.read_file(large_file), 200 * MIB, 10)
     assert set(found) == {"MemoryError", "returned"}
 
 
