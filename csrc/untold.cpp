@@ -12,7 +12,7 @@ namespace movepages {
 namespace {
 
 // Large enough that a process, which may have 65,530 mappings, needs few of them.
-constexpr std::size_t kWindow = std::size_t{64} << 20;
+constexpr std::size_t kWindow = std::size_t{16} << 20;
 
 bool fill(int file) noexcept {
   if (::ftruncate(file, kWindow) != 0) return false;

@@ -59,22 +59,31 @@ def call(name: str, h: hostile.Hostile) -> None:
         enter(made, h)
 
 
+def timed_call(name: str, h: hostile.Hostile) -> str:
+    """Make one call, which is interrupted if it takes long; return what came of it."""
+    faulthandler.dump_traceback_later(SECONDS_A_CALL + 10 * SECONDS_TO_HEAR, exit=True)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS_A_CALL)
+    try:
+        call(name, h)
+        return "returned"
+    except (SystemError, RecursionError):
+        raise
+    except Exception as error:
+        return type(error).__name__
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 def try_one(seed: int, number: int) -> tuple[str, str]:
     """Make one call; return the function and what came of it."""
     h = hostile.Hostile(f"{seed}/{number}")
     name = sorted(hostile.ARGUMENTS)[number % len(hostile.ARGUMENTS)]
     start = time.monotonic()
-    faulthandler.dump_traceback_later(SECONDS_A_CALL + 10 * SECONDS_TO_HEAR, exit=True)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS_A_CALL)
     try:
-        call(name, h)
-        came = "returned"
-    except (SystemError, RecursionError):
-        raise
-    except Exception as error:
-        came = type(error).__name__
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        came = timed_call(name, h)
+    except TooLongError:
+        # The signal came when the call was over.
+        came = TooLongError.__name__
     took = time.monotonic() - start
     assert took < SECONDS_A_CALL + SECONDS_TO_HEAR, f"{name} was deaf for {took:.1f} s"
     handler = MULTIARRAY.get_handler_name()
