@@ -45,7 +45,7 @@ def write(values: Mapping[str, Any], file: str | os.PathLike[str]) -> None:
 @contextlib.contextmanager
 def _replacing(file: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Open a new file that takes the name of `file` at the end, if nothing is raised before."""
-    path, mode = os.fspath(file), None
+    path, mode = os.fsdecode(file), None
     with Refusal() as refusal:
         # A link stays one. Not strict, it takes what a signal handler raises for the end of links.
         path = os.path.realpath(path, strict=True)
@@ -58,11 +58,14 @@ def _replacing(file: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         with open(path, "wb") as out:
             yield out
         return
-    folder, name = os.path.split(path)
     # Known before it is made, so that it is removed whenever a signal comes.
-    draft = os.path.join(folder, f".{name[:200]}.{secrets.token_hex(8)}")
+    draft = os.path.join(os.path.dirname(path), f".movepages-{secrets.token_hex(8)}")
     try:
-        with open(draft, "xb") as out:
+        with Refusal() as refusal:
+            made = open(draft, "xb")  # noqa: SIM115
+        if refusal.error:
+            raise OSError(refusal.code, refusal.why, path)
+        with made as out:
             yield out
         if mode is not None:
             os.chmod(draft, stat.S_IMODE(mode))

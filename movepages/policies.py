@@ -75,7 +75,7 @@ def bind(a: object, nodes: Sequence[SupportsIndex] | SupportsIndex, *, mode: str
     """
     chosen, found = as_policy(nodes, mode)
     ranges = own_ranges(a)
-    done, heard = 0, None
+    done, failed_at, heard = 0, -1, None
     while done < len(ranges):
         # A half of it would be neither what was nor what is wanted, so what a signal handler raises
         # waits for the end. A range that is bound twice is as one that is bound once.
@@ -86,9 +86,14 @@ def bind(a: object, nodes: Sequence[SupportsIndex] | SupportsIndex, *, mode: str
                     raise mbind_failed(code, chosen, sum(nbytes for _, nbytes in ranges[:done]))
                 done += 1
         except MovePagesError:
-            raise
+            if heard is None:
+                raise
+            break
         except BaseException as error:
-            heard = heard or error
+            # Twice at one place, it is no signal's.
+            if failed_at == done:
+                raise
+            failed_at, heard = done, heard or error
     if heard is not None:
         try:
             raise heard

@@ -160,6 +160,26 @@ def test_a_file_is_replaced_and_keeps_its_mode(tmp_path, placement):
     assert sorted(os.listdir(tmp_path)) == ["link", "x.npz"]
 
 
+def test_a_folder_that_is_not_there(tmp_path, placement):
+    file = tmp_path / "none" / "x.npz"
+    with pytest.raises(FileNotFoundError) as caught:
+        placement.save(file)
+    assert caught.value.filename == str(file)
+
+
+def test_names_of_all_kinds(tmp_path, placement):
+    for name in ("\u00e9" * 120, b"\xff\xfe"):
+        file = os.path.join(os.fsencode(tmp_path), os.fsencode(name))
+        placement.save(file)
+        assert mp.Placement.load(file) == placement
+
+
+def test_a_link_to_nothing_is_written_through(tmp_path, placement):
+    (tmp_path / "link").symlink_to("file")
+    placement.save(tmp_path / "link")
+    assert mp.Placement.load(tmp_path / "file") == placement
+
+
 def test_what_is_no_file_is_written_to(placement):
     placement.save("/dev/null")
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
