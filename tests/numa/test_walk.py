@@ -34,7 +34,7 @@ assert walk_moves
 WHOLE_CHECK_EVERY = 50
 STORMY = 0.08
 RELEASE = 0.1
-TOLD_EVERY = 500
+TOLD_EVERY = 100
 
 
 class Walk:

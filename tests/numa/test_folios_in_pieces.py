@@ -1,0 +1,75 @@
+"""Moves of folios that are mapped by small entries, so that nothing tells what moves together."""
+
+import mmap
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from support import memory, nodes, system, witness
+from support.kinds_base import PROT_RW, advise
+from support.kinds_kernel import settings
+
+_THP = Path("/sys/kernel/mm/transparent_hugepage")
+_BUSY = mp.PageStatus.EBUSY
+KIB = 1 << 10
+
+
+def in_pieces(node):
+    """Return two huge pages, of which the page tables show small ones."""
+    a = memory.anonymous(2 * memory.huge_page_size(), node=node, huge=True)
+    memory.keep_as_it_is(a)
+    assert witness.huge_bytes(a) == a.nbytes
+    for start in (a.ctypes.data, a.ctypes.data + memory.huge_page_size()):
+        for rights in (0, PROT_RW):
+            system.succeed(system.libc.mprotect(start, memory.PAGE, rights))
+    assert witness.huge_bytes(a) == 0
+    return a
+
+
+def of_64_kib(node):
+    """Return pages of 64 KiB each (mTHP)."""
+    enabled = _THP / "hugepages-64kB/enabled"
+    if not enabled.exists():
+        pytest.skip("this kernel has no huge pages of 64 KiB: Linux 6.8 is the first")
+    a = memory.anonymous(512 * KIB)
+    memory.bind(a, node)
+    with settings({enabled: "madvise"}):
+        advise(a, mmap.MADV_HUGEPAGE)
+        memory.touch(a)
+    memory.keep_as_it_is(a)
+    return a
+
+
+@pytest.mark.parametrize("make", [in_pieces, of_64_kib])
+@pytest.mark.parametrize("on_conflict", ["majority", "split"])
+def test_what_is_said_of_pieces_is_so(two_nodes, huge_page_size, need_root, make, on_conflict):
+    random = np.random.default_rng(0)
+    ids = nodes.allowed()[:3]
+    a = make(ids[0])
+    # A page of zeros is lost when the kernel splits what it belongs to, from Linux 6.12 on.
+    a[:: memory.PAGE] = np.arange(len(a) // memory.PAGE) % 251 + 1
+    pages = memory.pages_of(a)
+    before, contents = witness.nodes_of(pages), a.copy()
+    for turn in range(12):
+        row = int(random.choice([1, 7, 24, 64]))
+        target = random.choice(ids, -(-len(pages) // row)).repeat(row)[: len(pages)]
+        target = target.astype(np.int32)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", mp.LayoutWarning)
+            r = mp.move(a, target, on_conflict=on_conflict)
+        found, status = witness.nodes_of(pages), r.status
+        label = f"turn {turn}, rows of {row}"
+        placed = status >= 0
+        assert np.array_equal(status[placed], found[placed]), label
+        assert set(status[~placed].tolist()) <= {_BUSY}, label
+        assert not (found == target)[~placed].any(), label
+        assert r.overruled == int((placed & (found != target)).sum()), label
+        assert r.moved + r.already_there == int(placed.sum()), label
+        # What was carried away and back may count as either.
+        assert r.already_there <= int((placed & (found == before)).sum()), label
+        assert r.ok == (found == target).all(), label
+        before = found
+    assert np.array_equal(a, contents)
