@@ -9,7 +9,6 @@ _Capsule: TypeAlias = Any
 
 FRAME_BYTES: int
 HIDDEN: int
-KERNEL_HIDES_PAGES: bool
 MAX_NODES: int
 MPOL_MF_MOVE: int
 MPOL_MF_MOVE_ALL: int
