@@ -211,7 +211,6 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
              "Whether this process, or a thread of it, has this number.");
   module.def("buffer_address", &buffer_address, "view"_a, "Where a buffer's first element is.");
   module.attr("FRAME_BYTES") = movepages::frame_bytes();
-  module.attr("KERNEL_HIDES_PAGES") = movepages::kernel_hides_pages();
   module.attr("HIDDEN") = movepages::kHidden;
   module.def("sort_out", &sort_out, "pages"_a, "before"_a, "wanted"_a,
              "Status, whether as wanted; and index, address and node of pages to be moved.");

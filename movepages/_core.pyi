@@ -10,7 +10,6 @@ _T = TypeVar("_T")
 
 FRAME_BYTES: int
 HIDDEN: int
-KERNEL_HIDES_PAGES: bool
 MAX_NODES: int
 MPOL_MF_MOVE: int
 MPOL_MF_MOVE_ALL: int

@@ -282,3 +282,9 @@ class Placement:
         from .svg import placement_svg
 
         return placement_svg(self)
+
+
+def off_nodes(placement: Placement) -> str:
+    """Return how much is absent and how much on a node that is not known, '' for nothing."""
+    parts = (("absent", placement.absent_bytes), ("not known", placement.hidden_bytes))
+    return ", ".join(f"{name}: {format_bytes(nbytes)}" for name, nbytes in parts if nbytes)

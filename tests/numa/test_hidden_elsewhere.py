@@ -9,15 +9,14 @@ import json
 import os
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import movepages as mp
+from movepages import _core
 from movepages.cli import main
-from support import balancing, memory, processes, system, witness
+from support import balancing, memory, system, witness
 from support.balancing import HIDES, watched
 from support.processes import NOBODY, child, run_as
 
@@ -67,12 +66,8 @@ def closed_on(node, count=COUNT):
     return child(hold)
 
 
-def sleeps(pid):
-    """Wait until a child that has answered waits again: until then it may break copies on write."""
-    end = time.monotonic() + processes.PATIENCE_S
-    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "S":
-        assert time.monotonic() < end
-        time.sleep(0.05)
+def mappings(other):
+    return witness.numa_maps(other.pid).values()
 
 
 def by_numa_maps(other, address=None):
@@ -164,20 +159,27 @@ def test_what_stays_is_not_called_moved(capsys, closed_half, two_nodes):
         assert by_numa_maps(closed_half) == {there: COUNT}
 
 
-def test_alone_on_its_node_it_moves_without_a_word(capsys, two_nodes, memory_only_node):
+def test_alone_on_its_node_it_moves_without_a_word(
+    capsys, monkeypatch, two_nodes, memory_only_node
+):
     """Nothing else of the process is on the node: migrate_pages(2) moves what was asked for."""
+    call, calls = _core.migrate_process, []
+
+    def migrate_process(pid, away_from, to):
+        calls.append((pid, away_from.tolist(), to.tolist()))
+        return call(pid, away_from, to)
+
+    monkeypatch.setattr(_core, "migrate_process", migrate_process)
     here = two_nodes[0]
     with closed_on(memory_only_node) as other:
-        sleeps(other.pid)
-        before = witness.numa_maps(other.pid)
+        held = [each.start for each in mappings(other) if memory_only_node in each.nodes]
+        assert held == [other.result]
         options = ["--to", here, "--region", hex(other.result)]
         found, said = move(capsys, other, *options, status=0)
         assert by_numa_maps(other) == {here: COUNT}
         assert (found["moved"], found["failed"], found["elsewhere"]) == (COUNT, 0, 0)
         assert said == ""
-        after = witness.numa_maps(other.pid)
-        others = before.keys() & after.keys() - {other.result}
-        assert {a: before[a].nodes for a in others} == {a: after[a].nodes for a in others}
+        assert calls == [(other.pid, [memory_only_node], [here])] * HIDES
 
 
 HOLD = """

@@ -7,6 +7,7 @@ import movepages as mp
 from movepages import _core, hidden, looks, numa_maps
 from movepages.absence import Absence, absences, hidden_afterwards
 from movepages.found import Found
+from movepages.placement import off_nodes
 from movepages.runs import RUN_DTYPE
 from support import memory
 
@@ -146,6 +147,12 @@ def test_they_are_neither_on_a_node_nor_absent(hides):
     assert p.absent_reasons == {Absence.HIDDEN: 3}
     assert "absent" not in str(p)
     assert "not known: 12 KiB (3 in memory" in str(p)
+
+
+def test_pictures_name_them(hides):
+    p = mp.where(hides, shortcuts=False)
+    assert off_nodes(p) == "not known: 12 KiB"
+    assert "not known: 12 KiB" in p._repr_html_()
 
 
 def test_a_plan_names_them(hides):
