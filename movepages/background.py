@@ -139,10 +139,13 @@ def start(
     try:
         _under_way.add(job)
         thread.start()
-    except BaseException:
+    except BaseException as error:
         # Nobody will have it, to ask it or to cancel it.
         job.cancel()
         _under_way.discard(job)
+        # Interrupted once the thread has begun, threading fails to forget it, with a KeyError.
+        if isinstance(error, KeyError) and error.__context__ is not None:
+            raise error.__context__ from None
         raise
     return job
 

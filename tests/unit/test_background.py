@@ -226,6 +226,19 @@ def test_no_lock_that_a_signal_may_leave_taken_is_waited_for(a, slow):
         job.result(60)
 
 
+def test_what_a_handler_raises_is_not_lost_in_threading(a, monkeypatch):
+    def start(_thread):
+        try:
+            raise TimeoutError("from a signal handler")
+        except TimeoutError:
+            del {}["thread"]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        with pytest.raises(TimeoutError, match="from a signal handler"):
+            mp.move(a, NODE, background=True)
+
+
 @pytest.mark.parametrize("begun", [False, True])
 def test_nobody_is_left_with_a_move_that_cannot_be_cancelled(a, slow, monkeypatch, begun):
     begin = threading.Thread.start
