@@ -1,13 +1,22 @@
-"""Moves that go on while the program does: a thread each, and a Future that tells of it."""
+"""Moves that go on while the program does: a thread each, and a Future that tells of it.
+
+The locks of threading are not safe from signals: what a handler raises just after one was taken
+leaves it taken, and whoever needs it next waits for ever. So nothing is waited for under a lock
+that the moving thread needs.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
 from .result import MoveResult
+
+# Seconds between two looks, should the lock that tells of the end have been lost to a signal.
+_LOOK_AGAIN = 0.05
 
 _under_way: set[BackgroundMove] = set()
 
@@ -28,12 +37,17 @@ class BackgroundMove(Future[MoveResult]):
     True
     """
 
+    _result: MoveResult
+    _exception: BaseException | None
+
     def __init__(self) -> None:
         super().__init__()
-        self._stop = threading.Event()
+        self._to_end = False
         self._progress = (0, 0)
         self._process = os.getpid()
         self._thread = 0
+        self._running = threading.Lock()
+        self._running.acquire()
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -44,12 +58,56 @@ class BackgroundMove(Future[MoveResult]):
         """Ask it to end within a time slice; False where it is done already."""
         if self.done():
             return False
-        self._stop.set()
+        self._to_end = True
         return True
+
+    def done(self) -> bool:
+        """Tell whether it has come to its end, by itself or by `cancel`."""
+        return bool(self._state == "FINISHED")
+
+    def running(self) -> bool:
+        """Tell whether it is still under way."""
+        return not self.done()
+
+    def result(self, timeout: float | None = None) -> MoveResult:
+        """Wait for the outcome, so many seconds at most, and return or raise it."""
+        error = self.exception(timeout)
+        if error is None:
+            return self._result
+        try:
+            raise error
+        finally:
+            # A frame and its exception would keep each other, and the caller's array, alive.
+            del self, error
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait for the outcome, so many seconds at most, and return what ended the move early."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while not self.done():
+            left = _LOOK_AGAIN if end is None else min(end - time.monotonic(), _LOOK_AGAIN)
+            if left <= 0:
+                raise TimeoutError
+            if self._running.acquire(timeout=left):
+                self._running.release()
+        return self._exception
 
     def _note(self, done: int, pages: int) -> bool:
         self._progress = done, pages
-        return not self._stop.is_set()
+        return not self._to_end
+
+
+class _Begun(threading.Event):
+    """Tells that a thread has begun; who waits for it takes no lock that the thread needs."""
+
+    _flag: bool
+
+    def set(self) -> None:
+        self._flag = True
+
+    def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002
+        while not self._flag:
+            time.sleep(2e-5)
+        return True
 
 
 def start(
@@ -73,15 +131,21 @@ def start(
         else:
             job.set_result(result)
         finally:
+            job._running.release()
             _under_way.discard(job)
 
+    thread = threading.Thread(target=run, name="movepages")
+    thread._started = _Begun()  # type: ignore[attr-defined]
     try:
         _under_way.add(job)
-        threading.Thread(target=run, name="movepages").start()
-    except BaseException:
+        thread.start()
+    except BaseException as error:
         # Nobody will have it, to ask it or to cancel it.
         job.cancel()
         _under_way.discard(job)
+        # Interrupted once the thread has begun, threading fails to forget it, with a KeyError.
+        if isinstance(error, KeyError) and error.__context__ is not None:
+            raise error.__context__ from None
         raise
     return job
 

@@ -207,6 +207,38 @@ def test_a_callback_that_forks(a):
     assert told == ["a child"]
 
 
+def test_no_lock_that_a_signal_may_leave_taken_is_waited_for(a, slow):
+    job = mp.move(a, np.full(300, NODE), background=True)
+    assert slow.wait(60)
+    # As an interrupted result() or done() of a Future would leave it.
+    job._condition.acquire()
+    try:
+        with pytest.raises(TimeoutError):
+            job.result(0.01)
+        assert (job.done(), job.running(), job.cancel()) == (False, True, True)
+    finally:
+        job._condition.release()
+    assert isinstance(job.exception(60), mp.MovePagesCancelledError)
+    assert (job.done(), job.running(), job.cancelled()) == (True, False, False)
+    # And an interrupted exception().
+    job._running.acquire()
+    with pytest.raises(mp.MovePagesCancelledError):
+        job.result(60)
+
+
+def test_what_a_handler_raises_is_not_lost_in_threading(a, monkeypatch):
+    def start(_thread):
+        try:
+            raise TimeoutError("from a signal handler")
+        except TimeoutError:
+            del {}["thread"]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        with pytest.raises(TimeoutError, match="from a signal handler"):
+            mp.move(a, NODE, background=True)
+
+
 @pytest.mark.parametrize("begun", [False, True])
 def test_nobody_is_left_with_a_move_that_cannot_be_cancelled(a, slow, monkeypatch, begun):
     begin = threading.Thread.start
