@@ -45,5 +45,5 @@ def test_a_file_that_does_not_fit(large_file):
 def test_a_list_of_pages_that_does_not_fit():
     # Their statuses take more than malloc ever keeps for later.
     pages = np.zeros(10 * MIB, np.uintp)
-    found = processes.run_as(None, outcomes, lambda: mp.move_pages(pages), 90 * MIB, 3)
+    found = processes.run_as(None, outcomes, lambda: mp.move_pages(pages), 400 * MIB, 4)
     assert set(found) == {"MemoryError", "returned"}
