@@ -27,9 +27,8 @@ py::object to_python(const Outcome& outcome) {
   }
   if (outcome.rejected && outcome.error == -ENOMEM) throw std::bad_alloc();
   if (outcome.error == 0) return py::none();
-  const auto refused = outcome.rejected && outcome.error == -ENODEV
-                           ? static_cast<py::ssize_t>(outcome.refused)
-                           : py::ssize_t{-1};
+  const bool node = outcome.rejected && (outcome.error == -ENODEV || outcome.error == -EACCES);
+  const auto refused = node ? static_cast<py::ssize_t>(outcome.refused) : py::ssize_t{-1};
   return py::make_tuple(-outcome.error, refused);
 }
 

@@ -31,6 +31,7 @@ py::tuple policy(std::uintptr_t address) {
 
 // In parts, so that a signal is heard in between: errno, and how many bytes were advised.
 py::tuple advise_range(std::uintptr_t start, std::size_t nbytes, int advice, std::size_t part) {
+  if (part == 0) throw py::value_error("part: expected one byte or more, got 0");
   std::size_t done = 0;
   long ret = 0;
   while (done < nbytes && ret == 0) {
@@ -109,6 +110,19 @@ py::tuple resident(std::uintptr_t start, std::size_t nbytes) {
   return py::make_tuple(-ret, as_array(starts), as_array(ends));
 }
 
+// (errno, how many pages could not be moved)
+py::tuple migrate_process(int pid, const py::object& from, const py::object& to) {
+  NodeMask source;
+  NodeMask target;
+  if (!to_mask(from, &source) || !to_mask(to, &target)) return py::make_tuple(EINVAL, 0);
+  long ret = 0;
+  {
+    const py::gil_scoped_release release;
+    ret = sys_migrate_pages(pid, kMaxNodes + 1, source.words, target.words);
+  }
+  return py::make_tuple(std::max(-ret, 0L), std::max(ret, 0L));
+}
+
 }  // namespace
 
 bool to_mask(const py::object& nodes, NodeMask* mask) {
@@ -125,6 +139,8 @@ bool to_mask(const py::object& nodes, NodeMask* mask) {
 void bind_policy(py::module_& module) {
   module.def("bind", &bind, "start"_a, "nbytes"_a, "mode"_a, "nodes"_a, "flags"_a,
              "mbind(2) of a range on page borders: 0 or an errno.");
+  module.def("migrate_process", &migrate_process, "pid"_a, "from_nodes"_a, "to_nodes"_a,
+             "migrate_pages(2): errno, and how many pages of the process could not be moved.");
   module.def("policy", &policy, "address"_a, "Errno, mode with its flags, and nodes.");
   module.def("advise", &advise_range, "start"_a, "nbytes"_a, "advice"_a, "part"_a,
              "madvise(2) part by part: errno, and how many bytes were advised.");

@@ -1,6 +1,7 @@
 #include "driver.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <new>
 
 #include "order.hpp"
@@ -25,12 +26,20 @@ bool may_have_begun(long error) noexcept {
 }  // namespace
 
 Outcome Driver::run() noexcept {
-  std::fill_n(request_.status, request_.count, kNotAttempted);
+  attempt();
+  // Not before: of a long list that would keep a signal waiting.
+  const std::size_t end = request_.untold ? std::max(told_, asked_) : request_.count;
+  std::fill(request_.status + told_, request_.status + end, kNotAttempted);
+  outcome_.told = told_;
+  return outcome_;
+}
+
+void Driver::attempt() noexcept {
   if (request_.flags & ~(kMpolMfMove | kMpolMfMoveAll)) {
     outcome_.error = -EINVAL;
     outcome_.rejected = true;
   } else if (request_.target != nullptr && !nodes_are_usable()) {
-    return outcome_;
+    return;
   } else if (request_.count == 0) {
     // Its checks of process and permission are wanted, not the 155 us of a call that moves.
     outcome_.error = query_.ask(nullptr, 0, nullptr);
@@ -44,7 +53,13 @@ Outcome Driver::run() noexcept {
       recheck(0, done_, mixed_ ? Doubt::kEveryPage : Doubt::kMissing, kNotAttempted);
     }
   }
-  return outcome_;
+}
+
+// The kernel leaves statuses unwritten: those of the next call get their sentinel.
+void Driver::prefill(std::size_t end) noexcept {
+  if (end <= told_) return;
+  if (!request_.untold) std::fill(request_.status + told_, request_.status + end, kNotAttempted);
+  told_ = end;
 }
 
 // Pause is asked once a slice and not once a chunk: it may have to wait for the interpreter.
@@ -64,12 +79,15 @@ void Driver::query_all() noexcept {
     std::int32_t* status = request_.status + pos;
     const std::size_t count = std::min(AddressOrder::kMost, request_.count - pos);
     std::size_t asked = 0;
+    asked_ = pos + count;
     if (order.pays(pages, count) && order.sort(pages, count)) {
       std::fill_n(order.status(), count, kNotAttempted);
       asked = query_in_portions(order.pages(), count, order.status(), pos > 0);
       order.give(count, status);
+      told_ = pos + count;
     } else {
       asked = query_in_portions(pages, count, status, pos > 0);
+      told_ = pos + asked;
     }
     if (asked < count) return;
     pos += count;
@@ -98,8 +116,9 @@ bool Driver::nodes_are_usable() noexcept {
   const std::int32_t first = entries > 0 ? wanted(0) : 0;
   for (std::size_t i = 0; i < entries; ++i) {
     const std::int32_t node = wanted(i);
-    if (node < 0 || node >= kMaxNodes || (known && !allowed.has(node))) {
-      outcome_.error = -ENODEV;
+    const bool possible = node >= 0 && node < kMaxNodes;
+    if (!possible || (known && !allowed.has(node))) {
+      outcome_.error = possible ? refusal_of(node) : -ENODEV;
       outcome_.rejected = true;
       outcome_.refused = i;
       return false;
@@ -107,6 +126,16 @@ bool Driver::nodes_are_usable() noexcept {
     mixed_ |= node != first;
   }
   return true;
+}
+
+// Whether a node that may not be used has no memory, or is outside the cpuset. The kernel tells, as
+// it looks at the node before it looks for the page; nothing is mapped at this address.
+long Driver::refusal_of(std::int32_t node) const noexcept {
+  const std::uintptr_t nowhere =
+      std::numeric_limits<std::uintptr_t>::max() - kernel_.page_bytes + 1;
+  std::int32_t status = 0;
+  const long ret = call_again_after_eintr(kernel_, 0, 1, &nowhere, &node, &status, kMpolMfMove);
+  return ret == -EACCES ? -EACCES : -ENODEV;
 }
 
 // The kernel wants a node for each entry; one target for all is repeated for one chunk only.
@@ -179,6 +208,7 @@ std::size_t Driver::move_chunk(std::size_t most) noexcept {
 bool Driver::move_each(std::size_t count) noexcept {
   const std::size_t start = done_;
   const std::size_t end = start + count;
+  prefill(end);
   const std::int32_t* nodes =
       request_.target->each ? request_.target->each + start : same_node_.get();
   const long ret = call_again_after_eintr(kernel_, request_.pid, count, request_.pages + start,
@@ -226,6 +256,7 @@ bool Driver::move_heads(const Stretch& stretch) noexcept {
               request_.status + start + huge_.first(k + 1), said[k]);
   }
   done_ += stretch.entries;
+  told_ = std::max(told_, done_);
   if (!goes_on_after(outcome.error)) return false;
   huge_.forget();
   // The kernel splits a huge page when its target is full.

@@ -20,7 +20,7 @@ class Driver {
       : request_(request),
         pause_(pause),
         kernel_(kernel),
-        query_(request.pid, request.flags, kernel),
+        query_(request.pid, request.flags, kernel, request.target != nullptr),
         huge_(request.pid, kernel) {}
 
   Outcome run() noexcept;
@@ -40,11 +40,14 @@ class Driver {
   std::int32_t wanted(std::size_t i) const noexcept {
     return request_.target->each ? request_.target->each[i] : request_.target->all;
   }
+  void attempt() noexcept;
+  void prefill(std::size_t end) noexcept;
   bool pause_wanted(std::int64_t now) noexcept;
   void query_all() noexcept;
   std::size_t query_in_portions(const std::uintptr_t* pages, std::size_t count,
                                 std::int32_t* status, bool before) noexcept;
   bool nodes_are_usable() noexcept;
+  long refusal_of(std::int32_t node) const noexcept;
   bool prepare_nodes() noexcept;
   void move_all() noexcept;
   Span span_of(std::size_t start, std::size_t most, std::size_t most_frames) const noexcept;
@@ -73,6 +76,8 @@ class Driver {
   Outcome outcome_;
   std::unique_ptr<std::int32_t[]> same_node_;
   std::size_t done_ = 0;
+  std::size_t asked_ = 0;  // up to where a query may have written
+  std::size_t told_ = 0;   // how many statuses are written; those behind them are all alike
   std::size_t calls_ = 0;
   std::int64_t last_pause_ns_ = 0;
   bool mixed_ = false;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <new>
 
 #include "syscalls.hpp"
 
@@ -36,9 +37,34 @@ std::int32_t HiddenPages::reveal(std::uintptr_t page, std::int32_t status) noexc
   if (!seems_hidden(page, status)) return status;
   std::uint64_t entry = 0;
   if (pagemap_.read(page, 1, &entry) != 1 || !tells_of_memory(entry, status)) return status;
-  int node = 0;
-  const long ret = sys_get_mempolicy(&node, nullptr, 0, page, kMpolFNode | kMpolFAddr);
-  return ret == 0 ? node : status;
+  std::int32_t node = pid_ == 0 || touches_ ? touched(page) : kHidden;
+  // A page whose number tells its node is as hidden from a move as it was.
+  if (node < 0 && !touches_) node = node_by_number(entry);
+  return node >= 0 ? node : kHidden;
+}
+
+// The node of a page after an access to it, negative where it may not be accessed.
+std::int32_t HiddenPages::touched(std::uintptr_t page) noexcept {
+  int node = kHidden;
+  if (pid_ == 0) {
+    const long ret = sys_get_mempolicy(&node, nullptr, 0, page, kMpolFNode | kMpolFAddr);
+    return ret == 0 ? node : kHidden;
+  }
+  if (!sys_read_byte(pid_, page)) return kHidden;
+  const long ret = sys_move_pages(pid_, 1, &page, nullptr, &node, kMpolMfMove);
+  return ret == 0 ? node : kHidden;
+}
+
+// A number is told to CAP_SYS_ADMIN alone. That of a page which neither belongs to one process nor
+// to a file may be that of the page of zeros.
+std::int32_t HiddenPages::node_by_number(std::uint64_t entry) noexcept {
+  const std::uint64_t number = entry & kPageFrameNumber;
+  if (number == 0 || (entry & (kPageExclusive | kPageOfFile)) == 0) return kHidden;
+  try {
+    return blocks_.get().node_of(number);
+  } catch (const std::bad_alloc&) {
+    return kHidden;
+  }
 }
 
 // Absent pages come in rows: a window of entries is read at once.

@@ -32,6 +32,7 @@ struct Request {
   int flags = 0;
   // What earlier runs learnt of the cost of a call, for later ones to know; may be null.
   Pace* pace = nullptr;
+  bool untold = false;  // the statuses hold kNotAttempted already
 };
 
 // Asked between chunks, at most once in a time slice; true ends the call with what is done.
@@ -43,6 +44,7 @@ struct Pause {
 struct Outcome {
   long error = 0;            // 0, or the -errno with which a call failed as a whole
   std::size_t refused = 0;   // with `rejected`: the index of the entry whose node was refused
+  std::size_t told = 0;      // behind so many pages none was attempted
   bool rejected = false;     // refused before the kernel was asked: nothing has moved
   bool interrupted = false;  // Pause asked for the end
 };

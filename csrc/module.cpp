@@ -4,7 +4,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <exception>
+#include <memory>
 #include <numeric>
+#include <stdexcept>
 #include <vector>
 
 #include "binding.hpp"
@@ -13,6 +17,7 @@
 #include "pagemap.hpp"
 #include "sort_out.hpp"
 #include "syscalls.hpp"
+#include "untold.hpp"
 #include "whole_file.hpp"
 #include "witness.hpp"
 
@@ -34,6 +39,19 @@ using movepages::require_length;
 using movepages::Target;
 using movepages::to_int;
 using movepages::to_python;
+
+constexpr char kUntoldName[] = "movepages.untold";
+
+// Statuses of pages that were not attempted, or None where the kernel gives no room for them.
+py::object untold(std::size_t count) {
+  auto room = std::make_unique<movepages::Untold>(count);
+  std::int32_t* start = room->start();
+  if (start == nullptr) return py::none();
+  const py::capsule owner(room.get(), kUntoldName,
+                          [](void* mine) { delete static_cast<movepages::Untold*>(mine); });
+  static_cast<void>(room.release());
+  return py::array_t<std::int32_t>(static_cast<py::ssize_t>(count), start, owner);
+}
 
 py::object move_pages(const py::object& pages, const py::object& nodes, const py::object& status,
                       const py::object& pid, const py::object& flags, const py::object& pause) {
@@ -64,6 +82,11 @@ py::object move_pages(const py::object& pages, const py::object& nodes, const py
   request.target = nodes.is_none() ? nullptr : &target;
   request.status = static_cast<std::int32_t*>(status_array.mutable_data());
 
+  if (py::isinstance<py::capsule>(status_array.base())) {
+    const auto owner = py::reinterpret_borrow<py::capsule>(status_array.base());
+    if (owner.name() != nullptr && std::strcmp(owner.name(), kUntoldName) == 0)
+      request.untold = owner.get_pointer<movepages::Untold>()->take();
+  }
   // A large move comes here slice by slice, which is no reason to begin anew.
   thread_local movepages::Pace pace;
   request.pace = &pace;
@@ -73,7 +96,9 @@ py::object move_pages(const py::object& pages, const py::object& nodes, const py
     const py::gil_scoped_release release;
     outcome = movepages::move_pages(request, interrupt, movepages::real_kernel());
   }
-  return to_python(outcome);
+  py::object failure = to_python(outcome);
+  if (outcome.interrupted) return py::make_tuple(std::move(failure), outcome.told);
+  return failure;
 }
 
 // Status of each page and whether it is as wanted; and index, address and node of those to be
@@ -117,7 +142,7 @@ py::array_t<std::int32_t> mempolicy_nodes(const py::object& pages) {
   return nodes;
 }
 
-py::bytes read_file(const std::string& path) {
+py::object read_file(const std::string& path) {
   std::string content;
   int error = 0;
   {
@@ -129,7 +154,11 @@ py::bytes read_file(const std::string& path) {
     PyErr_SetFromErrnoWithFilename(PyExc_OSError, path.c_str());
     throw py::error_already_set();
   }
-  return content;
+  // py::bytes has a RuntimeError for want of memory.
+  PyObject* bytes =
+      PyBytes_FromStringAndSize(content.data(), static_cast<py::ssize_t>(content.size()));
+  if (bytes == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(bytes);
 }
 
 // numpy would have to understand the format; where a buffer begins does not depend on it.
@@ -154,6 +183,15 @@ py::object allowed_nodes() {
 }  // namespace
 
 PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
+  // pybind11 has a RuntimeError for a bytes, list, tuple or str that there is no memory for.
+  py::register_local_exception_translator([](std::exception_ptr thrown) {
+    try {
+      if (thrown) std::rethrow_exception(thrown);
+    } catch (const std::runtime_error& error) {
+      if (std::strncmp(error.what(), "Could not allocate", 18) != 0) throw;
+      PyErr_NoMemory();
+    }
+  });
   module.doc() = "move_pages(2) on numpy arrays, in place and with the GIL released.";
   module.attr("MPOL_MF_MOVE") = movepages::kMpolMfMove;
   module.attr("MPOL_MF_MOVE_ALL") = movepages::kMpolMfMoveAll;
@@ -161,14 +199,19 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.attr("NOT_ATTEMPTED") = movepages::kNotAttempted;
   module.def("move_pages", &move_pages, "pages"_a, "nodes"_a, "status"_a, "pid"_a, "flags"_a,
              "pause"_a,
-             "Query or move; None, (errno, index of the refused node or -1), or what was raised.");
+             "Query or move; None, (errno, index of the refused node or -1), or (what was raised, "
+             "pages behind which none was attempted).");
+  module.def("untold", &untold, "count"_a,
+             "Statuses of pages not attempted, unwritten; None where there is no room for them.");
   module.def(
       "allowed_nodes", &allowed_nodes,
       "Nodes with memory that the cpuset of this thread allows; None where a sandbox hides it.");
   module.def("read_file", &read_file, "path"_a, "All that a file holds; OSError if it says no.");
+  module.def("is_own", &movepages::is_own, "pid"_a,
+             "Whether this process, or a thread of it, has this number.");
   module.def("buffer_address", &buffer_address, "view"_a, "Where a buffer's first element is.");
   module.attr("FRAME_BYTES") = movepages::frame_bytes();
-  module.attr("KERNEL_HIDES_PAGES") = movepages::kernel_hides_pages();
+  module.attr("HIDDEN") = movepages::kHidden;
   module.def("sort_out", &sort_out, "pages"_a, "before"_a, "wanted"_a,
              "Status, whether as wanted; and index, address and node of pages to be moved.");
   movepages::bind_looks(module);

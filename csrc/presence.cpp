@@ -60,10 +60,23 @@ long PresenceWalk::scan_ahead(std::uintptr_t end, Region* regions) noexcept {
   return scan(pagemap_, &all, regions, kRoom);
 }
 
+// A sandbox refuses all scans, with whatever errno it likes: what is mapped here for sure is
+// scanned.
+bool PresenceWalk::scans_at_all() const noexcept {
+  Region region;
+  const auto here = reinterpret_cast<std::uintptr_t>(&region) / page_bytes() * page_bytes();
+  Scan one = {here, here + page_bytes(), 0, 0, kScanPresent, kScanPresent};
+  return scan(pagemap_, &one, &region, 1) >= 0;
+}
+
 bool PresenceWalk::refill_by_scan() noexcept {
   Region regions[kRoom];
   std::uintptr_t end = end_;
   long count = scan_ahead(end, regions);
+  if (count == -EFAULT && !scans_at_all()) {
+    error_ = count;
+    return false;
+  }
   // The kernel refuses a range that leaves the addresses of a process: what lies within is sought.
   while (count == -EFAULT && end - at_ > page_bytes()) {
     end = at_ + std::max((end - at_) / 2 / page_bytes(), std::uintptr_t{1}) * page_bytes();

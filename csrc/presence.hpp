@@ -50,6 +50,7 @@ class PresenceWalk {
 
   bool refill() noexcept;
   bool refill_by_scan() noexcept;
+  bool scans_at_all() const noexcept;
   long scan_ahead(std::uintptr_t end, Region* regions) noexcept;
   bool refill_by_read() noexcept;
 

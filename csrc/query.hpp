@@ -22,12 +22,14 @@ class Query {
   // A 32-bit process under a 64-bit kernel before 6.18 gets wrong statuses from index 16 on.
   static constexpr std::size_t kPortion = sizeof(void*) == 4 ? 16 : std::size_t{1} << 16;
 
-  Query(int pid, int flags, const Kernel& kernel) noexcept
+  // A query that `touches` may access hidden pages of another process, as a move may.
+  Query(int pid, int flags, const Kernel& kernel, bool touches = false) noexcept
       : pid_(pid),
         flags_(flags),
         kernel_(kernel),
         huge_(pid, kernel),
-        hides_(pid == 0 && kernel.hides_pages != nullptr && kernel.hides_pages()) {}
+        hides_(kernel.hides_pages != nullptr && kernel.hides_pages()),
+        hidden_(pid, touches) {}
 
   // 0 or -errno; without it `status` is complete.
   long ask(const std::uintptr_t* pages, std::size_t count, std::int32_t* status) noexcept;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "hidden.hpp"
 #include "kernel.hpp"
 #include "migrate.hpp"
 
@@ -18,6 +19,9 @@ struct ToSort {
   const std::int32_t* wanted;  // node, or less than 0: none, as the page was absent
 };
 
+// A hidden page is in memory too, somewhere.
+inline bool in_memory(std::int32_t before) noexcept { return before >= 0 || before == kHidden; }
+
 // `status` of pages to be asked for is kNotAttempted; `there` tells those that are as wanted.
 // How many are to be moved to each node. Wanted nodes are below kMaxNodes.
 inline std::vector<std::size_t> sort_out(const ToSort& slice, std::int32_t* status, bool* there) {
@@ -25,8 +29,8 @@ inline std::vector<std::size_t> sort_out(const ToSort& slice, std::int32_t* stat
   for (std::size_t i = 0; i < slice.count; ++i) {
     const std::int32_t before = slice.before[i];
     const std::int32_t wanted = slice.wanted[i];
-    there[i] = before == wanted || (wanted < 0 && before < 0);
-    const bool asked = before >= 0 && !there[i];
+    there[i] = before == wanted || (wanted < 0 && !in_memory(before));
+    const bool asked = in_memory(before) && !there[i];
     status[i] = asked ? kNotAttempted : before;
     if (asked && wanted >= 0) ++to_node[static_cast<std::size_t>(wanted)];
   }
@@ -39,7 +43,8 @@ inline void group(const ToSort& slice, const std::int32_t* status, std::vector<s
                   std::int64_t* index, std::uintptr_t* pages, std::int32_t* nodes) {
   for (std::size_t i = 0; i < slice.count; ++i) {
     const std::int32_t wanted = slice.wanted[i];
-    if (status[i] != kNotAttempted || wanted < 0) continue;
+    // What was not attempted before has this status, too, and is not to be moved.
+    if (status[i] != kNotAttempted || !in_memory(slice.before[i]) || wanted < 0) continue;
     // All three arrays are the caller's alone: nobody changes them in between.
     const std::size_t at = (*begin)[static_cast<std::size_t>(wanted)]++;
     index[at] = static_cast<std::int64_t>(i);

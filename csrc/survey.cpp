@@ -64,8 +64,9 @@ class Survey {
       const PageRange& range = request_.ranges[range_];
       const std::uintptr_t start = range.start + offset_ * kernel_.page_bytes;
       const std::size_t ahead = start / kernel_.page_bytes % frame;
-      const std::size_t pages =
-          std::min(range.pages - offset_, std::max(piece_pages_, frame) - ahead);
+      // Where nothing is asked for any more, what is left of a range is told in one.
+      const std::size_t most_pages = stop_ ? range.pages : std::max(piece_pages_, frame) - ahead;
+      const std::size_t pages = std::min(range.pages - offset_, most_pages);
       pieces_.push_back({{start, pages}, {}});
       offset_ += pages;
       if (offset_ < range.pages) continue;

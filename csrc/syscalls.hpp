@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cstddef>
@@ -36,6 +37,27 @@ inline long sys_get_mempolicy(int* mode, unsigned long* mask, unsigned long mask
                               std::uintptr_t address, unsigned long flags) noexcept {
   const long ret = ::syscall(SYS_get_mempolicy, mode, mask, mask_bits, address, flags);
   return ret < 0 ? -errno : ret;
+}
+
+// Whether this is the number of this process or of one of its threads, in its own pid namespace;
+// /proc may be that of another. Signal 0 is sent to nobody.
+inline bool is_own(int pid) noexcept {
+  return pid > 0 && ::syscall(SYS_tgkill, ::getpid(), pid, 0) == 0;
+}
+
+// How many pages of a whole process could not be moved from some nodes to others, or -errno.
+inline long sys_migrate_pages(int pid, unsigned long mask_bits, const unsigned long* from,
+                              const unsigned long* to) noexcept {
+  const long ret = ::syscall(SYS_migrate_pages, pid, mask_bits, from, to);
+  return ret < 0 ? -errno : ret;
+}
+
+// Whether a byte of another process could be read, as that process itself would read it.
+inline bool sys_read_byte(int pid, std::uintptr_t address) noexcept {
+  char byte = 0;
+  const iovec here = {&byte, 1};
+  const iovec there = {reinterpret_cast<void*>(address), 1};
+  return ::syscall(SYS_process_vm_readv, pid, &here, 1UL, &there, 1UL, 0UL) == 1;
 }
 
 }  // namespace movepages

@@ -31,6 +31,8 @@ import movepages as mp
 TUTORIAL = Path(__file__).with_name("tutorial.md")
 COLUMNS = "80"
 MARK = "==== captured: "
+# In a guest this comes between the lines of what was captured.
+LOOK = ": exit status 1, look at its output"
 
 # What holds memory for the commands that look at a process: 8 MiB of it, until its input ends.
 HOLDER = """
@@ -81,7 +83,7 @@ def captured(command: str) -> str:
         raise SystemExit(f"{command}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
     if done.returncode:
         # Of pages that could not be moved, or of a machine that lacks something: worth showing.
-        print(f"{command}: exit status 1, look at its output", file=sys.stderr)
+        print(f"{command}{LOOK}", file=sys.stderr)
     lines = [line.rstrip() for line in done.stdout.splitlines()]
     return "\n".join([f"$ {command}", *lines, ""])
 
@@ -108,6 +110,7 @@ def run_all() -> Iterator[tuple[str, str]]:
 
 def unpack(output: str) -> Iterator[tuple[str, str]]:
     """Return the same from what a run with `-` has printed."""
+    output = re.sub(rf"^.*{LOOK}\n", "", output, flags=re.MULTILINE)
     parts = re.split(rf"^{MARK}(\w+)\n", output, flags=re.MULTILINE)[1:]
     found = dict(zip(parts[::2], parts[1::2], strict=True))
     if missing := COMMANDS.keys() - found.keys():

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from .refusals import pass_on
+from .refusals import Refusal
 
 KIB = 1024
 _RANGE = re.compile(r"([0-9]+)(?:-([0-9]+))?")
@@ -50,25 +50,21 @@ def format_ids(ids: Iterable[int]) -> str:
 
 def read(path: Path) -> str:
     """Return the file's text, or raise `TopologyError` naming it."""
-    try:
+    with Refusal() as refusal:
         return path.read_text(encoding="utf-8", errors="backslashreplace")
-    except OSError as err:
-        pass_on(err)
-        # kernfs answers ENODEV, not ENOENT, for a file opened before its device went away.
-        gone = err.errno in (errno.ENOENT, errno.ENODEV)
-        kind = MissingFileError if gone else TopologyError
-        raise kind(f"cannot read {path}: {err.strerror}") from err
+    # kernfs answers ENODEV, not ENOENT, for a file opened before its device went away.
+    gone = refusal.code in (errno.ENOENT, errno.ENODEV)
+    kind = MissingFileError if gone else TopologyError
+    raise kind(f"cannot read {path}: {refusal.why}") from refusal.error
 
 
 def is_directory(path: Path) -> bool:
     """Tell whether a directory is there; pathlib takes one that may not be looked at for none."""
-    try:
+    with Refusal() as refusal:
         return stat.S_ISDIR(os.stat(path).st_mode)
-    except (FileNotFoundError, NotADirectoryError):
+    if refusal.code in (errno.ENOENT, errno.ENOTDIR):
         return False
-    except OSError as err:
-        pass_on(err)
-        raise TopologyError(f"cannot look at {path}: {err.strerror}") from err
+    raise TopologyError(f"cannot look at {path}: {refusal.why}") from refusal.error
 
 
 def malformed(path: Path, text: str, expected: str) -> TopologyError:
@@ -123,14 +119,14 @@ def read_distances(path: Path, online: tuple[int, ...]) -> dict[int, int]:
 
 def pool_directories(directory: Path) -> Iterator[tuple[int, Path]]:
     """Yield (page size in bytes, path) of each huge page pool; none if the kernel has none."""
-    try:
-        found = [(m, p) for p in directory.iterdir() if (m := _POOL.fullmatch(p.name))]
-    except FileNotFoundError:  # no CONFIG_HUGETLBFS
+    with Refusal() as refusal:
+        names = os.listdir(directory)
+    if refusal.code == errno.ENOENT:  # no CONFIG_HUGETLBFS
         return
-    except OSError as err:
-        pass_on(err)
-        raise TopologyError(f"cannot list {directory}: {err.strerror}") from err
-    yield from sorted((int(m[1]) * KIB, path) for m, path in found)
+    if refusal.error:
+        raise TopologyError(f"cannot list {directory}: {refusal.why}") from refusal.error
+    found = filter(None, map(_POOL.fullmatch, names))
+    yield from sorted((int(match[1]) * KIB, directory / match[0]) for match in found)
 
 
 def mems_allowed(proc: Path) -> frozenset[int] | None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from . import _core
 from .errors import PageStatus
 from .mappings import Backing, read_mappings
+from .runs import Runs
 
 Absences: TypeAlias = "npt.NDArray[np.void]"
 Reasons: TypeAlias = "npt.NDArray[np.uint8]"
@@ -82,7 +83,7 @@ def absences(
     page_size: int,
     pid: int,
 ) -> Absences:
-    """Return why, among runs of pages in address order, those on no node are not.
+    """Return why, among runs of pages in address order, those on no known node are not.
 
     Returns
     -------
@@ -90,6 +91,11 @@ def absences(
         Stretches of absent pages in address order: ``address``, ``pages`` and ``reason``, an
         `Absence`.
     """
+    hidden = status == PageStatus.ENODATA.value
+    if hidden.any():
+        known = address[~hidden], pages[~hidden], status[~hidden]
+        unseen = _hidden(address[hidden], pages[hidden], page_size)
+        return merge_absences((absences(*known, page_size, pid), unseen), page_size)
     absent = (status == PageStatus.ENOENT.value) | (status == PageStatus.EFAULT.value)
     address, pages, status = address[absent], pages[absent], status[absent]
     if not len(address):
@@ -114,6 +120,22 @@ def absences(
     return join_absences(parts, page_size)
 
 
+def _hidden(
+    address: npt.NDArray[np.uintp], pages: npt.NDArray[np.int64], page_size: int
+) -> Absences:
+    return join_absences(((address, pages, _all(Absence.HIDDEN, len(pages))),), page_size)
+
+
+def hidden_afterwards(before: Absences, runs: Runs | None, page_size: int) -> Absences:
+    """Return records of before a move, with those pages as hidden that are so after it."""
+    rest: Absences = before[before["reason"] != Absence.HIDDEN.value]
+    if runs is None:
+        return rest
+    hidden = runs[runs["status"] == PageStatus.ENODATA.value]
+    now = _hidden(hidden["address"], hidden["pages"], page_size)
+    return merge_absences((rest, now), page_size)
+
+
 def _all(reason: Absence, count: int) -> Reasons:
     return np.full(count, reason.value, np.uint8)
 
@@ -125,8 +147,12 @@ def count_reasons(found: Absences) -> dict[Absence, int]:
 
 
 def describe_reasons(found: Absences) -> str:
-    """Return the counts of `count_reasons` in words."""
-    return ", ".join(f"{n:,} {reason.meaning}" for reason, n in count_reasons(found).items())
+    """Return the counts of `count_reasons` in words, without pages that do have memory."""
+    return ", ".join(
+        f"{n:,} {reason.meaning}"
+        for reason, n in count_reasons(found).items()
+        if reason is not Absence.HIDDEN
+    )
 
 
 def reasons_of(
@@ -137,7 +163,6 @@ def reasons_of(
     """Decide for stretches by what the page tables have there and what the kernel answers."""
     is_kind = {name: kind == number for name, number in _core.PRESENCE.items()}
     no_entry = status == PageStatus.ENOENT.value
-    hidden = (no_entry & is_kind["page or zero"]) | is_kind["own page"]
     nothing = is_kind["nothing"]
     cases = {
         Absence.DEVICE: backing == Backing.DEVICE.value,
@@ -145,7 +170,6 @@ def reasons_of(
         Absence.NOT_ENTERED: nothing & (backing == Backing.OTHER.value),
         Absence.SWAPPED: is_kind["swapped"],
         Absence.GUARD: is_kind["guard"],
-        Absence.HIDDEN: hidden & _core.KERNEL_HIDES_PAGES,
         Absence.ZERO_PAGE: is_kind["zero page"] | (is_kind["page or zero"] & ~no_entry),
     }
     # What is left has no entry, or has got a page after it was asked for.

@@ -21,7 +21,7 @@ from .hugepages import whole_frames
 from .move_targets import Layout, as_target
 from .policies import bind
 from .populate import touch
-from .refusals import pass_on
+from .refusals import Refusal
 
 Shape = SupportsIndex | Sequence[SupportsIndex]
 Huge = Literal["thp", "hugetlb"] | None
@@ -205,11 +205,10 @@ def _memory(nbytes: int, huge: Huge, node: int | None) -> memoryview:
     size = max(-(-nbytes // unit), 1) * unit
     # A huge page begins at a multiple of its size.
     ahead = FRAME_BYTES if huge == "thp" else 0
-    try:
+    with Refusal(OverflowError) as refusal:
         whole = mmap.mmap(-1, size + ahead, flags=flags)
-    except (OSError, OverflowError) as error:
-        pass_on(error)
-        raise _no_mapping(error, size, huge) from error
+    if refusal.error:
+        raise _no_mapping(refusal, size, huge) from refusal.error
     if node is not None:
         bind(whole, node)
     if huge == "hugetlb":
@@ -217,26 +216,26 @@ def _memory(nbytes: int, huge: Huge, node: int | None) -> memoryview:
         touch(whole)
     if huge != "thp":
         return memoryview(whole)[:nbytes]
-    try:
+    with Refusal() as refusal:
         whole.madvise(mmap.MADV_HUGEPAGE)
-    except OSError as error:
-        pass_on(error)
+    if refusal.error:
         raise make_error(
-            error.errno or 0, "this kernel has no transparent huge pages; use huge=None"
-        ) from error
+            refusal.code, "this kernel has no transparent huge pages; use huge=None"
+        ) from refusal.error
     start = -np.frombuffer(whole, np.uint8).ctypes.data % FRAME_BYTES
     return memoryview(whole)[start : start + nbytes]
 
 
 def _default_hugetlb() -> int:
-    for line in read_file("/proc/meminfo").splitlines():
-        if line.startswith(b"Hugepagesize:"):
-            return int(line.split()[1]) * 1024
+    with Refusal():
+        for line in read_file("/proc/meminfo").splitlines():
+            if line.startswith(b"Hugepagesize:"):
+                return int(line.split()[1]) * 1024
     return FRAME_BYTES
 
 
-def _no_mapping(error: OSError | OverflowError, size: int, huge: Huge) -> Exception:
-    code = getattr(error, "errno", None) or errno.ENOMEM
+def _no_mapping(refusal: Refusal, size: int, huge: Huge) -> Exception:
+    code = errno.ENOMEM if isinstance(refusal.error, OverflowError) else refusal.code
     if huge != "hugetlb":
         return make_error(code, f"no address range of {size:,} bytes is to be had")
     return make_error(

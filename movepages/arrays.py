@@ -152,7 +152,7 @@ def move(
     deadline : float, optional
         Seconds after which the move ends.
     limit : float or str, optional
-        Bandwidth that it keeps to on average: bytes a second, or "2GiB/s".
+        Bandwidth that it keeps to on average: bytes a second, "2GiB/s" or "500MB/s".
     background : bool, default False
         Move in a thread, and return a `BackgroundMove` at once: a Future with ``progress`` and
         ``cancel()``. Wrong arguments are refused before.

@@ -6,22 +6,29 @@ import ctypes
 import mmap
 import operator
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _core
+from .array_interface import exposed_array, moves_about
 from .footprint import Footprint
 
 __all__ = ["Region", "describe"]
 
+# Of these it is known that their buffer is where their memory is.
+_STEADY = (bytes, bytearray, memoryview, mmap.mmap)
 _EXPECTED = (
     "expected something which exposes its memory: a numpy array, memoryview, bytearray, mmap, "
     "SharedMemory, array.array, any other object with the buffer protocol or "
     "__array_interface__, or Region(address, nbytes)"
 )
+
+
+# Four times what page tables of five levels reach; sums of all pages fit 64 bits.
+_MOST_BYTES = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -35,12 +42,14 @@ class Region:
     nbytes : int
         Length; 0 is allowed.
     pid : int, default 0
-        The process whose addresses these are; 0 for the caller.
+        The process whose addresses these are; 0 for the caller. The number of the caller, or of
+        one of its threads, is kept here and means the same as 0 whenever the region is used.
 
     Raises
     ------
     TypeError, ValueError
-        No whole numbers, or a range that is beyond 64 bits. Whether something is mapped there, and
+        No whole numbers, a range that is beyond 64 bits, or 2**62 bytes or more, which is more
+        than any process can map. Whether something is mapped there, and
         whether there is such a process, is asked when it is looked at.
 
     Examples
@@ -71,6 +80,11 @@ class Region:
                 f"Region must end at or below 2**64, got address {self.address:#x} + "
                 f"{self.nbytes} bytes; check that nbytes counts from address"
             )
+        if self.nbytes >= _MOST_BYTES:
+            raise ValueError(
+                f"Region nbytes must be below 2**62, got {self.nbytes}, and no process can map so "
+                "much; pass the ranges that it has, such as process(pid).regions() lists"
+            )
 
 
 def describe(obj: object, *, page_size: int = mmap.PAGESIZE) -> Footprint:
@@ -96,9 +110,11 @@ def describe(obj: object, *, page_size: int = mmap.PAGESIZE) -> Footprint:
         If the memory is gone (a released memoryview, a closed mmap), or its strides interleave.
     """
     if isinstance(obj, Footprint):
-        return obj
+        return replace(obj, pid=0) if obj.pid and _core.is_own(obj.pid) else obj
     if isinstance(obj, Region):
-        return Footprint(obj.address, obj.nbytes, (), page_size, obj.pid)
+        # By now, as after a fork the same number is that of the parent.
+        pid = 0 if _core.is_own(obj.pid) else obj.pid
+        return Footprint(obj.address, obj.nbytes, (), page_size, pid)
     if isinstance(obj, np.ndarray):
         return _of_array(obj, page_size)
     _refuse_values(obj)
@@ -111,10 +127,15 @@ def describe(obj: object, *, page_size: int = mmap.PAGESIZE) -> Footprint:
     try:
         view = memoryview(obj)  # type: ignore[arg-type]
     except TypeError:
-        return _of_interface(obj, page_size)
+        array = exposed_array(obj)
+        if array is None:
+            raise _unsupported(obj) from None
+        return _of_array(array, page_size)
     except (ValueError, BufferError) as err:
         raise _gone(obj) from err
     with view:
+        if not isinstance(obj, _STEADY):
+            _refuse_copies(obj, view)
         return _of_buffer(view, page_size)
 
 
@@ -136,23 +157,6 @@ def _of_buffer(view: memoryview, page_size: int) -> Footprint:
     return Footprint.from_strides(address, shape, strides, view.itemsize, page_size=page_size)
 
 
-def _of_interface(obj: object, page_size: int) -> Footprint:
-    for name in ("__array_struct__", "__array_interface__"):
-        value = None if isinstance(obj, type) else getattr(obj, name, None)
-        if value is None:
-            continue
-        # Offer numpy this attribute alone: given obj, it could fall back to __array__ and copy.
-        holder = type("Holder", (), {name: value})()
-        try:
-            array = np.asarray(holder)
-        except (TypeError, ValueError, AttributeError) as err:
-            raise _no_address(obj, name) from err
-        if array.base is None or (array.nbytes and not array.ctypes.data):
-            raise _no_address(obj, name)
-        return _of_array(array, page_size)
-    raise _unsupported(obj)
-
-
 def _refuse_values(obj: object) -> None:
     kind = type(obj).__name__
     if isinstance(obj, np.generic):
@@ -167,17 +171,17 @@ def _refuse_values(obj: object) -> None:
         )
 
 
+def _refuse_copies(obj: object, view: memoryview) -> None:
+    """Refuse what makes a buffer for whoever asks: both of two are here at once."""
+    with memoryview(obj) as again:  # type: ignore[arg-type]
+        if _core.buffer_address(again) != _core.buffer_address(view):
+            raise moves_about(obj, "the buffer")
+
+
 def _gone(obj: object) -> ValueError:
     return ValueError(
         f"the memory of this {type(obj).__name__} cannot be looked at: it is released or closed; "
         "pass it while it is open"
-    )
-
-
-def _no_address(obj: object, name: str) -> TypeError:
-    return TypeError(
-        f"{name} of this {type(obj).__name__} gives no usable address: {_EXPECTED}; "
-        "pass the array which holds the data"
     )
 
 

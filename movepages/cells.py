@@ -188,9 +188,15 @@ def _one_of(
     cell: npt.NDArray[np.int64], count: int, total: int, place: npt.NDArray[np.floating[Any]]
 ) -> npt.NDArray[np.int64]:
     """Return, for cell `cell` of `count`, one of the `total` indices it stands for."""
-    first, last = cell * total // count, (cell + 1) * total // count
+    first, last = _share(cell, count, total), _share(cell + 1, count, total)
     index: npt.NDArray[np.int64] = first + ((place + 0.5) % 1 * (last - first)).astype(np.int64)
-    return index
+    # A float does not count so far as a broadcast axis may.
+    return np.minimum(index, last - 1)
+
+
+def _share(cell: npt.NDArray[np.int64], count: int, total: int) -> npt.NDArray[np.int64]:
+    """Return ``cell * total // count``, of which the product may be beyond 64 bits."""
+    return cell * (total // count) + cell * (total % count) // count
 
 
 def symbols(nodes: Sequence[int]) -> Mapping[int, str]:

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ._sysfs import TopologyError
 from .members import CONTAINERS, Member, Survey, arrays_in, look, settle
+from .refusals import Refusal
 from .syscall import MPOL_MF_MOVE
 from .topology_reader import topology
 from .workers import ask, refuse_unusable
@@ -66,11 +68,10 @@ class PlacementPlugin(WorkerPlugin):
         """Report the worker's machine; distributed calls it when the worker begins."""
         self._worker = worker
         report = _plain(look(worker.address, []))
-        try:
+        machine = None
+        # The report has the problem, and other workers need the plugin nevertheless.
+        with Refusal(TopologyError, ValueError):
             machine = topology().as_dict()
-        except (OSError, ValueError):
-            # The report has the problem, and other workers need the plugin nevertheless.
-            machine = None
         worker.log_event(TOPIC, {**report, "topology": machine})
 
     def transition(self, key: Any, start: str, finish: str, **_kwargs: Any) -> None:  # noqa: ARG002

@@ -22,7 +22,8 @@ class PageStatus(IntEnum):
 
     The names are the kernel's. All eight that the first version of the call could report are here,
     although today's kernels use only ENOENT, EFAULT, EACCES and EBUSY; ENOMEM is also what this
-    package gives pages of a batch that the kernel gave up for want of memory.
+    package gives pages of a batch that the kernel gave up for want of memory. ENODATA is its own:
+    before Linux 6.6 the kernel calls some pages absent that are in memory.
 
     Attributes
     ----------
@@ -101,6 +102,13 @@ class PageStatus(IntEnum):
         "the page is in use by the kernel or a device, or part of one that another entry of the "
         "same call took elsewhere",
         "try again later; pages pinned for I/O stay until the I/O is over",
+    )
+    ENODATA = (
+        _core.HIDDEN,
+        "the page is in memory, but this kernel (before 6.6) neither tells its node nor moves it, "
+        "as it may not be accessed (PROT_NONE) or is watched by automatic NUMA balancing",
+        "allow access to it, use it once, or use Linux 6.6 or later; migratepages(8) moves it, and "
+        "with it all that its process has on the same nodes",
     )
     EINVAL = (
         -errno.EINVAL,

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ._core import FRAME_BYTES
-from .absence import Absences, merge_absences
+from .absence import Absences, hidden_afterwards, merge_absences
 from .control import Control
-from .errors import MovePagesError
+from .errors import MovePagesError, PageStatus
 from .footprint import Footprint
 from .found import Found
+from .huge_bytes import HugeBytes
 from .hugepages import HugePages, whole_frames
 from .looks import Looks
 from .migrate import confirm, migrate_slice
@@ -30,9 +31,10 @@ from .tally import Slice, Sum, Tally, sum_aside
 
 # Bounds the scratch memory, about 3 MiB, and is one chunk of the driver's.
 SLICE_PAGES = 1 << 16
-# A survey's memory is for runs and not for pages: of 4 KiB, 4 GiB at a time.
+# A survey's memory is for runs and not for pages: 4 GiB in pages of 4 KiB at a time, and any number
+# of absent ones.
 SURVEY_PAGES = 1 << 20
-# What was found is to be young when it is acted upon: of 4 KiB, 1 GiB at a time.
+# What was found must be recent when it is used: 1 GiB at a time.
 MOVE_PAGES = 1 << 18
 
 _FRAME = np.uintp(FRAME_BYTES)
@@ -43,10 +45,12 @@ def survey(footprint: Footprint, threads: int | None, *, shortcuts: bool) -> Pla
     looks = Looks(footprint, MPOL_MF_MOVE, threads, shortcuts=shortcuts)
     parts: list[Runs] = []
     told: list[Absences] = []
+    huge = HugeBytes(footprint, kinds_tell=looks.shows_huge_pages)
     try:
         _refuse_process(footprint, MPOL_MF_MOVE)
         for addresses, pages in cut_rows(footprint, SURVEY_PAGES, looks.reach):
             look = looks.at(addresses, pages)
+            huge.add(look.found)
             parts.append(looks.runs(look.found))
             told.append(look.absences)
     except BaseException as error:
@@ -63,6 +67,7 @@ def survey(footprint: Footprint, threads: int | None, *, shortcuts: bool) -> Pla
         pid=footprint.pid,
         runs=join_runs(parts, footprint.page_size),
         absences=merge_absences(told, footprint.page_size),
+        huge_bytes=huge.total,
     )
 
 
@@ -87,7 +92,9 @@ def migrate(
         if on_conflict == "raise":
             _refuse_conflicts(footprint, target, move.huge)
         failure = move.run()
-        result = replace(tally.result(), absences=merge_absences(move.told, footprint.page_size))
+        result, size = tally.result(), footprint.page_size
+        absent = hidden_afterwards(merge_absences(move.told, size), result.runs, size)
+        result = replace(result, absences=absent)
         if not failure:
             control.finish()
     except BaseException as interruption:
@@ -158,7 +165,7 @@ class _Move:
 
     def _nothing_to_do(self, found: Found) -> npt.NDArray[np.bool_]:
         """Tell which runs are taken as they are: what is absent, and placed ones of one target."""
-        done: npt.NDArray[np.bool_] = found.status < 0
+        done = _without_memory(found)
         return done if self.target.only is None else done | (found.status == self.target.only)
 
     def _take(self, pages: Pages) -> None:
@@ -170,8 +177,11 @@ class _Move:
     def _settled(self, pages: Pages) -> Sum:
         """Sum up what is set aside of a slice."""
         aside = pages.aside
+        runs = self._looks.runs(aside)
+        if self.target.only is not None:
+            return sum_aside(runs)
         nowhere = self.target.count_nowhere(pages.aside_number, aside.address, aside.pages)
-        return sum_aside(self._looks.runs(aside), nowhere)
+        return sum_aside(runs, nowhere)
 
     def _migrate(self, pages: Pages) -> MovePagesError | None:
         # A copy: the caller may write into the array of nodes while this goes on.
@@ -255,8 +265,14 @@ def _present(footprint: Footprint, looks: Looks, *, only_huge: bool = False) -> 
     start = 0
     for addresses, rows in cut_rows(footprint, MOVE_PAGES, looks.reach):
         found = looks.huge(addresses, rows) if only_huge else looks.at(addresses, rows).found
-        yield from slices(found, found.status < 0, start, footprint.page_size, SLICE_PAGES)
+        yield from slices(found, _without_memory(found), start, footprint.page_size, SLICE_PAGES)
         start += int(rows.sum())
+
+
+def _without_memory(found: Found) -> npt.NDArray[np.bool_]:
+    """Tell which runs have no memory; that of hidden pages is on a node that is not known."""
+    absent: npt.NDArray[np.bool_] = (found.status < 0) & (found.status != PageStatus.ENODATA.value)
+    return absent
 
 
 def _refuse_conflicts(footprint: Footprint, target: Target, huge: HugePages) -> None:

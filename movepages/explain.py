@@ -24,22 +24,30 @@ class Call:
 def explain(code: int, call: Call) -> tuple[int, str]:
     """Return the errno to report and a sentence on why and what to do.
 
-    The errno changes in one case only: a node refused before the kernel was asked is ENODEV when it
-    has no memory and EACCES when the cpuset forbids it, which is what the kernel would have said.
+    The errno changes in two cases: a node refused before the kernel was asked is ENODEV when it has
+    no memory and EACCES when the cpuset forbids it, which is what the kernel would have said; and a
+    process that is left without memory is ESRCH, as one that is gone is.
     """
     if call.refused_node is not None:
-        return _explain_node(call.refused_node, call.pid)
+        return _explain_node(code, call.refused_node, call.pid)
     if code == errno.EPERM:
         return code, _explain_permission(call)
+    if code == errno.EINVAL and not _unknown_flags(call):
+        return errno.ESRCH, _no_memory_of_its_own(call)
     return code, _SENTENCES.get(code, _unknown)(call)
 
 
-def _explain_node(node: int, pid: int) -> tuple[int, str]:
+def _explain_node(code: int, node: int, pid: int) -> tuple[int, str]:
     now = machine()
+    if now is None and code == errno.EACCES:
+        return code, (
+            f"the cpuset of this process does not allow node {node}; see Mems_allowed_list in "
+            f"/proc/self/status, or run where cpuset.mems includes {node}"
+        )
     if now is None:
         return errno.ENODEV, f"node {node} is not one that this process may use"
     allowed = list_nodes(now.allowed_nodes)
-    if node not in now.memory_nodes:
+    if code != errno.EACCES and node not in now.memory_nodes:
         expected = allowed if pid == 0 else list_nodes(now.memory_nodes)
         return errno.ENODEV, (
             f"{why_no_memory(node, now)}; expected one of {expected} (see movepages.topology())"
@@ -80,13 +88,19 @@ def _no_process(call: Call) -> str:
     return f"there is no process {call.pid}; it may have ended. Pages of this process have pid=0"
 
 
-def _invalid(call: Call) -> str:
+def _unknown_flags(call: Call) -> bool:
     known = _core.MPOL_MF_MOVE | _core.MPOL_MF_MOVE_ALL
-    if call.flags & ~known or call.flags < 0:
-        return (
-            f"flags={call.flags} has unknown bits; expected MPOL_MF_MOVE (2), MPOL_MF_MOVE_ALL (4) "
-            "or both"
-        )
+    return bool(call.flags & ~known) or call.flags < 0
+
+
+def _invalid(call: Call) -> str:
+    return (
+        f"flags={call.flags} has unknown bits; expected MPOL_MF_MOVE (2), MPOL_MF_MOVE_ALL (4) "
+        "or both"
+    )
+
+
+def _no_memory_of_its_own(call: Call) -> str:
     return f"process {call.pid} has no memory of its own: it is a kernel thread or has just ended"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ._sysfs import TopologyError, parse_ids
-from .refusals import pass_on
+from .refusals import Refusal, is_there
 from .topology_reader import topology
 
 # include/linux/proc_ns.h
@@ -31,7 +31,7 @@ def read_facts(root: Path = Path("/")) -> dict[str, Any]:
     vmstat = _fields(_text(proc / "vmstat"), None)
     thp = root / "sys/kernel/mm/transparent_hugepage"
     nodes, free = _nodes(root / "sys")
-    numa = "numa_hit" in vmstat or _there(root / "sys/devices/system/node")
+    numa = "numa_hit" in vmstat or is_there(root / "sys/devices/system/node")
     swap = re.search(r"^SwapTotal:\s+(\d+) kB", _text(proc / "meminfo") or "", re.MULTILINE)
     return {
         "kernel": os.uname().release,
@@ -78,22 +78,11 @@ def _nodes(sysfs: Path) -> tuple[dict[str, list[int]] | None, dict[int, int] | N
 
 
 def _text(path: Path) -> str | None:
-    try:
+    with Refusal():
         # Other codecs are imported when first used, which a process that gave up its rights to
         # Python's own files cannot do any more.
         return path.read_text(encoding="utf-8", errors="backslashreplace").strip()
-    except OSError as error:
-        pass_on(error)
-        return None
-
-
-def _there(path: Path) -> bool:
-    try:
-        os.stat(path)
-    except OSError as error:
-        pass_on(error)
-        return False
-    return True
+    return None
 
 
 def _fields(text: str | None, separator: str | None = ":") -> dict[str, str]:
@@ -118,11 +107,9 @@ def _huge_page_sizes(thp: Path) -> dict[int, str] | None:
     Source: Documentation/admin-guide/mm/transhuge.rst, Linux 6.8. "inherit" stands for what holds
     for all sizes.
     """
-    try:
+    found = None
+    with Refusal():
         found = [each for each in os.listdir(thp) if _SIZE.fullmatch(each)]
-    except OSError as error:
-        pass_on(error)
-        return None
     if not found:
         return None
     overall = _chosen(_text(thp / "enabled"))
@@ -143,17 +130,15 @@ def _capabilities(mask: str | None) -> dict[str, bool] | None:
 
 def initial_user_namespace(process: Path) -> bool | None:
     """Tell whether a process is in the namespace whose root is root everywhere; None: hidden."""
-    try:
+    with Refusal():
         return os.readlink(process / "ns/user") == _INITIAL_USER_NAMESPACE
-    except OSError as error:
-        pass_on(error)
     uid_map = _text(process / "uid_map")
     return None if uid_map is None else uid_map.split() == ["0", "0", "4294967295"]
 
 
 def _container_hints(root: Path) -> list[str]:
     files = ("/.dockerenv", "/run/.containerenv")
-    hints = [name for name in files if _there(root / name[1:])]
+    hints = [name for name in files if is_there(root / name[1:])]
     groups = _text(root / "proc/self/cgroup") or ""
     words = re.findall("docker|kubepods|containerd|libpod|lxc", groups)
     return hints + [f"'{word}' in /proc/self/cgroup" for word in sorted(set(words))]

@@ -70,6 +70,10 @@ class HugePages:
         inside: npt.NDArray[np.bool_] = np.searchsorted(edges, addresses, side="right") % 2 == 1
         return inside
 
+    def forget(self) -> None:
+        """Look anew next time, as after a split, where that is not done each time anyway."""
+        self._certain = KnownFrames(self.pid)
+
     def at_first(
         self, addresses: npt.NDArray[np.uintp], *, several: bool
     ) -> npt.NDArray[np.bool_] | None:

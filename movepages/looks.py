@@ -15,6 +15,7 @@ from .entries import Entries
 from .errors import PageStatus
 from .footprint import Footprint
 from .found import Found, join_found
+from .hidden import give_nodes_of_mappings
 from .inputs import Addresses
 from .mappings import Backing, read_mappings
 from .runs import Runs, make_runs
@@ -79,6 +80,12 @@ class Looks:
         # Where the kernel does not scan page tables, once that is known.
         self._entries: Entries | None = None
 
+    @property
+    def shows_huge_pages(self) -> bool:
+        """Whether each huge page that is found is called one."""
+        one_row = self._footprint.contiguous and self._footprint.pages >= FEWEST_PAGES
+        return one_row and not self._by_number
+
     def reach(self, start: int, pages: int, most: int) -> int:
         """Tell how many pages of a row to look at next: those that may have memory are bounded.
 
@@ -105,10 +112,12 @@ class Looks:
             found = one_node.look(self._ask, addresses, pages, self._footprint, FEWEST_PAGES)
         else:
             found = self._ask(addresses, pages, fewest=FEWEST_PAGES)
-        holds = found.status >= 0
-        self._note(found)
-        if holds.all():
+        if (found.status == PageStatus.ENODATA.value).any():
+            found = give_nodes_of_mappings(found, self._footprint.pid, self._footprint.page_size)
+        if not (found.status < 0).any():
+            self._sparse = False
             return Look(found, join_absences(()))
+        self._note(found)
         unasked = (found.status == PageStatus.NOT_ATTEMPTED.value) & (found.kind != _PAGE)
         asked, holes = found.where(~unasked), found.where(unasked)
         size = self._footprint.page_size

@@ -17,6 +17,7 @@ from .errors import MovePagesError
 from .html import table_html
 from .layouts import local
 from .machine import Topology
+from .refusals import Refusal
 from .topology_reader import topology
 from .units import format_bytes
 
@@ -122,10 +123,10 @@ def look(name: str, arrays: Iterable[object]) -> Member:
     absent = 0
     for each in arrays:
         # Others wait for this answer: whatever goes wrong with one array is part of it.
-        try:
+        with Refusal(Exception) as refusal:
             placement = where(each)
-        except Exception as error:
-            problems.append(_reason(error))
+        if refusal.error:
+            problems.append(_reason(refusal.error))
             continue
         counts.update(placement.bytes_per_node)
         absent += placement.absent_bytes
@@ -152,13 +153,13 @@ def settle(name: str, arrays: Sequence[object], flags: int) -> Member:
     """
     problems = []
     for each in arrays:
-        try:
+        with Refusal(Exception) as refusal:
             result = move(each, local(), flags=flags)
             # What was never written to has no place to be wrong.
             if result.failed > sum(result.absent_reasons.values()) or result.not_attempted:
                 result.raise_for_status()
-        except Exception as error:
-            problems.append(_reason(error))
+        if refusal.error:
+            problems.append(_reason(refusal.error))
     found = look(name, arrays)
     return replace(found, problem="; ".join(filter(None, [_told(problems), found.problem])))
 
@@ -186,13 +187,12 @@ def _arrays_in(values: Iterable[object], within: set[int]) -> Iterator[np.ndarra
 
 
 def _nodes_or_problem() -> tuple[tuple[int, ...], list[str]]:
-    try:
+    with Refusal(TopologyError, ValueError) as refusal:
         return own_nodes(topology(), os.sched_getaffinity(0)), []
-    except (OSError, ValueError) as error:
-        return (), [_reason(error)]
+    return (), [_reason(refusal.error)]
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception | None) -> str:
     # Those of this package are sentences already.
     readable = isinstance(error, (MovePagesError, TopologyError, TypeError, ValueError))
     return str(error) if readable else f"{type(error).__name__}: {error}"

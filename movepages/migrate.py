@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
+from ._core import FRAME_BYTES
 from .conflicts import Groups, carried_along, near
 from .control import Control
 from .errors import MovePagesError, PageStatus
@@ -83,6 +84,7 @@ class _Migration:
         self.before, self.settler = before, settler
         settled = settler.settle(part.addresses, before, wanted)
         self.folios, self.target = settled.folios, settled.target
+        self._split_frames = settled.split_at // np.uintp(FRAME_BYTES)
         part.split, part.wanted, part.target = settled.split, settled.wanted, settled.each
         part.is_torn = settler.torn
         self.pages = self.folios.first(part.addresses)
@@ -158,21 +160,24 @@ class _Migration:
             return
         splits = self.settler.on_conflict == "split" and not self._keeps_whole
         found = self._move_together(splits=splits)
-        if splits and found:
-            # What could not be split goes where most of it is wanted.
-            part.split += found - self._move_together(splits=False)
+        if splits and len(found):
+            # What could not be split goes where most of it is wanted. Some of it has been counted.
+            frames = found // np.uintp(FRAME_BYTES)
+            part.split += int(np.count_nonzero(~np.isin(frames, self._split_frames)))
+            left = self._move_together(splits=False)
+            part.split = max(part.split - len(left), 0)
 
     @property
     def _keeps_whole(self) -> bool:
         """Whether the layout moves its borders to those of huge pages."""
         return self.settler.adapts and self.settler.shares is None
 
-    def _move_together(self, *, splits: bool) -> int:
-        """Return how many groups of pages that move together were found."""
+    def _move_together(self, *, splits: bool) -> Addresses:
+        """Return one page of each group of pages that move together."""
         part = self.part
         busy = (part.status == PageStatus.EBUSY.value) & (part.target != NOWHERE)
         if not busy.any():
-            return 0
+            return part.addresses[:0]
         seen = np.flatnonzero(near(part.addresses, busy))
         try:
             groups = carried_along(
@@ -183,7 +188,7 @@ class _Migration:
         finally:
             self._see(seen)
         self._raise_if_lost()
-        return groups.number
+        return part.addresses[groups.first()]
 
     def _send(self, groups: Groups, *, splits: bool) -> None:
         """Move groups of pages to one node each, or split them and move page by page."""

@@ -17,6 +17,7 @@ from .absence import (
     describe_reasons,
     nothing_absent,
 )
+from .errors import PageStatus
 from .runs import Runs, Statuses, per_page_status, restore_read_only, totals
 from .units import format_bytes, format_pages
 
@@ -49,6 +50,9 @@ class Placement:
     absences : structured ndarray, shape (k,), read-only
         One record for each stretch of absent pages of one kind: ``address``, ``pages`` and
         ``reason``, an `Absence`.
+    huge_bytes : int or None
+        Bytes of the array in huge pages, transparent ones and those of hugetlbfs. None where the
+        kernel does not tell, before Linux 6.7, and of placements that other sources made.
     shape, strides : tuple of int
         Those of a numpy array of two dimensions or more, for pictures of it; otherwise empty.
 
@@ -66,6 +70,7 @@ class Placement:
     pid: int = 0
     runs: Runs = field(repr=False)
     absences: Absences = field(repr=False, default_factory=nothing_absent)
+    huge_bytes: int | None = None
     shape: tuple[int, ...] = ()
     strides: tuple[int, ...] = field(repr=False, default=())
 
@@ -82,16 +87,26 @@ class Placement:
     @property
     def absent_bytes(self) -> int:
         """Bytes without memory behind them (never touched, swapped out, or the zero page)."""
-        return self.nbytes - sum(self.bytes_per_node.values())
+        return self.nbytes - sum(self.bytes_per_node.values()) - self.hidden_bytes
 
     @property
     def absent_pages(self) -> int:
         """Pages without memory behind them."""
-        return self.pages - sum(self.pages_per_node.values())
+        return self.pages - sum(self.pages_per_node.values()) - self.hidden_pages
+
+    @cached_property
+    def hidden_bytes(self) -> int:
+        """Bytes in memory on a node that is not known: Linux before 6.6 does not tell it of all."""
+        return totals(self.runs, "nbytes").get(PageStatus.ENODATA.value, 0)
+
+    @cached_property
+    def hidden_pages(self) -> int:
+        """Pages in memory on a node that is not known; their status is ENODATA."""
+        return totals(self.runs, "pages").get(PageStatus.ENODATA.value, 0)
 
     @cached_property
     def absent_reasons(self) -> dict[Absence, int]:
-        """Pages without memory behind them by reason, as far as the kernel lets one know."""
+        """Pages on no known node by reason, as far as the kernel lets one know."""
         return count_reasons(self.absences)
 
     @property
@@ -114,12 +129,15 @@ class Placement:
         Parameters
         ----------
         file : path
-            Its name, as it is given: nothing is appended.
+            Its name, as it is given: nothing is appended. A file of this name is replaced at once:
+            whatever happens meanwhile, the name has all of the new content or all of the old.
 
         Raises
         ------
         OSError
-            It cannot be written.
+            It cannot be written, or its folder takes no new file.
+        ValueError
+            It has 4 GiB or more of runs.
 
         Examples
         --------
@@ -130,9 +148,9 @@ class Placement:
         ...     Placement.load(folder + "/before.npz") == where(a)
         True
         """
-        from .placement_file import save
+        from .placement_file import write
 
-        save(self, file)
+        write(vars(self), file)
 
     @classmethod
     def load(cls, file: str | os.PathLike[str]) -> Placement:
@@ -152,11 +170,12 @@ class Placement:
         OSError
             It cannot be read.
         ValueError
-            It is no placement, or what it says does not add up.
+            It is no placement, or what it says does not add up. Everything is checked before it is
+            unpacked or used: a file from elsewhere can say something wrong, and do no harm.
         """
-        from .placement_file import load
+        from .placement_file import read
 
-        return load(file)
+        return cls(**read(file))
 
     def __setstate__(self, state: dict[str, object]) -> None:
         restore_read_only(state)
@@ -179,6 +198,9 @@ class Placement:
         if self.absent_bytes:
             why = describe_reasons(self.absences) or "nobody asked why"
             parts.append(f"absent: {format_bytes(self.absent_bytes)} ({why})")
+        if self.hidden_bytes:
+            why = f"{self.hidden_pages:,} {Absence.HIDDEN.meaning}"
+            parts.append(f"not known: {format_bytes(self.hidden_bytes)} ({why})")
         where = ", ".join(parts) or "nothing"
         return f"{format_bytes(self.nbytes)} in {format_pages(self.pages)}: {where}"
 
@@ -260,3 +282,9 @@ class Placement:
         from .svg import placement_svg
 
         return placement_svg(self)
+
+
+def off_nodes(placement: Placement) -> str:
+    """Return how much is absent and how much on a node that is not known, '' for nothing."""
+    parts = (("absent", placement.absent_bytes), ("not known", placement.hidden_bytes))
+    return ", ".join(f"{name}: {format_bytes(nbytes)}" for name, nbytes in parts if nbytes)

@@ -14,6 +14,7 @@ from . import execute
 from ._core import MAX_NODES
 from .arrays import CONFLICTS, move, refuse_unknown
 from .buffers import describe
+from .errors import PageStatus
 from .explain import Call, explain
 from .footprint import Footprint
 from .move_targets import MoveTarget, Target, as_target
@@ -57,6 +58,8 @@ class Plan:
     wanted, expected : mapping of int to int
         Bytes of whole pages that the target wants on each node, and that would be there afterwards.
         They differ by what is overruled. Absent pages and pages without a target are left out.
+    hidden : int
+        Pages in memory on a node that is not known: Linux before 6.6 does not tell it of all.
     problems : tuple of str
         What keeps it from being carried out in full: nodes that may not be used or are short of
         memory.
@@ -80,6 +83,7 @@ class Plan:
     torn: int = 0
     split: int = 0
     wanted: Mapping[int, int] = field(default_factory=dict)
+    hidden: int = 0
     problems: tuple[str, ...] = ()
     _array: object = field(repr=False, compare=False, default=None)
     _target: Any = field(repr=False, compare=False, default=None)
@@ -259,11 +263,13 @@ def plan(a: object, target: MoveTarget, *, on_conflict: OnConflict = "majority")
         torn=count.torn,
         split=count.split,
         wanted={node: n * footprint.page_size for node, n in sorted(count.wanted.items())},
+        hidden=count.hidden,
         _array=a,
         _target=target,
         _on_conflict=on_conflict,
     )
-    return replace(made, problems=(*_refused(footprint, wanted), *_short(made)))
+    problems = (*_refused(footprint, wanted), *_short(made), *_hidden(made))
+    return replace(made, problems=problems)
 
 
 class _Count:
@@ -272,7 +278,7 @@ class _Count:
     def __init__(self) -> None:
         self.flows: Counter[tuple[int, int]] = Counter()
         self.wanted: Counter[int] = Counter()
-        self.absent = self.untargeted = self.overruled = self.torn = self.split = 0
+        self.absent = self.untargeted = self.overruled = self.torn = self.split = self.hidden = 0
 
     def add_all(self, footprint: Footprint, target: Target, on_conflict: OnConflict) -> None:
         """Count all pages of a footprint."""
@@ -286,7 +292,9 @@ class _Count:
         there, each, wanted = before >= 0, settled.each, settled.wanted
         known = there & (each != NOWHERE)
         self.split += settled.split
-        self.absent += int(np.count_nonzero(~there))
+        unknown = before == PageStatus.ENODATA.value
+        self.hidden += int(np.count_nonzero(unknown))
+        self.absent += int(np.count_nonzero(~there & ~unknown))
         self.untargeted += int(np.count_nonzero(there & (each == NOWHERE)))
         self.overruled += int(np.count_nonzero(known & (each != wanted) & (wanted != NOWHERE)))
         # A page without a target that its huge page takes along is wanted where that goes.
@@ -299,6 +307,13 @@ class _Count:
         pairs = before[known].astype(np.int64) << 32 | each[known]
         for pair, n in zip(*np.unique(pairs, return_counts=True), strict=True):
             self.flows[int(pair) >> 32, int(pair) & 0xFFFFFFFF] += int(n)
+
+
+def _hidden(made: Plan) -> list[str]:
+    if not made.hidden:
+        return []
+    what = PageStatus.ENODATA
+    return [f"{format_pages(made.hidden)} may stay where they are: {what.meaning}; {what.remedy}"]
 
 
 def _refused(footprint: Footprint, target: Target) -> list[str]:

@@ -22,6 +22,7 @@ from .axes import (
 )
 from .cells import ABSENT, Shares, divide, grid, nodes_of
 from .colours import HATCH, PALE, colour, ink
+from .placement import off_nodes
 from .strip_image import StripImage
 from .units import byte_marks, format_bytes
 
@@ -168,8 +169,7 @@ def _add_legend(placement: Placement, ax: Axes) -> None:
         Patch(facecolor=colour(node), label=f"node {node}: {format_bytes(nbytes)}")
         for node, nbytes in placement.bytes_per_node.items()
     ]
-    if placement.absent_bytes:
-        label = f"absent: {format_bytes(placement.absent_bytes)}"
+    if label := off_nodes(placement):
         entries.append(Patch(label=label, **_ABSENCE))
     if entries:
         ax.legend(

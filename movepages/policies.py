@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from .errors import make_error
+from .errors import MovePagesError, make_error
 from .mappings import Backing, read_mappings
 from .policy_modes import PolicyMode, as_policy, mbind_failed
 from .ranges import own_ranges
@@ -57,7 +57,9 @@ def bind(a: object, nodes: Sequence[SupportsIndex] | SupportsIndex, *, mode: str
         Not a mode, nodes that do not go with it, or memory of another process. Nothing has changed.
     MovePagesError
         A node that has no memory or is not allowed, memory that is not mapped, a kernel without
-        this mode.
+        this mode. Of an array in several ranges, the message tells how much is bound by then.
+    KeyboardInterrupt
+        And whatever a signal handler raises: all of `a` is bound, or none of it.
 
     Notes
     -----
@@ -72,10 +74,32 @@ def bind(a: object, nodes: Sequence[SupportsIndex] | SupportsIndex, *, mode: str
     'BIND'
     """
     chosen, found = as_policy(nodes, mode)
-    for start, nbytes in own_ranges(a):
-        code = _core.bind(start, nbytes, chosen, found, 0)
-        if code:
-            raise mbind_failed(code, chosen)
+    ranges = own_ranges(a)
+    done, failed_at, heard = 0, -1, None
+    while done < len(ranges):
+        # A half of it would be neither what was nor what is wanted, so what a signal handler raises
+        # waits for the end. A range that is bound twice is as one that is bound once.
+        try:
+            while done < len(ranges):
+                code = _core.bind(*ranges[done], chosen, found, 0)
+                if code:
+                    raise mbind_failed(code, chosen, sum(nbytes for _, nbytes in ranges[:done]))
+                done += 1
+        except MovePagesError:
+            if heard is None:
+                raise
+            break
+        except BaseException as error:
+            # Twice at one place, it is no signal's.
+            if failed_at == done:
+                raise
+            failed_at, heard = done, heard or error
+    if heard is not None:
+        try:
+            raise heard
+        finally:
+            # A frame and its exception would keep each other, and the caller's array, alive.
+            del heard
 
 
 def policy(a: object) -> tuple[PolicyRange, ...]:

@@ -58,8 +58,8 @@ def as_policy(
     return chosen, np.array(listed, np.int32)
 
 
-def mbind_failed(code: int, mode: PolicyMode) -> Exception:
-    """Return the error for an errno of mbind(2)."""
+def mbind_failed(code: int, mode: PolicyMode, bound: int = 0) -> Exception:
+    """Return the error for an errno of mbind(2), which came after so many bytes were bound."""
     since = _SINCE.get(mode)
     if code == errno.EINVAL and since:
         return make_error(
@@ -70,7 +70,8 @@ def mbind_failed(code: int, mode: PolicyMode) -> Exception:
         errno.EINVAL: "a part of a huge page of hugetlbfs has no policy of its own; give the whole",
         errno.EPERM: "a sandbox forbids mbind(2); allow it in the container's seccomp profile",
     }
-    return make_error(code, f"mbind(2): {why.get(code, os.strerror(code))}")
+    part = f"; the {bound:,} bytes before it are bound" if bound else ""
+    return make_error(code, f"mbind(2): {why.get(code, os.strerror(code))}{part}")
 
 
 def _as_mode(mode: str) -> PolicyMode:

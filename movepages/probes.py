@@ -16,7 +16,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from .refusals import keep_small, pass_on
+from .refusals import Refusal, keep_small
 from .syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL
 
 _GENERIC = (239, 236, 237, 235)
@@ -122,18 +122,14 @@ def _call(which: int, *arguments: Any) -> int | None:
 
 def _ask_pagemap(page: int) -> tuple[int, int, bool]:
     """Return the errno of reading, of scanning, and whether frame numbers are shown."""
-    try:
+    with Refusal() as opened:
         descriptor = os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        pass_on(error)
-        return error.errno or errno.EIO, error.errno or errno.EIO, False
+    if opened.error:
+        return opened.code, opened.code, False
     try:
-        read = scan = entry = 0
-        try:
+        entry = 0
+        with Refusal(struct.error) as read:
             (entry,) = struct.unpack("=Q", os.pread(descriptor, 8, page // mmap.PAGESIZE * 8))
-        except (OSError, struct.error) as error:
-            pass_on(error)
-            read = getattr(error, "errno", None) or errno.EIO
         region = (ctypes.c_uint64 * 3)()
         # struct pm_scan_arg: size, flags, start, end, walk_end, vec, vec_len, max_pages, and masks
         # of categories: inverted, all of, any of, to return.
@@ -141,11 +137,8 @@ def _ask_pagemap(page: int) -> tuple[int, int, bool]:
             "=12Q", 96, 0, page, page + mmap.PAGESIZE, 0, ctypes.addressof(region), 1, 0,
             0, _PAGE_IS_PRESENT, 0, _PAGE_IS_PRESENT,
         )  # fmt: skip
-        try:
+        with Refusal() as scan:
             fcntl.ioctl(descriptor, _PAGEMAP_SCAN, bytearray(question))
-        except OSError as error:
-            pass_on(error)
-            scan = error.errno or errno.EIO
-        return read, scan, entry & _FRAME != 0
+        return read.code, scan.code, entry & _FRAME != 0
     finally:
         os.close(descriptor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import operator
 import os
 import re
@@ -11,14 +10,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ._core import read_file
 from .arrays import move, where
 from .buffers import Region
-from .errors import make_error
+from .hidden import mapped_nodes_read_once
 from .mappings import parse_lines
 from .move_targets import MoveTarget
 from .placement import Placement
-from .refusals import pass_on
+from .procfs import read_process
 from .result import MoveResult
 from .topology_reader import topology
 
@@ -28,6 +26,7 @@ _NODE = re.compile(rb" N(\d+)=(\d+)")
 # Two modes have a space in their names.
 _POLICY = re.compile(rb"[0-9a-f]+ ((?:prefer \(many\)|weighted interleave|[^ :]+)(?::[^ ]+)?)")
 _PAGE_KIB = re.compile(rb" kernelpagesize_kB=(\d+)")
+_TRIES = 4
 
 
 class Process:
@@ -65,7 +64,8 @@ class Process:
 
         Notes
         -----
-        The files are read one after the other: a mapping that changes in between has no ``bytes``.
+        The files are read one after the other, and again if a mapping has changed in between. One
+        that changes every time, but for where it ends, has no ``bytes`` and no ``policy``.
         Source: ``show_map_vma`` and ``show_numa_map`` in the kernel's fs/proc/task_mmu.c.
 
         Examples
@@ -74,9 +74,14 @@ class Process:
         >>> bool((r["bytes"].sum(axis=1) <= r["nbytes"]).all())
         True
         """
-        before, numa = self._read("maps"), self._read("numa_maps")
-        lines = parse_lines(self._read("maps"))
-        steady = set(parse_lines(before))
+        for _ in range(_TRIES):
+            before = parse_lines(read_process(self.pid, "maps"))
+            numa = read_process(self.pid, "numa_maps")
+            lines = parse_lines(read_process(self.pid, "maps"))
+            # A heap that grows is the same mapping.
+            steady = {mapping._replace(end=0) for mapping in before}
+            if steady.issuperset(mapping._replace(end=0) for mapping in lines):
+                break
         found = np.zeros(len(lines), self._dtype())
         placed = {int(line.split(b" ", 1)[0], 16): line for line in numa.split(b"\n")[:-1]}
         column = {node: index for index, node in enumerate(self.nodes)}
@@ -84,7 +89,8 @@ class Process:
             row["address"], row["nbytes"] = mapping.start, mapping.end - mapping.start
             row["permissions"] = mapping.permissions.decode()
             row["name"] = os.fsdecode(mapping.name)
-            line = placed.get(mapping.start, b"") if mapping in steady else b""
+            same = mapping._replace(end=0) in steady
+            line = placed.get(mapping.start, b"") if same else b""
             policy = _POLICY.match(line)
             row["policy"] = policy[1].decode() if policy else ""
             unit = _PAGE_KIB.search(line)
@@ -92,6 +98,9 @@ class Process:
             for node, pages in _NODE.findall(line):
                 if int(node) in column:
                     row["bytes"][column[int(node)]] = int(pages) * row["page_size"]
+            # It has given up some of what was counted.
+            if row["bytes"].sum() > row["nbytes"]:
+                row["bytes"], row["policy"], row["page_size"] = 0, "", 0
         return found
 
     def where(self, regions: Regions | None = None) -> list[Placement]:
@@ -117,7 +126,8 @@ class Process:
         >>> len(process().where()) > 1
         True
         """
-        return [where(each) for each in self._as_regions(regions)]
+        with mapped_nodes_read_once():
+            return [where(each) for each in self._as_regions(regions)]
 
     def move(
         self, target: MoveTarget, regions: Regions | None = None, **how: Any
@@ -153,7 +163,8 @@ class Process:
         if regions is None:
             regions = self.regions()
             regions = regions[regions["bytes"].sum(axis=1) > 0]
-        return [move(each, target, **how) for each in self._as_regions(regions)]
+        with mapped_nodes_read_once():
+            return [move(each, target, **how) for each in self._as_regions(regions)]
 
     def _as_regions(self, regions: Regions | None) -> list[Region]:
         rows = np.atleast_1d(self.regions() if regions is None else regions)
@@ -171,24 +182,6 @@ class Process:
                 ("bytes", np.int64, (len(self.nodes),)),
             ]
         )
-
-    def _read(self, name: str) -> bytes:
-        path = f"/proc/{self.pid or 'self'}/{name}"
-        try:
-            text = read_file(path)
-        except OSError as error:
-            pass_on(error)
-            gone = error.errno == errno.ENOENT
-            raise make_error(
-                errno.ESRCH if gone else error.errno or errno.EIO,
-                f"{path}: {error.strerror}; is process {self.pid} there, and one that this process "
-                "may look into?",
-            ) from None
-        if not text:
-            raise make_error(
-                errno.ESRCH, f"process {self.pid} has ended, or is one of the kernel's"
-            )
-        return text
 
 
 def process(pid: int = 0) -> Process:

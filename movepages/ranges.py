@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 from .buffers import describe
 
 
 def own_ranges(a: object) -> list[tuple[int, int]]:
     """Return start and bytes of each row of pages; refuse what is in another process."""
     footprint = describe(a)
-    if footprint.pid not in (0, os.getpid()):
+    if footprint.pid:
         raise ValueError(
             "expected memory of this process, as no other's can be bound, asked for its policy or "
             f"touched, got some of pid {footprint.pid}"

@@ -126,7 +126,7 @@ class MoveResult:
 
     @property
     def absent_reasons(self) -> dict[Absence, int]:
-        """Pages without memory behind them by reason, as far as the kernel lets one know."""
+        """Pages on no known node by reason, as far as the kernel lets one know."""
         return count_reasons(self.absences)
 
     @property
@@ -173,8 +173,8 @@ class MoveResult:
             reasons.append(f"{self.overruled:,} overruled: {OVERRULED}")
         if self.torn:
             reasons.append(f"{self.torn:,} torn: {TORN}")
-        if len(self.absences):
-            reasons.append(f"pages without memory: {describe_reasons(self.absences)}")
+        if why := describe_reasons(self.absences):
+            reasons.append(f"pages without memory: {why}")
         otherwise = errno.ECANCELED if cut_off else errno.ENOENT if self.untargeted else errno.EBUSY
         worst = max(self.failures, key=self.failures.__getitem__, default=-otherwise)
         missing = self.failed + self.not_attempted + self.overruled + self.torn
@@ -252,14 +252,18 @@ def result_of_runs(parts: list[Runs], pages: int) -> MoveResult:
     )
 
 
-def result_of_status(status: Statuses, *, moving: bool) -> MoveResult:
-    """Return the outcome a status array tells by itself, without knowledge of before."""
+def result_of_status(status: Statuses, *, moving: bool, told: int | None = None) -> MoveResult:
+    """Return the outcome a status array tells by itself, without knowledge of before.
+
+    Where `told` is given, none was attempted behind so many pages.
+    """
+    pages, status = len(status), status[:told]
     on_node = int(np.count_nonzero(status >= 0))
     skipped = int(np.count_nonzero(status == PageStatus.NOT_ATTEMPTED.value))
     return MoveResult(
-        pages=len(status),
+        pages=pages,
         moved=on_node if moving else 0,
         already_there=None if moving else on_node,
         failures=count_failures(status),
-        not_attempted=skipped,
+        not_attempted=skipped + pages - len(status),
     )

@@ -153,6 +153,10 @@ def slices(
     without pages. `start` is the number of the first page of all.
     """
     number = start + np.cumsum(found.pages) - found.pages
+    none = np.empty(0, np.uintp), np.empty(0, np.int32), np.empty(0, np.int64)
+    if aside.all():
+        yield Pages(*none, found, number)
+        return
     kept, kept_number = found.where(aside), number[aside]
     done = 0
     for each in each_page(found.where(~aside), number[~aside], page_size, most):
@@ -160,7 +164,6 @@ def slices(
         yield Pages(*each, kept.where(some), kept_number[some])
         done = some.stop
     if done < len(kept.address):
-        none = np.empty(0, np.uintp), np.empty(0, np.int32), np.empty(0, np.int64)
         yield Pages(*none, kept.where(slice(done, None)), kept_number[done:])
 
 

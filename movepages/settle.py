@@ -33,12 +33,15 @@ class Settled(NamedTuple):
         Node wanted for each page. A layout whose borders are its own wants what it gets.
     split : int
         Huge pages that were split, or would be.
+    split_at : ndarray of uintp
+        One page of each huge page that the kernel has not refused to split.
     """
 
     folios: Folios
     target: NodeArray
     wanted: NodeArray
     split: int = 0
+    split_at: Addresses = np.empty(0, np.uintp)
 
     @property
     def each(self) -> NodeArray:
@@ -85,21 +88,24 @@ class Settler:
         if settled is not None:
             return settled
         cut = _on_several(folios, wanted)
-        self._split(folios, cut, addresses, present)
+        done = self._split(folios, cut, addresses, present)
         folios = Folios.find(addresses, wanted, self._huge)
-        split = len(cut) - len(_on_several(folios, wanted))
-        return self._choose(folios, present, wanted, split)
+        # Before Linux 6.7 what is still huge is seen when it moves.
+        split = min(len(cut) - len(_on_several(folios, wanted)), len(done))
+        return self._choose(folios, present, wanted, split)._replace(split_at=done)
 
     def _split(
         self, folios: Folios, cut: Indices, addresses: Addresses, present: NodeArray
-    ) -> None:
+    ) -> Addresses:
         """Split some huge pages, and note where their pages are afterwards."""
-        split_at(folios.first(addresses)[cut], self._huge.pid)
+        done = split_at(folios.first(addresses)[cut], self._huge.pid)
+        self._huge.forget()
         one_each = np.zeros(len(folios.first(addresses)), bool)
         one_each[cut] = True
         pages = np.flatnonzero(folios.spread(one_each))
         fill_holes(addresses[pages], self._huge.pid)
         present[pages] = move_pages(addresses[pages], pid=self._huge.pid)
+        return done
 
     def forecast(self, addresses: Addresses, present: NodeArray, wanted: NodeArray) -> Settled:
         """Return what `settle` would, as far as one can know; nothing is split."""
@@ -116,8 +122,9 @@ class Settler:
         """Return a target that leaves huge pages whole, unless these are to be split for it."""
         balance = self.balance.copy()
         settled = self._choose(folios, present, wanted, 0)
-        fits = settled.wanted is not wanted or not len(_on_several(folios, wanted))
-        if fits or self.on_conflict != "split":
+        if self.on_conflict != "split" or settled.wanted is not wanted:
+            return settled
+        if not len(_on_several(folios, wanted)):
             return settled
         self.balance = balance
         return None

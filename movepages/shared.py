@@ -9,7 +9,6 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +18,9 @@ from .errors import MovePagesError, make_error
 from .facts import initial_user_namespace
 from .mappings import Backing, Mapping, parse_lines
 from .populate import MADV_POPULATE_READ, populate
+from .procfs import read_process
 from .ranges import own_ranges
+from .refusals import Refusal
 
 # Memory without a file on a disk: the kernel tells everybody who maps it what is there.
 _NO_FILE = (b"/memfd:", b"/dev/zero", b"/SYSV")
@@ -130,7 +131,7 @@ def fault_in(a: object) -> None:
 
 def _mappings_of(start: int, end: int) -> Iterator[Mapping]:
     """Return the parts of mappings within a range, of files and shared memory."""
-    for line in parse_lines(_core.read_file("/proc/self/maps")):
+    for line in parse_lines(read_process(0, "maps")):
         if line.start < end and line.end > start and line.backing == Backing.OTHER:
             yield line._replace(start=max(start, line.start), end=min(end, line.end))
 
@@ -171,19 +172,20 @@ def _told(mapping: Mapping) -> bool:
     # Also of what has no name any more, as shared memory that is unlinked once all have it.
     if _core.tells_what_is_in_memory(mapping.start):
         return True
-    try:
-        found: Any = os.stat(mapping.name)
-    except OSError:
-        return False
+    with Refusal() as refusal:
+        found = os.stat(mapping.name)
     # Another file may have the name by now.
-    if found.st_ino != mapping.inode:
+    if refusal.error or found.st_ino != mapping.inode:
         return False
     return found.st_uid == os.geteuid() or os.access(mapping.name, os.W_OK, effective_ids=True)
 
 
 def _owns_all() -> bool:
     """Tell whether every file is as one's own; root may be without that, as in a container."""
-    status = _core.read_file("/proc/thread-self/status")
+    with Refusal() as refusal:
+        status = _core.read_file("/proc/thread-self/status")
+    if refusal.error:
+        return False
     found = re.search(rb"^CapEff:\s*(\w+)", status, re.MULTILINE)
     held = found is not None and bool(int(found[1], 16) >> _CAP_FOWNER & 1)
     return held and initial_user_namespace(Path("/proc/self")) is True

@@ -11,6 +11,7 @@ import numpy as np
 
 from .cells import ABSENT, FAILED, Kinds, Shares, divide, grid, nodes_of, stack, visible
 from .colours import colour, ink
+from .placement import off_nodes
 from .units import byte_marks, format_bytes, format_pages
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ def placement_svg(placement: Placement, title: str = "", *, alone: bool = False)
     """
     counts = {node: format_bytes(nbytes) for node, nbytes in placement.bytes_per_node.items()}
     legend = {node: f"node {node}: {count}" for node, count in counts.items()}
-    if placement.absent_bytes:
-        legend[ABSENT] = f"absent: {format_bytes(placement.absent_bytes)}"
+    if nowhere := off_nodes(placement):
+        legend[ABSENT] = nowhere
     if not placement.pages:
         body, height = "", 0.0
     elif len(placement.shape) > 1:

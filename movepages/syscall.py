@@ -32,6 +32,8 @@ from .runs import Statuses
 MPOL_MF_MOVE = _core.MPOL_MF_MOVE
 MPOL_MF_MOVE_ALL = _core.MPOL_MF_MOVE_ALL
 
+# Pages whose statuses take so long to write that a signal would wait for them.
+_MANY = 1 << 25
 # Pages asked of get_mempolicy(2) at a time, so that Ctrl-C is heard in between.
 _WITNESS_PAGES = 1 << 16
 
@@ -57,7 +59,7 @@ def move_pages(
     status : ndarray of int32, shape (n,), optional
         Writable and C-contiguous; written in place and returned. Never cast, never copied.
     pid : int, default 0
-        Process whose pages these are; 0 is the caller.
+        Process whose pages these are; 0 is the caller, as the caller's own number is.
     flags : int, default MPOL_MF_MOVE
         MPOL_MF_MOVE moves pages only this process maps; MPOL_MF_MOVE_ALL also shared ones, and
         needs CAP_SYS_NICE.
@@ -105,17 +107,25 @@ def move_pages(
     else:
         refuse_overlap("pages", pages, status)
         addresses = as_addresses(pages)
+    # What the core adds to the kernel's answer for this process it adds under 0.
+    if pid and isinstance(pid, (int, np.integer)) and pid < 1 << 31 and _core.is_own(pid):
+        pid = 0
     if nodes is not None and type(nodes) is not int:
         refuse_overlap("nodes", nodes, status)
         nodes = as_nodes(nodes)
     if status is None:
-        status = np.empty(len(addresses), INT32)
+        status = _room_for(len(addresses))
     elif type(status) is not np.ndarray:
         refuse_masked("status", status)
     failure = _core.move_pages(addresses, nodes, status, pid, flags, None)
     if failure is not None:
         raise _failed(failure, nodes, status, pid=pid, flags=flags)
     return status
+
+
+def _room_for(count: int) -> Statuses:
+    room = _core.untold(count) if count >= _MANY else None
+    return np.empty(count, INT32) if room is None else room
 
 
 def move_in_slices(
@@ -182,17 +192,18 @@ def attach(
 
 
 def _failed(
-    failure: tuple[int, int] | BaseException,
+    failure: tuple[int | BaseException, int],
     nodes: npt.NDArray[np.int32] | int | None,
     status: Statuses,
     *,
     pid: int,
     flags: int,
 ) -> BaseException:
-    result = result_of_status(status, moving=nodes is not None)
-    if isinstance(failure, BaseException):
-        return attach(failure, result, status)
     code, refused = failure
+    if isinstance(code, BaseException):
+        told = refused
+        return attach(code, result_of_status(status, moving=nodes is not None, told=told), status)
+    result = result_of_status(status, moving=nodes is not None)
     node = None
     if refused >= 0 and nodes is not None:
         node = int(nodes[refused]) if isinstance(nodes, np.ndarray) else nodes

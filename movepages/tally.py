@@ -14,7 +14,7 @@ from .errors import PageStatus
 from .footprint import Footprint
 from .patterns import NOWHERE
 from .result import MoveResult, count_failures
-from .runs import Runs, Statuses, find_runs, join_runs
+from .runs import Runs, Statuses, find_runs, join_runs, totals
 
 _Outcome: TypeAlias = "tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Statuses]"
 
@@ -130,21 +130,19 @@ class Sum(NamedTuple):
         )
 
 
-def sum_aside(runs: Runs, nowhere: npt.NDArray[np.int64]) -> Sum:
+def sum_aside(runs: Runs, nowhere: npt.NDArray[np.int64] | None = None) -> Sum:
     """Sum up runs of pages that are placed or absent, and stay.
 
-    Absent then and absent now is as wanted: of each run so many pages have no target.
+    Absent then and absent now is as wanted: of each absent run, `nowhere` pages have no target.
     """
-    status, pages = runs["status"], runs["pages"]
-    absent = status < 0
-    missed = pages - np.where(absent, nowhere, 0)
-    failures = {
-        PageStatus(code): n
-        for code in np.unique(status[absent]).tolist()
-        if (n := int(missed[status == code].sum()))
-    }
-    total = int(pages.sum())
-    return Sum(total, 0, total - sum(failures.values()), failures, 0, 0, 0, 0, 0, runs)
+    counts = totals(runs, "pages")
+    pages = sum(counts.values())
+    failures = {PageStatus(status): n for status, n in counts.items() if status < 0}
+    if nowhere is not None:
+        for status in failures:
+            failures[status] -= int(nowhere[runs["status"] == status.value].sum())
+        failures = {status: n for status, n in failures.items() if n}
+    return Sum(pages, 0, pages - sum(failures.values()), failures, 0, 0, 0, 0, 0, runs)
 
 
 class Tally:

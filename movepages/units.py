@@ -6,8 +6,10 @@ import math
 import re
 
 _NAMES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
-_RATE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:i?B)?/s", re.IGNORECASE)
+_PREFIXES = "KMGTP"
+_COUNT = re.compile(
+    r"\s*(\d+)(?:\.(\d+))?\s*(?:([KMGTP])(i)?)?(B)?\s*(/s)?\s*", re.IGNORECASE | re.ASCII
+)
 
 
 def format_bytes(count: int) -> str:
@@ -42,19 +44,70 @@ def byte_marks(span: float, most: int = 8) -> tuple[float, str, int]:
     return step, _NAMES[unit], 1 << 10 * unit
 
 
+def parse_size(text: str) -> int:
+    """Read bytes with a unit, as numactl and the GNU tools do.
+
+    Upper and lower case are alike. kB, MB, GB, TB and PB are powers of 1000; KiB, MiB ... are
+    powers of 1024, and so are K, M ... and Ki, Mi ... without a B. No unit means bytes.
+
+    Raises
+    ------
+    ValueError
+        Not a size, or less than one byte.
+
+    Examples
+    --------
+    >>> parse_size("64MiB") == parse_size("64m") == 64 * 1024**2
+    True
+    >>> parse_size("1.5 GB"), parse_size("4096")
+    (1500000000, 4096)
+    """
+    found = _COUNT.fullmatch(text)
+    if found is None or found[6]:
+        raise ValueError(f"expected a size such as 64MiB, 1G, 64MB or 4096 (bytes), got {text!r}")
+    count, of = _bytes_in(found)
+    size = count // of
+    if size < 1:
+        raise ValueError(f"expected at least 1 byte, got {text!r}")
+    return size
+
+
 def parse_rate(given: float | str) -> float:
-    """Read a rate such as "2GiB/s", "500 MiB/s" or a number of bytes a second.
+    """Read a rate such as "2GiB/s", "500 MB/s" or a number of bytes a second.
+
+    Units are those of `parse_size`, but for a small b, which in rates stands for bits.
 
     Raises
     ------
     TypeError, ValueError
         None of these, or not above 0.
+
+    Examples
+    --------
+    >>> parse_rate("500MB/s"), parse_rate("500MiB/s")
+    (500000000.0, 524288000.0)
     """
     if isinstance(given, str):
-        found = _RATE.fullmatch(given.strip())
-        rate = float(found[1]) * 2.0 ** _UNITS[found[2].upper()] if found else 0.0
+        found = _COUNT.fullmatch(given)
+        if found is not None and found[5] == "b":
+            raise ValueError(
+                f"limit: expected a rate in bytes, with a capital B, got {given!r}; a small b "
+                "stands for bits"
+            )
+        count, of = _bytes_in(found) if found and found[6] else (0, 1)
+        rate = count / of
     else:
         rate = float(given)
     if not 0 < rate < float("inf"):
-        raise ValueError(f"limit: expected a rate like '2GiB/s' or bytes a second, got {given!r}")
+        raise ValueError(
+            f"limit: expected a rate like '2GiB/s' or '500MB/s', or bytes a second, got {given!r}"
+        )
     return rate
+
+
+def _bytes_in(found: re.Match[str]) -> tuple[int, int]:
+    """Return what a match of `_COUNT` stands for, in bytes, as a fraction: it need not be whole."""
+    whole, part, prefix, binary, unit, _ = found.groups()
+    base = 1000 if unit and not binary else 1024
+    power = _PREFIXES.index(prefix.upper()) + 1 if prefix else 0
+    return int(whole + (part or "")) * base**power, 10 ** len(part or "")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from movepages import _core
 from support import enums, memory, system
 from support import nodes as machine
 
@@ -15,7 +16,7 @@ CAP_SYS_NICE = 23
 CAMPAIGN_CALLS, WALK_CALLS = 2000, 100
 
 # Their assertions, too, say what was compared.
-pytest.register_assert_rewrite("cli_fixtures", "footprint_fixtures")
+pytest.register_assert_rewrite("cli_fixtures", "damage", "interruptions", "footprint_fixtures")
 
 
 # A guest takes many times as long as the machine it runs on.
@@ -32,6 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--campaign-seed", type=int, default=0, help="seed (%(default)s)")
     group.addoption("--storm-runs", type=int, default=60, help="runs a storm (%(default)s)")
     group.addoption("--interruptions", type=int, default=1000, help="signals (%(default)s)")
+    group.addoption("--signal-seconds", type=float, default=0.4, help="a call (%(default)s)")
+    group.addoption("--damaged-files", type=int, default=300, help="of each kind (%(default)s)")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -122,6 +125,13 @@ def need_root() -> None:
     words = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     if not int(words["CapEff"], 16) >> CAP_SYS_NICE & 1:
         pytest.skip("needs CAP_SYS_NICE, which this root does not have")
+
+
+@pytest.fixture
+def own_pid_as_another(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return the number of this process, which is taken for that of another one."""
+    monkeypatch.setattr(_core, "is_own", lambda _pid: False)
+    return os.getpid()
 
 
 @pytest.fixture

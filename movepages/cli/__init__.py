@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import movepages as mp
 
+from ..refusals import Refusal
 from . import bench, completion, demo, doctor, maps, move, schema, topology, watch, where
 from .regions import NoRegionError
 from .screen import complain
@@ -61,21 +62,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Names of files may hold what the terminal's encoding has not.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        status = _run(argv)
-        sys.stdout.flush()
+        with Refusal(mp.MovePagesError, mp.TopologyError) as refusal:
+            status = _run(argv)
+            sys.stdout.flush()
     except KeyboardInterrupt:
         complain("interrupted")
         return 128 + signal.SIGINT
-    except BrokenPipeError:
-        # Python flushes stdout once more as it ends, which would fail with a traceback.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
-    except OSError as error:
-        complain(error.strerror or str(error))
-        return 1
     except (NoRegionError, TooLargeError) as error:
         complain(error.args[0])
         return 2
+    if isinstance(refusal.error, BrokenPipeError):
+        # Python flushes stdout once more as it ends, which would fail with a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    if refusal.error:
+        complain(getattr(refusal.error, "strerror", None) or str(refusal.error))
+        return 1
     return status
 
 

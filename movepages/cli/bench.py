@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
+import errno
 import mmap
 import re
 import time
@@ -15,10 +15,11 @@ import numpy.typing as npt
 
 import movepages as mp
 
+from ..refusals import keep_small, read_if_told
 from ..units import format_bytes
 from .output import Commands, add_json_option, print_json
 from .screen import say, show
-from .sizes import parse_size, refuse_too_large
+from .sizes import as_size, refuse_too_large
 
 _ROUNDS = 5
 
@@ -47,7 +48,7 @@ def add_to(commands: Commands) -> None:
         "move() against move_pages() with each page, to and fro between the first two nodes, on "
         "small and on huge pages. Answers are compared: what differs ends it.",
     )
-    parser.add_argument("--size", type=_size, default="64MiB", help="(default: %(default)s)")
+    parser.add_argument("--size", type=as_size, default="64MiB", help="(default: %(default)s)")
     add_json_option(parser)
     parser.set_defaults(run=run)
 
@@ -106,7 +107,9 @@ def _measure(name: str, nbytes: int) -> Case:
     pages = placement.addresses
     for call, ask in (("move_pages", mp.move_pages), ("get_mempolicy", mp.mempolicy_nodes)):
         if not np.array_equal(placement.status, ask(pages)):
-            raise OSError(f"where() and {call}(2) differ: does the kernel move these pages?")
+            raise mp.MovePagesError(
+                errno.EIO, f"where() and {call}(2) differ: does the kernel move these pages?"
+            )
     moving, plainly = _best_moves(array, pages)
     return Case(
         name,
@@ -154,24 +157,21 @@ def _best_moves(array: Bytes, pages: npt.NDArray[np.uintp]) -> tuple[float | Non
 
 def _require_on(array: Bytes, node: int) -> None:
     if not (mp.where(array).status == node).all():
-        raise OSError(f"not all pages that were moved to node {node} are there")
+        raise mp.MovePagesError(
+            errno.EIO, f"not all pages that were moved to node {node} are there"
+        )
 
 
 def _huge_nbytes() -> int:
     """Return how much of this process is in transparent huge pages, as the kernel tells."""
-    try:
-        with open("/proc/self/smaps_rollup", encoding="ascii") as file:
-            found = re.search(r"^AnonHugePages: +(\d+) kB$", file.read(), re.MULTILINE)
-    except OSError:
-        return 0
+    told = read_if_told(0, "smaps_rollup") or b""
+    found = re.search(rb"^AnonHugePages: +(\d+) kB$", told, re.MULTILINE)
     return int(found[1]) * 1024 if found else 0
 
 
 def _small(nbytes: int) -> Bytes:
     memory = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    # A kernel without huge pages has none to avoid.
-    with contextlib.suppress(OSError):
-        memory.madvise(mmap.MADV_NOHUGEPAGE)
+    keep_small(memory)
     return np.frombuffer(memory, np.uint8)
 
 
@@ -180,10 +180,3 @@ def _huge(nbytes: int) -> Bytes:
 
 
 _ARRAYS: dict[str, Callable[[int], Bytes]] = {"small": _small, "huge": _huge}
-
-
-def _size(text: str) -> int:
-    try:
-        return parse_size(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None

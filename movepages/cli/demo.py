@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, Protocol
+from typing import Protocol
 
 from .journey import Journey, begin
 from .output import Commands, add_json_option, has_rich, print_json
 from .screen import complain
-from .sizes import parse_size
+from .sizes import as_size
 from .stops import Step
 
 _DESCRIPTION = """\
@@ -95,9 +95,9 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument(
         "--size",
-        type=_size,
+        type=as_size,
         default="64MiB",
-        help="size of the array: 64MiB, 1G, 4096 (default: %(default)s)",
+        help="size of the array: 64MiB, 64M (the same), 64MB, 4096 (default: %(default)s)",
     )
     add_json_option(parser)
     parser.set_defaults(run=run)
@@ -124,10 +124,3 @@ def run(options: argparse.Namespace) -> int:
     for problem in journey.problems():
         complain(problem)
     return 1 if journey.problems() else 0
-
-
-def _size(text: str) -> Any:
-    try:
-        return parse_size(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None

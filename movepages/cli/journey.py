@@ -11,6 +11,7 @@ import numpy as np
 
 import movepages as mp
 
+from ..refusals import Refusal
 from .cargo import Array, allocate, checksum, touched
 from .look import Look, take_look
 from .sizes import refuse_too_large
@@ -182,7 +183,6 @@ def begin(nbytes: int) -> Journey:
 
 
 def _balancing() -> bool:
-    try:
+    with Refusal(ValueError):
         return int(Path("/proc/sys/kernel/numa_balancing").read_text()) > 0
-    except (OSError, ValueError):
-        return False
+    return False

@@ -9,16 +9,18 @@ from typing import Any
 
 import movepages as mp
 
-from ..units import format_bytes
+from ..settle import OnConflict
+from ..units import format_bytes, format_pages
 from .migration import Outcome, Progress, forecast, migrate
 from .output import Commands, add_json_option, print_json
 from .regions import Regions, add_process_option, add_region_option, kind_of, regions_of
 from .screen import complain, console, is_terminal, say, show
 from .to import HELP, parse_target
+from .whole import settle
 
 _DESCRIPTION = """\
 Move memory of a process that is running; its addresses and contents stay the same.
-By default all of its regions that may be written to; --region chooses others.
+By default all of its regions that may be written to; --region chooses others, --whole takes all.
 """
 
 _EPILOG = f"""\
@@ -48,16 +50,33 @@ def add_to(commands: Commands) -> None:
         action="store_true",
         help="also pages that other processes have mapped (MPOL_MF_MOVE_ALL, CAP_SYS_NICE)",
     )
+    parser.add_argument(
+        "--whole",
+        action="store_true",
+        help="all of its memory, read-only and files too, to one node; what this kernel hides from "
+        "move_pages(2) goes by migrate_pages(2), which with CAP_SYS_NICE moves shared pages too",
+    )
+    parser.add_argument(
+        "--split",
+        action="store_true",
+        help="split huge pages that the target cuts, so that each small page goes where it is "
+        "wanted; without it they go where most of them is wanted",
+    )
     parser.add_argument("--dry-run", action="store_true", help="tell what would move, and stop")
     add_json_option(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Move, tell what became of it, and return the exit status."""
+    if options.whole and (options.region or not isinstance(options.to, int)):
+        options.parser.error("argument --whole: expected one node as --to, and no --region")
     regions = regions_of(options.pid, options.region)
-    regions = regions[regions["bytes"].sum(axis=1) > 0]
-    if not options.region:
+    # What changed while it was listed has no policy there: it may have memory.
+    regions = regions[(regions["bytes"].sum(axis=1) > 0) | (regions["policy"] == "")]
+    if options.whole:
+        regions = regions[[kind_of(row) != "kernel" for row in regions]]
+    elif not options.region:
         regions = regions[[_is_own(row) for row in regions]]
     if options.dry_run:
         return _show_plan(options, regions)
@@ -65,11 +84,17 @@ def run(options: argparse.Namespace) -> int:
     outcome = Outcome(int(regions["nbytes"].sum()) // mp.topology().page_size)
     try:
         with _progress(regions, quiet=options.json) as tell:
-            migrate(options.pid, regions, options.to, flags, tell, outcome)
+            on_conflict = _on_conflict(options)
+            migrate(options.pid, regions, options.to, flags, tell, outcome, on_conflict)
+            settle(options.pid, regions, options.to, flags, outcome, all_of_it=options.whole)
     finally:
         # After Ctrl-C too, wherever it came: what was done is done.
         _show(options, outcome, len(regions))
     return 0 if outcome.ok else 1
+
+
+def _on_conflict(options: argparse.Namespace) -> OnConflict:
+    return "split" if options.split else "majority"
 
 
 def _is_own(row: Any) -> bool:
@@ -117,6 +142,8 @@ def _show(options: argparse.Namespace, outcome: Outcome, regions: int) -> None:
         data |= {
             "failures": failures,
             "overruled": outcome.overruled,
+            "split": outcome.split,
+            "elsewhere": outcome.elsewhere,
             "seconds": outcome.seconds,
             "error": outcome.error or None,
             "ok": outcome.ok,
@@ -126,28 +153,61 @@ def _show(options: argparse.Namespace, outcome: Outcome, regions: int) -> None:
         rate = outcome.moved * mp.topology().page_size / max(outcome.seconds, 1e-9)
         rows = [["moved", f"{outcome.moved:,}"], ["already there", f"{outcome.already_there:,}"]]
         rows += [[f"failed: {s.name}", f"{n:,}"] for s, n in outcome.failures.items()]
+        rows += [["overruled", f"{outcome.overruled:,}"]] * (outcome.overruled > 0)
+        rows += [["huge pages split", f"{outcome.split:,}"]] * (outcome.split > 0)
+        rows += [["not accounted for", f"{outcome.elsewhere:,}"]] * (outcome.elsewhere > 0)
         rows += [["not attempted", f"{outcome.not_attempted:,}"]] * (outcome.not_attempted > 0)
         rows += [["without memory", f"{outcome.absent:,}"]] * (outcome.absent > 0)
         show([f"{regions:,} regions", "pages"], rows)
         if outcome.moved:
             say(f"in {outcome.seconds:.2f} s, {format_bytes(int(rate))}/s")
     for status in outcome.failures:
-        complain(f"{status.name}: {status.meaning}; {_remedy(status)}")
+        complain(f"{status.name}: {status.meaning}; {_remedy(status, options)}")
+    if outcome.overruled:
+        complain(_overruled(outcome.overruled, "went", split=options.split))
+    if outcome.elsewhere:
+        complain(
+            f"/proc/{options.pid}/numa_maps has {format_pages(outcome.elsewhere)} more elsewhere: "
+            "they came into memory meanwhile, or cannot be moved; move again"
+        )
     if outcome.error:
         complain(outcome.error)
 
 
-def _remedy(status: mp.PageStatus) -> str:
-    return "--all moves them" if status == mp.PageStatus.EACCES else status.remedy
+def _overruled(pages: int, verb: str, *, split: bool) -> str:
+    helps = "these could not be split" if split else "--split splits these first"
+    return (
+        f"overruled: {format_pages(pages)} {verb} elsewhere with the rest of their huge page, "
+        f"which the target cuts; {helps}"
+    )
+
+
+def _remedy(status: mp.PageStatus, options: argparse.Namespace) -> str:
+    if status == mp.PageStatus.EACCES:
+        return "--all moves them"
+    if status == mp.PageStatus.ENODATA and isinstance(options.to, int) and not options.whole:
+        return "--whole moves them, and with them all that the process has on the same nodes"
+    return status.remedy
 
 
 def _show_plan(options: argparse.Namespace, regions: Regions) -> int:
-    found = forecast(options.pid, regions, options.to)
+    found = forecast(options.pid, regions, options.to, _on_conflict(options))
     flows = sorted(found.flows.items())
+    problems = list(found.problems)
+    # What --whole moves by migrate_pages(2) needs no node that is told.
+    if found.stuck and not options.whole:
+        status = mp.PageStatus.ENODATA
+        problems.append(
+            f"{format_pages(found.stuck)} may stay where they are: {status.meaning}; "
+            f"{_remedy(status, options)}"
+        )
+    if found.overruled:
+        problems.append(_overruled(found.overruled, "would go", split=options.split))
     if options.json:
         listed = [{"from": a, "to": b, "nbytes": n} for (a, b), n in flows]
         data = {"pid": options.pid, "dry_run": True, "regions": len(regions)}
-        data |= {"flows": listed, "nbytes": found.nbytes, "problems": found.problems}
+        data |= {"flows": listed, "nbytes": found.nbytes, "problems": problems}
+        data |= {"hidden": found.hidden, "overruled": found.overruled, "split": found.split}
         print_json("move", data)
     else:
         rows = [
@@ -155,7 +215,9 @@ def _show_plan(options: argparse.Namespace, regions: Regions) -> int:
             for (source, to), n in flows
         ]
         show(["from", "to", "memory", ""], rows, left=(3,))
+        if found.hidden:
+            say(f"and {format_pages(found.hidden)} on nodes that this kernel does not tell")
         say(f"{len(regions):,} regions, {format_bytes(found.nbytes)} to move. Nothing was moved.")
-    for problem in found.problems:
+    for problem in problems:
         complain(problem)
-    return 1 if found.problems else 0
+    return 1 if problems else 0

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 import movepages as mp
 
+from ..refusals import read_if_told
 from .screen import printable
 
 Regions: TypeAlias = "npt.NDArray[np.void]"
@@ -80,11 +81,8 @@ def kind_of(row: Any) -> str:
 
 def name_of(pid: int) -> str:
     """Return the name that a process has in lists of processes, '' where it is not told."""
-    try:
-        with open(f"/proc/{pid or 'self'}/comm", encoding="utf-8", errors="replace") as file:
-            return printable(file.read().strip())
-    except OSError:
-        return ""
+    told = read_if_told(pid, "comm") or b""
+    return printable(told.decode("utf-8", "replace").strip())
 
 
 def region_data(row: Any, nodes: tuple[int, ...]) -> dict[str, Any]:

@@ -1,15 +1,12 @@
-"""Sizes on the command line, as people write them."""
+"""Sizes and counts on the command line."""
 
 from __future__ import annotations
 
 import argparse
-import re
 
 import movepages as mp
 
-from ..units import format_bytes
-
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:([kmgtp])(i?b)?|b)?\s*", re.IGNORECASE | re.ASCII)
+from ..units import format_bytes, parse_size
 
 
 class TooLargeError(ValueError):
@@ -27,33 +24,18 @@ def refuse_too_large(nbytes: int) -> None:
         )
 
 
-def parse_size(text: str) -> int:
-    """Return the bytes of a size as GNU tools write it: '64MiB' and '64M' are binary, '64MB' not.
-
-    Raises
-    ------
-    ValueError
-        Not a size, or less than one byte.
+def as_size(text: str) -> int:
+    """Return the bytes of a size as `parse_size` reads it, for argparse.
 
     Examples
     --------
-    >>> parse_size("64MiB") == parse_size("64m") == 64 * 1024**2
-    True
-    >>> parse_size("1.5 GB"), parse_size("4096")
-    (1500000000, 4096)
+    >>> as_size("64MiB"), as_size("64MB")
+    (67108864, 64000000)
     """
-    match = _SIZE.fullmatch(text)
-    if match is None:
-        raise ValueError(f"expected a size such as 64MiB, 1G or 4096 (bytes), got {text!r}")
-    number, prefix, suffix = match.groups()
-    factor = 1
-    if prefix:
-        base = 1000 if (suffix or "").lower() == "b" else 1024
-        factor = base ** ("kmgtp".index(prefix.lower()) + 1)
-    size = int(number) * factor if number.isdecimal() else int(float(number) * factor)
-    if size < 1:
-        raise ValueError(f"expected at least 1 byte, got {text!r}")
-    return size
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def parse_count(text: str) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import movepages as mp
 
 from .._sysfs import parse_ids
-from .sizes import parse_size
+from ..units import parse_size
 
 HELP = """\
 TARGET is one of

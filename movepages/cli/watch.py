@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 import movepages as mp
 
+from ..refusals import Refusal
 from ..units import format_bytes
 from .output import Commands, add_json_option, print_json
 from .regions import add_process_option, name_of, per_node
@@ -67,9 +68,9 @@ def run(options: argparse.Namespace) -> int:
 @contextmanager
 def _end_of(pid: int) -> Iterator[EndsWithin]:
     """Yield what waits so many seconds, or for the end of the process if that is earlier."""
-    try:
+    with Refusal() as refusal:
         process = os.pidfd_open(pid)
-    except OSError:
+    if refusal.error:
         # A thread, or a kernel before 5.3: then the next look shows that it has ended.
         yield _sleep
         return

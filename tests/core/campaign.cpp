@@ -119,6 +119,7 @@ void choose_mishaps(Random& random, Trial& trial) {
   trial.flags = random.among({0, 2, 2, 2, 4, 6});
   if (random.one_in(50)) trial.flags |= 8;
   trial.pid = random.one_in(3) ? 4711 : 0;
+  trial.untold = random.one_in(4);
 }
 
 void run_one(std::uint64_t seed, Coverage& coverage) {

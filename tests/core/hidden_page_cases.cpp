@@ -1,6 +1,7 @@
 // Pages under NUMA hinting faults, which a kernel before 6.6 answers as if they were absent.
 #include <algorithm>
 
+#include "../../csrc/hidden.hpp"
 #include "cases.hpp"
 #include "check.hpp"
 #include "trial.hpp"
@@ -43,7 +44,19 @@ void a_page_that_stays_hidden_is_busy() {
   CHECK((trial.status == Statuses{1, -EBUSY, 1}));
 }
 
-void not_of_another_process() {
+void those_of_another_process_are_told_and_not_touched() {
+  Kernel kernel(model::k6_1);
+  Trial trial(kernel);
+  trial.pages = small_pages(kernel, 3);
+  kernel.hide(trial.pages[1], 1);
+  trial.pid = 4711;
+  trial.moves = false;
+  trial.run();
+  CHECK((trial.status == Statuses{0, movepages::kHidden, 0}));
+  CHECK(kernel.page(trial.pages[1]).hinting);
+}
+
+void those_of_another_process_move() {
   Kernel kernel(model::k6_1);
   Trial trial(kernel);
   trial.pages = small_pages(kernel, 3);
@@ -51,7 +64,7 @@ void not_of_another_process() {
   trial.pid = 4711;
   trial.all = 1;
   trial.run();
-  CHECK((trial.status == Statuses{1, -ENOENT, 1}));
+  CHECK((trial.status == Statuses(3, 1)));
 }
 
 // The call for pages that were hidden stops early as any other does: what it did not try is not
@@ -108,7 +121,9 @@ const Case kHiddenPageCases[] = {
     {"hidden pages are found", hidden_pages_are_found},
     {"hidden pages move", hidden_pages_move},
     {"a page that stays hidden is busy", a_page_that_stays_hidden_is_busy},
-    {"not of another process", not_of_another_process},
+    {"those of another process are told and not touched",
+     those_of_another_process_are_told_and_not_touched},
+    {"those of another process move", those_of_another_process_move},
     {"a failed batch of hidden pages", a_failed_batch_of_hidden_pages},
     {"hidden pages for several nodes", hidden_pages_for_several_nodes},
     {"a hidden head takes its refused tail along", a_hidden_head_takes_its_refused_tail_along},

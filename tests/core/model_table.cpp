@@ -58,6 +58,9 @@ movepages::Kernel Kernel::table() {
 namespace movepages {
 
 std::int32_t HiddenPages::reveal(std::uintptr_t page, std::int32_t status) noexcept {
+  const std::int32_t node = model::current->truth(page);
+  const bool hidden = status == -ENOENT && node >= 0;
+  if (hidden && pid_ != 0 && !touches_) return kHidden;
   return model::current->reveal(page, status);
 }
 

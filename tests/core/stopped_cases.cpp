@@ -37,6 +37,13 @@ void node_outside_the_own_cpuset() {
   Trial trial(kernel);
   trial.pages = small_pages(kernel, 2);
   trial.each = {1, 2};
+  check_refused(trial, -EACCES, 1);
+  kernel.has_memory[2] = false;
+  check_refused(trial, -ENODEV, 1);
+  // Where the kernel gives no answer, that the node may not be used is all that is known.
+  kernel.has_memory[2] = true;
+  kernel.fails_from = 1;
+  kernel.fails_with = -EPERM;
   check_refused(trial, -ENODEV, 1);
 }
 
@@ -116,6 +123,7 @@ void interrupted_after_some_slices() {
     trial.pause_after = 4;
     trial.run();
     CHECK(trial.outcome.interrupted && trial.outcome.error == 0 && trial.pauses == 5);
+    CHECK(trial.last_when_stopped == kUnwritten);
     const auto first = std::find(trial.status.begin(), trial.status.end(), kNotAttempted);
     CHECK(first - trial.status.begin() > 256 && trial.status.end() - first > 1000);
     CHECK(std::all_of(first, trial.status.end(), [](int value) { return value == kNotAttempted; }));
@@ -141,6 +149,8 @@ void interrupted_query() {
   trial.pause_after = 1;
   trial.run();
   CHECK(trial.outcome.interrupted);
+  // To write all statuses of a long list would keep a signal waiting.
+  CHECK(trial.last_when_stopped == kUnwritten && trial.outcome.told == 131'072);
   CHECK(trial.status[131'071] == 0 && trial.status[131'072] == kNotAttempted);
 }
 

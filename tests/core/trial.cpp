@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "../../csrc/hidden.hpp"
 #include "check.hpp"
 
 using model::Fate;
@@ -28,6 +29,7 @@ bool Trial::asked(void* context) noexcept {
   trial.longest_slice_ns = std::max(trial.longest_slice_ns, slice_ns);
   trial.last_pause_ns_ = trial.kernel.clock_ns;
   trial.stopped_ = trial.pauses++ == trial.pause_after;
+  trial.last_when_stopped = trial.status.back();
   trial.moving_calls_when_stopped_ = trial.kernel.moving_calls;
   return trial.stopped_;
 }
@@ -43,12 +45,13 @@ void Trial::run() {
   last_pause_ns_ = kernel.clock_ns;
   // Each moving call gets past one entry at least, and few are tried or asked for again.
   kernel.call_limit = 2 * (8 * static_cast<long>(pages.size()) + 32);
-  status.assign(pages.size(), 77);
+  status.assign(pages.size(), untold ? kNotAttempted : kUnwritten);
   was_huge_.clear();
   for (const std::uintptr_t page : pages) was_huge_.push_back(kernel.is_huge(page));
   const movepages::Target target = {each.empty() ? nullptr : each.data(), all};
   const movepages::Request request = {
-      pid, pages.size(), pages.data(), moves ? &target : nullptr, status.data(), flags, pace};
+      pid,           pages.size(), pages.data(), moves ? &target : nullptr,
+      status.data(), flags,        pace,         untold};
   outcome = movepages::move_pages(request, {asked, this}, model::Kernel::table());
   check_outcome();
   if (!moves) return check_query();
@@ -59,9 +62,11 @@ void Trial::check_outcome() const {
   CHECK(outcome.interrupted == stopped_);
   if (stopped_) CHECK(kernel.moving_calls == moving_calls_when_stopped_);
   CHECK(kernel.retried == 0);
+  for (std::size_t i = outcome.told; i < status.size(); ++i) CHECK(status[i] == kNotAttempted);
   if (outcome.rejected) {
-    CHECK(kernel.calls == 0);
-    CHECK(outcome.error == -EINVAL || outcome.error == -ENODEV);
+    // The one that tells why a node may not be used.
+    CHECK(kernel.looked_at <= 1);
+    CHECK(outcome.error == -EINVAL || outcome.error == -ENODEV || outcome.error == -EACCES);
     for (const std::int32_t value : status) CHECK(value == kNotAttempted);
   } else {
     CHECK(outcome.error == kernel.error);
@@ -83,9 +88,11 @@ void Trial::check_query() const {
   if (outcome.error == 0 && !outcome.interrupted) CHECK(!untold);
 }
 
-// What the driver can find out. Of another process it cannot reveal a page.
+// What the driver can find out. A hidden page of another process shows its node only to a move.
 std::int32_t Trial::place(std::size_t i) const {
-  return pid == 0 && kernel.version.hides_pages ? kernel.truth(pages[i]) : kernel.stat(pages[i]);
+  const std::int32_t node = kernel.truth(pages[i]);
+  if (!kernel.version.hides_pages) return kernel.stat(pages[i]);
+  return pid == 0 || moves || kernel.stat(pages[i]) == node ? node : movepages::kHidden;
 }
 
 bool Trial::nothing_keeps(std::size_t i) const {

@@ -10,6 +10,9 @@
 std::vector<std::uintptr_t> small_pages(model::Kernel& kernel, std::size_t count);
 std::vector<std::uintptr_t> pieces(model::Kernel& kernel, const model::Folio& folio);
 
+// What a status is before the driver comes.
+constexpr std::int32_t kUnwritten = 77;
+
 struct Trial {
   explicit Trial(model::Kernel& kernel) : kernel(kernel) {}
 
@@ -27,12 +30,14 @@ struct Trial {
   int flags = 2;
   int pid = 0;
   movepages::Pace* pace = nullptr;
+  bool untold = false;    // the statuses hold what stands for no attempt already
   long pause_after = -1;  // how often Pause is asked before it wants the end; -1: it never does
 
   std::vector<std::int32_t> status;
   movepages::Outcome outcome;
   long pauses = 0;  // how often it was asked
   std::int64_t longest_slice_ns = 0;
+  std::int32_t last_when_stopped = 0;  // the last status when Pause wanted the end
 
  private:
   static bool asked(void* context) noexcept;

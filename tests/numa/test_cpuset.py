@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
+from movepages import _core
 from support import memory, witness
 from support.cpuset import confinement, join
 from support.processes import child
@@ -48,6 +49,41 @@ def test_the_caller_is_told_which_nodes_it_may_use(here_and_there):
     assert topology.nodes[there].has_memory
     assert not topology.nodes[there].allowed
     assert "not allowed" in str(topology)
+
+
+def refusals(array, nodes, monkeypatch):
+    """Run in a confined child: what the core and the layers above it say of each node."""
+    memory.touch(array)
+    pages = memory.pages_of(array)
+    room = np.empty(len(pages), np.int32)
+    core = [_core.move_pages(pages, n, room, 0, mp.MPOL_MF_MOVE, None) for n in nodes]
+    plans = [mp.plan(array, node).problems for node in nodes]
+    monkeypatch.setattr("movepages.explain.machine", lambda: None)
+    hidden = []
+    for node in nodes:
+        with pytest.raises(mp.MovePagesError) as caught:
+            mp.move_pages(pages, node)
+        hidden.append(caught.value)
+    return core, plans, hidden, witness.nodes_of(pages)
+
+
+def test_a_node_that_is_not_allowed_is_told_from_one_without_memory(here_and_there, monkeypatch):
+    here, there = here_and_there
+    nobodys = max(mp.topology().nodes) + 1
+    a = memory.anonymous(16 * memory.PAGE)
+    nodes = [there, nobodys]
+    with (
+        confinement(here) as group,
+        child(confined_to, group, refusals, a, nodes, monkeypatch) as one,
+    ):
+        core, plans, hidden, after = one.result
+    assert core == [(errno.EACCES, 0), (errno.ENODEV, 0)]
+    assert "cpuset" in plans[0][0]
+    assert "cpuset" not in plans[1][0]
+    assert [error.errno for error in hidden] == [errno.EACCES, errno.ENODEV]
+    assert isinstance(hidden[0], PermissionError)
+    assert f"the cpuset of this process does not allow node {there};" in str(hidden[0])
+    assert (after == here).all()
 
 
 def test_the_target_process_is_confined(here_and_there):

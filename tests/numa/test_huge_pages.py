@@ -17,6 +17,9 @@ MIB = 1 << 20
 TOLD = tuple(map(int, platform.release().split(".")[:2])) >= (6, 7)
 
 
+pytestmark = pytest.mark.filterwarnings("ignore::movepages.LayoutWarning")
+
+
 @pytest.fixture
 def here_and_there(two_nodes):
     return two_nodes
@@ -41,6 +44,7 @@ def assert_true(r, array, before, target):
     on_target = int((status >= 0).sum())
     assert r.moved == int((status >= 0).sum() - ((status >= 0) & (found == before)).sum())
     assert r.moved + r.already_there == on_target
+    assert r.ok == (r.failed == r.overruled == r.not_attempted == 0)
     # What is called a failure is not where it was wanted.
     assert not (found[status < 0] == target[status < 0]).any()
     assert r.overruled == int(((status >= 0) & (found != target)).sum())
@@ -69,10 +73,17 @@ def test_a_target_that_cuts_through_huge_pages(here_and_there, huge, pattern):
     assert_true(r, a, before, target)
     assert np.array_equal(a[:: memory.PAGE], memory_before)
     assert witness.huge_bytes(a) == a.nbytes
-    assert r.ok
-    most = there if pattern == "thirds" else here
-    assert (witness.nodes_of(memory.pages_of(a)) == most).all()
-    assert r.overruled == int((target != most).sum())
+    assert not r.ok
+    # Where most is wanted, and where that is as much on either, so that each gets its bytes.
+    frames = {
+        "alternate": [here, there, here],
+        "halves": [here, there, here],
+        "one page": [here, here, here],
+        "thirds": [there, here, there],
+    }[pattern]
+    found = witness.nodes_of(memory.pages_of(a))
+    assert np.array_equal(found, np.repeat(frames, size))
+    assert r.overruled == int((target != found).sum())
 
 
 def test_a_target_that_cuts_through_can_be_refused(here_and_there, huge):
@@ -139,7 +150,7 @@ def test_back_to_small_pages_from_huge_ones(here_and_there, huge_page_size):
     here, there = here_and_there
     a = memory.anonymous(huge_page_size, node=here)
     index = np.arange(len(memory.pages_of(a)))
-    mp.move(a, np.where(index % 2, there, here)).raise_for_status()
+    mp.move(a, np.where(index % 2, there, here), on_conflict="split").raise_for_status()
     before = mp.where(a)
     again = memory.anonymous(huge_page_size, node=here, huge=True)
     target = before.status

@@ -248,3 +248,19 @@ def test_collapse_says_why_not(huge_page_size):
     assert "EINVAL: no page is there" in str(r)
     with pytest.raises(ValueError, match="memory of this process"):
         mp.collapse(mp.Region(0, 4 * MIB, pid=1))
+
+
+@pytest.mark.skipif(not TOLD, reason="before Linux 6.7 the page tables do not tell huge pages")
+def test_how_much_is_in_huge_pages(two_nodes, huge_page_size):
+    here, there = two_nodes[:2]
+    whole = memory.anonymous(8 * MIB, here, huge=True)
+    assert witness.huge_bytes(whole) == 8 * MIB
+    assert mp.where(whole).huge_bytes == 8 * MIB
+    assert mp.where(whole[3 * MIB : 5 * MIB + 5]).huge_bytes == 2 * MIB + 5
+    assert mp.where(whole[7:100]).huge_bytes == 93
+    assert mp.where(whole.reshape(-1, 8192)[:, :4096]).huge_bytes == 4 * MIB
+    half = np.repeat([here, there], 256)
+    r = mp.move(whole[: 2 * MIB], half, on_conflict="split")
+    assert (r.ok, r.split) == (True, 1)
+    assert witness.huge_bytes(whole) == mp.where(whole).huge_bytes == 6 * MIB
+    assert mp.where(memory.anonymous(MIB, here)).huge_bytes == 0

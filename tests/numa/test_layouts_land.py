@@ -53,8 +53,11 @@ def test_new_memory_is_where_its_layout_wants_each_page(two_nodes, block):
         assert (a == 3).all()
 
 
+@pytest.mark.filterwarnings("ignore::movepages.LayoutWarning")
 @pytest.mark.parametrize("count", [1, 2, 4])
-def test_huge_pages_go_where_most_of_them_is_wanted(two_nodes, huge_page_size, count):
+def test_huge_pages_go_where_part_of_them_is_wanted_and_each_node_gets_its_bytes(
+    two_nodes, huge_page_size, count
+):
     chosen = nodes.allowed()[:count]
     if len(chosen) < count:
         pytest.skip(f"needs {count} nodes with memory, this process may use {len(chosen)}")
@@ -69,11 +72,13 @@ def test_huge_pages_go_where_most_of_them_is_wanted(two_nodes, huge_page_size, c
         votes = np.stack([(wanted == node).sum(axis=1) for node in chosen])
         r = mp.move(array, layout)
         found = witness.nodes_of(memory.pages_of(a)).reshape(frames, per)
-        assert (r.ok, witness.huge_bytes(a)) == (True, a.nbytes), name
+        assert (r.failed, witness.huge_bytes(a)) == (0, a.nbytes), name
         assert (found == found[:, :1]).all(), name
         index = np.searchsorted(chosen, found[:, 0])
-        most = votes[index, np.arange(frames)]
-        assert (most == votes.max(axis=0)).all(), name
+        assert (votes[index, np.arange(frames)] > 0).all(), name
+        got = np.bincount(index, minlength=len(chosen)) * per
+        assert (np.abs(got - votes.sum(axis=1)) <= per).all(), name
+        assert r.ok == (r.overruled == 0), name
         assert r.overruled == np.count_nonzero(wanted != found), name
         if name in ("interleave by huge pages", "blocks", "by rows"):
             assert r.overruled == 0, name

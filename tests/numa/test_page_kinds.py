@@ -61,6 +61,7 @@ def road(request, monkeypatch):
         monkeypatch.setattr(one_node, "resident_pages", lambda _pid: 0)
 
 
+@pytest.mark.usefixtures("own_pid_as_another")
 def test_a_query_tells_where_it_is(judge, road):
     every = np.arange(len(judge.pages))
     before = judge.look()

@@ -23,6 +23,7 @@ def road(request, monkeypatch):
 
 
 @pytest.mark.parametrize("layout", ["one", "blocks", "each other page", "a single page elsewhere"])
+@pytest.mark.usefixtures("own_pid_as_another")
 def test_every_page_is_where_the_witness_sees_it(two_nodes, need_root, road, layout):
     allowed = nodes.allowed()
     a = memory.anonymous(PAGES * PAGE, allowed[0])

@@ -1,7 +1,7 @@
 """Holds what a call said of pages of every kind against where they are."""
 
 from collections.abc import Sequence
-from errno import EBUSY, ENOMEM
+from errno import EBUSY, ENODATA, ENOMEM
 
 import numpy as np
 
@@ -9,6 +9,8 @@ from . import witness
 from .kinds import MOVE_ALL, Kind
 from .kinds_frames import ABSENT, Frames, nodes_of_frames
 
+# What the kernel says of pages that it hides, and what the package does.
+_OF_HIDDEN = (-2, -14, -ENODATA)
 NOT_ATTEMPTED = np.iinfo(np.int32).min
 _MOST = 63
 # How many pages of a call the second witness is asked for: it takes a system call for each.
@@ -83,7 +85,7 @@ class Judge:
         _, node = now
         errno = _bit_of(status)
         absent = self.absent[asked]
-        hidden = self._hidden[asked] & ((status == -2) | (status == -14))
+        hidden = self._hidden[asked] & np.isin(status, _OF_HIDDEN)
         right = np.where(absent != 0, absent & errno != 0, (status == node[asked]) | hidden)
         return ~right | self._second_opinion(asked, node)
 
@@ -96,7 +98,7 @@ class Judge:
         moves, reasons = (each[asked] for each in self._rules[flags & MOVE_ALL != 0])
         absent, errno = self.absent[asked], _bit_of(status)
         contested = self.contested(asked, target)
-        hidden = self._hidden[asked] & ((status == -2) | (status == -14))
+        hidden = self._hidden[asked] & np.isin(status, _OF_HIDDEN)
         reasons = reasons | np.where(contested, bits(frozenset({-EBUSY})), np.uint64(0))
         if error == ENOMEM:
             reasons = reasons | bits(frozenset({-ENOMEM}))

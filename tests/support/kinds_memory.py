@@ -5,7 +5,7 @@ import mmap
 import os
 import tempfile
 from collections.abc import Iterator
-from errno import EACCES, EBUSY, EFAULT, ENOENT
+from errno import EACCES, EBUSY, EFAULT, ENODATA, ENOENT
 
 import numpy as np
 
@@ -77,7 +77,7 @@ def not_accessible(node: int) -> Iterator[Kind]:
     array = fresh(node)
     system.succeed(system.libc.mprotect(array.ctypes.data, array.nbytes, _PROT_NONE))
     try:
-        rule = stays(ENOENT, EFAULT) if HIDES else MOVES
+        rule = stays(ENODATA) if HIDES else MOVES
         yield Kind(memory.pages_of(array), rule=rule, hidden=HIDES)
     finally:
         system.succeed(system.libc.mprotect(array.ctypes.data, array.nbytes, PROT_RW))

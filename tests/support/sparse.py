@@ -2,20 +2,26 @@
 
 import mmap
 import os
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from .memory import PAGE
+from .memory import PAGE, bind
 
 WHOLE = 1 << 44
 _MAP_NORESERVE = 0x4000
 
 
-def reserved(nbytes: int = WHOLE, *, huge: bool = False) -> np.ndarray:
-    """Return untouched memory; skip the test where so many addresses are not to be had."""
+def reserved(nbytes: int = WHOLE, node: int | None = None, *, huge: bool = False) -> np.ndarray:
+    """Return untouched memory, for pages of one node if it is given.
+
+    The test is skipped where so many addresses are not to be had.
+    """
     if "asan" in os.environ.get("LD_PRELOAD", ""):
         pytest.skip("AddressSanitizer has the address space for itself")
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
@@ -26,7 +32,10 @@ def reserved(nbytes: int = WHOLE, *, huge: bool = False) -> np.ndarray:
     # A kernel without huge pages does not know the advice.
     with suppress(OSError):
         whole.madvise(mmap.MADV_HUGEPAGE if huge else mmap.MADV_NOHUGEPAGE)
-    return np.frombuffer(whole, np.uint8)
+    array = np.frombuffer(whole, np.uint8)
+    if node is not None:
+        bind(array, node)
+    return array
 
 
 def touched(array: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
@@ -36,6 +45,34 @@ def touched(array: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
     numbers = np.unique(np.append(numbers[: count - 2], [0, len(array) // PAGE - 1]))
     array[numbers * PAGE] = 1
     return numbers
+
+
+class Anywhere:
+    """A layout of which nobody is told that it has one node: it is carried out as for several.
+
+    Parameters
+    ----------
+    layout : Layout
+    """
+
+    def __init__(self, layout: Any) -> None:
+        self._layout = layout
+
+    def over(self, array: object, footprint: Any) -> Any:
+        """Return the pattern that the layout makes of an array."""
+        pattern = self._layout.over(array, footprint)
+        pattern.only = None
+        return pattern
+
+
+@contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """Let what is done take so long at most, and 32 MiB more memory than there is now."""
+    before, start = forget_peak(), time.perf_counter()
+    yield
+    taken, grown = time.perf_counter() - start, peak_bytes() - before
+    assert taken < seconds, f"{taken:.2f} s, expected less than {seconds:.2f}"
+    assert grown < 32 << 20, f"{grown:,} bytes more memory"
 
 
 def peak_bytes() -> int:

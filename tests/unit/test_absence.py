@@ -36,6 +36,7 @@ def per_page(p):
 
 
 @pytest.mark.parametrize("pid", [0, os.getpid()])
+@pytest.mark.usefixtures("own_pid_as_another")
 def test_never_touched_given_back_zero_and_unmapped_are_told_apart(pid):
     with memory.apart(64 * PAGE) as a:
         a[: 8 * PAGE] = 1
@@ -240,13 +241,18 @@ def test_a_range_that_leaves_the_addresses_of_a_process():
     assert within == beyond == far_beyond
 
 
-def looked_at_without_ioctl():
+def looked_at_without_ioctl(answer):
     a = memory.anonymous(64 * PAGE)
     memory.touch(a)
-    forbid(errno.EACCES, SYS_IOCTL)
-    return mp.where(a).pages_per_node
+    forbid(answer, SYS_IOCTL)
+    return mp.where(a).pages_per_node, mp.where(mp.Region(0, 1 << 20)).pages_per_node
 
 
-def test_a_sandbox_that_forbids_the_scan_leaves_the_question():
-    found = processes.run_as(None, looked_at_without_ioctl)
+# EFAULT is also the kernel's word for addresses that no process has.
+@pytest.mark.parametrize(
+    "answer", [errno.EACCES, errno.EFAULT, errno.EINVAL, errno.EIO, errno.ENOMEM, errno.EPERM]
+)
+def test_a_sandbox_that_forbids_the_scan_leaves_the_question(answer):
+    found, nothing = processes.run_as(None, looked_at_without_ioctl, answer)
     assert sum(found.values()) == 64
+    assert not nothing

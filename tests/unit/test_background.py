@@ -2,9 +2,12 @@
 
 import array
 import gc
+import os
+import signal
 import threading
 import time
 import weakref
+from concurrent.futures import wait
 
 import numpy as np
 import pytest
@@ -12,7 +15,6 @@ import pytest
 import movepages as mp
 from movepages import migrate
 from movepages.control import Control
-from movepages.units import parse_rate
 from support import memory
 
 PAGE = memory.PAGE
@@ -133,6 +135,131 @@ def test_the_array_lives_until_it_is_moved(slow):
     assert gone() is None
 
 
+def told_in_child(act):
+    """Return what a forked child tells, which is killed if it does not within a minute."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        signal.alarm(60)
+        try:
+            told = act()
+        except BaseException as error:
+            told = f"{type(error).__name__}: {error}"
+        os.write(writer, str(told).encode())
+        os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as source:
+        told = source.read().decode()
+    assert os.waitpid(pid, 0)[1] == 0, "it did not come to an end"
+    return told
+
+
+def asked(job):
+    cancelled, found = job.cancel(), (job.done(), job.running(), job.cancelled())
+    return f"{cancelled} {found} {wait([job], 1).done == {job}} {job.exception(1)}"
+
+
+def test_in_a_child_it_does_not_run(a, slow):
+    job = mp.move(a, np.full(300, NODE), background=True)
+    called = []
+    job.add_done_callback(lambda _job: called.append(os.getpid()))
+    assert slow.wait(60)
+    told = f"this move runs in process {os.getpid()}, which began it, and not in its child"
+    try:
+        found = told_in_child(lambda: asked(job))
+        assert found.startswith(f"False (True, False, False) True {told}")
+        assert told_in_child(lambda: job.result()).startswith(f"RuntimeError: {told}")
+        assert told_in_child(lambda: called) == "[]"
+        # In a child's child, too, it is the first that runs it.
+        assert told in told_in_child(lambda: told_in_child(lambda: job.result()))
+        # And the child can begin one of its own.
+        assert told_in_child(lambda: mp.move(a[:0], NODE, background=True).result(60).ok) == "True"
+        assert not job.done()
+    finally:
+        assert job.cancel()
+    assert isinstance(job.exception(timeout=60), mp.MovePagesCancelledError)
+
+
+def test_a_lock_that_the_thread_holds_is_none_in_a_child(a, slow):
+    job = mp.move(a, np.full(300, NODE), background=True)
+    assert slow.wait(60)
+    with job._condition:
+        told = told_in_child(lambda: job.result())
+    assert told.startswith("RuntimeError: this move runs in process")
+    job.cancel()
+    job.exception(timeout=60)
+
+
+def test_what_was_done_before_a_fork_is_done_in_the_child(a):
+    job = mp.move(a, NODE, background=True)
+    job.result(timeout=60)
+    assert told_in_child(lambda: job.result().already_there) == "300"
+
+
+def test_a_callback_that_forks(a):
+    told = []
+
+    def progress(*_):
+        if not told:
+            told.append(told_in_child(lambda: "a child"))
+
+    assert mp.move(a, np.full(300, NODE), background=True, progress=progress).result(60).ok
+    assert told == ["a child"]
+
+
+def test_no_lock_that_a_signal_may_leave_taken_is_waited_for(a, slow):
+    job = mp.move(a, np.full(300, NODE), background=True)
+    assert slow.wait(60)
+    # As an interrupted result() or done() of a Future would leave it.
+    job._condition.acquire()
+    try:
+        with pytest.raises(TimeoutError):
+            job.result(0.01)
+        assert (job.done(), job.running(), job.cancel()) == (False, True, True)
+    finally:
+        job._condition.release()
+    assert isinstance(job.exception(60), mp.MovePagesCancelledError)
+    assert (job.done(), job.running(), job.cancelled()) == (True, False, False)
+    # And an interrupted exception().
+    job._running.acquire()
+    with pytest.raises(mp.MovePagesCancelledError):
+        job.result(60)
+
+
+def test_what_a_handler_raises_is_not_lost_in_threading(a, monkeypatch):
+    def start(_thread):
+        try:
+            raise TimeoutError("from a signal handler")
+        except TimeoutError:
+            del {}["thread"]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        with pytest.raises(TimeoutError, match="from a signal handler"):
+            mp.move(a, NODE, background=True)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_nobody_is_left_with_a_move_that_cannot_be_cancelled(a, slow, monkeypatch, begun):
+    begin = threading.Thread.start
+
+    def start(thread):
+        if begun:
+            begin(thread)
+            assert slow.wait(60)
+        raise TimeoutError("from a signal handler")
+
+    before = threading.active_count()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        with pytest.raises(TimeoutError, match="from a signal handler"):
+            mp.move(a, np.full(300, NODE), background=True)
+    end = time.monotonic() + 60
+    while threading.active_count() > before and time.monotonic() < end:
+        time.sleep(0.002)
+    assert threading.active_count() == before
+
+
 def test_the_limit_waits_for_what_has_moved():
     control = Control(1, mp.RetryPolicy(), None, None, limit=1e6)
     start = time.monotonic()
@@ -142,22 +269,3 @@ def test_the_limit_waits_for_what_has_moved():
     with pytest.raises(mp.MovePagesCancelledError):
         control.keep_to_limit(10_000_000)
     Control(1, mp.RetryPolicy(), None, None).keep_to_limit(1 << 60)
-
-
-@pytest.mark.parametrize(
-    ("given", "rate"),
-    [
-        ("2GiB/s", 2 << 30), ("500 MiB/s", 500 << 20), ("1.5G/s", 1.5 * (1 << 30)),
-        ("7B/s", 7), ("7/s", 7), (1e9, 1e9), (3, 3),
-    ],
-)  # fmt: skip
-def test_rates(given, rate):
-    assert parse_rate(given) == rate
-
-
-@pytest.mark.parametrize(
-    "given", ["", "GiB/s", "2GiB", "-1/s", "0/s", 0, -1, float("nan"), "inf/s"]
-)
-def test_what_is_no_rate(given):
-    with pytest.raises(ValueError, match="limit: expected a rate"):
-        parse_rate(given)

@@ -11,21 +11,9 @@ from cli_fixtures import SMALL, run
 
 import movepages as mp
 from movepages.cli import main
-from movepages.cli.sizes import parse_size
 from support import processes, seccomp, system
 
 EPERM = 1
-
-
-@pytest.mark.parametrize(
-    ("text", "nbytes"),
-    [
-        ("4096", 4096), ("64MiB", 64 << 20), ("1G", 1 << 30), ("1.5g", 3 << 29), ("2 k", 2048),
-        ("64MB", 64_000_000), ("17B", 17), ("9007199254740993", 2**53 + 1), ("1TiB", 1 << 40),
-    ],
-)  # fmt: skip
-def test_sizes(text, nbytes):
-    assert parse_size(text) == nbytes
 
 
 @pytest.mark.parametrize("text", ["", "MiB", "-1", "0", "0.1", "1.2.3", "5 apples", "nan", "1e9"])

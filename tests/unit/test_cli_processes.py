@@ -143,8 +143,8 @@ def test_a_move_that_cannot_be_is_status_1(other, capsys):
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (["where", str(GONE)], 1, "is process 4194305 there"),
-        (["watch", str(GONE)], 1, "is process 4194305 there"),
+        (["where", str(GONE)], 1, "is process 4194305 there?"),
+        (["watch", str(GONE)], 1, "is process 4194305 there?"),
         (["maps", "0"], 2, "expected the number of a process, got '0'"),
         (["where"], 2, "PID"),
         (["move", "1"], 2, "--to"),

@@ -106,7 +106,8 @@ def test_move_all_as_root_of_a_user_namespace(pages, need_root):
 )
 def test_every_errno_has_its_sentence(code, pid, part):
     reported, sentence = explain(code, Call(pid, mp.MPOL_MF_MOVE))
-    assert reported == code
+    # A process without memory is not there any more.
+    assert reported == (errno.ESRCH if code == errno.EINVAL else code)
     assert part in sentence
 
 

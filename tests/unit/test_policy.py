@@ -12,7 +12,7 @@ import pytest
 
 import movepages as mp
 from movepages import _core
-from support import memory
+from support import memory, system
 from support.kinds_kernel import settings
 
 PAGE = memory.PAGE
@@ -233,3 +233,28 @@ def test_memory_goes_with_its_last_view():
 
 def test_a_node_number_that_does_not_fit_a_mask_is_an_error_of_the_core():
     assert _core.bind(0, PAGE, 2, np.array([1024], np.int32), 0) == errno.EINVAL
+
+
+def test_an_error_in_the_midst_tells_what_is_bound():
+    with memory.apart(9 * PAGE) as a:
+        part = a[:: 2 * PAGE]
+        system.succeed(system.libc.munmap(a.ctypes.data + 4 * PAGE, PAGE))
+        with pytest.raises(
+            mp.MovePagesError, match=f"; the {2 * PAGE:,} bytes before it are bound"
+        ):
+            mp.bind(part, NODE)
+        assert [each.mode.name for each in mp.policy(part[:2])] == ["BIND", "BIND"]
+        assert [each.mode.name for each in mp.policy(part[3:])] == ["DEFAULT"] * 2
+
+
+def test_an_error_that_is_no_signals_ends_it(monkeypatch):
+    calls = []
+
+    def fails(*_args):
+        calls.append(1)
+        raise RuntimeError("always")
+
+    monkeypatch.setattr("movepages.policies._core.bind", fails)
+    with pytest.raises(RuntimeError, match="always"):
+        mp.bind(memory.anonymous(PAGE), NODE)
+    assert len(calls) == 2

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import processes
+from movepages import processes, procfs
 from support import memory, system
 
 PAGE = memory.PAGE
@@ -23,6 +23,7 @@ def row_of(regions, a):
 
 
 @pytest.mark.parametrize("pid", [0, os.getpid()])
+@pytest.mark.usefixtures("own_pid_as_another")
 def test_this_process(pid):
     a = memory.anonymous(60 * PAGE, NODE)
     memory.discard(a[: 10 * PAGE])
@@ -94,24 +95,91 @@ def test_what_is_no_process():
     for wrong in ("init", True, None):
         with pytest.raises(TypeError, match="pid: expected the number of a process, got"):
             mp.process(wrong)
-    with pytest.raises(mp.MovePagesError, match="is process 4194305 there"):
+    with pytest.raises(mp.MovePagesError, match="is process 4194305 there\\?"):
         mp.process(4194305).regions()
 
 
-def test_a_mapping_that_changes_meanwhile_has_no_bytes(monkeypatch):
-    a = memory.anonymous(8 * PAGE)
-    a[:] = 1
-    read = processes.read_file
+def change_after(monkeypatch, name, change):
+    """Have something happen whenever a file of /proc/PID has just been read; count how often."""
+    read, times = procfs.read_file, []
 
-    def grown(path):
+    def reads_and_changes(path):
         text = read(path)
-        if path.endswith("/numa_maps"):
-            # The part behind loses a right, and with it ends the mapping.
-            system.libc.mprotect(a.ctypes.data + 4 * PAGE, 4 * PAGE, 1)
+        if path.endswith(f"/{name}"):
+            times.append(path)
+            change(len(times))
         return text
 
-    monkeypatch.setattr(processes, "read_file", grown)
+    monkeypatch.setattr(procfs, "read_file", reads_and_changes)
+    return times
+
+
+def of(a):
     r = mp.process().regions()
-    now = r[(r["address"] >= a.ctypes.data) & (r["address"] < a.ctypes.data + a.nbytes)]
+    return r[(r["address"] >= a.ctypes.data) & (r["address"] < a.ctypes.data + a.nbytes)]
+
+
+def test_mappings_that_change_meanwhile_are_read_again(monkeypatch):
+    a = memory.anonymous(8 * PAGE)
+    a[:] = 1
+    # The part behind loses a right, and with it ends the mapping.
+    times = change_after(
+        monkeypatch,
+        "numa_maps",
+        lambda _: system.libc.mprotect(a.ctypes.data + 4 * PAGE, 4 * PAGE, 1),
+    )
+    now = of(a)
     assert now["nbytes"].tolist() == [4 * PAGE, 4 * PAGE]
-    assert now["bytes"].sum() == 0
+    assert now["bytes"].sum(axis=1).tolist() == [4 * PAGE, 4 * PAGE]
+    assert len(times) == 2
+
+
+def test_a_mapping_that_changes_every_time_has_no_bytes(monkeypatch):
+    a = memory.anonymous(8 * PAGE)
+    a[:] = 1
+    times = change_after(
+        monkeypatch,
+        "numa_maps",
+        lambda turn: system.libc.mprotect(a.ctypes.data, 8 * PAGE, 1 + 2 * ((turn + 1) % 2)),
+    )
+    now = of(a)
+    assert (now["bytes"].sum(), now["policy"].tolist()) == (0, [""])
+    assert len(times) == 4
+
+
+def test_a_heap_that_grows_has_the_bytes_that_were_counted(monkeypatch):
+    a = memory.anonymous(64 * PAGE)
+    a[: 16 * PAGE] = 1
+    end = a.ctypes.data + a.nbytes
+    # As it shrinks by a page each time, only where it ends changes.
+    change_after(
+        monkeypatch,
+        "numa_maps",
+        lambda turn: system.libc.mprotect(end - turn * PAGE, PAGE, 0),
+    )
+    now = of(a)
+    assert now["nbytes"][0] == 60 * PAGE
+    assert now["bytes"][0].sum() == 16 * PAGE
+
+
+def test_what_was_counted_of_a_part_that_is_gone_is_left_out(monkeypatch):
+    maps = iter([b"10000-18000 rw-p 0 00:00 0\n", b"10000-12000 rw-p 0 00:00 0\n"])
+    numa = b"10000 default anon=8 dirty=8 N0=8 kernelpagesize_kB=4\n"
+    monkeypatch.setattr(
+        procfs, "read_file", lambda path: numa if path.endswith("numa_maps") else next(maps)
+    )
+    now = mp.process().regions()
+    assert (now["nbytes"].tolist(), now["bytes"].sum()) == ([0x2000], 0)
+
+
+def test_a_kernel_without_numa_is_no_missing_process(monkeypatch):
+    read = procfs.read_file
+
+    def without(path):
+        if path.endswith("numa_maps"):
+            raise FileNotFoundError(2, "No such file or directory", path)
+        return read(path)
+
+    monkeypatch.setattr(procfs, "read_file", without)
+    with pytest.raises(NotImplementedError, match="built without CONFIG_NUMA"):
+        mp.process().regions()

@@ -21,9 +21,9 @@ STATUS = st.sampled_from([0, 1, 16, -2, -14, -16, int(mp.PageStatus.NOT_ATTEMPTE
 
 
 class TestPageStatus:
-    def test_all_of_the_original_interface_and_one_more(self):
+    def test_all_of_the_original_interface_and_two_more(self):
         names = ["EPERM", "ENOENT", "EIO", "ENOMEM", "EACCES", "EFAULT", "EBUSY", "EINVAL"]
-        assert sorted(mp.PageStatus.__members__) == sorted([*names, "NOT_ATTEMPTED"])
+        assert sorted(mp.PageStatus.__members__) == sorted([*names, "ENODATA", "NOT_ATTEMPTED"])
         for name in names:
             assert mp.PageStatus[name] == -getattr(errno, name)
 

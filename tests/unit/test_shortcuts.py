@@ -121,9 +121,10 @@ NUMA_MAPS = b"""\
 
 
 def test_numa_maps_as_the_kernel_writes_it():
-    starts, nodes = parse_numa_maps(NUMA_MAPS)
+    starts, nodes, pages = parse_numa_maps(NUMA_MAPS)
     assert starts.tolist() == [0x400000, 0x800000, 0xA00000, 0x7F0000000000, 0x7FFC00000000]
     assert nodes.tolist()[1:] == [2, 0, 0, 1]
+    assert pages.tolist()[1:] == [5 * 4096 // PAGE, 9 * 4096 // PAGE, 0, 3 * 4096 // PAGE]
 
 
 def test_only_private_memory_of_one_node_is_known_and_up_to_its_end(monkeypatch):

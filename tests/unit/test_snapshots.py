@@ -77,35 +77,6 @@ def test_what_is_no_placement(tmp_path, write):
         mp.Placement.load(file)
 
 
-def test_a_damaged_file_is_refused_or_whole(tmp_path, placement):
-    file = tmp_path / "x.npz"
-    placement.save(file)
-    whole = file.read_bytes()
-    random = np.random.default_rng(3)
-    refused = 0
-    for _ in range(300):
-        damaged = bytearray(whole)
-        damaged[random.integers(len(whole))] ^= 1 << random.integers(8)
-        file.write_bytes(damaged)
-        try:
-            assert mp.Placement.load(file).pages >= 0
-        except (ValueError, OSError):
-            refused += 1
-    assert refused > 100
-
-
-@pytest.mark.parametrize(
-    ("nbytes", "pages", "told"),
-    [(50 * PAGE, 7, "50 pages, and it tells of 7"), (5, 50, "bytes, and it tells of 5")],
-)
-def test_runs_that_do_not_add_up(tmp_path, placement, nbytes, pages, told):
-    numbers = np.array([0, nbytes, pages, 4096, 0, 0], np.uint64)
-    file = tmp_path / "x.npz"
-    np.savez(file, movepages_placement=numbers, runs=placement.runs, absences=placement.absences)
-    with pytest.raises(ValueError, match=f"its runs have .*{told}"):
-        mp.Placement.load(file)
-
-
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError):
         mp.Placement.load(tmp_path / "nothing")

@@ -8,11 +8,15 @@ from hypothesis import strategies as st
 from movepages import _core
 
 NOT_ATTEMPTED = _core.NOT_ATTEMPTED
+BEFORE = [NOT_ATTEMPTED, -14, -2, _core.HIDDEN, 0, 1, 2, 1023]
 
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from([-14, -2, 0, 1, 2, 1023]), st.sampled_from([-1, 0, 1, 2, 1023])),
+        st.tuples(
+            st.sampled_from(BEFORE),
+            st.sampled_from([-1, 0, 1, 2, 1023]),
+        ),
         max_size=60,
     )
 )
@@ -22,10 +26,12 @@ def test_each_page_is_told_and_those_to_move_are_grouped(pages):
     status, there, index, moving, nodes = _core.sort_out(addresses, before, wanted)
     todo = []
     for i, (is_on, to) in enumerate(pages):
-        as_wanted = is_on == to or (to == -1 and is_on < 0)
+        # A hidden page is in memory, somewhere.
+        in_memory = is_on >= 0 or is_on == _core.HIDDEN
+        as_wanted = is_on == to or (to == -1 and not in_memory)
         assert there[i] == as_wanted
-        assert status[i] == (NOT_ATTEMPTED if is_on >= 0 and not as_wanted else is_on)
-        if is_on >= 0 and to not in (is_on, -1):
+        assert status[i] == (NOT_ATTEMPTED if in_memory and not as_wanted else is_on)
+        if in_memory and to not in (is_on, -1):
             todo.append((to, i))
     assert list(zip(nodes.tolist(), index.tolist(), strict=True)) == sorted(todo)
     assert np.array_equal(moving, addresses[index])

@@ -1,0 +1,67 @@
+"""Automatic NUMA balancing, hurried on, and pages that it hides before Linux 6.6."""
+
+import contextlib
+import ctypes
+import platform
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from . import memory, system, witness
+
+HIDES = tuple(map(int, platform.release().split(".")[:2])) < (6, 6)
+_SWITCH = Path("/proc/sys/kernel/numa_balancing")
+_KNOBS = Path("/sys/kernel/debug/sched/numa_balancing")
+_HASTE = {"scan_delay_ms": 1, "scan_period_min_ms": 10, "scan_period_max_ms": 20}
+_SECONDS = 20
+
+
+def needs() -> str:
+    """Return what is missing here to hurry balancing on, '' for nothing."""
+    there = _SWITCH.exists() and _KNOBS.exists()
+    return "" if there else f"automatic NUMA balancing, with its knobs at {_KNOBS}"
+
+
+@contextlib.contextmanager
+def hurried() -> Iterator[None]:
+    """Have the kernel scan every few milliseconds; needs root."""
+    before = {path: path.read_text() for path in [_SWITCH, *(_KNOBS / name for name in _HASTE)]}
+    try:
+        _SWITCH.write_text("1")
+        for name, value in _HASTE.items():
+            (_KNOBS / name).write_text(str(value))
+        yield
+    finally:
+        for path, text in before.items():
+            path.write_text(text)
+
+
+def bare_call(pages: np.ndarray, nodes: np.ndarray | None = None, pid: int = 0) -> np.ndarray:
+    """Return the statuses of one move_pages(2) as the kernel wrote them."""
+    status = np.full(len(pages), 77, np.int32)
+    arrays = (ctypes.c_void_p(None if a is None else a.ctypes.data) for a in (pages, nodes, status))
+    system.syscall(system.SYS_MOVE_PAGES, pid, len(pages), *arrays, 0)
+    return status
+
+
+def hidden(pages: np.ndarray, pid: int = 0) -> np.ndarray:
+    """Return which pages are present by /proc/PID/pagemap and absent by the bare call."""
+    return witness.present(pages, pid or "self") & (bare_call(pages, pid=pid) < 0)
+
+
+def watched(node: int, huge: bool) -> np.ndarray:
+    """Return memory of which the kernel has just hidden a part, if it is one that hides."""
+    system.syscall(system.SYS_SET_MEMPOLICY, system.MPOL_DEFAULT, None, 0)
+    a = memory.anonymous(8 << 20, huge=huge)
+    memory.touch(a)
+    every = memory.pages_of(a)
+    # Small pages on the node of a lone thread are not watched: there is nothing to gain.
+    bare_call(every, np.full(len(every), node, np.int32))
+    pages = every[:: 64 if huge else 16]
+    until = time.monotonic() + (_SECONDS if HIDES else 1)
+    while time.monotonic() < until and not hidden(pages).any():
+        sum(range(200_000))
+    assert hidden(pages).any() == HIDES
+    return a

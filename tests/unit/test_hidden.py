@@ -1,0 +1,168 @@
+"""Pages that a kernel before 6.6 hides, as far as any kernel can show what is made of them."""
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from movepages import _core, hidden, looks, numa_maps
+from movepages.absence import Absence, absences, hidden_afterwards
+from movepages.found import Found
+from movepages.placement import off_nodes
+from movepages.runs import RUN_DTYPE
+from support import memory
+
+PAGE = memory.PAGE
+HIDDEN = mp.PageStatus.ENODATA.value
+NODE = mp.topology().allowed_nodes[0]
+# From here on pages are not the process's own.
+SHARED = 0x28000
+MAPS = b"""\
+00010000-00020000 ---p 00000000 00:00 0
+00020000-00030000 ---p 00000000 00:00 0
+00030000-00040000 ---p 00000000 00:00 0
+00040000-00050000 ---s 00000000 00:01 7 /memfd:x
+00050000-00060000 rw-s 00000000 00:05 6 /dev/nvidia0
+"""
+NUMA_MAPS = b"""\
+00010000 default anon=16 dirty=16 N0=8 N1=8 kernelpagesize_kB=4
+00020000 default anon=8 dirty=8 N3=8 kernelpagesize_kB=4
+00030000 default
+00040000 default file=/memfd:x dirty=16 N2=16 kernelpagesize_kB=4
+00050000 default N1=16 kernelpagesize_kB=4
+"""
+
+
+@pytest.fixture
+def one_process(monkeypatch):
+    """Return how often its numa_maps was read."""
+    read = []
+
+    def told(_pid, name):
+        read.append(name)
+        return {"maps": MAPS, "numa_maps": NUMA_MAPS}[name]
+
+    monkeypatch.setattr(numa_maps, "read_if_told", told)
+    monkeypatch.setattr("movepages.mappings.read_if_told", told)
+    monkeypatch.setattr(_core, "presence", presence)
+    return read
+
+
+def presence(starts, ends, _pid):
+    """Cut in two: what is the process's own, and what others share or is the page of zeros."""
+    edges = [(start, ends[i]) for i, start in enumerate(starts)]
+    cut = [each for a, b in edges for each in ((a, min(b, SHARED), 0), (max(a, SHARED), b, 1))]
+    cut = [each for each in cut if each[0] < each[1]]
+    kinds = [_core.PRESENCE[("own page", "page or zero")[which]] for _, _, which in cut]
+    first, last = (np.array([each[k] for each in cut], np.uintp) for k in (0, 1))
+    return first, last, np.array(kinds, np.uint8)
+
+
+def runs_of(*runs):
+    address, pages, status = (np.array(column) for column in zip(*runs, strict=True))
+    kind = np.full(len(runs), 1, np.uint8)
+    return Found(address.astype(np.uintp), pages, status.astype(np.int32), kind)
+
+
+def told(found, pid=7):
+    found = hidden.give_nodes_of_mappings(found, pid, 0x1000)
+    return [tuple(map(int, row)) for row in zip(*found[:3], strict=True)]
+
+
+def test_a_mapping_that_is_on_one_node_tells_of_its_hidden_pages(one_process):
+    found = runs_of((0x10000, 64, HIDDEN), (0x50000, 16, HIDDEN), (0x90000, 1, -2))
+    assert told(found) == [
+        (0x10000, 16, HIDDEN),
+        (0x20000, 8, 3),
+        # All that is counted is known: zeros, as in a mapping without memory.
+        (0x28000, 8, mp.PageStatus.EFAULT),
+        (0x30000, 16, mp.PageStatus.EFAULT),
+        (0x40000, 16, 2),
+        (0x50000, 16, HIDDEN),
+        (0x90000, 1, -2),
+    ]
+
+
+def test_what_others_share_may_be_zeros_and_stays_hidden(one_process):
+    assert told(runs_of((0x24000, 8, HIDDEN))) == [
+        (0x24000, 4, 3),
+        (0x28000, 4, HIDDEN),
+    ]
+    assert told(runs_of((0x28000, 1, HIDDEN))) == [(0x28000, 1, HIDDEN)]
+
+
+def test_the_mappings_are_read_once_if_that_is_asked_for(one_process):
+    found = runs_of((0x20000, 1, HIDDEN))
+    with hidden.mapped_nodes_read_once():
+        assert told(found) == told(found) == [(0x20000, 1, 3)]
+    assert one_process.count("numa_maps") == 1
+    told(found)
+    assert one_process.count("numa_maps") == 2
+
+
+def test_without_numa_maps_they_stay_hidden(monkeypatch):
+    monkeypatch.setattr(numa_maps, "read_if_told", lambda *_: None)
+    assert told(runs_of((0x20000, 2, HIDDEN))) == [(0x20000, 2, HIDDEN)]
+
+
+def test_hidden_pages_are_told_apart_from_absent_ones():
+    address, pages = np.array([PAGE, 9 * PAGE], np.uintp), np.array([3, 1])
+    found = absences(address, pages, np.array([HIDDEN, 0], np.int32), PAGE, 2**22 + 1)
+    assert found.tolist() == [(PAGE, 3, Absence.HIDDEN)]
+
+
+def test_what_a_move_has_brought_to_its_target_is_hidden_no_more():
+    address, pages = np.array([PAGE, 9 * PAGE], np.uintp), np.array([3, 1])
+    before = absences(address, pages, np.array([HIDDEN, -2], np.int32), PAGE, 2**22 + 1)
+    runs = np.array([(PAGE, 1, PAGE, HIDDEN), (2 * PAGE, 2, 2 * PAGE, 0)], RUN_DTYPE)
+    after = hidden_afterwards(before, runs, PAGE)
+    assert after.tolist() == [(PAGE, 1, Absence.HIDDEN), (9 * PAGE, 1, Absence.UNKNOWN)]
+
+
+@pytest.fixture
+def hides(monkeypatch):
+    """Have a look at an array find some pages hidden; return the array."""
+    a = memory.anonymous(8 * PAGE, NODE)
+    ask = looks.survey_rows
+
+    def some_hidden(addresses, pages, **how):
+        failure, found = ask(addresses, pages, **how)
+        every = Found(
+            memory.pages_of(a),
+            np.ones(8, np.int64),
+            np.array([HIDDEN] * 3 + [NODE] * 5, np.int32),
+            np.ones(8, np.uint8),
+        )
+        return failure, every if found.address[0] == a.ctypes.data else found
+
+    monkeypatch.setattr(looks, "survey_rows", some_hidden)
+    monkeypatch.setattr(numa_maps, "read_if_told", lambda *_: None)
+    return a
+
+
+def test_they_are_neither_on_a_node_nor_absent(hides):
+    p = mp.where(hides, shortcuts=False)
+    assert (p.hidden_pages, p.hidden_bytes) == (3, 3 * PAGE)
+    assert (p.absent_pages, p.absent_bytes) == (0, 0)
+    assert p.bytes_per_node == {NODE: 5 * PAGE}
+    assert p.absent_reasons == {Absence.HIDDEN: 3}
+    assert "absent" not in str(p)
+    assert "not known: 12 KiB (3 in memory" in str(p)
+
+
+def test_pictures_name_them(hides):
+    p = mp.where(hides, shortcuts=False)
+    assert off_nodes(p) == "not known: 12 KiB"
+    assert "not known: 12 KiB" in p._repr_html_()
+
+
+def test_a_plan_names_them(hides):
+    p = mp.plan(hides, NODE)
+    assert (p.hidden, p.absent, p.in_place) == (3, 0, 5 * PAGE)
+    assert "3 pages may stay where they are" in p.problems[0]
+
+
+def test_a_move_asks_for_them(hides):
+    """On a kernel that does not hide them the answer is theirs."""
+    r = mp.move(hides, NODE, retry=mp.RetryPolicy())
+    assert (r.moved, r.already_there, r.ok) == (3, 5, True)
+    assert r.absent_reasons == {}

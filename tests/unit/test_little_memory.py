@@ -1,0 +1,49 @@
+"""A process that may have little memory gets MemoryError, and nothing else."""
+
+import resource
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from movepages import _core
+from support import memory, processes
+
+MIB = 1 << 20
+
+
+def outcomes(call, most, times):
+    """Call with ever more address space to spare; return what came of it each time."""
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    found = []
+    for spare in range(0, most, most // times):
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * memory.PAGE
+        resource.setrlimit(resource.RLIMIT_AS, (used + spare, hard))
+        try:
+            call()
+            found.append("returned")
+        except Exception as error:
+            found.append(type(error).__name__)
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+    return found
+
+
+@pytest.fixture
+def large_file(tmp_path):
+    path = tmp_path / "large"
+    path.write_bytes(bytes(40 * MIB))
+    return str(path)
+
+
+def test_a_file_that_does_not_fit(large_file):
+    found = processes.run_as(None, outcomes, lambda: _core.read_file(large_file), 200 * MIB, 10)
+    assert set(found) == {"MemoryError", "returned"}
+
+
+def test_a_list_of_pages_that_does_not_fit():
+    # Their statuses take more than malloc ever keeps for later.
+    pages = np.zeros(10 * MIB, np.uintp)
+    found = processes.run_as(None, outcomes, lambda: mp.move_pages(pages), 400 * MIB, 4)
+    assert set(found) == {"MemoryError", "returned"}

@@ -1,0 +1,119 @@
+"""The number of this process, or of a thread of it, means the same as 0."""
+
+import os
+import threading
+
+import numpy as np
+import pytest
+from test_refusals import in_child
+
+import movepages as mp
+from movepages.buffers import describe
+from movepages.footprint import Footprint
+from support import memory, system
+
+PAGE = memory.PAGE
+NODE = mp.topology().allowed_nodes[0]
+# Known to no other test: PROT_NONE, which older kernels do not see in a query.
+PROT_NONE, PROT_BOTH = 0, 3
+
+
+@pytest.fixture
+def thread():
+    """Return the number of a thread that waits."""
+    stop, begun = threading.Event(), threading.Event()
+    each = threading.Thread(target=lambda: (begun.set(), stop.wait(60)))
+    each.start()
+    begun.wait(60)
+    yield each.native_id
+    stop.set()
+    each.join()
+
+
+@pytest.fixture(params=["process", "thread"])
+def pid(request, thread):
+    return os.getpid() if request.param == "process" else thread
+
+
+@pytest.fixture
+def a():
+    a = memory.anonymous(40 * PAGE, NODE)
+    memory.discard(a[: 10 * PAGE])
+    return a
+
+
+def region(a, pid):
+    return mp.Region(a.ctypes.data, a.nbytes, pid)
+
+
+def test_it_is_kept_and_means_0(a, pid):
+    given = region(a, pid)
+    assert given.pid == pid
+    assert describe(given) == describe(region(a, 0))
+    assert describe(Footprint(a.ctypes.data, a.nbytes, pid=pid)).pid == 0
+    assert mp.where(given).pid == 0
+
+
+def test_what_is_not_seen_by_old_kernels(a, pid):
+    # Under page tables that are looked at, too.
+    for pages in (8, 40):
+        part = a[-pages * PAGE :]
+        system.succeed(system.libc.mprotect(part.ctypes.data, part.nbytes, PROT_NONE))
+        try:
+            ours, theirs = (mp.where(region(part, each)) for each in (0, pid))
+            queried = mp.move_pages(memory.pages_of(part), pid=pid)
+            expected = mp.move_pages(memory.pages_of(part))
+        finally:
+            system.succeed(system.libc.mprotect(part.ctypes.data, part.nbytes, PROT_BOTH))
+        assert ours == theirs
+        assert ours.absent_reasons == theirs.absent_reasons
+        assert queried.tolist() == expected.tolist()
+
+
+def test_all_calls_take_it(a, pid):
+    given = region(a, pid)
+    mp.bind(given, NODE)
+    assert [each.mode.name for each in mp.policy(given)] == ["BIND"]
+    mp.touch(given)
+    mp.fault_in(given)
+    assert mp.move(given, NODE).already_there == 40
+    assert mp.plan(given, NODE).in_place == 40 * PAGE
+    assert (mp.targets(mp.blocks([NODE]), given) == NODE).all()
+
+
+def test_process(a):
+    found = mp.process(os.getpid())
+    assert repr(found) == f"process({os.getpid()})"
+    rows = found.regions()
+    rows = rows[rows["address"] == a.ctypes.data]
+    assert [each.pid for each in found.where(rows)] == [0]
+
+
+def test_a_node_that_may_not_be_used_is_refused_as_for_0(a, pid):
+    for each in (0, pid):
+        with pytest.raises(ValueError, match="is not a node") as caught:
+            mp.move(region(a, each), max(mp.topology().nodes) + 1)
+        assert caught.value.result.not_attempted == 40
+
+
+def test_after_a_fork_it_is_the_parents(a):
+    given = region(a, os.getpid())
+
+    def act():
+        found = mp.where(given)
+        a[:] = 1
+        again = mp.where(given)
+        # What the child has written to is its own.
+        raise RuntimeError(f"{found.pid}, {again.absent_pages} absent")
+
+    assert f"{os.getpid()}, 10 absent" in in_child(act)
+
+
+def test_others_are_others(a):
+    assert describe(mp.Region(0, 1, 1)).pid == 1
+    assert describe(mp.Region(0, 1, 2**31 - 1)).pid == 2**31 - 1
+    with pytest.raises(TypeError):
+        mp.move_pages(memory.pages_of(a), pid="1")
+    with pytest.raises(mp.MovePagesError):
+        mp.move_pages(memory.pages_of(a), pid=2**22 + 1)
+    assert (mp.move_pages(memory.pages_of(a)[10:], pid=np.int64(os.getpid())) == NODE).all()
