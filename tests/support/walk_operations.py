@@ -1,5 +1,7 @@
 """What a random walk calls: a table of operations on a part of an area. More are in walk_moves."""
 
+import contextlib
+import mmap
 import os
 from collections.abc import Callable
 
@@ -8,7 +10,7 @@ import numpy as np
 import movepages as mp
 from movepages import looks
 
-from .kinds_base import MOVE, MOVE_ALL
+from .kinds_base import MOVE, MOVE_ALL, advise
 from .memory import PAGE
 from .walk_judge import NO_PAGE, NOT_ATTEMPTED, STAYED, Asked, among, check_where
 
@@ -105,6 +107,9 @@ def in_rows(random: np.random.Generator, nodes: list[int], count: int) -> np.nda
 @operation(0.3)
 def collapse(asked: Asked, random: np.random.Generator, nodes: list[int]) -> str:
     result = mp.collapse(asked.array)
+    # It lifts this advice, and khugepaged would change the pages between one look and the next.
+    with contextlib.suppress(OSError):
+        advise(asked.area.array, mmap.MADV_NOHUGEPAGE)
     there = asked.look().there[asked.pages]
     total = result.collapsed + result.already_huge + result.outside + sum(result.failures.values())
     asked.expect("the sum of the counts", total, result.nbytes)
