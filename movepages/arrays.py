@@ -138,7 +138,7 @@ def move(
           `ok`, and a `LayoutWarning` says so.
         - "split" splits it into small pages, each of which goes where it is wanted. The kernel is
           told not to join them again (MADV_NOHUGEPAGE); `collapse` does. What cannot be split
-          (locked, shared with other processes, of hugetlbfs) goes by majority.
+          (locked, shared with other processes, of files or hugetlbfs) goes by majority.
         - "raise" refuses before anything moves. It needs Linux 6.7, which tells where huge pages
           are.
 

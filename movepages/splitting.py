@@ -9,6 +9,7 @@ import numpy as np
 from . import _core
 from ._core import FRAME_BYTES
 from .inputs import Addresses
+from .mappings import Backing, read_mappings
 from .populate import MADV_POPULATE_READ, MADV_POPULATE_WRITE
 
 MADV_COLD = 20
@@ -31,7 +32,8 @@ def split_at(pages: Addresses, pid: int) -> Addresses:
     -------
     ndarray of uintp
         The pages of which the kernel refused nothing. It leaves a huge page that other processes
-        map as it is, and says nothing: look again.
+        map as it is, and says nothing: look again. Shared memory and files are left alone: a split
+        takes their pages out of the page tables.
 
     Notes
     -----
@@ -40,6 +42,7 @@ def split_at(pages: Addresses, pid: int) -> Addresses:
     node that most of them are on, unless the mapping says MADV_NOHUGEPAGE: ``collapse()`` undoes
     that.
     """
+    pages = _private(pages, pid)
     size = mmap.PAGESIZE
     done: Addresses = pages[_core.advise_each(pages, size, MADV_COLD, pid) == 0]
     if pid == 0 and len(done):
@@ -64,6 +67,15 @@ def fill_holes(pages: Addresses, pid: int) -> None:
     start, end = (edge[told[2] == _ZEROS].tolist() for edge in told[:2])
     for first, last in zip(start, end, strict=True):
         _core.advise(first, last - first, MADV_POPULATE_WRITE, last - first)
+
+
+def _private(pages: Addresses, pid: int) -> Addresses:
+    """Return those pages that are private anonymous memory, as far as that is told."""
+    mappings = read_mappings(pid)
+    if mappings is None or not len(pages):
+        return pages[:0]
+    private: Addresses = pages[mappings.at(pages) == Backing.PRIVATE.value]
+    return private
 
 
 def _keep_small(pages: Addresses) -> None:

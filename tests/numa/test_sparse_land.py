@@ -103,6 +103,7 @@ def test_pages_that_had_no_memory_stay_where_they_are(mapping, chosen):
     assert np.array_equal(witness.nodes_of(address), here)
 
 
+@pytest.mark.filterwarnings("ignore::movepages.LayoutWarning")
 def test_huge_pages(chosen, huge_page_size):
     if size() < sparse.WHOLE:
         pytest.skip("huge pages in so large a mapping are told from Linux 6.7 on")
