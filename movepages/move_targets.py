@@ -56,7 +56,8 @@ class PerPage(Everywhere):
 
     def part(self, index: Ints, addresses: Addresses) -> NodeArray:
         """Return the wanted node of each page."""
-        found: NodeArray = self._nodes[index]
+        whole = len(index) and index[-1] - index[0] == len(index) - 1
+        found: NodeArray = self._nodes[slice(index[0], index[-1] + 1) if whole else index]
         return found
 
 

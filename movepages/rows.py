@@ -152,8 +152,14 @@ def slices(
     Each slice has the runs set aside that lie before its last page; what is left of them is a slice
     without pages. `start` is the number of the first page of all.
     """
-    number = start + np.cumsum(found.pages) - found.pages
     none = np.empty(0, np.uintp), np.empty(0, np.int32), np.empty(0, np.int64)
+    if not aside.any():
+        nothing = found.where(slice(0, 0))
+        for each in each_page(found, start, page_size, most):
+            yield Pages(*each, nothing, none[2])
+        return
+    number = np.cumsum(found.pages)
+    number += start - found.pages
     if aside.all():
         yield Pages(*none, found, number)
         return
@@ -168,15 +174,15 @@ def slices(
 
 
 def each_page(
-    runs: Found, number: Ints, page_size: int, most: int
+    runs: Found, number: Ints | int, page_size: int, most: int
 ) -> Iterator[tuple[npt.NDArray[np.uintp], npt.NDArray[np.int32], Ints]]:
     """Spread runs out, at most `most` pages at a time and no huge page in two.
 
     Parameters
     ----------
     runs : Found
-    number : ndarray of int64
-        Which of all pages the first of each run is.
+    number : ndarray of int64, or int
+        Which of all pages the first of each run is; of runs that leave none out, the first of all.
     page_size, most : int
 
     Returns
@@ -188,18 +194,23 @@ def each_page(
     total = int(ends[-1]) if len(ends) else 0
     # Of page i of all that are spread out: the address, less i pages, is the same throughout a run.
     origin = runs.address - (ends - runs.pages).astype(np.uintp) * np.uintp(page_size)
-    shift = number - (ends - runs.pages)
+    shift = number if isinstance(number, int) else number - (ends - runs.pages)
     start = 0
     while start < total:
         stop = min(start + most, total)
         first, last = np.searchsorted(ends, (start, stop - 1), "right").tolist()
         edges = np.concatenate(([start], ends[first:last], [stop]))
         of_run, counts = slice(first, last + 1), np.diff(edges)
-        place = np.arange(start, stop)
-        address = place.astype(np.uintp) * np.uintp(page_size)
+        # Memory for each further array of this size costs more than what is computed in it.
+        address = np.arange(start, stop, dtype=np.uintp)
+        address *= np.uintp(page_size)
         address += np.repeat(origin[of_run], counts)
         status = np.repeat(runs.status[of_run], counts)
-        place += np.repeat(shift[of_run], counts)
+        if isinstance(shift, int):
+            place = np.arange(start + shift, stop + shift)
+        else:
+            place = np.repeat(shift[of_run], counts)
+            place += np.arange(start, stop)
         if stop < total:
             frame = address[-1] // np.uintp(FRAME_BYTES) * np.uintp(FRAME_BYTES)
             whole = int(np.searchsorted(address, frame))
