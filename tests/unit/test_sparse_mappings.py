@@ -31,7 +31,7 @@ def bounded(a):
     start = time.perf_counter()
     first = a.ctypes.data // PAGE * PAGE
     _core.reach(first, first + (sparse.WHOLE >> 1), 1 << 20, 0)
-    return sparse.bounded(max(3, 60 * (time.perf_counter() - start)))
+    return sparse.bounded(max(3, 300 * (time.perf_counter() - start)))
 
 
 def check(a, numbers, targets):
