@@ -62,8 +62,8 @@ def test_a_signal_is_heard_at_once(billions):
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     # On a machine that does other things, too: to write all statuses takes many seconds there.
-    assert at - start < 1.5 + 1
-    assert end - at < 1
+    assert at - start < 1.5 + 3
+    assert end - at < 3
     status, result = caught.value.status, caught.value.result
     told = result.already_there
     assert len(status) == result.pages == len(billions)
