@@ -34,20 +34,23 @@ def migrate_slice(
 
 
 def confirm(part: Slice, pages: Indices, pid: int, flags: int) -> MovePagesError | None:
-    """Ask for pages that seem in place: a folio nobody knew of can have gone elsewhere.
+    """Ask for pages that a folio nobody knew of can have carried from their target, or to it.
 
     Returns
     -------
     MovePagesError or None
         Why nobody answered, not raised. What is not known any more, `part` does not tell.
     """
-    placed = pages[(part.status[pages] >= 0) & (part.target[pages] != NOWHERE)]
-    if not len(placed):
+    busy = part.status[pages] == PageStatus.EBUSY.value
+    open_ = pages[((part.status[pages] >= 0) | busy) & (part.target[pages] != NOWHERE)]
+    if not len(open_):
         return None
-    now, lost = _where_now(part, placed, pid, flags)
-    elsewhere = now != part.target[placed]
-    gone = placed[elsewhere]
+    now, lost = _where_now(part, open_, pid, flags)
+    # What its folio overruled may be where it was wanted after all.
+    elsewhere = (now != part.target[open_]) & (now != part.wanted[open_])
+    gone = open_[elsewhere]
     status, there = part.status.copy(), part.there.copy()
+    status[open_] = now
     status[gone] = np.where(now[elsewhere] < 0, now[elsewhere], PageStatus.EBUSY.value)
     there[gone] = False
     part.tell(status, there)
@@ -93,6 +96,13 @@ class _Migration:
         self.lost: MovePagesError | None = None
 
     def run(self) -> None:
+        try:
+            self._take_turns()
+        finally:
+            self._spare_overruled()
+        self._raise_if_lost()
+
+    def _take_turns(self) -> None:
         # Grouped by target: the kernel moves up to 512 pages with one TLB flush, until it changes.
         # Absent then and absent now is restored, with nothing to do.
         before = np.ascontiguousarray(self._of_folios(self.before))
@@ -112,6 +122,21 @@ class _Migration:
             todo, pages, nodes = todo[again], pages[again], nodes[again]
             if len(todo) and not self.control.waits_for_turn(self.part.rounds):
                 break
+
+    def _spare_overruled(self) -> None:
+        """Say of overruled pages whose huge page did not move that they are where they belong."""
+        part = self.part
+        failed = (part.status < 0) & (part.status != PageStatus.NOT_ATTEMPTED.value)
+        pages = np.flatnonzero(failed & (part.wanted != part.target) & (part.wanted != NOWHERE))
+        if not len(pages):
+            return
+        now, lost = _where_now(part, pages, self.pid, self.flags)
+        self.lost = self.lost or lost
+        placed = now == part.wanted[pages]
+        status, there = part.status.copy(), part.there.copy()
+        status[pages[placed]] = now[placed]
+        there[pages[placed]] = self.before[pages[placed]] == now[placed]
+        part.tell(status, there)
 
     def _of_folios(self, before: NodeArray) -> NodeArray:
         """Return what was said of each folio; those that have become one since are asked anew."""

@@ -72,7 +72,7 @@ class Slice:
     def _overruled(self, status: Statuses) -> npt.NDArray[np.bool_]:
         """Tell which pages went with their huge page, and not where they were wanted."""
         elsewhere: npt.NDArray[np.bool_] = (
-            (self.target != self.wanted) & (self.wanted != NOWHERE) & (status >= 0)
+            (status >= 0) & (status != self.wanted) & (self.wanted != NOWHERE)
         )
         return elsewhere
 

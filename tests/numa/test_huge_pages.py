@@ -99,6 +99,21 @@ def test_a_target_that_cuts_through_can_be_refused(here_and_there, huge):
     assert np.array_equal(witness.nodes_of(memory.pages_of(a)), whole)
 
 
+def test_a_huge_page_that_stays_is_right_for_pages_that_wanted_it_there(here_and_there, huge):
+    here, there = here_and_there
+    a = huge(1)
+    pages = memory.pages_of(a)
+    target = np.where(np.arange(len(pages)) < len(pages) // 3, here, there).astype(np.int32)
+    with pinned(pages[7]):
+        r = mp.move(a, target)
+        assert (witness.nodes_of(pages) == here).all()
+    assert set(r.status[target == here].tolist()) == {here}
+    assert set(r.status[target == there].tolist()) == {mp.PageStatus.EBUSY}
+    assert r.failures == {mp.PageStatus.EBUSY: np.count_nonzero(target == there)}
+    assert (r.moved, r.already_there) == (0, np.count_nonzero(target == here))
+    assert (r.overruled, r.ok) == (0, False)
+
+
 def test_a_huge_page_across_the_border_of_two_slices(here_and_there, huge, monkeypatch):
     here, there = here_and_there
     a = huge(4)
