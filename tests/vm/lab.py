@@ -46,7 +46,7 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
         help="kernel parameter (repeatable)",
     )
     add("--icount", action="store_true", help="one CPU, one nanosecond an instruction: counts")
-    add("--timeout", type=float, default=2700, metavar="S", help="for each guest (%(default)s)")
+    add("--timeout", type=float, default=3600, metavar="S", help="for each guest (%(default)s)")
     jobs = min(2, os.cpu_count() or 1)
     add("--jobs", type=int, default=jobs, metavar="N", help="guests at a time (%(default)s)")
     results = guest.ROOT / ".lab"
