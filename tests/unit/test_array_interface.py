@@ -134,14 +134,16 @@ def test_more_than_there_is_room_for_can_still_be_looked_at():
     assert describe(obj) == describe(a)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ came with Python 3.12")
-def test_a_buffer_that_is_made_for_whoever_asks():
-    class Copies:
-        def __buffer__(self, _flags):
-            return memoryview(bytearray(5000))
+# A class of Python code has no buffer before.
+if sys.version_info >= (3, 12):
 
-    with pytest.raises(TypeError, match="the buffer of this Copies is at another address"):
-        mp.where(Copies())
+    def test_a_buffer_that_is_made_for_whoever_asks():
+        class Copies:
+            def __buffer__(self, _flags):
+                return memoryview(bytearray(5000))
+
+        with pytest.raises(TypeError, match="the buffer of this Copies is at another address"):
+            mp.where(Copies())
 
 
 def test_buffers_that_stay_are_taken():
