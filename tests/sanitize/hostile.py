@@ -208,6 +208,25 @@ def advise(h: Hostile) -> tuple[Any, ...]:
     return *any_range(h), h.among(ADVICE), h.among([PAGE, 16 * PAGE, 2**63, 0, 1, h.number()])
 
 
+def own_pid(h: Hostile) -> Any:
+    """Return a pid of this process or of none: others are nothing to try this on."""
+    return h.among([0, 0, os.getpid(), -1, 2**31 - 1, None, 1.5])
+
+
+def advise_each(h: Hostile) -> tuple[Any, ...]:
+    # Never beyond the area, whatever the advice.
+    return h.pages(h.among([0, 1, 5])), h.among([0, 1, PAGE, 2**63]), h.among(ADVICE), own_pid(h)
+
+
+def migrate_process(h: Hostile) -> tuple[Any, ...]:
+    return own_pid(h), h.nodes(h.among([0, 1, 3])), h.nodes(h.among([0, 1, 3]))
+
+
+def reach(h: Hostile) -> tuple[Any, ...]:
+    end = h.among([START + AREA_PAGES * PAGE, h.number()])
+    return h.among([START, h.number()]), end, h.among([0, 1, 100, h.number()]), h.pid()
+
+
 def bind(h: Hostile) -> tuple[Any, ...]:
     mode = h.among([0, 1, 2, 3, 4, 5, 6, -1, h.number()])
     return *any_range(h), mode, h.nodes(h.among([0, 1, 3])), h.among([0, 1, 2, 4, 7, h.number()])
@@ -238,15 +257,19 @@ ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
     "Heap": heap,
     "Setting": lambda h: (h.among([contextvars.ContextVar("v"), h.anything()]), h.anything()),
     "advise": advise,
+    "advise_each": advise_each,
     "allowed_nodes": lambda _h: (),
     "bind": bind,
     "buffer_address": lambda h: (h.anything(),),
     "glance": glance,
+    "is_own": lambda h: (h.pid(),),
     "memory_blocks": path,
     "mempolicy_nodes": lambda h: (h.pages(h.count()),),
+    "migrate_process": migrate_process,
     "move_pages": move_pages,
     "policy": lambda h: (h.among([h.address(), h.number()]),),
     "presence": presence,
+    "reach": reach,
     "read_file": path,
     "resident": resident,
     "scan_huge": lambda h: (
