@@ -28,6 +28,8 @@ from movepages import _core
 # A call that goes on for longer is interrupted, and has to hear that.
 SECONDS_A_CALL = 0.5
 SECONDS_TO_HEAR = 5.0
+# A process whose stack is gone takes one fault after the other, and never ends by itself.
+SECONDS_TO_END = 120.0
 MULTIARRAY = (getattr(np, "_core", None) or np.core).multiarray
 
 
@@ -54,6 +56,7 @@ def call(name: str, h: hostile.Hostile) -> None:
         del arguments[h.random.randrange(len(arguments))]
     elif arguments and h.one_in(10):
         arguments[h.random.randrange(len(arguments))] = h.anything()
+    hostile.keep_memory(name, arguments)
     made = getattr(_core, name)(*arguments)
     if name in ("Heap", "Setting"):
         enter(made, h)
@@ -124,10 +127,10 @@ def main() -> None:
     if given.progress:
         run(given.seed, given.seconds, given.call, given.progress)
     else:
-        watch(given.seed)
+        watch(given.seed, given.seconds)
 
 
-def watch(seed: int) -> None:
+def watch(seed: int, seconds: float) -> None:
     """Run as a child what may crash, and tell the call that did."""
     if exported() != set(hostile.ARGUMENTS):
         sys.exit(f"fuzz_core: without or beyond arguments: {exported() ^ set(hostile.ARGUMENTS)}")
@@ -136,12 +139,17 @@ def watch(seed: int) -> None:
         file.write(bytes(8))
         file.flush()
         own = [f"--seed={seed}", f"--progress={file.name}"]
-        done = subprocess.run([sys.executable, __file__, *sys.argv[1:], *own])
-        file.seek(0)
-        number = int.from_bytes(file.read(8), "little")
-    if done.returncode != 0:
-        name = sorted(hostile.ARGUMENTS)[number % len(hostile.ARGUMENTS)]
-        sys.exit(f"fuzz_core: {name} failed ({done.returncode}): --seed {seed} --call {number}")
+        try:
+            subprocess.run(
+                [sys.executable, __file__, *sys.argv[1:], *own],
+                check=True,
+                timeout=seconds + SECONDS_TO_END,
+            )
+        except subprocess.SubprocessError as error:
+            file.seek(0)
+            number = int.from_bytes(file.read(8), "little")
+            name = sorted(hostile.ARGUMENTS)[number % len(hostile.ARGUMENTS)]
+            sys.exit(f"fuzz_core: {name}: {error}: --seed {seed} --call {number}")
 
 
 if __name__ == "__main__":

@@ -213,8 +213,22 @@ def own_pid(h: Hostile) -> Any:
     return h.among([0, 0, os.getpid(), -1, 2**31 - 1, None, 1.5])
 
 
+def keep_memory(name: str, arguments: list[Any]) -> None:
+    """Let advice that throws memory away reach no further than the area.
+
+    madvise(2) takes a range that goes on beyond what can be mapped, and acts on all that is mapped
+    in it, the stack included.
+    """
+    most = {"advise": AREA_PAGES * PAGE, "advise_each": PAGE}.get(name)
+    if most is not None and len(arguments) > 2 and not _is_at_most(arguments[1], most):
+        arguments[2] = mmap.MADV_NORMAL
+
+
+def _is_at_most(nbytes: Any, most: int) -> bool:
+    return type(nbytes) is int and nbytes <= most
+
+
 def advise_each(h: Hostile) -> tuple[Any, ...]:
-    # Never beyond the area, whatever the advice.
     return h.pages(h.among([0, 1, 5])), h.among([0, 1, PAGE, 2**63]), h.among(ADVICE), own_pid(h)
 
 
