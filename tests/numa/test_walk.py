@@ -9,7 +9,6 @@ the contents against what was written.
 import contextlib
 import mmap
 import os
-import platform
 import threading
 import time
 from collections import Counter
@@ -185,10 +184,6 @@ def walk(areas, calls, seed):
     return one
 
 
-@pytest.mark.skipif(
-    tuple(map(int, platform.release().split(".")[:2])) < (6, 7),
-    reason="before Linux 6.7 the walk's judge cannot tell hidden pages from misreported ones",
-)
 def test_nothing_is_misreported(walk_areas, walk_length):
     calls, seed = walk_length
     one = walk(walk_areas, calls, seed)

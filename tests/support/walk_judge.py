@@ -1,7 +1,7 @@
 """Holds what the package says of arrays against where their pages are."""
 
 from dataclasses import dataclass, field
-from errno import EACCES, EBUSY, EFAULT, ENOENT, ENOMEM
+from errno import EACCES, EBUSY, EFAULT, ENODATA, ENOENT, ENOMEM
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from .walk_looks import Look
 NOT_ATTEMPTED = np.iinfo(np.int32).min
 NO_PAGE = (-ENOENT, -EFAULT)
 STAYED = (-EBUSY, -EACCES, -ENOMEM)
+# In memory, and the kernel does not say where.
+UNKNOWN = -ENODATA
 _SECOND_OPINIONS = 3
 
 
@@ -82,8 +84,14 @@ class Asked:
         return (least != most)[folio]
 
     def hidden(self) -> np.ndarray:
-        """Return which pages the kernel may call absent although they are not."""
-        return HIDES & ~self.area.open[self.pages]
+        """Return which pages the kernel may not tell of, although they are in memory."""
+        return HIDES & ~self.area.open[self.pages] & self.after.there[self.pages]
+
+    @staticmethod
+    def told(status: np.ndarray, node: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+        """Return of which pages the kernel told what is so."""
+        there = (status == node) | (hidden & (status == UNKNOWN))
+        return np.where(node >= 0, there, among(status, NO_PAGE))
 
 
 def check_where(asked: Asked, placement: mp.Placement) -> None:
@@ -92,8 +100,7 @@ def check_where(asked: Asked, placement: mp.Placement) -> None:
     asked.expect("pages", placement.pages, len(asked.pages))
     asked.expect("nbytes", placement.nbytes, int(asked.nbytes.sum()))
     absent = among(status, NO_PAGE)
-    right = np.where(node >= 0, (status == node) | (absent & asked.hidden()), absent)
-    asked.lie(~right & asked.still, "where", status)
+    asked.lie(~asked.told(status, node, asked.hidden()) & asked.still, "where", status)
     _second_opinion(asked, status)
     if not asked.calm:
         return
@@ -103,7 +110,10 @@ def check_where(asked: Asked, placement: mp.Placement) -> None:
     asked.expect("bytes_per_node", placement.bytes_per_node, held)
     counted = {n: int((status == n).sum()) for n in nodes}
     asked.expect("pages_per_node", placement.pages_per_node, counted)
-    asked.expect("absent_pages", placement.absent_pages, int((status < 0).sum()))
+    hidden = status == UNKNOWN
+    asked.expect("absent_pages", placement.absent_pages, int(absent.sum()))
+    asked.expect("hidden_pages", placement.hidden_pages, int(hidden.sum()))
+    asked.expect("hidden_bytes", placement.hidden_bytes, int(asked.nbytes[hidden].sum()))
     _check_reasons(asked, placement, status)
 
 
@@ -143,8 +153,8 @@ def check_move(
     untold = status == NOT_ATTEMPTED
     absent, stayed = among(status, NO_PAGE), among(status, STAYED)
     right = np.select(
-        [status >= 0, absent, stayed, untold],
-        [node == status, (node < 0) | asked.hidden(), (node >= 0) & (node != target),
+        [status >= 0, absent, status == UNKNOWN, stayed, untold],
+        [node == status, node < 0, asked.hidden(), (node >= 0) & (node != target),
          early | (target < 0)],
     )  # fmt: skip
     asked.lie(~right.astype(bool) & asked.still, "move", status, target)

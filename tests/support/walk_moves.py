@@ -90,7 +90,7 @@ def plan_and_execute(asked: Asked, random: np.random.Generator, nodes: list[int]
 def _check_plan(asked: Asked, plan: mp.Plan, wanted: np.ndarray, node: np.ndarray) -> None:
     blind = bool(asked.hidden().any())
     known = (node >= 0) & (wanted >= 0)
-    total = sum(plan.flows.values()) // PAGE + plan.absent + plan.untargeted
+    total = sum(plan.flows.values()) // PAGE + plan.absent + plan.untargeted + plan.hidden
     asked.expect("the sum of a plan", total, len(node))
     if blind:
         return

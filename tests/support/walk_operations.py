@@ -12,7 +12,7 @@ from movepages import looks
 
 from .kinds_base import MOVE, MOVE_ALL, advise
 from .memory import PAGE
-from .walk_judge import NO_PAGE, NOT_ATTEMPTED, STAYED, Asked, among, check_where
+from .walk_judge import NO_PAGE, NOT_ATTEMPTED, STAYED, UNKNOWN, Asked, among, check_where
 
 # Calls the package about what was asked and checks what it says; returns what to call it.
 Operation = Callable[[Asked, np.random.Generator, list[int]], str]
@@ -47,8 +47,7 @@ def query(asked: Asked, random: np.random.Generator, nodes: list[int]) -> str:
     order = random.integers(len(asked.pages), size=min(len(asked.pages), 200))
     status = mp.move_pages(asked.area.addresses[asked.pages[order]])
     node = asked.look().node[asked.pages[order]]
-    absent = among(status, NO_PAGE)
-    right = np.where(node >= 0, (status == node) | (absent & asked.hidden()[order]), absent)
+    right = asked.told(status, node, asked.hidden()[order])
     said = np.full(len(asked.pages), NOT_ATTEMPTED, np.int32)
     said[order] = status
     wrong = np.zeros(len(asked.pages), bool)
@@ -72,10 +71,10 @@ def move_pages(asked: Asked, random: np.random.Generator, nodes: list[int]) -> s
     except mp.MovePagesError as failure:
         status, error = failure.status, failure
     node = asked.look().node[pages]
-    hidden = asked.hidden()[order]
     right = np.select(
-        [status >= 0, among(status, NO_PAGE), among(status, STAYED), status == NOT_ATTEMPTED],
-        [(node == status) & (status == target), (node < 0) | hidden, node != target,
+        [status >= 0, among(status, NO_PAGE), status == UNKNOWN, among(status, STAYED),
+         status == NOT_ATTEMPTED],
+        [(node == status) & (status == target), node < 0, asked.hidden()[order], node != target,
          error is not None],
     ).astype(bool)  # fmt: skip
     wrong = np.zeros(len(asked.pages), bool)

@@ -120,18 +120,23 @@ def of(a):
 
 
 def test_mappings_that_change_meanwhile_are_read_again(monkeypatch):
-    a = memory.anonymous(8 * PAGE)
-    a[:] = 1
-    # The part behind loses a right, and with it ends the mapping.
-    times = change_after(
-        monkeypatch,
-        "numa_maps",
-        lambda _: system.libc.mprotect(a.ctypes.data + 4 * PAGE, 4 * PAGE, 1),
-    )
-    now = of(a)
-    assert now["nbytes"].tolist() == [4 * PAGE, 4 * PAGE]
-    assert now["bytes"].sum(axis=1).tolist() == [4 * PAGE, 4 * PAGE]
-    assert len(times) == 2
+    def reads():
+        a = memory.anonymous(8 * PAGE)
+        a[:] = 1
+        with monkeypatch.context() as patch:
+            # The part behind loses a right, and with it ends the mapping.
+            times = change_after(
+                patch,
+                "numa_maps",
+                lambda _: system.libc.mprotect(a.ctypes.data + 4 * PAGE, 4 * PAGE, 1),
+            )
+            now = of(a)
+        assert now["nbytes"].tolist() == [4 * PAGE, 4 * PAGE]
+        assert now["bytes"].sum(axis=1).tolist() == [4 * PAGE, 4 * PAGE]
+        return len(times)
+
+    # Any mapping of the process may change meanwhile; an allocator's does now and then.
+    assert 2 in (reads() for _ in range(10))
 
 
 def test_a_mapping_that_changes_every_time_has_no_bytes(monkeypatch):
