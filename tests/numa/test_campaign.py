@@ -140,7 +140,7 @@ class Campaign:
         start = int(judge.pages[asked[0]])
         if start < PAGE or start >= 1 << 47:
             return before
-        region = mp.Region(start, len(asked) * PAGE)
+        region = mp.Region(start, len(asked) * PAGE, pid=self.pid())
         if random.random() < 0.3:
             status = mp.where(region).status
             now = judge.look()
@@ -213,6 +213,13 @@ def report_of(kinds, calls, seed):
 
 def test_no_false_report(every_kind, campaign):
     report_of(every_kind, *campaign)
+
+
+@pytest.mark.usefixtures("own_pid_as_another")
+def test_no_false_report_of_another_process(every_kind, campaign, monkeypatch):
+    monkeypatch.setattr(Campaign, "pid", lambda _: os.getpid())
+    calls, seed = campaign
+    report_of(every_kind, max(calls // 5, 1), seed + 2)
 
 
 @pytest.fixture
