@@ -2,14 +2,17 @@ from ._sysfs import TopologyError
 from .absence import Absence
 from .allocator import allocating
 from .arena import empty, full, zeros
-from .arrays import move, where
+from .arrays import move
 from .background import BackgroundMove
 from .buffers import Region
 from .checks import Check
 from .collapsing import CollapseResult, collapse
 from .control import RetryPolicy
-from .errors import (
-    LayoutWarning,
+from .inspection import Preflight, preflight
+from .layouts import blocks, by_axis, like, local
+from .machine import HugePagePool, Node, Topology
+from .move_targets import Layout
+from .outcome import (
     MovePagesCancelledError,
     MovePagesError,
     MovePagesInterruptedError,
@@ -19,13 +22,8 @@ from .errors import (
     MovePagesTimeoutError,
     MovePagesUnsupportedError,
     MovePagesValueError,
-    MovePagesWarning,
-    PageStatus,
+    MoveResult,
 )
-from .inspection import Preflight, preflight
-from .layouts import blocks, by_axis, like, local, targets
-from .machine import HugePagePool, Node, Topology
-from .move_targets import Layout
 from .placement import Placement
 from .planning import Plan, plan
 from .policies import PolicyRange, bind, policy
@@ -33,11 +31,14 @@ from .policy_modes import PolicyMode
 from .populate import touch
 from .processes import Process, process
 from .rates import calibrate
-from .result import MoveResult
 from .shared import fault_in, page_cache
+from .status import PageStatus
 from .syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, mempolicy_nodes, move_pages
 from .topology_reader import topology
 from .turns import interleave, weighted
+from .wanted import targets
+from .warnings import LayoutWarning, MovePagesWarning
+from .where import where
 
 __version__: str
 

@@ -6,13 +6,13 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from .refusals import Refusal
+from .units import format_ids, parse_ids
 
 KIB = 1024
-_RANGE = re.compile(r"([0-9]+)(?:-([0-9]+))?")
 _POOL = re.compile(r"hugepages-([0-9]+)kB")
 
 
@@ -22,30 +22,6 @@ class TopologyError(OSError):
 
 class MissingFileError(TopologyError):
     """The file is not there, or no longer: its device may have been unplugged."""
-
-
-def parse_ids(text: str) -> tuple[int, ...]:
-    """Parse the kernel's list format, ``"0-1,16-17"``, into ascending ids; blank means none."""
-    ids: set[int] = set()
-    for part in text.strip().split(",") if text.strip() else ():
-        match = _RANGE.fullmatch(part)
-        first = int(match[1]) if match else 0
-        last = int(match[2] or first) if match else -1
-        if last < first:
-            raise ValueError(f"{part!r} is neither an id nor an ascending range of ids like 0-3")
-        ids.update(range(first, last + 1))
-    return tuple(sorted(ids))
-
-
-def format_ids(ids: Iterable[int]) -> str:
-    """Write ids in the kernel's list format: the inverse of `parse_ids`."""
-    ranges: list[list[int]] = []
-    for i in sorted(set(ids)):
-        if ranges and ranges[-1][1] == i - 1:
-            ranges[-1][1] = i
-        else:
-            ranges.append([i, i])
-    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in ranges)
 
 
 def read(path: Path) -> str:

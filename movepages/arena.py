@@ -15,10 +15,10 @@ import numpy.typing as npt
 from ._core import FRAME_BYTES, advise, read_file
 from .arrays import move
 from .buffers import describe
-from .errors import make_error
 from .execute import SLICE_PAGES
 from .hugepages import whole_frames
 from .move_targets import Layout, as_target
+from .outcome import make_error
 from .policies import bind
 from .populate import touch
 from .refusals import Refusal

@@ -1,79 +1,26 @@
-"""where() and move(): the two things people do with an array."""
+"""move(): bring the pages of an array to other nodes."""
 
 from __future__ import annotations
 
-import operator
 import warnings
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, overload
-
-import numpy as np
 
 from . import execute
 from .buffers import describe
 from .control import Control, Progress, RetryPolicy, as_deadline
-from .errors import LayoutWarning, MovePagesError, MovePagesWarning
 from .glance import placed_already
 from .move_targets import MoveTarget, as_target
-from .placement import Placement
-from .result import OVERRULED, TORN, MoveResult
+from .outcome import MovePagesError, MoveResult
 from .settle import OnConflict
 from .syscall import MPOL_MF_MOVE
 from .units import parse_rate
+from .warnings import LayoutWarning, MovePagesWarning
+from .wording import OVERRULED, TORN
 
 if TYPE_CHECKING:
     from .background import BackgroundMove
 
 CONFLICTS = ("majority", "split", "raise")
-
-_MOST_THREADS = 1024
-
-
-def where(a: object, *, threads: int | None = None, shortcuts: bool = True) -> Placement:
-    """Tell on which NUMA node every page of `a` is. Nothing is touched, moved or copied.
-
-    Parameters
-    ----------
-    a : ndarray, buffer or Region
-        Any numpy array (n-d, strided, read-only, memmap), whatever offers the buffer protocol or
-        ``__array_interface__``, or a `Region` of this or another process.
-    threads : int, optional
-        How many ask at once, at most; by default as many as there are CPUs to use. A short survey
-        starts none besides the caller.
-    shortcuts : bool, default True
-        Of many small pages, from Linux 6.7 on, find the nodes without a question for each: with
-        CAP_SYS_ADMIN by the numbers of their frames, and otherwise, where a few pages all over `a`
-        are on one node, by what /proc/PID/numa_maps says of the whole mapping. One page in 512 is
-        asked for, and if it is elsewhere, all are. False has the kernel asked for each page.
-
-    Returns
-    -------
-    Placement
-        Bytes per node, bytes absent, and the status of each page.
-
-    Raises
-    ------
-    TypeError, ValueError
-        `a` exposes no memory, or its strides interleave, as only ``as_strided`` makes them;
-        `threads` is no number from 1.
-    MovePagesError
-        The kernel refused: no such process, no permission, a sandbox.
-
-    Notes
-    -----
-    A page counts as part of `a` when at least one byte of `a` is in it. Source: move_pages(2),
-    ``do_pages_stat`` in the kernel's mm/migrate.c.
-
-    Examples
-    --------
-    >>> p = where(np.ones((1000, 1000)))
-    >>> sum(p.bytes_per_node.values()) + p.absent_bytes
-    8000000
-    """
-    found = execute.survey(describe(a), _as_threads(threads), shortcuts=bool(shortcuts))
-    if isinstance(a, np.ndarray) and a.ndim > 1:
-        return replace(found, shape=a.shape, strides=a.strides)
-    return found
 
 
 @overload
@@ -251,18 +198,6 @@ def _warn_of_pages_elsewhere(result: MoveResult) -> None:
     # Where warnings are errors, what was done is not lost.
     warning.result = result
     warnings.warn(warning, stacklevel=3)
-
-
-def _as_threads(threads: int | None) -> int | None:
-    if threads is None:
-        return None
-    try:
-        number = operator.index(threads)
-    except TypeError:
-        number = 0
-    if number < 1:
-        raise ValueError(f"threads: expected a whole number from 1, or None, got {threads!r}")
-    return min(number, _MOST_THREADS)
 
 
 def refuse_unknown(name: str, given: str, known: tuple[str, ...]) -> None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from .result import MoveResult
+from .outcome import MoveResult
 
 # Seconds between two looks, should the lock that tells of the end have been lost to a signal.
 _LOOK_AGAIN = 0.05

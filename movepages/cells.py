@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from .placement import Placement
+from .views import PlacementView
 
 Kinds: TypeAlias = "npt.NDArray[np.int32]"
 
@@ -75,7 +74,7 @@ def regroup(shares: Shares, count: int) -> Shares:
     return Shares(shares.kinds, np.where(parts < _SLIVER, 0.0, parts))
 
 
-def cells(placement: Placement, count: int) -> Shares:
+def cells(placement: PlacementView, count: int) -> Shares:
     """Divide the bytes of an array into `count` cells, or into pages if there are no more of them.
 
     Examples
@@ -150,7 +149,7 @@ def pick(shares: Shares) -> list[int]:
     return found
 
 
-def grid(placement: Placement, rows: int, columns: int) -> Kinds:
+def grid(placement: PlacementView, rows: int, columns: int) -> Kinds:
     """Return where elements of an array of several dimensions are, as rows and columns.
 
     Rows follow the first axis, columns all others in C order. Where there are more of them than

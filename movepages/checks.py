@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ._sysfs import format_ids
 from .probes import Answers
+from .units import format_ids
 
 _NOT_ASKED = "not asked: the number of the system call is not known for this machine"
 _PROFILE = (

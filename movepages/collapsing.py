@@ -14,13 +14,12 @@ import numpy.typing as npt
 
 from . import _core
 from ._core import FRAME_BYTES
-from .errors import make_error
+from .advice import MADV_COLLAPSE
 from .hugepages import HugePages
 from .inputs import Addresses
+from .outcome import make_error
 from .ranges import own_ranges
 from .units import format_bytes
-
-MADV_COLLAPSE = 25
 
 # So many take tens of milliseconds, after which a signal is heard.
 _AT_ONCE = 16

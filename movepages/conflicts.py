@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ._core import FRAME_BYTES
-from .errors import MovePagesMemoryError
 from .inputs import Addresses
+from .outcome import MovePagesMemoryError
 from .patterns import NodeArray
 from .syscall import move_pages
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from .errors import PageStatus, make_error
+from .outcome import make_error
+from .status import PageStatus
 
 Progress: TypeAlias = Callable[[int, int], object]
 

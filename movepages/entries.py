@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from .errors import PageStatus
 from .found import Found, join_found
 from .inputs import Addresses
 from .intervals import Intervals
 from .mappings import Backing
 from .smaps import mappings_without_memory
+from .status import PageStatus
 
 # Seconds for which it is taken as known which mappings have no memory.
 _YOUNG = 1.0

@@ -10,65 +10,30 @@ import numpy as np
 import numpy.typing as npt
 
 from ._core import FRAME_BYTES
-from .absence import Absences, hidden_afterwards, merge_absences
+from .absence import Absences, merge_absences
+from .absence_reasons import hidden_afterwards
 from .control import Control
-from .errors import MovePagesError, PageStatus
 from .footprint import Footprint
 from .found import Found
-from .huge_bytes import HugeBytes
-from .hugepages import HugePages, whole_frames
+from .hugepages import HugePages
 from .looks import Looks
 from .migrate import confirm, migrate_slice
 from .move_targets import Target
+from .outcome import MovePagesError, MoveResult
+from .page_blocks import cut_rows
 from .patterns import NOWHERE, NodeArray
-from .placement import Placement
-from .result import MoveResult, result_of_runs
-from .rows import Pages, cut_rows, slices
-from .runs import Runs, join_runs
+from .rows import Pages, slices
 from .settle import OnConflict, Settled, Settler
-from .syscall import MPOL_MF_MOVE, attach, move_pages, refuse_unusable_nodes
+from .status import PageStatus
+from .syscall import MPOL_MF_MOVE, attach, move_pages, refuse_process, refuse_unusable_nodes
 from .tally import Slice, Sum, Tally, sum_aside
 
 # Bounds the scratch memory, about 3 MiB, and is one chunk of the driver's.
 SLICE_PAGES = 1 << 16
-# A survey's memory is for runs and not for pages: 4 GiB in pages of 4 KiB at a time, and any number
-# of absent ones.
-SURVEY_PAGES = 1 << 20
 # What was found must be recent when it is used: 1 GiB at a time.
 MOVE_PAGES = 1 << 18
 
 _FRAME = np.uintp(FRAME_BYTES)
-
-
-def survey(footprint: Footprint, threads: int | None, *, shortcuts: bool) -> Placement:
-    """Ask where every page of `footprint` is."""
-    looks = Looks(footprint, MPOL_MF_MOVE, threads, shortcuts=shortcuts)
-    parts: list[Runs] = []
-    told: list[Absences] = []
-    huge = HugeBytes(footprint, kinds_tell=looks.shows_huge_pages)
-    try:
-        _refuse_process(footprint, MPOL_MF_MOVE)
-        for addresses, pages in cut_rows(footprint, SURVEY_PAGES, looks.reach):
-            look = looks.at(addresses, pages)
-            huge.add(look.found)
-            parts.append(looks.runs(look.found))
-            told.append(look.absences)
-    except BaseException as error:
-        if looks.partial is not None:
-            parts.append(looks.runs(looks.partial))
-        attach(error, result_of_runs(parts, footprint.pages))
-        raise
-    return Placement(
-        address=footprint.address,
-        nbytes=footprint.nbytes,
-        pages=footprint.pages,
-        page_size=footprint.page_size,
-        shared_edges=footprint.shared_edges,
-        pid=footprint.pid,
-        runs=join_runs(parts, footprint.page_size),
-        absences=merge_absences(told, footprint.page_size),
-        huge_bytes=huge.total,
-    )
 
 
 def migrate(
@@ -88,7 +53,7 @@ def migrate(
     move = _Move(footprint, target, flags, control, tally, on_conflict)
     failure: MovePagesError | None = None
     try:
-        _refuse_process(footprint, flags)
+        refuse_process(footprint, flags)
         if on_conflict == "raise":
             _refuse_conflicts(footprint, target, move.huge)
         failure = move.run()
@@ -247,19 +212,6 @@ def preview(
         yield pages.before, settled, int(pages.aside.pages.sum())
 
 
-def wanted_nodes(footprint: Footprint, target: Target) -> Iterator[NodeArray]:
-    """Stream the node wanted for each page; layouts that keep huge pages whole look for these."""
-    settler, start = Settler(target, HugePages(footprint.pid), "majority"), 0
-    for addresses, _ in whole_frames(footprint.chunks(SLICE_PAGES)):
-        wanted = target.part(np.arange(start, start + len(addresses)), addresses)
-        start += len(addresses)
-        if settler.adapts:
-            # Whether a page is there matters only where small pages make up for huge ones.
-            present = move_pages(addresses, pid=footprint.pid) if settler.shares else wanted
-            wanted = settler.forecast(addresses, present, wanted).wanted
-        yield wanted
-
-
 def _present(footprint: Footprint, looks: Looks, *, only_huge: bool = False) -> Iterator[Pages]:
     """Stream the pages that have memory, in slices, with what is absent set aside."""
     start = 0
@@ -293,12 +245,6 @@ def _refuse_conflicts(footprint: Footprint, target: Target, huge: HugePages) -> 
             '"majority" to send each where most of it is wanted, or a target '
             f"that changes at multiples of {FRAME_BYTES:,} bytes only"
         )
-
-
-def _refuse_process(footprint: Footprint, flags: int) -> None:
-    """Let the kernel check process and permission, also where there is no page to ask for."""
-    if footprint.pages == 0 or footprint.pid != 0 or flags != MPOL_MF_MOVE:
-        move_pages(np.empty(0, np.uintp), pid=footprint.pid, flags=flags)
 
 
 def _goes_on(failure: MovePagesError, target: Target) -> bool:

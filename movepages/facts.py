@@ -11,12 +11,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ._sysfs import TopologyError, parse_ids
+from ._sysfs import TopologyError
+from .privileges import initial_user_namespace, read_text_if_any
 from .refusals import Refusal, is_there
 from .topology_reader import topology
+from .units import parse_ids
 
-# include/linux/proc_ns.h
-_INITIAL_USER_NAMESPACE = "user:[4026531837]"
 _PR_GET_DUMPABLE = 3
 _SIZE = re.compile(r"hugepages-[0-9]+kB")
 _CAPABILITIES = {"CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21, "CAP_SYS_NICE": 23}
@@ -27,12 +27,12 @@ _libc = ctypes.CDLL(None)
 def read_facts(root: Path = Path("/")) -> dict[str, Any]:
     """Return what can be read of kernel, nodes and privileges; None for what is hidden."""
     proc, kernel = root / "proc", root / "proc/sys/kernel"
-    status = _fields(_text(proc / "thread-self/status") or _text(proc / "self/status"))
-    vmstat = _fields(_text(proc / "vmstat"), None)
+    status = _fields(read_text_if_any(proc / "thread-self/status") or read_text_if_any(proc / "self/status"))
+    vmstat = _fields(read_text_if_any(proc / "vmstat"), None)
     thp = root / "sys/kernel/mm/transparent_hugepage"
     nodes, free = _nodes(root / "sys")
     numa = "numa_hit" in vmstat or is_there(root / "sys/devices/system/node")
-    swap = re.search(r"^SwapTotal:\s+(\d+) kB", _text(proc / "meminfo") or "", re.MULTILINE)
+    swap = re.search(r"^SwapTotal:\s+(\d+) kB", read_text_if_any(proc / "meminfo") or "", re.MULTILINE)
     return {
         "kernel": os.uname().release,
         "machine": platform.machine(),
@@ -47,15 +47,15 @@ def read_facts(root: Path = Path("/")) -> dict[str, Any]:
         "initial_user_namespace": initial_user_namespace(proc / "self"),
         "seccomp": _number(status.get("Seccomp")),
         "no_new_privs": _number(status.get("NoNewPrivs")),
-        "ptrace_scope": _number(_text(kernel / "yama/ptrace_scope")),
+        "ptrace_scope": _number(read_text_if_any(kernel / "yama/ptrace_scope")),
         "container_hints": _container_hints(root),
         "transparent_huge_pages": {
-            "enabled": _chosen(_text(thp / "enabled")),
-            "defrag": _chosen(_text(thp / "defrag")),
-            "bytes": _number(_text(thp / "hpage_pmd_size")),
+            "enabled": _chosen(read_text_if_any(thp / "enabled")),
+            "defrag": _chosen(read_text_if_any(thp / "defrag")),
+            "bytes": _number(read_text_if_any(thp / "hpage_pmd_size")),
             "sizes": _huge_page_sizes(thp),
         },
-        "numa_balancing": _number(_text(kernel / "numa_balancing")),
+        "numa_balancing": _number(read_text_if_any(kernel / "numa_balancing")),
         "cpuset_mems_effective": _cpuset(root),
         "swap_bytes": int(swap[1]) * 1024 if swap else None,
     }
@@ -75,14 +75,6 @@ def _nodes(sysfs: Path) -> tuple[dict[str, list[int]] | None, dict[int, int] | N
         "offline": list(machine.offline_nodes),
     }
     return kinds, {node.id: node.memory_free for node in nodes if node.allowed}
-
-
-def _text(path: Path) -> str | None:
-    with Refusal():
-        # Other codecs are imported when first used, which a process that gave up its rights to
-        # Python's own files cannot do any more.
-        return path.read_text(encoding="utf-8", errors="backslashreplace").strip()
-    return None
 
 
 def _fields(text: str | None, separator: str | None = ":") -> dict[str, str]:
@@ -112,10 +104,10 @@ def _huge_page_sizes(thp: Path) -> dict[int, str] | None:
         found = [each for each in os.listdir(thp) if _SIZE.fullmatch(each)]
     if not found:
         return None
-    overall = _chosen(_text(thp / "enabled"))
+    overall = _chosen(read_text_if_any(thp / "enabled"))
     sizes = {}
     for name in found:
-        mode = _chosen(_text(thp / name / "enabled"))
+        mode = _chosen(read_text_if_any(thp / name / "enabled"))
         mode = overall if mode == "inherit" else mode
         if mode not in (None, "never"):
             sizes[int(name[len("hugepages-") : -len("kB")]) * 1024] = mode
@@ -128,31 +120,23 @@ def _capabilities(mask: str | None) -> dict[str, bool] | None:
     return {name: bool(int(mask, 16) >> bit & 1) for name, bit in _CAPABILITIES.items()}
 
 
-def initial_user_namespace(process: Path) -> bool | None:
-    """Tell whether a process is in the namespace whose root is root everywhere; None: hidden."""
-    with Refusal():
-        return os.readlink(process / "ns/user") == _INITIAL_USER_NAMESPACE
-    uid_map = _text(process / "uid_map")
-    return None if uid_map is None else uid_map.split() == ["0", "0", "4294967295"]
-
-
 def _container_hints(root: Path) -> list[str]:
     files = ("/.dockerenv", "/run/.containerenv")
     hints = [name for name in files if is_there(root / name[1:])]
-    groups = _text(root / "proc/self/cgroup") or ""
+    groups = read_text_if_any(root / "proc/self/cgroup") or ""
     words = re.findall("docker|kubepods|containerd|libpod|lxc", groups)
     return hints + [f"'{word}' in /proc/self/cgroup" for word in sorted(set(words))]
 
 
 def _cpuset(root: Path) -> list[int] | None:
     """Return the nodes of the nearest cgroup v2 that has a cpuset."""
-    found = re.search(r"^0::/(.*)$", _text(root / "proc/self/cgroup") or "", re.MULTILINE)
+    found = re.search(r"^0::/(.*)$", read_text_if_any(root / "proc/self/cgroup") or "", re.MULTILINE)
     top = root / "sys/fs/cgroup"
     if found is None or ".." in found[1].split("/"):
         return None
     group = top / found[1]
     for directory in (group, *group.parents):
-        text = _text(directory / "cpuset.mems.effective")
+        text = read_text_if_any(directory / "cpuset.mems.effective")
         if text is not None or directory == top:
             with contextlib.suppress(ValueError):
                 return list(parse_ids(text)) if text else None

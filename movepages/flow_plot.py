@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 from .axes import Axes, Path, PathPatch, Rectangle, new_axes, say
 from .colours import colour, ink
 from .units import format_bytes
-
-if TYPE_CHECKING:
-    from .planning import Plan
 
 # Of the height: between the nodes, for all of them together.
 _GAPS = 0.2
@@ -37,14 +34,12 @@ class _Band(NamedTuple):
     size: float
 
 
-def plot_plan(plan: Plan, ax: Axes | None) -> Axes:
-    """Draw it, as `Plan.plot` says."""
-    flows = dict(plan.flows)
+def plot_flows(flows: _Flows, remarks: Sequence[str], ax: Axes | None) -> Axes:
+    """Draw bytes from node to node, as `Plan.plot` says."""
     sources, targets = (sorted({pair[side] for pair in flows}) for side in (0, 1))
     if ax is None:
         ax = new_axes(6.4, min(2.4 + 0.35 * max(len(sources), len(targets)), 8.0))
-    title, *remarks = plan.remarks
-    ax.set_title("\n".join((title, *remarks)), loc="left", fontsize="medium", wrap=True)
+    ax.set_title("\n".join(remarks), loc="left", fontsize="medium", wrap=True)
     total = sum(flows.values())
     if not total:
         say(ax, "no page with a node and a target")

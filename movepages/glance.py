@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from . import _core
-from .result import MoveResult, result_in_place
+from .counting import result_in_place
+from .outcome import MoveResult
 from .syscall import MPOL_MF_MOVE
 
 

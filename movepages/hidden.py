@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from .errors import PageStatus
 from .found import Found, join_found
 from .mappings import Backing
 from .numa_maps import Mapped, mapped
+from .status import PageStatus
 
 _HIDDEN = PageStatus.ENODATA.value
 _OWN_PAGE = _core.PRESENCE["own page"]

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import errno
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._sysfs import format_ids
 from .cells import ABSENT, FAILED, Kinds, divide
 from .colours import colour, ink
-from .errors import PageStatus
 from .svg import CELLS, strip_svg
 from .topology_table import describe_node
-from .units import format_bytes
-
-if TYPE_CHECKING:
-    from .machine import Topology
-    from .planning import Plan
-    from .result import MoveResult
+from .units import format_bytes, format_ids
+from .views import ResultView, TopologyView
 
 # More rows are no more read than these.
 _MOST_ROWS = 64
@@ -29,9 +23,9 @@ _HEAD = 'th scope="col"'
 _ALIGNED = 'style="text-align:{};padding:.1em .5em"'
 
 
-def plan_html(plan: Plan) -> str:
-    """Return the flows as a table, the largest first if there are many, and what else to know."""
-    flows = sorted(plan.flows.items())
+def flows_html(moved: Mapping[tuple[int, int], int], remarks: Sequence[str]) -> str:
+    """Return bytes from node to node as a table, the largest first if there are many."""
+    flows = sorted(moved.items())
     if len(flows) > _MOST_ROWS:
         flows = sorted(flows, key=lambda flow: -flow[1])[:_MOST_ROWS]
     most = max((nbytes for _, nbytes in flows), default=1)
@@ -44,13 +38,13 @@ def plan_html(plan: Plan) -> str:
         ]
         for (source, to), nbytes in flows
     ]
-    remarks = [escape(remark) for remark in plan.remarks]
-    if left_out := len(plan.flows) - len(flows):
-        remarks.insert(0, f"and {left_out:,} smaller flows")
-    return table_html(["from", "to", "bytes", ""], "llrl", rows) + f"<p>{'<br>'.join(remarks)}</p>"
+    below = [escape(remark) for remark in remarks]
+    if left_out := len(moved) - len(flows):
+        below.insert(0, f"and {left_out:,} smaller flows")
+    return table_html(["from", "to", "bytes", ""], "llrl", rows) + f"<p>{'<br>'.join(below)}</p>"
 
 
-def result_html(result: MoveResult) -> str:
+def result_html(result: ResultView) -> str:
     """Return what became of the pages as a table, and where they are as a strip."""
     there = "on their target" if result.already_there is None else "moved"
     counts = [(there, result.moved, ""), ("already there", result.already_there or 0, "")]
@@ -69,12 +63,12 @@ def result_html(result: MoveResult) -> str:
     return _result_strip(result) + table
 
 
-def _result_strip(result: MoveResult) -> str:
+def _result_strip(result: ResultView) -> str:
     runs = result.runs
     if runs is None or not len(runs):
         return ""
     status, pages = runs["status"], runs["pages"]
-    absent = (status == PageStatus.ENOENT.value) | (status == PageStatus.EFAULT.value)
+    absent = (status == -errno.ENOENT) | (status == -errno.EFAULT)
     kinds = np.where(status >= 0, status, np.where(absent, ABSENT, FAILED)).astype(np.int32)
     # A move that was cut short tells of the pages it came to.
     if rest := result.pages - int(pages.sum()):
@@ -89,7 +83,7 @@ def _nodes_first(kinds: Kinds) -> list[int]:
     return sorted(kinds.tolist(), key=lambda kind: (kind < 0, abs(kind)))
 
 
-def topology_html(machine: Topology) -> str:
+def topology_html(machine: TopologyView) -> str:
     """Return the nodes, with what of their memory is free, and their distances as tables."""
     largest = max((node.memory_total for node in machine.nodes.values()), default=0) or 1
     rows = [

@@ -8,49 +8,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from .arrays import where
-from .buffers import describe
-from .execute import wanted_nodes
 from .footprint import Footprint
 from .inputs import Count, listed_nodes
-from .move_targets import Layout, MoveTarget, as_target
+from .move_targets import Layout
 from .patterns import ByIndex, Follow, Pattern, Shares
 from .placement import Placement
 from .topology_reader import topology
-
-
-def targets(layout: MoveTarget, a: object) -> npt.NDArray[np.int32]:
-    """Tell what a layout means for an array: the node it wants each page on.
-
-    Parameters
-    ----------
-    layout : Layout, or what else `move` takes as a target
-        What `interleave` and the others return. Whether its nodes are there is not asked.
-    a : ndarray, buffer or Region
-        As for `where`.
-
-    Returns
-    -------
-    ndarray of int32, shape (where(a).pages,)
-        In address order; -1 for pages of which it says nothing. Layouts that keep huge pages whole
-        want each of these on one node, as the array is now.
-
-    Raises
-    ------
-    TypeError, ValueError
-        `a` exposes no memory, or has not what the layout is about, such as an axis; or the layout
-        is no target.
-
-    Examples
-    --------
-    >>> targets(blocks([0, 1]), np.zeros(4 * 4096, np.uint8)).tolist()[0]
-    0
-    """
-    footprint = describe(a)
-    pattern = as_target(layout, a, footprint)
-    return np.concatenate([np.empty(0, np.int32), *wanted_nodes(footprint, pattern)])
+from .where import where
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core, one_node
-from .absence import Absence, Absences, Reasons, absences, join_absences, merge_absences, reasons_of
+from .absence import Absence, Absences, Reasons, join_absences, merge_absences
+from .absence_reasons import absences, reasons_of
 from .entries import Entries
-from .errors import PageStatus
 from .footprint import Footprint
 from .found import Found, join_found
 from .hidden import give_nodes_of_mappings
 from .inputs import Addresses
 from .mappings import Backing, read_mappings
 from .runs import Runs, make_runs
+from .status import PageStatus
 from .syscall import survey_rows
 
 Counts: TypeAlias = "npt.NDArray[np.int64]"

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ._sysfs import format_ids
 from .topology_table import table
+from .units import format_ids
 
 V = TypeVar("V")
 

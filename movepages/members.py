@@ -12,14 +12,15 @@ from html import escape
 import numpy as np
 
 from ._sysfs import TopologyError
-from .arrays import move, where
-from .errors import MovePagesError
+from .arrays import move
 from .html import table_html
 from .layouts import local
 from .machine import Topology
+from .outcome import MovePagesError
 from .refusals import Refusal
 from .topology_reader import topology
 from .units import format_bytes
+from .where import where
 
 # Of arrays, as tasks return them.
 CONTAINERS = (list, tuple, Mapping, Set)

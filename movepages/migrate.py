@@ -9,12 +9,13 @@ from . import _core
 from ._core import FRAME_BYTES
 from .conflicts import Groups, carried_along, near
 from .control import Control
-from .errors import MovePagesError, PageStatus
 from .hugepages import HugePages, Indices
 from .inputs import Addresses
+from .outcome import MovePagesError
 from .patterns import NOWHERE, NodeArray
 from .settle import Settler
 from .splitting import fill_holes, split_at
+from .status import PageStatus
 from .syscall import move_in_slices, move_pages
 from .tally import Slice
 

@@ -7,7 +7,7 @@ from typing import Any
 from .arrays import move
 from .layouts import local
 from .members import Member, Survey, look
-from .result import MoveResult
+from .outcome import MoveResult
 from .syscall import MPOL_MF_MOVE
 
 try:

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from .errors import PageStatus
 from .footprint import Footprint
 from .found import Found, join_found
 from .inputs import Addresses
 from .numa_maps import resident_pages, single_nodes
+from .status import PageStatus
 
 # So many pages all over an array show whether it may be on one node.
 _TRIED = 64

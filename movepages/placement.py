@@ -17,8 +17,8 @@ from .absence import (
     describe_reasons,
     nothing_absent,
 )
-from .errors import PageStatus
 from .runs import Runs, Statuses, per_page_status, restore_read_only, totals
+from .status import PageStatus
 from .units import format_bytes, format_pages
 
 if TYPE_CHECKING:
@@ -282,9 +282,3 @@ class Placement:
         from .svg import placement_svg
 
         return placement_svg(self)
-
-
-def off_nodes(placement: Placement) -> str:
-    """Return how much is absent and how much on a node that is not known, '' for nothing."""
-    parts = (("absent", placement.absent_bytes), ("not known", placement.hidden_bytes))
-    return ", ".join(f"{name}: {format_bytes(nbytes)}" for name, nbytes in parts if nbytes)

@@ -14,17 +14,18 @@ from . import execute
 from ._core import MAX_NODES
 from .arrays import CONFLICTS, move, refuse_unknown
 from .buffers import describe
-from .errors import PageStatus
 from .explain import Call, explain
 from .footprint import Footprint
 from .move_targets import MoveTarget, Target, as_target
 from .nodes import machine, unusable_node
+from .outcome import MoveResult
 from .patterns import NOWHERE, NodeArray
 from .rates import rate_known
-from .result import TORN, MoveResult
 from .settle import OnConflict, Settled
+from .status import PageStatus
 from .syscall import MPOL_MF_MOVE
 from .units import format_bytes, format_pages
+from .wording import TORN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -207,14 +208,14 @@ class Plan:
         >>> plan(full(1 << 17, 1.0, node=node), node).plot().get_title(loc="left")
         'to move: 0 B'
         """
-        from .flow_plot import plot_plan
+        from .flow_plot import plot_flows
 
-        return plot_plan(self, ax)
+        return plot_flows(self.flows, self.remarks, ax)
 
     def _repr_html_(self) -> str:
-        from .html import plan_html
+        from .html import flows_html
 
-        return plan_html(self)
+        return flows_html(self.flows, self.remarks)
 
 
 def plan(a: object, target: MoveTarget, *, on_conflict: OnConflict = "majority") -> Plan:

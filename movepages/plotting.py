@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +22,9 @@ from .axes import (
 )
 from .cells import ABSENT, Shares, divide, grid, nodes_of
 from .colours import HATCH, PALE, colour, ink
-from .placement import off_nodes
 from .strip_image import StripImage
 from .units import byte_marks, format_bytes
-
-if TYPE_CHECKING:
-    from .placement import Placement
+from .views import PlacementView, off_nodes
 
 # Cells along a row of addresses.
 _COLUMNS = 512
@@ -42,7 +39,7 @@ _LEAST_WRAPPED = 2.7
 _LABELLED = 0.04
 
 
-def plot_placement(placement: Placement, ax: Axes | None, rows: int | None) -> Axes:
+def plot_placement(placement: PlacementView, ax: Axes | None, rows: int | None) -> Axes:
     """Draw it, as `Placement.plot` says."""
     if rows is not None and rows < 1:
         raise ValueError(f"rows: expected 1 or more, got {rows}")
@@ -65,7 +62,7 @@ def plot_placement(placement: Placement, ax: Axes | None, rows: int | None) -> A
     return ax
 
 
-def _draw_addresses(placement: Placement, ax: Axes, rows: int) -> None:
+def _draw_addresses(placement: PlacementView, ax: Axes, rows: int) -> None:
     nodes = nodes_of(placement.runs["status"])
     # Not a cell a page: of the first and last page the array may have a part alone.
     shares = divide(placement.runs["nbytes"], nodes, _COLUMNS * rows)
@@ -101,14 +98,14 @@ def _in_units(size: int, value: float, _position: int | None) -> str:
     return f"{value / size:g}"
 
 
-def _extent(placement: Placement) -> int:
+def _extent(placement: PlacementView) -> int:
     """Return how many pages there are from the first to the last."""
     last = placement.runs[-1]
     first = int(placement.runs["address"][0])
     return int(last["pages"]) + (int(last["address"]) - first) // placement.page_size
 
 
-def _draw_shape(placement: Placement, ax: Axes) -> None:
+def _draw_shape(placement: PlacementView, ax: Axes) -> None:
     rows, columns = placement.shape[0], int(np.prod(placement.shape[1:], dtype=np.int64))
     found = grid(placement, _SIDE, _SIDE)
     # From the edge of the first row or column to that of the last, whose middles have their number.
@@ -164,7 +161,7 @@ def _add_numbers(ax: Axes, shares: Shares, span: float, middle: float) -> None:
             )  # fmt: skip
 
 
-def _add_legend(placement: Placement, ax: Axes) -> None:
+def _add_legend(placement: PlacementView, ax: Axes) -> None:
     entries = [
         Patch(facecolor=colour(node), label=f"node {node}: {format_bytes(nbytes)}")
         for node, nbytes in placement.bytes_per_node.items()

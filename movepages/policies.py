@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from .errors import MovePagesError, make_error
 from .mappings import Backing, read_mappings
+from .outcome import MovePagesError, make_error
 from .policy_modes import PolicyMode, as_policy, mbind_failed
 from .ranges import own_ranges
 

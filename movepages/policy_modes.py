@@ -11,10 +11,10 @@ from typing import SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from .errors import make_error
 from .explain import Call, explain
 from .inputs import as_nodes
 from .nodes import unusable_node
+from .outcome import make_error
 from .syscall import MPOL_MF_MOVE
 
 

@@ -9,11 +9,10 @@ import os
 import numpy as np
 
 from . import _core
-from .errors import make_error
+from .advice import MADV_POPULATE_WRITE
+from .outcome import make_error
 from .ranges import own_ranges
 
-MADV_POPULATE_READ = 22
-MADV_POPULATE_WRITE = 23
 # So much is touched in tens of milliseconds.
 _PART_BYTES = 64 << 20
 

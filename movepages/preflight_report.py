@@ -6,9 +6,8 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ._sysfs import format_ids
 from .checks import Check
-from .units import format_bytes
+from .units import format_bytes, format_ids
 
 _WIDTH = 80
 

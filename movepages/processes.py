@@ -10,15 +10,16 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import move, where
+from .arrays import move
 from .buffers import Region
 from .hidden import mapped_nodes_read_once
 from .mappings import parse_lines
 from .move_targets import MoveTarget
+from .outcome import MoveResult
 from .placement import Placement
 from .procfs import read_process
-from .result import MoveResult
 from .topology_reader import topology
+from .where import where
 
 Regions: TypeAlias = "npt.NDArray[np.void]"
 

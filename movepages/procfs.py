@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from ._core import read_file
-from .errors import MovePagesError, make_error
+from .outcome import MovePagesError, make_error
 from .refusals import Refusal, is_there
 
 

@@ -7,7 +7,7 @@ import mmap
 import numpy as np
 
 from .arrays import move
-from .errors import MovePagesError
+from .outcome import MovePagesError
 from .refusals import keep_small
 from .topology_reader import topology
 

@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from .errors import MovePagesError, make_error
-from .facts import initial_user_namespace
+from .advice import MADV_POPULATE_READ
 from .mappings import Backing, Mapping, parse_lines
-from .populate import MADV_POPULATE_READ, populate
+from .outcome import MovePagesError, make_error
+from .populate import populate
+from .privileges import initial_user_namespace
 from .procfs import read_process
 from .ranges import own_ranges
 from .refusals import Refusal

@@ -8,11 +8,9 @@ import numpy as np
 
 from . import _core
 from ._core import FRAME_BYTES
+from .advice import MADV_COLD, MADV_POPULATE_READ, MADV_POPULATE_WRITE
 from .inputs import Addresses
 from .mappings import Backing, read_mappings
-from .populate import MADV_POPULATE_READ, MADV_POPULATE_WRITE
-
-MADV_COLD = 20
 
 _ZEROS = _core.PRESENCE["zero page"]
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from html import escape
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .cells import ABSENT, FAILED, Kinds, Shares, divide, grid, nodes_of, stack, visible
 from .colours import colour, ink
-from .placement import off_nodes
 from .units import byte_marks, format_bytes, format_pages
-
-if TYPE_CHECKING:
-    from .placement import Placement
+from .views import PlacementView, off_nodes
 
 CELLS = 256
 _STEPS = 24
@@ -49,12 +45,12 @@ def fill(kind: int) -> str:
     return 'fill="currentColor"' if kind == FAILED else f'fill="{colour(kind)}"'
 
 
-def placement_svg(placement: Placement, title: str = "", *, alone: bool = False) -> str:
+def placement_svg(placement: PlacementView, title: str = "", *, alone: bool = False) -> str:
     """Draw a placement: in the shape of its array if that is known, else along its addresses.
 
     Parameters
     ----------
-    placement : Placement
+    placement : PlacementView
     title : str
         What it is a picture of; by default what ``str(placement)`` says.
     alone : bool
@@ -137,7 +133,7 @@ def _axis(nbytes: int, height: float) -> str:
     return "".join(found)
 
 
-def _shape(placement: Placement, legend: Mapping[int, str]) -> tuple[str, float]:
+def _shape(placement: PlacementView, legend: Mapping[int, str]) -> tuple[str, float]:
     rows, columns = placement.shape[0], int(np.prod(placement.shape[1:], dtype=np.int64))
     pixels = grid(placement, *_GRID)
     # As high as it is to its width, within what is still read.

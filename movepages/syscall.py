@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from .errors import make_error
+from .counting import result_of_status
 from .explain import Call, explain
+from .footprint import Footprint
 from .found import Found
 from .inputs import (
     INT32,
@@ -26,7 +27,7 @@ from .inputs import (
     refuse_overlap,
 )
 from .nodes import unusable_node
-from .result import MoveResult, result_of_status
+from .outcome import MoveResult, make_error
 from .runs import Statuses
 
 MPOL_MF_MOVE = _core.MPOL_MF_MOVE
@@ -259,3 +260,9 @@ def mempolicy_nodes(pages: Pages) -> Statuses:
     starts = range(0, len(addresses), _WITNESS_PAGES)
     parts = [_core.mempolicy_nodes(addresses[i : i + _WITNESS_PAGES]) for i in starts]
     return np.concatenate([np.empty(0, INT32), *parts])
+
+
+def refuse_process(footprint: Footprint, flags: int) -> None:
+    """Let the kernel check process and permission, also where there is no page to ask for."""
+    if footprint.pages == 0 or footprint.pid != 0 or flags != MPOL_MF_MOVE:
+        move_pages(np.empty(0, np.uintp), pid=footprint.pid, flags=flags)

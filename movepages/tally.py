@@ -10,11 +10,12 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .errors import PageStatus
+from .counting import count_failures
 from .footprint import Footprint
+from .outcome import MoveResult
 from .patterns import NOWHERE
-from .result import MoveResult, count_failures
 from .runs import Runs, Statuses, find_runs, join_runs, totals
+from .status import PageStatus
 
 _Outcome: TypeAlias = "tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Statuses]"
 

@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import _sysfs
-from ._sysfs import TopologyError, format_ids
+from ._sysfs import TopologyError
 from .machine import ById, HugePagePool, Node, Topology
+from .units import format_ids
 
 _LOCAL_DISTANCE = 10  # the ACPI SLIT value, and the kernel's, for a node to itself
 _ATTEMPTS = 5

@@ -5,20 +5,16 @@ from __future__ import annotations
 import re
 import textwrap
 from itertools import pairwise, zip_longest
-from typing import TYPE_CHECKING
 
-from ._sysfs import format_ids
-from .units import format_bytes
-
-if TYPE_CHECKING:
-    from .machine import Node, Topology
+from .units import format_bytes, format_ids
+from .views import NodeView, TopologyView
 
 _WIDTH = 80
 # For a list of CPUs that is broken, and for notes where there is room and where there is not.
 _LEAST_CPUS, _NOTES, _LEAST_NOTES = 8, 13, 9
 
 
-def describe_node(node: Node) -> str:
+def describe_node(node: NodeView) -> str:
     """Return what is special about a node."""
     notes = []
     if not node.has_memory:
@@ -30,7 +26,7 @@ def describe_node(node: Node) -> str:
     return ", ".join(notes)
 
 
-def table(machine: Topology, width: int = _WIDTH) -> str:
+def table(machine: TopologyView, width: int = _WIDTH) -> str:
     """Return the nodes and their distances as text of at most so many columns, if 60 or more."""
     count = len(machine.nodes)
     sizes = ", ".join(map(format_bytes, machine.huge_page_sizes)) or "none"
@@ -49,7 +45,7 @@ def table(machine: Topology, width: int = _WIDTH) -> str:
     return "\n".join(lines)
 
 
-def _node_lines(nodes: list[Node], width: int) -> list[str]:
+def _node_lines(nodes: list[NodeView], width: int) -> list[str]:
     """Return the nodes' rows; CPU lists, pools and notes go on over several lines."""
     rows, widths = _columns(nodes, narrow=False)
     room = width - sum(widths) - 2 * (len(widths) - 1)
@@ -69,7 +65,7 @@ def _node_lines(nodes: list[Node], width: int) -> list[str]:
     return lines
 
 
-def _columns(nodes: list[Node], *, narrow: bool) -> tuple[list[list[list[str]]], list[int]]:
+def _columns(nodes: list[NodeView], *, narrow: bool) -> tuple[list[list[list[str]]], list[int]]:
     """Return the lines of each cell, titles first, and the widths; empty columns are left out."""
     rows, gap = [], "\n" if narrow else " "
     for node in nodes:
@@ -108,7 +104,7 @@ def _wrap_ids(text: str, width: int) -> list[str]:
     return lines
 
 
-def _distance_lines(machine: Topology, columns: int) -> list[str]:
+def _distance_lines(machine: TopologyView, columns: int) -> list[str]:
     """Return the distance matrix, in blocks of as many columns as fit."""
     ids = list(machine.nodes)
     width = max(4, *(len(str(i)) + 1 for i in ids))

@@ -1,11 +1,13 @@
-"""Counts of bytes and pages as people read them."""
+"""Counts of bytes and pages, and lists of ids, as people read and write them."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 
 _NAMES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+_RANGE = re.compile(r"([0-9]+)(?:-([0-9]+))?")
 _PREFIXES = "KMGTP"
 _COUNT = re.compile(
     r"\s*(\d+)(?:\.(\d+))?\s*(?:([KMGTP])(i)?)?(B)?\s*(/s)?\s*", re.IGNORECASE | re.ASCII
@@ -111,3 +113,27 @@ def _bytes_in(found: re.Match[str]) -> tuple[int, int]:
     base = 1000 if unit and not binary else 1024
     power = _PREFIXES.index(prefix.upper()) + 1 if prefix else 0
     return int(whole + (part or "")) * base**power, 10 ** len(part or "")
+
+
+def parse_ids(text: str) -> tuple[int, ...]:
+    """Parse the kernel's list format, ``"0-1,16-17"``, into ascending ids; blank means none."""
+    ids: set[int] = set()
+    for part in text.strip().split(",") if text.strip() else ():
+        match = _RANGE.fullmatch(part)
+        first = int(match[1]) if match else 0
+        last = int(match[2] or first) if match else -1
+        if last < first:
+            raise ValueError(f"{part!r} is neither an id nor an ascending range of ids like 0-3")
+        ids.update(range(first, last + 1))
+    return tuple(sorted(ids))
+
+
+def format_ids(ids: Iterable[int]) -> str:
+    """Write ids in the kernel's list format: the inverse of `parse_ids`."""
+    ranges: list[list[int]] = []
+    for i in sorted(set(ids)):
+        if ranges and ranges[-1][1] == i - 1:
+            ranges[-1][1] = i
+        else:
+            ranges.append([i, i])
+    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in ranges)

@@ -7,8 +7,7 @@ from typing import Any
 
 import movepages as mp
 
-from .._sysfs import parse_ids
-from ..units import parse_size
+from ..units import parse_ids, parse_size
 
 HELP = """\
 TARGET is one of

@@ -6,8 +6,8 @@ import argparse
 
 import movepages as mp
 
-from .._sysfs import format_ids
 from ..topology_table import table
+from ..units import format_ids
 from .output import Commands, add_json_option, print_json
 from .screen import say, width
 

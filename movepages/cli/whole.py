@@ -17,7 +17,7 @@ import movepages as mp
 
 from .. import _core
 from .._core import read_file
-from ..errors import make_error
+from ..outcome import make_error
 from .migration import Outcome, migrate
 from .regions import Regions, kind_of
 from .verdict import not_accounted

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import movepages as mp
-from movepages.absence import absences, describe_reasons
+from movepages.absence_reasons import absences
+from movepages.absence import describe_reasons
 from movepages.intervals import Intervals
 from movepages.mappings import Backing, parse_maps, read_mappings
 from support import memory, processes, system, witness

@@ -13,7 +13,7 @@ import pytest
 
 import movepages as mp
 from movepages import execute, looks, migrate
-from movepages.errors import make_error
+from movepages.outcome import make_error
 from movepages.found import Found
 from support import memory
 

@@ -11,7 +11,7 @@ import movepages as mp
 from movepages import execute, looks, migrate
 from movepages._core import FRAME_BYTES
 from movepages.control import Control
-from movepages.errors import make_error
+from movepages.outcome import make_error
 from movepages.found import Found
 from support import memory
 

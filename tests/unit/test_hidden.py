@@ -5,9 +5,10 @@ import pytest
 
 import movepages as mp
 from movepages import _core, hidden, looks, numa_maps
-from movepages.absence import Absence, absences, hidden_afterwards
+from movepages.absence import Absence
+from movepages.absence_reasons import absences, hidden_afterwards
 from movepages.found import Found
-from movepages.placement import off_nodes
+from movepages.views import off_nodes
 from movepages.runs import RUN_DTYPE
 from support import memory
 

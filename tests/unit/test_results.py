@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import movepages as mp
-from movepages.errors import make_error
+from movepages.outcome import make_error
 from movepages.footprint import Footprint
-from movepages.result import result_of_status
+from movepages.counting import result_of_status
 from movepages.runs import find_runs, join_runs, per_page_status, totals
 from movepages.units import format_bytes
 from support import memory

@@ -8,7 +8,7 @@ import pytest
 
 import movepages as mp
 from movepages.control import Control
-from movepages.errors import PageStatus
+from movepages.status import PageStatus
 
 NODE = mp.topology().allowed_nodes[0]
 

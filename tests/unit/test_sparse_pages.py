@@ -15,7 +15,8 @@ from movepages.found import Found
 from movepages.hugepages import HugePages
 from movepages.move_targets import as_target
 from movepages.patterns import NOWHERE
-from movepages.rows import cut_rows, slices
+from movepages.page_blocks import cut_rows
+from movepages.rows import slices
 from movepages.settle import Settler
 from support import memory, system
 from support.memory import PAGE

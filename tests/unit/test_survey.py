@@ -12,7 +12,8 @@ import movepages as mp
 from movepages import execute, looks
 from movepages.footprint import Footprint
 from movepages.found import Found, join_found
-from movepages.rows import cut_rows, each_page
+from movepages.page_blocks import cut_rows
+from movepages.rows import each_page
 from movepages.syscall import survey_rows
 from support import memory, system
 from support.memory import PAGE

@@ -1,30 +1,19 @@
-"""MoveResult: what became of every page of a move."""
+"""What became of a call: MoveResult, and the exceptions that carry one."""
 
 from __future__ import annotations
 
 import errno
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
-from .absence import Absence, Absences, count_reasons, describe_reasons, nothing_absent
-from .errors import PageStatus, make_error
-from .runs import RUN_DTYPE, Runs, Statuses, per_page_status, restore_read_only, totals
-from .units import format_pages
-
-# Why pages are overruled, and what to do about it.
-OVERRULED = (
-    'the target cuts through huge pages, which move as a whole; on_conflict="split" splits these '
-    "first, so that each small page can be where it is wanted"
-)
-# The same of pages that are torn.
-TORN = (
-    "the layout cuts through single pages, each of which is on one node; divide another axis, or "
-    "copy the array to the other order first, such as by np.asfortranarray()"
-)
+from .absence import Absence, Absences, count_reasons, nothing_absent
+from .runs import RUN_DTYPE, Runs, Statuses, per_page_status, restore_read_only
+from .status import PageStatus
+from .wording import describe_counts, describe_missing
 
 # Address, pages, bytes and status, as RUN_DTYPE has them.
 Run: TypeAlias = tuple[int, int, int, int]
@@ -157,51 +146,13 @@ class MoveResult:
         """
         if self.ok:
             return
-        reasons = [
-            f"{count:,} {status.name} ({status.meaning}; {status.remedy})"
-            for status, count in sorted(self.failures.items(), key=lambda item: -item[1])
-        ]
         cut_off = self.not_attempted - self.untargeted
-        if cut_off:
-            reasons.append(f"{cut_off:,} not attempted")
-        if self.untargeted:
-            reasons.append(
-                f"{self.untargeted:,} without a target, as they had no memory in the placement "
-                "that is the target; they stayed"
-            )
-        if self.overruled:
-            reasons.append(f"{self.overruled:,} overruled: {OVERRULED}")
-        if self.torn:
-            reasons.append(f"{self.torn:,} torn: {TORN}")
-        if why := describe_reasons(self.absences):
-            reasons.append(f"pages without memory: {why}")
         otherwise = errno.ECANCELED if cut_off else errno.ENOENT if self.untargeted else errno.EBUSY
         worst = max(self.failures, key=self.failures.__getitem__, default=-otherwise)
-        missing = self.failed + self.not_attempted + self.overruled + self.torn
-        sentence = (
-            f"{missing:,} of {self.pages:,} pages are not where they were wanted: "
-            + "; ".join(reasons)
-        )
-        raise make_error(-worst, sentence, result=self)
+        raise make_error(-worst, describe_missing(self), result=self)
 
     def __str__(self) -> str:
-        parts = [
-            f"{self.moved:,} on their target"
-            if self.already_there is None
-            else f"{self.moved:,} moved, {self.already_there:,} already there"
-        ]
-        parts += [f"{count:,} failed with {status.name}" for status, count in self.failures.items()]
-        if cut_off := self.not_attempted - self.untargeted:
-            parts.append(f"{cut_off:,} not attempted")
-        if self.untargeted:
-            parts.append(f"{self.untargeted:,} without a target")
-        if self.overruled:
-            parts.append(f"{self.overruled:,} overruled by the rest of their huge page")
-        if self.torn:
-            parts.append(f"{self.torn:,} torn by the layout")
-        if self.split:
-            parts.append(f"{self.split:,} huge pages split")
-        return f"{format_pages(self.pages)}: " + ", ".join(parts)
+        return describe_counts(self)
 
     def _repr_html_(self) -> str:
         from .html import result_html
@@ -209,61 +160,92 @@ class MoveResult:
         return result_html(self)
 
 
-def count_failures(status: Statuses) -> dict[PageStatus, int]:
-    """Count the errnos in an array of statuses; nodes and not-attempted pages are left out."""
-    if status.min(initial=0) >= 0:
-        return {}
-    bad = status[(status < 0) & (status != PageStatus.NOT_ATTEMPTED.value)]
-    # -errno is a small number: counting is many times faster than sorting, as np.unique does.
-    counts = np.bincount(-bad)
-    return {PageStatus(-code): int(counts[code]) for code in np.flatnonzero(counts).tolist()}
+class MovePagesError(OSError):
+    """A call failed as a whole; nothing of what it did is lost.
 
+    Every one raised is also the built-in exception that matches its errno, so
+    ``except PermissionError`` works as it does for any other system call.
 
-def result_in_place(run: Run, seconds: float) -> MoveResult:
-    """Return the outcome of a move that had nothing to do.
+    Attributes
+    ----------
+    errno : int
+        Errno of the call, as in ``errno.ENODEV``.
+    strerror : str
+        Why, and what to do about it.
+    status : ndarray of int32 or None
+        From `move_pages`: status of each page when the call ended; true and complete.
+    result : MoveResult or None
+        What had been done by then, as counts that add up.
 
-    It is the one that a program may ask for again and again: what a frozen dataclass does to set
-    its fields takes longer than the question to the kernel. The others are the defaults.
+    Examples
+    --------
+    >>> try:
+    ...     move_pages([0], 1023)
+    ... except MovePagesError as error:
+    ...     print(error.errno == errno.ENODEV, error.result.not_attempted)
+    True 1
     """
-    result = object.__new__(MoveResult)
-    result.__dict__.update(
-        pages=run[1],
-        already_there=run[1],
-        failures={},
-        seconds=seconds,
-        recorded=run,
-        absences=nothing_absent(),
-    )
-    return result
+
+    status: npt.NDArray[np.int32] | None = None
+    result: MoveResult | None = None
 
 
-def result_of_runs(parts: list[Runs], pages: int) -> MoveResult:
-    """Return the outcome of a query that got as far as these runs, of `pages` in all."""
-    counts: Counter[int] = Counter()
-    for runs in parts:
-        counts.update(totals(runs, "pages"))
-    counts.pop(PageStatus.NOT_ATTEMPTED, None)
-    failures = {PageStatus(status): n for status, n in counts.items() if status < 0}
-    return MoveResult(
-        pages=pages,
-        already_there=sum(n for status, n in counts.items() if status >= 0),
-        failures=failures,
-        not_attempted=pages - counts.total(),
-    )
+class MovePagesPermissionError(MovePagesError, PermissionError):
+    """EPERM or EACCES: this process may not do that."""
 
 
-def result_of_status(status: Statuses, *, moving: bool, told: int | None = None) -> MoveResult:
-    """Return the outcome a status array tells by itself, without knowledge of before.
+class MovePagesLookupError(MovePagesError, ProcessLookupError):
+    """ESRCH: there is no such process."""
 
-    Where `told` is given, none was attempted behind so many pages.
-    """
-    pages, status = len(status), status[:told]
-    on_node = int(np.count_nonzero(status >= 0))
-    skipped = int(np.count_nonzero(status == PageStatus.NOT_ATTEMPTED.value))
-    return MoveResult(
-        pages=pages,
-        moved=on_node if moving else 0,
-        already_there=None if moving else on_node,
-        failures=count_failures(status),
-        not_attempted=skipped + pages - len(status),
-    )
+
+class MovePagesMemoryError(MovePagesError, MemoryError):
+    """ENOMEM: a target node is full."""
+
+
+class MovePagesValueError(MovePagesError, ValueError):
+    """ENODEV or EINVAL: an argument the kernel has no use for."""
+
+
+class MovePagesUnsupportedError(MovePagesError, NotImplementedError):
+    """ENOSYS: this kernel has no move_pages(2)."""
+
+
+class MovePagesInterruptedError(MovePagesError, InterruptedError):
+    """EINTR: a signal came while the other process was being looked up."""
+
+
+class MovePagesTimeoutError(MovePagesError, TimeoutError):
+    """ETIMEDOUT: the deadline of a move has passed."""
+
+
+class MovePagesCancelledError(MovePagesError):
+    """ECANCELED: the progress callback ended a move."""
+
+
+_CLASSES: dict[int, type[MovePagesError]] = {
+    errno.EPERM: MovePagesPermissionError,
+    errno.EACCES: MovePagesPermissionError,
+    errno.ESRCH: MovePagesLookupError,
+    errno.ENOMEM: MovePagesMemoryError,
+    errno.ENODEV: MovePagesValueError,
+    errno.EINVAL: MovePagesValueError,
+    errno.ENOSYS: MovePagesUnsupportedError,
+    errno.EINTR: MovePagesInterruptedError,
+    errno.ETIMEDOUT: MovePagesTimeoutError,
+    errno.ECANCELED: MovePagesCancelledError,
+}
+
+
+def make_error(
+    code: int,
+    sentence: str,
+    *,
+    status: npt.NDArray[np.int32] | None = None,
+    result: MoveResult | None = None,
+) -> MovePagesError:
+    """Return the exception for errno `code`, with the partial outcome on it."""
+    name = errno.errorcode.get(code, f"errno {code}")
+    error = _CLASSES.get(code, MovePagesError)(code, f"{name}: {sentence}")
+    error.status = status
+    error.result = result
+    return error

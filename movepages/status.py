@@ -1,4 +1,4 @@
-"""What a page status means, and the exceptions of calls that failed."""
+"""PageStatus: what a negative entry of a status array means, and what to do about it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,9 @@ import errno
 import os
 from enum import IntEnum
 from operator import index
-from typing import TYPE_CHECKING, SupportsIndex
+from typing import SupportsIndex
 
 from . import _core
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from .result import MoveResult
 
 
 class PageStatus(IntEnum):
@@ -120,118 +114,3 @@ class PageStatus(IntEnum):
         "the kernel was not asked to move this page, or could not tell what became of it",
         "see the error that ended the call, then move again",
     )
-
-
-class MovePagesError(OSError):
-    """A call failed as a whole; nothing of what it did is lost.
-
-    Every one raised is also the built-in exception that matches its errno, so
-    ``except PermissionError`` works as it does for any other system call.
-
-    Attributes
-    ----------
-    errno : int
-        Errno of the call, as in ``errno.ENODEV``.
-    strerror : str
-        Why, and what to do about it.
-    status : ndarray of int32 or None
-        From `move_pages`: status of each page when the call ended; true and complete.
-    result : MoveResult or None
-        What had been done by then, as counts that add up.
-
-    Examples
-    --------
-    >>> try:
-    ...     move_pages([0], 1023)
-    ... except MovePagesError as error:
-    ...     print(error.errno == errno.ENODEV, error.result.not_attempted)
-    True 1
-    """
-
-    status: npt.NDArray[np.int32] | None = None
-    result: MoveResult | None = None
-
-
-class MovePagesPermissionError(MovePagesError, PermissionError):
-    """EPERM or EACCES: this process may not do that."""
-
-
-class MovePagesLookupError(MovePagesError, ProcessLookupError):
-    """ESRCH: there is no such process."""
-
-
-class MovePagesMemoryError(MovePagesError, MemoryError):
-    """ENOMEM: a target node is full."""
-
-
-class MovePagesValueError(MovePagesError, ValueError):
-    """ENODEV or EINVAL: an argument the kernel has no use for."""
-
-
-class MovePagesUnsupportedError(MovePagesError, NotImplementedError):
-    """ENOSYS: this kernel has no move_pages(2)."""
-
-
-class MovePagesInterruptedError(MovePagesError, InterruptedError):
-    """EINTR: a signal came while the other process was being looked up."""
-
-
-class MovePagesTimeoutError(MovePagesError, TimeoutError):
-    """ETIMEDOUT: the deadline of a move has passed."""
-
-
-class MovePagesCancelledError(MovePagesError):
-    """ECANCELED: the progress callback ended a move."""
-
-
-class MovePagesWarning(RuntimeWarning):
-    """A move that failed as a whole, where ``on_error="warn"`` lets the program go on."""
-
-
-class LayoutWarning(RuntimeWarning):
-    """A layout could not be followed by every page, because huge pages move as a whole.
-
-    Attributes
-    ----------
-    result : MoveResult or None
-        Outcome of the move, for programs that turn warnings into errors.
-
-    Examples
-    --------
-    >>> import warnings
-    >>> with warnings.catch_warnings(action="error", category=LayoutWarning):
-    ...     r = move(np.ones(1 << 20), topology().allowed_nodes[0])
-    >>> r.overruled
-    0
-    """
-
-    result: MoveResult | None = None
-
-
-_CLASSES: dict[int, type[MovePagesError]] = {
-    errno.EPERM: MovePagesPermissionError,
-    errno.EACCES: MovePagesPermissionError,
-    errno.ESRCH: MovePagesLookupError,
-    errno.ENOMEM: MovePagesMemoryError,
-    errno.ENODEV: MovePagesValueError,
-    errno.EINVAL: MovePagesValueError,
-    errno.ENOSYS: MovePagesUnsupportedError,
-    errno.EINTR: MovePagesInterruptedError,
-    errno.ETIMEDOUT: MovePagesTimeoutError,
-    errno.ECANCELED: MovePagesCancelledError,
-}
-
-
-def make_error(
-    code: int,
-    sentence: str,
-    *,
-    status: npt.NDArray[np.int32] | None = None,
-    result: MoveResult | None = None,
-) -> MovePagesError:
-    """Return the exception for errno `code`, with the partial outcome on it."""
-    name = errno.errorcode.get(code, f"errno {code}")
-    error = _CLASSES.get(code, MovePagesError)(code, f"{name}: {sentence}")
-    error.status = status
-    error.result = result
-    return error

@@ -1,0 +1,9 @@
+"""Numbers of advice that the module mmap of the standard library lacks.
+
+Source: include/uapi/asm-generic/mman-common.h.
+"""
+
+MADV_COLD = 20
+MADV_POPULATE_READ = 22
+MADV_POPULATE_WRITE = 23
+MADV_COLLAPSE = 25
