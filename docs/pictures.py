@@ -16,10 +16,10 @@ from unittest import mock
 import numpy as np
 
 import movepages as mp
-from movepages import layouts
-from movepages.buffers import describe
-from movepages.runs import find_runs, join_runs
-from movepages.svg import placement_svg
+from movepages.display.svg import placement_svg
+from movepages.layouts import blocks
+from movepages.pages.buffers import describe
+from movepages.pages.runs import find_runs, join_runs
 
 PAGE = mmap.PAGESIZE
 FRAME = 512 * PAGE
@@ -68,7 +68,7 @@ def pictures() -> dict[str, str]:
     """Return the pictures by the names of their files."""
     row, matrix = memory(PAGES), memory(32 * 16).reshape(32, 16 * PAGE)
     other = wanted(mp.blocks([0, 0, 0, 1, 2, 2]), memory(4 * PAGES))
-    with mock.patch.object(layouts, "topology", two_sockets):
+    with mock.patch.object(blocks, "topology", two_sockets):
         local = mp.local(range(8))
     drawn = {
         "interleave": (mp.interleave([0, 1, 2, 3]), row, "interleave([0, 1, 2, 3])"),

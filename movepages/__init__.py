@@ -5,31 +5,68 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 # Each public name comes from its module when it is first asked for, so that a script which imports
-# the package pays for nothing else. No module has the name of what it offers: the import of a
-# module sets an attribute of its package.
+# the package pays for nothing else.
 _HOMES = {
-    "_sysfs": ("TopologyError",),
-    "absence": ("Absence",),
-    "allocator": ("allocating",),
-    "arena": (
+    "doctor.checks": ("Check",),
+    "doctor.preflight": (
+        "Preflight",
+        "preflight",
+    ),
+    "layouts.blocks": (
+        "blocks",
+        "by_axis",
+        "like",
+        "local",
+    ),
+    "layouts.interleave": (
+        "interleave",
+        "weighted",
+    ),
+    "layouts.targets": ("Layout",),
+    "memory.allocator": ("allocating",),
+    "memory.collapse": (
+        "CollapseResult",
+        "collapse",
+    ),
+    "memory.creation": (
         "empty",
         "full",
         "zeros",
     ),
-    "arrays": (
-        "move",
-        "where",
+    "memory.page_cache": (
+        "fault_in",
+        "page_cache",
     ),
-    "background": ("BackgroundMove",),
-    "buffers": ("Region",),
-    "checks": ("Check",),
-    "control": ("RetryPolicy",),
-    "collapsing": (
-        "CollapseResult",
-        "collapse",
+    "memory.policies": (
+        "PolicyRange",
+        "bind",
+        "policy",
     ),
-    "errors": (
-        "LayoutWarning",
+    "memory.policy_modes": ("PolicyMode",),
+    "memory.populate": ("touch",),
+    "migration.background": ("BackgroundMove",),
+    "migration.calibrate": ("calibrate",),
+    "migration.control": ("RetryPolicy",),
+    "migration.layout_targets": ("targets",),
+    "migration.move": ("move",),
+    "migration.plan": (
+        "Plan",
+        "plan",
+    ),
+    "pages.buffers": ("Region",),
+    "processes": (
+        "Process",
+        "process",
+    ),
+    "query.syscall": (
+        "MPOL_MF_MOVE",
+        "MPOL_MF_MOVE_ALL",
+        "mempolicy_nodes",
+        "move_pages",
+    ),
+    "query.where": ("where",),
+    "results.absence": ("Absence",),
+    "results.outcome": (
         "MovePagesCancelledError",
         "MovePagesError",
         "MovePagesInterruptedError",
@@ -39,59 +76,21 @@ _HOMES = {
         "MovePagesTimeoutError",
         "MovePagesUnsupportedError",
         "MovePagesValueError",
+        "MoveResult",
+    ),
+    "results.placement": ("Placement",),
+    "results.status": ("PageStatus",),
+    "results.warnings": (
+        "LayoutWarning",
         "MovePagesWarning",
-        "PageStatus",
     ),
-    "layouts": (
-        "blocks",
-        "by_axis",
-        "like",
-        "local",
-        "targets",
-    ),
-    "machine": (
+    "system.sysfs": ("TopologyError",),
+    "system.topology": (
         "HugePagePool",
         "Node",
         "Topology",
     ),
-    "move_targets": ("Layout",),
-    "placement": ("Placement",),
-    "planning": (
-        "Plan",
-        "plan",
-    ),
-    "policies": (
-        "PolicyRange",
-        "bind",
-        "policy",
-    ),
-    "policy_modes": ("PolicyMode",),
-    "populate": ("touch",),
-    "inspection": (
-        "Preflight",
-        "preflight",
-    ),
-    "processes": (
-        "Process",
-        "process",
-    ),
-    "rates": ("calibrate",),
-    "result": ("MoveResult",),
-    "shared": (
-        "fault_in",
-        "page_cache",
-    ),
-    "syscall": (
-        "MPOL_MF_MOVE",
-        "MPOL_MF_MOVE_ALL",
-        "mempolicy_nodes",
-        "move_pages",
-    ),
-    "topology_reader": ("topology",),
-    "turns": (
-        "interleave",
-        "weighted",
-    ),
+    "system.topology_reader": ("topology",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

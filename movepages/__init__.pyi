@@ -1,18 +1,27 @@
-from ._sysfs import TopologyError
-from .absence import Absence
-from .allocator import allocating
-from .arena import empty, full, zeros
-from .arrays import move
-from .background import BackgroundMove
-from .buffers import Region
-from .checks import Check
-from .collapsing import CollapseResult, collapse
-from .control import RetryPolicy
-from .inspection import Preflight, preflight
-from .layouts import blocks, by_axis, like, local
-from .machine import HugePagePool, Node, Topology
-from .move_targets import Layout
-from .outcome import (
+from .doctor.checks import Check
+from .doctor.preflight import Preflight, preflight
+from .layouts.blocks import blocks, by_axis, like, local
+from .layouts.interleave import interleave, weighted
+from .layouts.targets import Layout
+from .memory.allocator import allocating
+from .memory.collapse import CollapseResult, collapse
+from .memory.creation import empty, full, zeros
+from .memory.page_cache import fault_in, page_cache
+from .memory.policies import PolicyRange, bind, policy
+from .memory.policy_modes import PolicyMode
+from .memory.populate import touch
+from .migration.background import BackgroundMove
+from .migration.calibrate import calibrate
+from .migration.control import RetryPolicy
+from .migration.layout_targets import targets
+from .migration.move import move
+from .migration.plan import Plan, plan
+from .pages.buffers import Region
+from .processes import Process, process
+from .query.syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, mempolicy_nodes, move_pages
+from .query.where import where
+from .results.absence import Absence
+from .results.outcome import (
     MovePagesCancelledError,
     MovePagesError,
     MovePagesInterruptedError,
@@ -24,21 +33,12 @@ from .outcome import (
     MovePagesValueError,
     MoveResult,
 )
-from .placement import Placement
-from .planning import Plan, plan
-from .policies import PolicyRange, bind, policy
-from .policy_modes import PolicyMode
-from .populate import touch
-from .processes import Process, process
-from .rates import calibrate
-from .shared import fault_in, page_cache
-from .status import PageStatus
-from .syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, mempolicy_nodes, move_pages
-from .topology_reader import topology
-from .turns import interleave, weighted
-from .wanted import targets
-from .warnings import LayoutWarning, MovePagesWarning
-from .where import where
+from .results.placement import Placement
+from .results.status import PageStatus
+from .results.warnings import LayoutWarning, MovePagesWarning
+from .system.sysfs import TopologyError
+from .system.topology import HugePagePool, Node, Topology
+from .system.topology_reader import topology
 
 __version__: str
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ._sysfs import TopologyError
-from .members import CONTAINERS, Member, Survey, arrays_in, look, settle
-from .refusals import Refusal
-from .syscall import MPOL_MF_MOVE
-from .topology_reader import topology
-from .workers import ask, refuse_unusable
+from .cluster.dask_client import ask, refuse_unusable
+from .cluster.members import CONTAINERS, Member, Survey, arrays_in, look, settle
+from .query.syscall import MPOL_MF_MOVE
+from .system.refusals import Refusal
+from .system.sysfs import TopologyError
+from .system.topology_reader import topology
 
 try:
     from dask.base import is_dask_collection

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .arrays import move
-from .layouts import local
-from .members import Member, Survey, look
-from .outcome import MoveResult
-from .syscall import MPOL_MF_MOVE
+from .cluster.members import Member, Survey, look
+from .layouts.blocks import local
+from .migration.move import move
+from .query.syscall import MPOL_MF_MOVE
+from .results.outcome import MoveResult
 
 try:
     from mpi4py import MPI

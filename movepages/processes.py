@@ -10,16 +10,16 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import move
-from .buffers import Region
-from .hidden import mapped_nodes_read_once
-from .mappings import parse_lines
-from .move_targets import MoveTarget
-from .outcome import MoveResult
-from .placement import Placement
-from .procfs import read_process
-from .topology_reader import topology
-from .where import where
+from .layouts.targets import MoveTarget
+from .migration.move import move
+from .pages.buffers import Region
+from .query.hidden_pages import mapped_nodes_read_once
+from .query.procfs import read_process
+from .query.where import where
+from .results.outcome import MoveResult
+from .results.placement import Placement
+from .system.maps import parse_lines
+from .system.topology_reader import topology
 
 Regions: TypeAlias = "npt.NDArray[np.void]"
 

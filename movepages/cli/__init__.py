@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 import movepages as mp
 
-from ..refusals import Refusal
+from ..system.refusals import Refusal
 from . import bench, completion, demo, doctor, maps, move, schema, topology, watch, where
+from .arguments import TooLargeError
 from .regions import NoRegionError
-from .screen import complain
-from .sizes import TooLargeError
+from .terminal import complain
 
 __all__ = ["main"]
 

@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 import movepages as mp
 
-from ..refusals import keep_small, read_if_told
+from ..system.refusals import keep_small, read_if_told
 from ..units import format_bytes
-from .output import Commands, add_json_option, print_json
-from .screen import say, show
-from .sizes import as_size, refuse_too_large
+from .arguments import as_size, refuse_too_large
+from .json_output import Commands, add_json_option, print_json
+from .terminal import say, show
 
 _ROUNDS = 5
 

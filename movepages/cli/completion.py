@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from .screen import complain
+from .terminal import complain
 
 _MISSING = 'the package shtab is missing; to get it: pip install "movepages[cli]"'
 

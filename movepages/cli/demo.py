@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Protocol
 
+from .arguments import as_size
 from .journey import Journey, begin
-from .output import Commands, add_json_option, has_rich, print_json
-from .screen import complain
-from .sizes import as_size
+from .json_output import Commands, add_json_option, has_rich, print_json
 from .stops import Step
+from .terminal import complain
 
 _DESCRIPTION = """\
 Allocate a numpy array, show on which NUMA node each of its pages is, move it to

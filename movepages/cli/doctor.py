@@ -6,9 +6,9 @@ import argparse
 
 import movepages as mp
 
-from ..preflight_report import describe, with_advice
-from .output import Commands, add_json_option, has_rich, print_json
-from .screen import console
+from ..doctor.report import describe, with_advice
+from .json_output import Commands, add_json_option, has_rich, print_json
+from .terminal import console
 
 _STYLES = {"ok": "green", "limited": "yellow", "no": "bold red"}
 

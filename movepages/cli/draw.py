@@ -11,13 +11,13 @@ from rich.text import Text
 
 import movepages as mp
 
-from ..cells import cells, pick, symbols
-from ..colours import colour
+from ..display.palette import colour
+from ..display.sampling import cells, pick, symbols
 from ..units import format_bytes
 from .journey import BALANCING, Journey
 from .look import Look
-from .screen import console, style_of
 from .stops import Step
+from .terminal import console, style_of
 
 _LABEL = 8
 _STRIP = 64

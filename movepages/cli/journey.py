@@ -11,10 +11,10 @@ import numpy as np
 
 import movepages as mp
 
-from ..refusals import Refusal
+from ..system.refusals import Refusal
+from .arguments import refuse_too_large
 from .cargo import Array, allocate, checksum, touched
 from .look import Look, take_look
-from .sizes import refuse_too_large
 from .stops import Skip, Step
 
 BALANCING = (

@@ -8,10 +8,10 @@ from typing import Any
 import movepages as mp
 
 from ..units import format_bytes
-from .output import Commands, add_json_option, print_json
+from .arguments import parse_count
+from .json_output import Commands, add_json_option, print_json
 from .regions import Regions, add_process_option, add_region_option, region_data, regions_of
-from .screen import printable, room_beside, say, show
-from .sizes import parse_count
+from .terminal import printable, room_beside, say, show
 
 _LIMIT = 30
 _LEAST_NAME = 12

@@ -9,14 +9,14 @@ from typing import Any
 
 import movepages as mp
 
-from ..settle import OnConflict
+from ..migration.huge_page_targets import OnConflict
 from ..units import format_bytes, format_pages
-from .migration import Outcome, Progress, forecast, migrate
-from .output import Commands, add_json_option, print_json
+from .json_output import Commands, add_json_option, print_json
+from .process_move import Outcome, Progress, forecast, migrate
 from .regions import Regions, add_process_option, add_region_option, kind_of, regions_of
-from .screen import complain, console, is_terminal, say, show
-from .to import HELP, parse_target
-from .whole import settle
+from .target import HELP, parse_target
+from .terminal import complain, console, is_terminal, say, show
+from .whole_process import settle
 
 _DESCRIPTION = """\
 Move memory of a process that is running; its addresses and contents stay the same.

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 import movepages as mp
 
-from ..refusals import read_if_told
-from .screen import printable
+from ..system.refusals import read_if_told
+from .terminal import printable
 
 Regions: TypeAlias = "npt.NDArray[np.void]"
 

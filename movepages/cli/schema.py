@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from importlib import resources
 
-from .output import Commands
+from .json_output import Commands
 
 COMMANDS = ("topology", "doctor", "where", "maps", "move", "watch", "bench", "demo")
 

@@ -6,10 +6,10 @@ import argparse
 
 import movepages as mp
 
-from ..topology_table import table
+from ..display.topology_table import table
 from ..units import format_ids
-from .output import Commands, add_json_option, print_json
-from .screen import say, width
+from .json_output import Commands, add_json_option, print_json
+from .terminal import say, width
 
 _WIDEST = 80
 

@@ -16,12 +16,12 @@ import numpy.typing as npt
 
 import movepages as mp
 
-from ..refusals import Refusal
+from ..system.refusals import Refusal
 from ..units import format_bytes
-from .output import Commands, add_json_option, print_json
+from .arguments import parse_count
+from .json_output import Commands, add_json_option, print_json
 from .regions import add_process_option, name_of, per_node
-from .screen import Cell, bar, console, is_terminal, rich_table, room_beside, say
-from .sizes import parse_count
+from .terminal import Cell, bar, console, is_terminal, rich_table, room_beside, say
 
 _BAR = 30
 _SHORTEST, _LONGEST = 0.05, 1_000_000

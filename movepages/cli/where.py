@@ -12,9 +12,9 @@ import numpy as np
 import movepages as mp
 
 from ..units import format_bytes
-from .output import Commands, add_json_option, print_json
+from .json_output import Commands, add_json_option, print_json
 from .regions import KINDS, add_region_option, as_pid, kind_of, name_of, per_node, regions_of
-from .screen import Cell, bar, room_beside, say, show
+from .terminal import Cell, bar, room_beside, say, show
 
 _BAR, _LEAST_BAR = 24, 8
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import Absence, looks
+from movepages import Absence
+from movepages.query import page_query
 from support import memory, nodes
 from support.kinds import MAKERS, CannotMakeError
 from support.kinds_base import HIDES
@@ -32,7 +33,7 @@ REASONS = {
 @pytest.mark.parametrize("fewest", [1, 32], ids=["by page tables", "asked"])
 @pytest.mark.parametrize("name", [name for name in MAKERS if name != "guard region"])
 def test_each_kind(two_nodes, need_root, monkeypatch, name, fewest):
-    monkeypatch.setattr(looks, "FEWEST_PAGES", fewest)
+    monkeypatch.setattr(page_query, "FEWEST_PAGES", fewest)
     try:
         with MAKERS[name](two_nodes[0]) as kind:
             pages = kind.pages[(kind.pages >= PAGE) & (kind.pages < 1 << 47)]

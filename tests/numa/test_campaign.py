@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import looks
+from movepages.query import page_query
 from support import memory, nodes, witness
 from support.kinds import HOLE, MAKERS, MOVE, MOVE_ALL, CannotMakeError, Kind
 from support.kinds_judge import Judge, bits
@@ -136,7 +136,7 @@ class Campaign:
         asked = np.arange(first, random.integers(first, last) + 1)
         inside = np.flatnonzero(np.diff(judge.pages[asked]) != PAGE)
         asked = asked[: inside[0] + 1] if len(inside) else asked
-        looks.FEWEST_PAGES = int(random.choice([1, 32]))
+        page_query.FEWEST_PAGES = int(random.choice([1, 32]))
         start = int(judge.pages[asked[0]])
         if start < PAGE or start >= 1 << 47:
             return before
@@ -195,11 +195,11 @@ def report_of(kinds, calls, seed):
     ids = nodes.allowed()
     start = time.monotonic()
     one = Campaign(kinds, Changing(ids[0]), ids, seed)
-    fewest = looks.FEWEST_PAGES
+    fewest = page_query.FEWEST_PAGES
     try:
         one.run(calls)
     finally:
-        looks.FEWEST_PAGES = fewest
+        page_query.FEWEST_PAGES = fewest
         one.judge.close()
     pages = sum(sum(counts.values()) for counts in one.said.values())
     print(f"{pages} statuses checked in {time.monotonic() - start:.0f} s")

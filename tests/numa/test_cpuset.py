@@ -58,7 +58,7 @@ def refusals(array, nodes, monkeypatch):
     room = np.empty(len(pages), np.int32)
     core = [_core.move_pages(pages, n, room, 0, mp.MPOL_MF_MOVE, None) for n in nodes]
     plans = [mp.plan(array, node).problems for node in nodes]
-    monkeypatch.setattr("movepages.explain.machine", lambda: None)
+    monkeypatch.setattr("movepages.query.explain.machine", lambda: None)
     hidden = []
     for node in nodes:
         with pytest.raises(mp.MovePagesError) as caught:

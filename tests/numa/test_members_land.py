@@ -5,7 +5,7 @@ import os
 import pytest
 
 import movepages as mp
-from movepages.members import look, settle
+from movepages.cluster.members import look, settle
 from support import memory, processes, witness
 
 PAGE = memory.PAGE

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import _core, looks, one_node
+from movepages import _core
+from movepages.query import numa_maps_shortcut, page_query
 from support import kinds_frames, nodes, witness
 from support.kinds import MAKERS, MOVE, MOVE_ALL, CannotMakeError
 from support.kinds_judge import NOT_ATTEMPTED, Judge
@@ -52,13 +53,13 @@ def road(request, monkeypatch):
     """Have where() find nodes in one of its ways, however few pages there are."""
     if request.param == "asked":
         return
-    monkeypatch.setattr(looks, "FEWEST_PAGES", 1)
+    monkeypatch.setattr(page_query, "FEWEST_PAGES", 1)
     if request.param != "by page tables":
-        monkeypatch.setattr(looks, "MANY_PAGES", 1)
-        monkeypatch.setattr(looks, "BY_NUMBER", 1)
+        monkeypatch.setattr(page_query, "MANY_PAGES", 1)
+        monkeypatch.setattr(page_query, "BY_NUMBER", 1)
     if request.param == "by mappings":
         monkeypatch.setattr(_core, "shows_frame_numbers", lambda: False)
-        monkeypatch.setattr(one_node, "resident_pages", lambda _pid: 0)
+        monkeypatch.setattr(numa_maps_shortcut, "resident_pages", lambda _pid: 0)
 
 
 @pytest.mark.usefixtures("own_pid_as_another")
@@ -94,7 +95,7 @@ def test_a_move_tells_what_became_of_it(judge, here_and_there, flags):
 
 @pytest.mark.parametrize("fewest", [1, 32], ids=["by page tables", "asked"])
 def test_move_counts_what_became_of_it(judge, here_and_there, monkeypatch, fewest):
-    monkeypatch.setattr(looks, "FEWEST_PAGES", fewest)
+    monkeypatch.setattr(page_query, "FEWEST_PAGES", fewest)
     node = here_and_there[1]
     for row in stretches(judge.pages):
         asked = np.flatnonzero(np.isin(judge.pages, row))

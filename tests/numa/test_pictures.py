@@ -7,7 +7,7 @@ from matplotlib import pyplot
 from matplotlib.colors import to_hex
 
 import movepages as mp
-from movepages.colours import colour
+from movepages.display.palette import colour
 from support import memory, nodes, witness
 
 PAGE = memory.PAGE

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import _core, looks, one_node
+from movepages import _core
+from movepages.query import numa_maps_shortcut, page_query
 from support import memory, nodes, witness
 
 PAGE = memory.PAGE
@@ -15,11 +16,11 @@ PAGES = 3000
 
 @pytest.fixture(params=["frame numbers", "mappings"])
 def road(request, monkeypatch):
-    monkeypatch.setattr(looks, "MANY_PAGES", 1)
-    monkeypatch.setattr(looks, "BY_NUMBER", 1)
+    monkeypatch.setattr(page_query, "MANY_PAGES", 1)
+    monkeypatch.setattr(page_query, "BY_NUMBER", 1)
     if request.param == "mappings":
         monkeypatch.setattr(_core, "shows_frame_numbers", lambda: False)
-        monkeypatch.setattr(one_node, "resident_pages", lambda _pid: 0)
+        monkeypatch.setattr(numa_maps_shortcut, "resident_pages", lambda _pid: 0)
 
 
 @pytest.mark.parametrize("layout", ["one", "blocks", "each other page", "a single page elsewhere"])

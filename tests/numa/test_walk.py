@@ -16,7 +16,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from movepages import looks
+from movepages.query import page_query
 from support import nodes, system, walk_moves
 from support.kinds_base import PROT_RW, CannotMakeError, advise
 from support.memory import PAGE
@@ -167,11 +167,11 @@ def walk(areas, calls, seed):
     """Walk, tell of it, and fail if anything false was said."""
     start = time.monotonic()
     one = Walk(areas, list(nodes.allowed()), seed)
-    fewest = looks.FEWEST_PAGES
+    fewest = page_query.FEWEST_PAGES
     try:
         one.run(calls)
     finally:
-        looks.FEWEST_PAGES = fewest
+        page_query.FEWEST_PAGES = fewest
     print(
         f"walk of {calls} calls, seed {seed}, {len(areas)} areas: {one.pages} statuses checked,"
         f" {len(one.lies)} lies, {len(one.idle)} idle, {time.monotonic() - start:.0f} s"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 import movepages as mp
-from movepages import looks
+from movepages.query import page_query
 
 from .kinds_base import MOVE, MOVE_ALL, advise
 from .memory import PAGE
@@ -31,7 +31,7 @@ def operation(weight: float) -> Callable[[Operation], Operation]:
 
 @operation(1.5)
 def where(asked: Asked, random: np.random.Generator, nodes: list[int]) -> str:
-    looks.FEWEST_PAGES = int(random.choice([1, 32, 32]))
+    page_query.FEWEST_PAGES = int(random.choice([1, 32, 32]))
     shortcuts = bool(random.random() < 0.6)
     placement = mp.where(
         _seen(asked, random), shortcuts=shortcuts, threads=int(random.choice([1, 2]))

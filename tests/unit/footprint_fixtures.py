@@ -4,7 +4,7 @@ import itertools
 import mmap
 from collections import Counter
 
-from movepages.footprint import Footprint
+from movepages.pages.footprint import Footprint
 
 BASE = 0x7F0000000000
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 import movepages as mp
-from movepages.runs import join_runs, make_runs
+from movepages.pages.runs import join_runs, make_runs
 from support import memory
 
 PAGE = memory.PAGE

@@ -4,9 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import movepages as mp
-from movepages import probes
-from movepages.checks import judge
-from movepages.facts import read_facts
+from movepages.doctor import probes
+from movepages.doctor.checks import judge
+from movepages.doctor.facts import read_facts
 
 ALL_GOOD = probes.Answers(*[0] * 8, frames_shown=True)
 NODES = {

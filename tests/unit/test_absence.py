@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import movepages as mp
-from movepages.absence_reasons import absences
-from movepages.absence import describe_reasons
-from movepages.intervals import Intervals
-from movepages.mappings import Backing, parse_maps, read_mappings
+from movepages.query.absence_reasons import absences
+from movepages.results.absence import describe_reasons
+from movepages.system.intervals import Intervals
+from movepages.system.maps import Backing, parse_maps, read_mappings
 from support import memory, processes, system, witness
 from support.memory import PAGE
 from support.seccomp import forbid

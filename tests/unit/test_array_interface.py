@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages.buffers import describe
+from movepages.pages.buffers import describe
 
 SIZES = [1, 100, 1000, 5000, 1 << 17, 1 << 23]
 

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import execute, looks, migrate
-from movepages.outcome import make_error
-from movepages.found import Found
+from movepages.migration import executor, slice_migration
+from movepages.query import page_query
+from movepages.query import where as survey
+from movepages.query.survey_runs import Found
+from movepages.results.outcome import make_error
 from support import memory
 
 PAGE = mp.topology().page_size
@@ -128,8 +130,8 @@ class TestWhere:
         a = anonymous(3000)
         a[: 2037 * PAGE] = 1
         whole = mp.where(a)
-        monkeypatch.setattr(execute, "SURVEY_PAGES", 7)
-        monkeypatch.setattr(execute, "MOVE_PAGES", 7)
+        monkeypatch.setattr(survey, "SURVEY_PAGES", 7)
+        monkeypatch.setattr(executor, "MOVE_PAGES", 7)
         assert mp.where(a) == whole
         assert [run["pages"] for run in whole.runs] == [2037, 963]
         r = mp.move(a, whole)
@@ -142,7 +144,7 @@ class TestWhere:
             found = Found(start, np.array([32, 32]), status, np.ones(2, np.uint8))
             return KeyboardInterrupt(), found
 
-        monkeypatch.setattr(looks, "survey_rows", half)
+        monkeypatch.setattr(page_query, "survey_rows", half)
         with pytest.raises(KeyboardInterrupt) as caught:
             mp.where(anonymous(64))
         r = caught.value.result
@@ -213,7 +215,7 @@ class TestMove:
     def test_one_bad_node_in_the_last_slice_is_refused_before_the_first_moves(
         self, node, monkeypatch
     ):
-        monkeypatch.setattr(execute, "SLICE_PAGES", 7)
+        monkeypatch.setattr(executor, "SLICE_PAGES", 7)
         a = anonymous(50)
         target = np.full(50, node)
         target[-1] = 999
@@ -255,8 +257,8 @@ class TestMove:
             raise make_error(errno.ENOMEM, "full")
 
         if when == "half-way":
-            monkeypatch.setattr(execute, "refuse_unusable_nodes", lambda *_: None)
-            monkeypatch.setattr(migrate, "move_in_slices", full)
+            monkeypatch.setattr(executor, "refuse_unusable_nodes", lambda *_: None)
+            monkeypatch.setattr(slice_migration, "move_in_slices", full)
         flags, target = (64, node) if when == "at first" else (2, node + 1)
         gc.disable()
         try:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import migrate
-from movepages.control import Control
+from movepages.migration import slice_migration
+from movepages.migration.control import Control
 from support import memory
 
 PAGE = memory.PAGE
@@ -64,8 +64,8 @@ def slow(monkeypatch):
             time.sleep(0.002)
             pause()
 
-    monkeypatch.setattr(migrate, "move_in_slices", turn)
-    monkeypatch.setattr(migrate._core, "sort_out", everything)
+    monkeypatch.setattr(slice_migration, "move_in_slices", turn)
+    monkeypatch.setattr(slice_migration._core, "sort_out", everything)
     return begun
 
 
@@ -92,14 +92,14 @@ def test_cancel_ends_a_move_that_has_begun(a, slow):
 
 def test_the_nodes_are_a_copy(a, monkeypatch):
     nodes = np.full(300, NODE, np.int32)
-    sort_out = migrate._core.sort_out
+    sort_out = slice_migration._core.sort_out
     shared = []
 
     def look(pages, before, wanted):
         shared.append(np.shares_memory(wanted, nodes))
         return sort_out(pages, before, wanted)
 
-    monkeypatch.setattr(migrate._core, "sort_out", look)
+    monkeypatch.setattr(slice_migration._core, "sort_out", look)
     assert mp.move(a, nodes).ok
     assert mp.move(a, nodes, background=True).result(timeout=60).ok
     assert shared == [False, False]

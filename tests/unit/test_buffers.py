@@ -10,8 +10,8 @@ from multiprocessing import shared_memory
 import numpy as np
 import pytest
 
-from movepages.buffers import Region, describe
-from movepages.footprint import Footprint
+from movepages.pages.buffers import Region, describe
+from movepages.pages.footprint import Footprint
 
 
 def resident(buffer, nbytes):

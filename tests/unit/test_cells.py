@@ -8,8 +8,18 @@ from picture_fixtures import ABSENT as GONE
 from picture_fixtures import PAGE, many, placed
 
 import movepages as mp
-from movepages.cells import ABSENT, Shares, cells, divide, grid, pick, stack, symbols, visible
-from movepages.colours import HATCH, PALE, colour, ink
+from movepages.display.palette import HATCH, PALE, colour, ink
+from movepages.display.sampling import (
+    ABSENT,
+    Shares,
+    cells,
+    divide,
+    grid,
+    pick,
+    stack,
+    symbols,
+    visible,
+)
 from support import memory
 
 # Pictures are the same on every kernel, and slow under emulation.

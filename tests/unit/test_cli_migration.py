@@ -12,11 +12,11 @@ from dataclasses import replace
 import pytest
 
 import movepages as mp
-from movepages import refusals
 from movepages._core import read_file
 from movepages.cli import main, move
-from movepages.cli.migration import Outcome, forecast, migrate, pieces
+from movepages.cli.process_move import Outcome, forecast, migrate, pieces
 from movepages.cli.regions import regions_of
+from movepages.system import refusals
 from support import memory, processes, system
 
 pytestmark = pytest.mark.host

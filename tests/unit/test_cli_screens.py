@@ -11,7 +11,7 @@ from cli_fixtures import WITHOUT_RICH, run
 
 import movepages as mp
 from movepages.cli import main, watch
-from movepages.cli.screen import console
+from movepages.cli.terminal import console
 from support import processes
 
 pytestmark = pytest.mark.host

@@ -7,8 +7,8 @@ import pytest
 
 import movepages as mp
 from movepages import _core
-from movepages.cli import main, whole
-from movepages.cli.migration import Outcome
+from movepages.cli import main, whole_process
+from movepages.cli.process_move import Outcome
 from movepages.cli.regions import regions_of
 from movepages.cli.verdict import held_now, not_accounted
 from movepages.processes import Process
@@ -96,7 +96,7 @@ def test_what_came_meanwhile_is_not_accounted_for(other):
 
 
 def test_it_is_told_and_is_not_ok(other, capsys, monkeypatch):
-    monkeypatch.setattr(whole, "not_accounted", lambda *_: 12)
+    monkeypatch.setattr(whole_process, "not_accounted", lambda *_: 12)
     options = ["--to", str(NODE), f"--region={other.result[0]:#x}"]
     assert main(["move", str(other.pid), *options]) == 1
     captured = capsys.readouterr()
@@ -133,8 +133,8 @@ def hidden(monkeypatch, other):
 
     monkeypatch.setattr(mp, "move", some_hidden)
     monkeypatch.setattr(_core, "migrate_process", migrate_process)
-    monkeypatch.setattr(whole, "sources", lambda *_: [NODE])
-    monkeypatch.setattr(whole, "not_accounted", lambda *_: 0)
+    monkeypatch.setattr(whole_process, "sources", lambda *_: [NODE])
+    monkeypatch.setattr(whole_process, "not_accounted", lambda *_: 0)
     return calls
 
 
@@ -146,7 +146,7 @@ def test_migrate_pages_follows_where_it_moves_nothing_else(other, hidden, monkey
     assert "failed: ENODATA" in captured.out
     assert "--whole moves them" in captured.err
     assert hidden == []
-    monkeypatch.setattr(whole, "moves_no_more", lambda *_: True)
+    monkeypatch.setattr(whole_process, "moves_no_more", lambda *_: True)
     assert main(["move", str(other.pid), *options]) == 0
     assert hidden == [(other.pid, [NODE], [NODE])]
 
@@ -175,16 +175,16 @@ def test_the_whole_goes_to_one_node(other, options, capsys):
 def test_a_refusal_is_told(monkeypatch, code, kind, words):
     monkeypatch.setattr(_core, "migrate_process", lambda *_: (code, 0))
     with pytest.raises(kind, match=f"process 4711 to node {NODE}: .*{words}"):
-        whole.migrate_process(4711, [NODE], NODE)
+        whole_process.migrate_process(4711, [NODE], NODE)
 
 
 def test_the_call_itself_refuses_a_process_that_is_no_more():
     with pytest.raises(ProcessLookupError):
-        whole.migrate_process(processes.dead_pid(), [NODE], NODE)
+        whole_process.migrate_process(processes.dead_pid(), [NODE], NODE)
 
 
 def test_what_else_is_on_the_nodes(other):
-    assert not whole.moves_no_more(other.pid, chosen(other, 0), [NODE])
+    assert not whole_process.moves_no_more(other.pid, chosen(other, 0), [NODE])
     everything = regions_of(other.pid, [])
-    assert whole.moves_no_more(other.pid, everything, [NODE])
-    assert whole.moves_no_more(other.pid, chosen(other, 0), [])
+    assert whole_process.moves_no_more(other.pid, everything, [NODE])
+    assert whole_process.moves_no_more(other.pid, chosen(other, 0), [])

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import _core, mappings
+from movepages import _core
+from movepages.system import maps
 
 NODE = mp.topology().allowed_nodes[0]
 # Two names by numpy's version.
@@ -30,12 +31,12 @@ def allocating_as_a_decorator():
 
 
 def mappings_read_once():
-    with mappings.mappings_read_once(0):
-        mappings.read_mappings(0)
+    with maps.mappings_read_once(0):
+        maps.read_mappings(0)
 
 
 def state():
-    return MULTIARRAY.get_handler_name(), mappings._kept.get()
+    return MULTIARRAY.get_handler_name(), maps._kept.get()
 
 
 def seconds_of(block):
@@ -86,9 +87,7 @@ def test_an_interrupt_leaves_nothing_changed(block, interruptions):
     assert heard > interruptions // 10
 
 
-@pytest.mark.parametrize(
-    "make", [lambda: mp.allocating(NODE), lambda: mappings.mappings_read_once(0)]
-)
+@pytest.mark.parametrize("make", [lambda: mp.allocating(NODE), lambda: maps.mappings_read_once(0)])
 def test_a_block_that_is_never_reached_changes_nothing(make):
     outside = state()
     entered = make()
@@ -118,7 +117,7 @@ def test_a_block_is_entered_once():
         block.__enter__()
     with pytest.raises(RuntimeError, match="make another one"):
         block.__enter__()
-    block = mappings.mappings_read_once(0)
+    block = maps.mappings_read_once(0)
     with block, pytest.raises(RuntimeError, match="entered already"):
         block.__enter__()
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import execute, looks, migrate
 from movepages._core import FRAME_BYTES
-from movepages.control import Control
-from movepages.outcome import make_error
-from movepages.found import Found
+from movepages.migration import executor, slice_migration
+from movepages.migration.control import Control
+from movepages.query import page_query
+from movepages.query.survey_runs import Found
+from movepages.results.outcome import make_error
 from support import memory
 
 PAGES = 2_000_000
@@ -26,8 +27,8 @@ def node():
 @pytest.fixture
 def nothing(monkeypatch):
     """Many pages of nothing, looked at in many blocks."""
-    monkeypatch.setattr(execute, "MOVE_PAGES", 1 << 16)
-    monkeypatch.setattr(looks, "_SPARSE", 0)
+    monkeypatch.setattr(executor, "MOVE_PAGES", 1 << 16)
+    monkeypatch.setattr(page_query, "_SPARSE", 0)
     return mp.Region(0, PAGES * memory.PAGE)
 
 
@@ -126,9 +127,9 @@ class TestRetry:
             status[:] = np.where(busy, mp.PageStatus.EBUSY, nodes)
             seen.append(len(pages))
 
-        monkeypatch.setattr(looks, "survey_rows", survey)
-        monkeypatch.setattr(migrate, "move_in_slices", turn)
-        monkeypatch.setattr(execute, "refuse_unusable_nodes", lambda *_: None)
+        monkeypatch.setattr(page_query, "survey_rows", survey)
+        monkeypatch.setattr(slice_migration, "move_in_slices", turn)
+        monkeypatch.setattr(executor, "refuse_unusable_nodes", lambda *_: None)
         return seen
 
     def region(self):
@@ -150,7 +151,7 @@ class TestRetry:
     @pytest.mark.usefixtures("turns")
     def test_it_waits_longer_each_time_and_not_for_ever(self, monkeypatch):
         waits = []
-        monkeypatch.setattr("movepages.control.time.sleep", waits.append)
+        monkeypatch.setattr("movepages.migration.control.time.sleep", waits.append)
         policy = mp.RetryPolicy(attempts=9, backoff=0.1, deadline=0.35)
         r = mp.move(self.region(), 1, retry=policy)
         assert waits == [0.1, 0.2]
@@ -177,10 +178,10 @@ def test_a_process_that_dies_before_the_last_look_is_an_error(monkeypatch):
     def gone(*_, **__):
         raise make_error(errno.ESRCH, "gone")
 
-    monkeypatch.setattr(looks, "survey_rows", survey)
-    monkeypatch.setattr(migrate, "move_in_slices", turn)
-    monkeypatch.setattr(migrate, "move_pages", gone)
-    monkeypatch.setattr(execute, "refuse_unusable_nodes", lambda *_: None)
+    monkeypatch.setattr(page_query, "survey_rows", survey)
+    monkeypatch.setattr(slice_migration, "move_in_slices", turn)
+    monkeypatch.setattr(slice_migration, "move_pages", gone)
+    monkeypatch.setattr(executor, "refuse_unusable_nodes", lambda *_: None)
     target = np.arange(pages) % 2
     with pytest.raises(ProcessLookupError) as caught:
         mp.move(mp.Region(FRAME_BYTES, pages * memory.PAGE), target)

@@ -8,8 +8,8 @@ import pytest
 import sysfs_fixtures as fake
 
 import movepages as mp
-from movepages.explain import Call, explain
-from movepages.topology_reader import topology
+from movepages.query.explain import Call, explain
+from movepages.system.topology_reader import topology
 from support import memory, processes, system
 from support.seccomp import forbid
 
@@ -122,7 +122,7 @@ def test_every_errno_has_its_sentence(code, pid, part):
 )
 def test_nodes_without_memory_are_told_apart(tmp_path, monkeypatch, node, part):
     now = topology(fake.power(tmp_path))
-    monkeypatch.setattr("movepages.explain.machine", lambda: now)
+    monkeypatch.setattr("movepages.query.explain.machine", lambda: now)
     code, sentence = explain(errno.ENODEV, Call(0, mp.MPOL_MF_MOVE, refused_node=node))
     assert code == errno.ENODEV
     assert part in sentence
@@ -131,7 +131,7 @@ def test_nodes_without_memory_are_told_apart(tmp_path, monkeypatch, node, part):
 
 def test_how_much_of_a_full_node_is_free(tmp_path, monkeypatch):
     now = topology(fake.power(tmp_path))
-    monkeypatch.setattr("movepages.nodes.machine", lambda: now)
+    monkeypatch.setattr("movepages.system.target_nodes.machine", lambda: now)
     _, sentence = explain(errno.ENOMEM, Call(0, mp.MPOL_MF_MOVE, full_nodes=(0, 17)))
     assert "node 0 has 512 MiB of 1 GiB free" in sentence
     assert "node 17 has 1 MiB of 96 MiB free" in sentence

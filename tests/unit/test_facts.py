@@ -5,7 +5,7 @@ import platform
 import pytest
 from preflight_fixtures import HIDDEN, report
 
-from movepages.facts import read_facts
+from movepages.doctor.facts import read_facts
 
 
 def test_all_hidden():

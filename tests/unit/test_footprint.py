@@ -5,7 +5,7 @@ import pytest
 from footprint_fixtures import BASE, check_array, of
 from numpy.lib.stride_tricks import sliding_window_view
 
-from movepages.footprint import Footprint
+from movepages.pages.footprint import Footprint
 
 # Arithmetic alone, which no kernel has a part in.
 pytestmark = pytest.mark.host

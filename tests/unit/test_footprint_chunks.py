@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from footprint_fixtures import BASE
 
-from movepages.footprint import Footprint
+from movepages.pages.footprint import Footprint
 
 # Arithmetic alone, which no kernel has a part in.
 pytestmark = pytest.mark.host

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
-from movepages.footprint import Footprint
+from movepages.pages.footprint import Footprint
 
 # Arithmetic alone, which no kernel has a part in.
 pytestmark = pytest.mark.host

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import arrays
-from movepages.glance import placed_already
+from movepages.migration import move
+from movepages.migration.fast_path import placed_already
 from support import memory
 
 PAGE = memory.PAGE
@@ -26,7 +26,7 @@ def placed():
 def test_it_tells_what_the_long_way_tells(monkeypatch, placed, pages, odd):
     a = placed[odd : pages * PAGE - odd]
     short = mp.move(a, NODE)
-    monkeypatch.setattr(arrays, "placed_already", lambda *_args: None)
+    monkeypatch.setattr(move, "placed_already", lambda *_args: None)
     long = mp.move(a, NODE)
     assert replace(short, seconds=0.0) == replace(long, seconds=0.0)
     assert short.already_there == pages

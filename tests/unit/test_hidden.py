@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import _core, hidden, looks, numa_maps
-from movepages.absence import Absence
-from movepages.absence_reasons import absences, hidden_afterwards
-from movepages.found import Found
-from movepages.views import off_nodes
-from movepages.runs import RUN_DTYPE
+from movepages import _core
+from movepages.display.views import off_nodes
+from movepages.pages.runs import RUN_DTYPE
+from movepages.query import hidden_pages, page_query
+from movepages.query.absence_reasons import absences, hidden_afterwards
+from movepages.query.survey_runs import Found
+from movepages.results.absence import Absence
+from movepages.system import numa_maps
 from support import memory
 
 PAGE = memory.PAGE
@@ -43,7 +45,7 @@ def one_process(monkeypatch):
         return {"maps": MAPS, "numa_maps": NUMA_MAPS}[name]
 
     monkeypatch.setattr(numa_maps, "read_if_told", told)
-    monkeypatch.setattr("movepages.mappings.read_if_told", told)
+    monkeypatch.setattr("movepages.system.maps.read_if_told", told)
     monkeypatch.setattr(_core, "presence", presence)
     return read
 
@@ -65,7 +67,7 @@ def runs_of(*runs):
 
 
 def told(found, pid=7):
-    found = hidden.give_nodes_of_mappings(found, pid, 0x1000)
+    found = hidden_pages.give_nodes_of_mappings(found, pid, 0x1000)
     return [tuple(map(int, row)) for row in zip(*found[:3], strict=True)]
 
 
@@ -93,7 +95,7 @@ def test_what_others_share_may_be_zeros_and_stays_hidden(one_process):
 
 def test_the_mappings_are_read_once_if_that_is_asked_for(one_process):
     found = runs_of((0x20000, 1, HIDDEN))
-    with hidden.mapped_nodes_read_once():
+    with hidden_pages.mapped_nodes_read_once():
         assert told(found) == told(found) == [(0x20000, 1, 3)]
     assert one_process.count("numa_maps") == 1
     told(found)
@@ -123,7 +125,7 @@ def test_what_a_move_has_brought_to_its_target_is_hidden_no_more():
 def hides(monkeypatch):
     """Have a look at an array find some pages hidden; return the array."""
     a = memory.anonymous(8 * PAGE, NODE)
-    ask = looks.survey_rows
+    ask = page_query.survey_rows
 
     def some_hidden(addresses, pages, **how):
         failure, found = ask(addresses, pages, **how)
@@ -135,7 +137,7 @@ def hides(monkeypatch):
         )
         return failure, every if found.address[0] == a.ctypes.data else found
 
-    monkeypatch.setattr(looks, "survey_rows", some_hidden)
+    monkeypatch.setattr(page_query, "survey_rows", some_hidden)
     monkeypatch.setattr(numa_maps, "read_if_told", lambda *_: None)
     return a
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from movepages import _sysfs
+from movepages.system import sysfs
 
 
 @pytest.mark.parametrize(
@@ -23,24 +23,24 @@ from movepages import _sysfs
     ],
 )
 def test_parse_ids(text, ids):
-    assert _sysfs.parse_ids(text) == ids
+    assert sysfs.parse_ids(text) == ids
 
 
 @pytest.mark.parametrize("text", ["a", "1-", "-1", "3-1", "1,,2", "0,", "1 2", "1_0", "٣", "0-8:2"])
 def test_parse_ids_refuses(text):
     with pytest.raises(ValueError, match="neither an id nor"):
-        _sysfs.parse_ids(text)
+        sysfs.parse_ids(text)
 
 
 def test_format_ids_as_the_kernel_does():
-    assert _sysfs.format_ids([17, 0, 1, 16, 5]) == "0-1,5,16-17"
-    assert _sysfs.format_ids([]) == ""
+    assert sysfs.format_ids([17, 0, 1, 16, 5]) == "0-1,5,16-17"
+    assert sysfs.format_ids([]) == ""
 
 
 @given(st.sets(st.integers(0, 300)))
 def test_list_format_round_trip(ids):
-    text = _sysfs.format_ids(ids)
-    assert _sysfs.parse_ids(text + "\n") == tuple(sorted(ids))
+    text = sysfs.format_ids(ids)
+    assert sysfs.parse_ids(text + "\n") == tuple(sorted(ids))
     # Canonical: neighbouring ranges never touch, as in the kernel's %*pbl.
     bounds = [[int(end) for end in part.split("-")] for part in text.split(",") if part]
     assert all(b[0] - a[-1] > 1 for a, b in itertools.pairwise(bounds))

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import looks
-from movepages.mappings import read_mappings
-from movepages.syscall import survey_rows
+from movepages.query import page_query
+from movepages.query.syscall import survey_rows
+from movepages.system.maps import read_mappings
 from support import memory
 
 PAGE = mp.topology().page_size
@@ -67,7 +67,7 @@ def page_by_page(monkeypatch):
     def ask(addresses, pages, **how):
         return survey_rows(addresses, pages, **how | {"fewest": None})
 
-    monkeypatch.setattr(looks, "survey_rows", ask)
+    monkeypatch.setattr(page_query, "survey_rows", ask)
 
 
 def assert_true_prefix(status, result):

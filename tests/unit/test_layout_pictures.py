@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 import movepages as mp
-from movepages.colours import colour
+from movepages.display.palette import colour
 
 NAMES = {
     "blocks", "by-axis-0", "by-axis-1", "interleave", "interleave-block", "like", "like-other",

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import movepages as mp
 from movepages._core import FRAME_BYTES
-from movepages.buffers import describe
-from movepages.footprint import Footprint
+from movepages.pages.buffers import describe
+from movepages.pages.footprint import Footprint
 from support import memory
 
 PAGE = memory.PAGE

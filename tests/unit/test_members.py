@@ -8,8 +8,8 @@ import pytest
 from sysfs_fixtures import GIB
 
 import movepages as mp
-from movepages import members
-from movepages.members import Member, Survey, arrays_in, look, own_nodes, settle
+from movepages.cluster import members
+from movepages.cluster.members import Member, Survey, arrays_in, look, own_nodes, settle
 from support import memory
 
 PAGE = memory.PAGE

@@ -9,8 +9,8 @@ import pytest
 from picture_fixtures import ABSENT, PAGE, many, placed
 
 import movepages as mp
-from movepages.colours import colour, ink
-from movepages.svg import placement_svg
+from movepages.display.palette import colour, ink
+from movepages.display.svg import placement_svg
 
 # Pictures are the same on every kernel, and slow under emulation.
 pytestmark = pytest.mark.host

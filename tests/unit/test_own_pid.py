@@ -8,8 +8,8 @@ import pytest
 from test_refusals import in_child
 
 import movepages as mp
-from movepages.buffers import describe
-from movepages.footprint import Footprint
+from movepages.pages.buffers import describe
+from movepages.pages.footprint import Footprint
 from support import memory, system
 
 PAGE = memory.PAGE

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import movepages as mp
-from movepages.buffers import describe
-from movepages.footprint import Footprint
-from movepages.move_targets import as_target
-from movepages.patterns import NOWHERE
-from movepages.placement import Placement
-from movepages.runs import make_runs
+from movepages.layouts.patterns import NOWHERE
+from movepages.layouts.targets import as_target
+from movepages.pages.buffers import describe
+from movepages.pages.footprint import Footprint
+from movepages.pages.runs import make_runs
+from movepages.results.placement import Placement
 
 PAGE = 64
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages.absence import ABSENCE_DTYPE
-from movepages.archive import Archive, DamagedError
-from movepages.archive_format import pack
-from movepages.cells import grid
-from movepages.runs import RUN_DTYPE
+from movepages.display.sampling import grid
+from movepages.pages.runs import RUN_DTYPE
+from movepages.results.absence import ABSENCE_DTYPE
+from movepages.results.npz_archive import Archive, DamagedError
+from movepages.results.npz_format import pack
 
 PAGE = damage.PAGE
 BASE = 1 << 40
@@ -194,7 +194,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, placement, monkeypatch):
         out.write(b"PK")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("movepages.placement_file.pack", full)
+    monkeypatch.setattr("movepages.results.npz.pack", full)
     with pytest.raises(OSError, match="No space left"):
         placement.save(file)
     assert file.read_bytes() == before

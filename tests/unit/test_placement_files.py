@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages.absence import ABSENCE_DTYPE
-from movepages.runs import RUN_DTYPE
+from movepages.pages.runs import RUN_DTYPE
+from movepages.results.absence import ABSENCE_DTYPE
 
 PAGE = damage.PAGE
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import execute, planning, rates
-from movepages.hugepages import Folios
-from movepages.settle import Settled
+from movepages.migration import calibrate, executor, plan
+from movepages.migration.folios import Folios
+from movepages.migration.huge_page_targets import Settled
 from support import memory
 
 PAGE = memory.PAGE
@@ -46,12 +46,12 @@ def test_a_node_that_may_not_be_used_is_a_problem_and_not_an_error(a):
 def test_a_node_with_too_little_memory_is_a_problem(a, monkeypatch):
     elsewhere, here = np.full(3, NOT_A_NODE, np.int32), np.full(3, NODE, np.int32)
     settled = Settled(Folios(3), here, here)
-    monkeypatch.setattr(execute, "preview", lambda *_: iter([(elsewhere, settled, 0)]))
+    monkeypatch.setattr(executor, "preview", lambda *_: iter([(elsewhere, settled, 0)]))
     assert mp.plan(a, NODE).problems == ()
     nodes = dict(mp.topology().nodes)
     nodes[NODE] = replace(nodes[NODE], memory_free=PAGE)
     full = replace(mp.topology(), nodes=nodes)
-    monkeypatch.setattr(planning, "machine", lambda: full)
+    monkeypatch.setattr(plan, "machine", lambda: full)
     p = mp.plan(a, NODE)
     assert p.arriving == {NODE: 3 * PAGE}
     assert p.problems == (f"node {NODE} has 4 KiB free, and 12 KiB would come to it",)
@@ -84,7 +84,7 @@ def test_a_huge_page_that_is_cut(huge_page_size):
 
 
 def test_what_it_says(a, monkeypatch):
-    monkeypatch.setattr(rates, "_known", [1 << 30])
+    monkeypatch.setattr(calibrate, "_known", [1 << 30])
     p = mp.plan(a, mp.interleave([NODE, NOT_A_NODE], block=PAGE))
     text = str(p)
     assert f"{NODE:>6} {NOT_A_NODE:>6}" in text

@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 from picture_fixtures import ABSENT, PAGE, placed
 
 import movepages as mp
-from movepages.colours import colour
+from movepages.display.palette import colour
 
 # Pictures are the same on every kernel, and slow under emulation.
 pytestmark = pytest.mark.host

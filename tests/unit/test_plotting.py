@@ -16,7 +16,7 @@ from matplotlib.patches import PathPatch
 from picture_fixtures import ABSENT, PAGE, many, placed
 
 import movepages as mp
-from movepages.colours import HATCH, PALE, colour
+from movepages.display.palette import HATCH, PALE, colour
 from movepages.units import byte_marks, format_bytes
 
 # Pictures are the same on every kernel, and slow under emulation.

@@ -254,7 +254,7 @@ def test_an_error_that_is_no_signals_ends_it(monkeypatch):
         calls.append(1)
         raise RuntimeError("always")
 
-    monkeypatch.setattr("movepages.policies._core.bind", fails)
+    monkeypatch.setattr("movepages.memory.policies._core.bind", fails)
     with pytest.raises(RuntimeError, match="always"):
         mp.bind(memory.anonymous(PAGE), NODE)
     assert len(calls) == 2

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 import movepages as mp
-from movepages import probes
+from movepages.doctor import probes
 from support import memory, processes, system
 from support.seccomp import forbid
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import probes
+from movepages.doctor import probes
 from support import memory, processes, system, witness
 
 

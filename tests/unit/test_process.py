@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import processes, procfs
+from movepages import processes
+from movepages.query import procfs
 from support import memory, system
 
 PAGE = memory.PAGE

@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 import movepages as mp
-from movepages.refusals import Refusal, is_there
+from movepages.pages.buffers import describe
+from movepages.system.refusals import Refusal, is_there
 
 PACKAGE = Path(mp.__file__).parent
 # Each would take what a signal handler raises for an answer.
 CATCH_MUCH = {"OSError", "EnvironmentError", "IOError", "TimeoutError", "Exception"}
 PATHS = {"exists", "lexists", "isfile", "isdir", "islink", "is_file", "is_dir", "is_symlink"}
 # A coroutine of Dask's, in a thread of its own, which no signal handler interrupts.
-ALLOWED = {("workers.py", "Exception")}
+ALLOWED = {("dask_client.py", "Exception")}
 
 
 def names_in(node):
@@ -118,8 +119,10 @@ def raise_interruption(*_args, **_how):
 def test_page_cache_lets_it_pass(tmp_path, monkeypatch):
     file = tmp_path / "file"
     file.write_bytes(bytes(8192))
-    monkeypatch.setattr("movepages.shared._owns_all", lambda: False)
-    monkeypatch.setattr("movepages.shared._core.tells_what_is_in_memory", lambda _address: False)
+    monkeypatch.setattr("movepages.memory.page_cache._owns_all", lambda: False)
+    monkeypatch.setattr(
+        "movepages.memory.page_cache._core.tells_what_is_in_memory", lambda _address: False
+    )
     assert mp.page_cache(file).nbytes == 8192
     real = os.stat
 
@@ -133,7 +136,7 @@ def test_page_cache_lets_it_pass(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("call", ["move", "where"])
 def test_members_let_it_pass(monkeypatch, call):
-    from movepages import members
+    from movepages.cluster import members
 
     monkeypatch.setattr(members, call, raise_interruption)
     with pytest.raises(InterruptionError):
@@ -180,12 +183,12 @@ PROCESS = mp.process()
 
 
 def test_a_zombie_is_a_process_that_is_not_there():
+    a = bytearray(1 << 16)
+    where = describe(a)
     pid = os.fork()
     if not pid:
         signal.pause()
         os._exit(0)
-    a = bytearray(1 << 16)
-    where = mp.buffers.describe(a)
     region = mp.Region(where.address, where.nbytes, pid)
     try:
         assert mp.where(region).pages

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import movepages as mp
-from movepages.outcome import make_error
-from movepages.footprint import Footprint
-from movepages.counting import result_of_status
-from movepages.runs import find_runs, join_runs, per_page_status, totals
+from movepages.pages.footprint import Footprint
+from movepages.pages.runs import find_runs, join_runs, per_page_status, totals
+from movepages.results.counting import result_of_status
+from movepages.results.outcome import make_error
 from movepages.units import format_bytes
 from support import memory
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages.control import Control
-from movepages.status import PageStatus
+from movepages.migration.control import Control
+from movepages.results.status import PageStatus
 
 NODE = mp.topology().allowed_nodes[0]
 

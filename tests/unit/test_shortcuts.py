@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import _core, looks, one_node
-from movepages.intervals import Intervals
-from movepages.mappings import parse_maps
-from movepages.numa_maps import parse_numa_maps, resident_pages, single_nodes
+from movepages import _core
+from movepages.query import numa_maps_shortcut, page_query
+from movepages.system.intervals import Intervals
+from movepages.system.maps import parse_maps
+from movepages.system.numa_maps import parse_numa_maps, resident_pages, single_nodes
 from support import memory
 
 PAGE = memory.PAGE
@@ -31,23 +32,23 @@ def small():
 
 @pytest.fixture
 def unprivileged(monkeypatch):
-    monkeypatch.setattr(looks, "MANY_PAGES", 1)
+    monkeypatch.setattr(page_query, "MANY_PAGES", 1)
     monkeypatch.setattr(_core, "shows_frame_numbers", lambda: False)
-    monkeypatch.setattr(one_node, "resident_pages", lambda _pid: 1)
+    monkeypatch.setattr(numa_maps_shortcut, "resident_pages", lambda _pid: 1)
 
 
 @pytest.fixture
 def asked(monkeypatch):
     """Count the pages that are asked for one by one."""
     counts = []
-    ask = looks.survey_rows
+    ask = page_query.survey_rows
 
     def count(addresses, pages, **how):
         if how["fewest"] is None:
             counts.append(int(pages.sum()))
         return ask(addresses, pages, **how)
 
-    monkeypatch.setattr(looks, "survey_rows", count)
+    monkeypatch.setattr(page_query, "survey_rows", count)
     return counts
 
 
@@ -78,7 +79,7 @@ def test_a_sample_that_is_elsewhere_has_all_asked_for(small, unprivileged, asked
     start = small.ctypes.data
     edges = np.array([start, start + small.nbytes], np.uintp)
     lie = Intervals(edges, np.array([NODE + 8]))
-    monkeypatch.setattr(one_node, "single_nodes", lambda _pid: lie)
+    monkeypatch.setattr(numa_maps_shortcut, "single_nodes", lambda _pid: lie)
     same_as_asked(small)
     assert PAGES - 5 in asked
 
@@ -86,13 +87,15 @@ def test_a_sample_that_is_elsewhere_has_all_asked_for(small, unprivileged, asked
 @needs_scan
 @pytest.mark.parametrize("hidden", ["single_nodes", "resident_pages"])
 def test_what_a_sandbox_hides_is_asked_for(small, unprivileged, asked, monkeypatch, hidden):
-    monkeypatch.setattr(one_node, hidden, lambda _pid: None)
+    monkeypatch.setattr(numa_maps_shortcut, hidden, lambda _pid: None)
     same_as_asked(small)
 
 
 def test_a_process_with_much_more_memory_is_asked_page_by_page(small, unprivileged, monkeypatch):
-    monkeypatch.setattr(one_node, "resident_pages", lambda _pid: 2 * PAGES)
-    monkeypatch.setattr(one_node, "single_nodes", lambda _pid: pytest.fail("looked at all of it"))
+    monkeypatch.setattr(numa_maps_shortcut, "resident_pages", lambda _pid: 2 * PAGES)
+    monkeypatch.setattr(
+        numa_maps_shortcut, "single_nodes", lambda _pid: pytest.fail("looked at all of it")
+    )
     same_as_asked(small)
 
 
@@ -100,14 +103,14 @@ def test_a_process_with_much_more_memory_is_asked_page_by_page(small, unprivileg
 def test_by_the_numbers_of_frames(small, monkeypatch, need_root):
     if not _core.shows_frame_numbers():
         pytest.skip("needs the numbers of page frames, this root is not told them")
-    monkeypatch.setattr(looks, "MANY_PAGES", 1)
-    monkeypatch.setattr(looks, "BY_NUMBER", 1)
+    monkeypatch.setattr(page_query, "MANY_PAGES", 1)
+    monkeypatch.setattr(page_query, "BY_NUMBER", 1)
     for a in (small, small[5:-3], small.reshape(-1, 8 * PAGE)[:, PAGE : 4 * PAGE]):
         same_as_asked(a)
 
 
 def test_a_move_looks_at_pages_one_by_one(small, unprivileged, monkeypatch):
-    monkeypatch.setattr(one_node, "look", lambda *_: pytest.fail("a shortcut"))
+    monkeypatch.setattr(numa_maps_shortcut, "look", lambda *_: pytest.fail("a shortcut"))
     assert mp.move(small[50 * PAGE :], NODE).already_there == PAGES - 50
 
 
@@ -135,8 +138,8 @@ def test_only_private_memory_of_one_node_is_known_and_up_to_its_end(monkeypatch)
         b"7ffc00000000-7ffc00100000 rw-p 0 00:00 0 [stack]\n"
         b"ffffffffff600000-ffffffffff601000 --xp 0 00:00 0 [vsyscall]\n"
     )
-    monkeypatch.setattr("movepages.numa_maps.read_if_told", lambda *_args: NUMA_MAPS)
-    monkeypatch.setattr("movepages.numa_maps.read_mappings", lambda _pid: parse_maps(maps))
+    monkeypatch.setattr("movepages.system.numa_maps.read_if_told", lambda *_args: NUMA_MAPS)
+    monkeypatch.setattr("movepages.system.numa_maps.read_mappings", lambda _pid: parse_maps(maps))
     known = single_nodes(0)
     # The second has grown together with the third since.
     edges = [0x800000, 0xA00000, 0x7FFC00000000, 0x7FFC00100000]

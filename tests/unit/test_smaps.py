@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from movepages._core import FRAME_BYTES
-from movepages.smaps import KnownFrames, Mapping, full_frames, parse_smaps
+from movepages.system.smaps import KnownFrames, Mapping, full_frames, parse_smaps
 from support import memory
 from support.memory import PAGE
 
@@ -58,10 +58,10 @@ def test_what_is_not_certain_is_not_told(monkeypatch):
     known = KnownFrames(0)
     first = 0x7F0000000000
     text = TEXT.splitlines(keepends=True)
-    monkeypatch.setattr("movepages.smaps.read_if_told", lambda *_args: b"".join(text[:9]))
+    monkeypatch.setattr("movepages.system.smaps.read_if_told", lambda *_args: b"".join(text[:9]))
     for full, expected in ((2, 2), (3, 0), (1, 0)):
         frames = first + np.arange(full, dtype=np.uintp) * np.uintp(FRAME_BYTES)
-        monkeypatch.setattr("movepages.smaps.full_frames", lambda *_args, f=frames: f)
+        monkeypatch.setattr("movepages.system.smaps.full_frames", lambda *_args, f=frames: f)
         known = KnownFrames(0)
         assert len(known.frames) == expected
     assert known.hold(np.array([first], np.uintp)).tolist() == [False]

@@ -8,16 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import movepages as mp
-from movepages import _core, execute, looks, smaps
-from movepages.buffers import describe
-from movepages.footprint import Footprint
-from movepages.found import Found
-from movepages.hugepages import HugePages
-from movepages.move_targets import as_target
-from movepages.patterns import NOWHERE
-from movepages.page_blocks import cut_rows
-from movepages.rows import slices
-from movepages.settle import Settler
+from movepages import _core
+from movepages.layouts.patterns import NOWHERE
+from movepages.layouts.targets import as_target
+from movepages.migration import executor, layout_targets
+from movepages.migration.folios import HugePages
+from movepages.migration.huge_page_targets import Settler
+from movepages.migration.slices import slices
+from movepages.pages.blocks import cut_rows
+from movepages.pages.buffers import describe
+from movepages.pages.footprint import Footprint
+from movepages.query import page_query
+from movepages.query import where as survey
+from movepages.query.survey_runs import Found
+from movepages.system import smaps
 from support import memory, system
 from support.memory import PAGE
 from support.sparse import Anywhere
@@ -31,8 +35,10 @@ NOT_ATTEMPTED = mp.PageStatus.NOT_ATTEMPTED.value
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch):
     """Make a few thousand pages many blocks and slices."""
-    for name, pages in (("SURVEY_PAGES", 700), ("MOVE_PAGES", 700), ("SLICE_PAGES", 600)):
-        monkeypatch.setattr(execute, name, pages)
+    monkeypatch.setattr(survey, "SURVEY_PAGES", 700)
+    monkeypatch.setattr(executor, "MOVE_PAGES", 700)
+    for module in (executor, layout_targets):
+        monkeypatch.setattr(module, "SLICE_PAGES", 600)
 
 
 def expected_of(region, target):
@@ -103,7 +109,7 @@ def do(a, acts):
 def _told(request, monkeypatch):
     """Also as it is before Linux 6.7."""
     if request.param == "read":
-        monkeypatch.setattr(looks._core, "reach", lambda *_: None)
+        monkeypatch.setattr(page_query._core, "reach", lambda *_: None)
         monkeypatch.setattr(smaps, "TOO_MANY_BYTES", 100 * PAGE)
 
 
@@ -227,12 +233,12 @@ def test_huge_pages_that_a_target_cuts_are_refused_without_a_look_at_the_others(
     part = pattern.part
     pattern.part = lambda number, address: asked.append(number) or part(number, address)
     pattern.distinct = [NODE, NODE + 1]
-    execute._refuse_conflicts(describe(a), pattern, HugePages(0))
+    executor._refuse_conflicts(describe(a), pattern, HugePages(0))
     per = huge_page_size // PAGE
     assert np.array_equal(np.concatenate(asked), np.arange(per, 2 * per))
     nodes[per + 5] = NODE + 1
     with pytest.raises(ValueError, match="target: 1 pages are pieces of huge pages"):
-        execute._refuse_conflicts(describe(a), pattern, HugePages(0))
+        executor._refuse_conflicts(describe(a), pattern, HugePages(0))
 
 
 RUNS = st.lists(
@@ -322,7 +328,7 @@ def test_a_look_goes_further_only_where_the_last_one_found_little(monkeypatch):
     asked = []
     reach = _core.reach
     monkeypatch.setattr(
-        looks._core, "reach", lambda *where: asked.append(where[0]) or reach(*where)
+        page_query._core, "reach", lambda *where: asked.append(where[0]) or reach(*where)
     )
     mp.where(a)
     assert asked

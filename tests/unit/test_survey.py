@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import movepages as mp
-from movepages import execute, looks
-from movepages.footprint import Footprint
-from movepages.found import Found, join_found
-from movepages.page_blocks import cut_rows
-from movepages.rows import each_page
-from movepages.syscall import survey_rows
+from movepages.migration import executor
+from movepages.migration.slices import each_page
+from movepages.pages.blocks import cut_rows
+from movepages.pages.footprint import Footprint
+from movepages.query import page_query
+from movepages.query.survey_runs import Found, join_found
+from movepages.query.syscall import survey_rows
 from support import memory, system
 from support.memory import PAGE
 
@@ -102,13 +103,13 @@ def test_many_pages_by_several_threads():
 @pytest.mark.parametrize("without", ["page tables", "mappings"])
 def test_what_a_sandbox_hides_is_asked_for(monkeypatch, without):
     if without == "mappings":
-        monkeypatch.setattr(looks, "read_mappings", lambda *_: None)
+        monkeypatch.setattr(page_query, "read_mappings", lambda *_: None)
     else:
 
         def ask(addresses, pages, **how):
             return survey_rows(addresses, pages, **how | {"fewest": None})
 
-        monkeypatch.setattr(looks, "survey_rows", ask)
+        monkeypatch.setattr(page_query, "survey_rows", ask)
     a = memory.anonymous(100 * PAGE)
     a[: 40 * PAGE : PAGE] = 1
     assert a[50 * PAGE] == 0
@@ -177,7 +178,7 @@ def test_found_is_joined_in_address_order():
 
 
 def test_a_move_with_nothing_to_do_makes_no_moving_call(monkeypatch):
-    monkeypatch.setattr(execute, "migrate_slice", None)
+    monkeypatch.setattr(executor, "migrate_slice", None)
     node = mp.topology().allowed_nodes[0]
     a = memory.anonymous(3000 * PAGE)
     memory.bind(a, node)

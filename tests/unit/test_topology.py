@@ -9,8 +9,8 @@ import pytest
 import sysfs_fixtures as fake
 from sysfs_fixtures import GIB, KIB, MIB
 
-from movepages.machine import HugePagePool, Node
-from movepages.topology_reader import topology
+from movepages.system.topology import HugePagePool, Node
+from movepages.system.topology_reader import topology
 
 
 def test_sparse_ids(tmp_path):

@@ -12,10 +12,10 @@ import pytest
 import sysfs_fixtures as fake
 from sysfs_fixtures import GIB, KIB, MIB
 
-from movepages import _sysfs
-from movepages.machine import HugePagePool, Node, Topology
-from movepages.topology_reader import topology
-from movepages.topology_table import table
+from movepages.display.topology_table import table
+from movepages.system import sysfs
+from movepages.system.topology import HugePagePool, Node, Topology
+from movepages.system.topology_reader import topology
 
 
 def test_values_not_views(tmp_path):
@@ -100,7 +100,7 @@ def test_table_of_a_large_machine_fits_a_terminal(width):
     start = next(k for k, line in enumerate(lines) if line.startswith("   0  "))
     end = next(k for k, line in enumerate(lines) if line.startswith("   2  "))
     cpus = "".join(line[6:].split()[0] for line in lines[start:end] if line[6] != " ")
-    assert _sysfs.parse_ids(cpus) == nodes[0].cpus
+    assert sysfs.parse_ids(cpus) == nodes[0].cpus
     # Every node has a row in each of the blocks of columns, and no column is lost.
     headers = [line.split()[1:] for line in lines if line.startswith("distance")]
     assert [int(i) for header in headers for i in header] == ids

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from movepages import _sysfs
-from movepages._sysfs import TopologyError
-from movepages.topology_reader import topology
+from movepages.system import sysfs
+from movepages.system.sysfs import TopologyError
+from movepages.system.topology_reader import topology
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def here():
 
 
 def real_ids(path):
-    return _sysfs.parse_ids(Path(path).read_text())
+    return sysfs.parse_ids(Path(path).read_text())
 
 
 def test_cpus_here_are_the_online_cpus(here):
@@ -50,7 +50,7 @@ def test_memory_here_is_what_zoneinfo_manages(here):
             managed[current] += int(match[1]) * here.page_size
     totals = {i: node.memory_total for i, node in here.nodes.items()}
     assert totals == pytest.approx(managed, rel=0.01)
-    assert sum(totals.values()) <= _sysfs.read_meminfo(Path("/proc/meminfo"))[0] * 1.01
+    assert sum(totals.values()) <= sysfs.read_meminfo(Path("/proc/meminfo"))[0] * 1.01
 
 
 def test_distances_here(here):
@@ -62,5 +62,5 @@ def test_distances_here(here):
 def test_allowed_here_is_the_thread_s_cpuset(here):
     status = Path("/proc/thread-self/status").read_text()
     match = re.search(r"^Mems_allowed_list:\s*(.*)$", status, re.MULTILINE)
-    allowed = _sysfs.parse_ids(match[1]) if match else here.memory_nodes  # no CONFIG_CPUSETS
+    allowed = sysfs.parse_ids(match[1]) if match else here.memory_nodes  # no CONFIG_CPUSETS
     assert set(here.allowed_nodes) == set(allowed) & set(here.memory_nodes)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import sysfs_fixtures as fake
 
-from movepages import _sysfs
-from movepages._sysfs import TopologyError
-from movepages.topology_reader import topology
+from movepages.system import sysfs
+from movepages.system.sysfs import TopologyError
+from movepages.system.topology_reader import topology
 
 # Nodes that are not there
 
@@ -37,7 +37,7 @@ def test_node_lookup_says_what_there_is(tmp_path, node_id, why):
 
 def unplug_after(monkeypatch, trigger, unplug):
     """Call `unplug` once, just before the file `trigger` is read."""
-    real = _sysfs.read
+    real = sysfs.read
     pending = [unplug]
 
     def read(path):
@@ -45,7 +45,7 @@ def unplug_after(monkeypatch, trigger, unplug):
             pending.pop()()
         return real(path)
 
-    monkeypatch.setattr(_sysfs, "read", read)
+    monkeypatch.setattr(sysfs, "read", read)
 
 
 def test_hot_unplug_in_mid_read_reads_again(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ import math
 import pytest
 
 import movepages as mp
-from movepages.cli.to import parse_target
+from movepages.cli.target import parse_target
 from movepages.units import parse_rate, parse_size
 
 UNITS = {
@@ -68,7 +68,9 @@ def test_bits_are_no_bytes(given):
 def test_they_are_what_is_read_everywhere(monkeypatch):
     assert parse_target("interleave:0/4MiB") == mp.interleave([0], block=4 << 20)
     rates = []
-    monkeypatch.setattr("movepages.arrays.Control", lambda *args: rates.append(args[-1]))
-    monkeypatch.setattr("movepages.arrays.execute.migrate", lambda *_: mp.MoveResult(pages=0))
+    monkeypatch.setattr("movepages.migration.move.Control", lambda *args: rates.append(args[-1]))
+    monkeypatch.setattr(
+        "movepages.migration.move.executor.migrate", lambda *_: mp.MoveResult(pages=0)
+    )
     mp.move(bytearray(10), 0, limit="500MB/s")
     assert rates == [500_000_000.0]

@@ -1,0 +1,161 @@
+"""Tables on a terminal: in colour where rich is there, in plain columns where it is not."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any, NamedTuple, TypeAlias
+
+from ..display.palette import colour, ink
+from .json_output import has_rich
+
+
+class Part(NamedTuple):
+    """Some characters, and the node whose colour they have, or a style of rich."""
+
+    text: str
+    node: int | None = None
+    style: str = ""
+
+
+Cell: TypeAlias = "str | Sequence[Part]"
+
+_GAP = "  "
+# To a file or to another program nothing is shortened and no line broken.
+_NO_LIMIT = 1 << 16
+
+
+def show(
+    titles: Sequence[str], rows: Sequence[Sequence[Cell]], *, left: Sequence[int] = (0,)
+) -> None:
+    """Print a table; columns are aligned on the right, except those of `left`."""
+    if is_terminal():
+        console().print(rich_table(titles, rows, left=left))
+        return
+    texts = [
+        list(line)
+        for row in [titles, *rows]
+        for line in zip_longest(*(_plain(cell).split("\n") for cell in row), fillvalue="")
+    ]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    for row in texts:
+        cells = (
+            cell.ljust(width) if i in left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        print(_GAP.join(cells).rstrip())
+
+
+def rich_table(
+    titles: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    left: Sequence[int] = (0,),
+    title: str | None = None,
+) -> Any:
+    """Return the same as a table of rich."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.title, table.title_justify, table.title_style = title, "left", ""
+    for i, title in enumerate(titles):
+        # What is long is a name: the end of a file's tells more than its beginning.
+        table.add_column(title, justify="left" if i in left else "right", no_wrap=i not in left)
+    for row in rows:
+        cells = []
+        for cell in row:
+            text = Text()
+            for part in [Part(cell)] if isinstance(cell, str) else cell:
+                text.append(part.text, part.style or style_of(part.node))
+            cells.append(text)
+        table.add_row(*cells)
+    return table
+
+
+def say(sentence: str = "") -> None:
+    """Print a sentence, broken to the width of the terminal."""
+    if is_terminal():
+        console().print(sentence)
+    else:
+        print(sentence)
+
+
+def console() -> Any:
+    """Return rich's console for what standard output is now."""
+    from rich.console import Console
+
+    class Ours(Console):
+        def on_broken_pipe(self) -> None:
+            # Rich would exit with 1; main() knows better.
+            raise BrokenPipeError
+
+    # Only what is marked here is coloured: rich's own choice suits dark terminals.
+    return Ours(highlight=False, markup=False, emoji=False)
+
+
+def is_terminal() -> bool:
+    """Whether a person looks at what is printed."""
+    return has_rich() and bool(console().is_terminal)
+
+
+def width() -> int:
+    """Return how many columns there are to print to."""
+    if is_terminal():
+        return int(console().width)
+    return shutil.get_terminal_size((_NO_LIMIT, 0)).columns
+
+
+def room_beside(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Return how many columns a table leaves for one column more."""
+    columns = zip(titles, *rows, strict=True)
+    widest = (max(len(line) for cell in column for line in cell.split("\n")) for column in columns)
+    return width() - sum(each + len(_GAP) for each in widest)
+
+
+def bar(shares: Sequence[tuple[int, int]], total: int, cells: int) -> list[Part]:
+    """Return a bar of nodes' numbers, in which each has its part of `cells`.
+
+    Examples
+    --------
+    >>> [part.text for part in bar([(0, 30), (1, 10)], 40, 8)]
+    ['000000', '11']
+    """
+    parts, done, told = [], 0, 0
+    for node, count in shares:
+        done += count
+        until = round(done * cells / total) if total else 0
+        # What there is is seen, however little.
+        length = max(until - told, 1 if count and told < cells else 0)
+        told += length
+        parts.append(Part(str(node)[-1] * length, node))
+    return [part for part in parts if part.text]
+
+
+def printable(name: str) -> str:
+    r"""Escape what a name may hold and a terminal not show, or take for a command.
+
+    Examples
+    --------
+    >>> print(printable("a" + chr(27)))
+    a\x1b
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
+
+
+def style_of(node: int | None) -> str:
+    """Return the style of what is drawn for a node, for rich."""
+    return "" if node is None else f"{ink(colour(node))} on {colour(node)}"
+
+
+def _plain(cell: Cell) -> str:
+    return cell if isinstance(cell, str) else "".join(part.text for part in cell)
+
+
+def complain(sentence: str) -> None:
+    """Tell what is wrong, on standard error."""
+    # Where that is closed, print() would take standard output.
+    if sys.stderr is not None:
+        print(f"movepages: {sentence}", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""Placements of many processes: Dask workers, MPI ranks."""

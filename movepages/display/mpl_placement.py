@@ -1,0 +1,188 @@
+"""Pictures of placements by matplotlib; the only module that needs it."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..units import byte_marks, format_bytes
+from .mpl_axes import (
+    Axes,
+    FuncFormatter,
+    Locator,
+    MaxNLocator,
+    Patch,
+    Rectangle,
+    new_axes,
+    say,
+    to_rgba_array,
+)
+from .mpl_strip import StripImage
+from .palette import HATCH, PALE, colour, ink
+from .sampling import ABSENT, Shares, divide, grid, nodes_of
+from .views import PlacementView, off_nodes
+
+# Cells along a row of addresses.
+_COLUMNS = 512
+_GAP = 0.2
+_ROW_LABELS = 32
+# Elements of an array in its own shape.
+_SIDE = 512
+_LEGEND_ROWS = 16
+# Inches that the words beside rows of addresses need.
+_LEAST_WRAPPED = 2.7
+# A stretch of this part of the width has room for the number of its node.
+_LABELLED = 0.04
+
+
+def plot_placement(placement: PlacementView, ax: Axes | None, rows: int | None) -> Axes:
+    """Draw it, as `Placement.plot` says."""
+    if rows is not None and rows < 1:
+        raise ValueError(f"rows: expected 1 or more, got {rows}")
+    shaped = rows is None and len(placement.shape) > 1
+    rows = max(1, min(rows or 1, placement.pages))
+    if ax is None:
+        entries = len(placement.bytes_per_node) + 1
+        columns = -(-entries // _LEGEND_ROWS)
+        least = 5 if shaped else _LEAST_WRAPPED if rows > 1 else 0
+        height = max(least, 1.3 + 0.3 * rows, 0.6 + 0.19 * -(-entries // columns))
+        width = (5.5 if shaped else 7.4) + 1.4 * columns
+        ax = new_axes(width, min(height, 8))
+    if not placement.pages:
+        say(ax, "no memory: the array is empty")
+    elif shaped:
+        _draw_shape(placement, ax)
+    else:
+        _draw_addresses(placement, ax, rows)
+    _add_legend(placement, ax)
+    return ax
+
+
+def _draw_addresses(placement: PlacementView, ax: Axes, rows: int) -> None:
+    nodes = nodes_of(placement.runs["status"])
+    # Not a cell a page: of the first and last page the array may have a part alone.
+    shares = divide(placement.runs["nbytes"], nodes, _COLUMNS * rows)
+    span = placement.nbytes / rows
+    for row in range(rows):
+        part = slice(row * _COLUMNS, (row + 1) * _COLUMNS)
+        some = Shares(shares.kinds, shares.parts[part])
+        top, bottom = row, row + 1 - (_GAP if rows > 1 else 0)
+        _draw_ground(ax, (0, span), (top, bottom))
+        ax.add_image(StripImage(ax, some, (0, span, bottom, top), _rgba))
+        _add_numbers(ax, some, span, (top + bottom) / 2)
+    ax.set_aspect("auto")
+    ax.set_xlim(0, span)
+    ax.set_ylim(bottom, 0)
+    ax.xaxis.set_major_locator(_BinaryLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(partial(_in_units, byte_marks(span)[2])))
+    # Memory with gaps has other addresses than it has bytes.
+    gaps = _extent(placement) != placement.pages
+    what = "bytes of the array, by address" if gaps else "offset from the array's start"
+    across = what if rows == 1 else "offset from the row's start"
+    ax.set_xlabel(f"{across} ({byte_marks(span)[1]})")
+    ax.set_yticks([])
+    if rows > 1:
+        some_rows = range(0, rows, -(-rows // _ROW_LABELS))
+        starts = [format_bytes(round(row * span)) for row in some_rows]
+        ax.set_yticks([row + (1 - _GAP) / 2 for row in some_rows], starts)
+        ax.tick_params(left=False)
+        ax.set_ylabel(what)
+    ax.spines[:].set_visible(False)
+
+
+def _in_units(size: int, value: float, _position: int | None) -> str:
+    return f"{value / size:g}"
+
+
+def _extent(placement: PlacementView) -> int:
+    """Return how many pages there are from the first to the last."""
+    last = placement.runs[-1]
+    first = int(placement.runs["address"][0])
+    return int(last["pages"]) + (int(last["address"]) - first) // placement.page_size
+
+
+def _draw_shape(placement: PlacementView, ax: Axes) -> None:
+    rows, columns = placement.shape[0], int(np.prod(placement.shape[1:], dtype=np.int64))
+    found = grid(placement, _SIDE, _SIDE)
+    # From the edge of the first row or column to that of the last, whose middles have their number.
+    extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
+    _draw_ground(ax, extent[:2], extent[2:])
+    ax.imshow(_rgba(found), extent=extent, aspect="auto", interpolation="none", zorder=1)
+    ax.set_xlim(extent[:2])
+    ax.set_ylim(extent[2:])
+    for axis in (ax.xaxis, ax.yaxis):
+        # By default one index alone would have marks between it and its neighbours.
+        axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    if len(placement.shape) == 2:
+        ax.set_ylabel("row")
+        ax.set_xlabel("column")
+    else:
+        ax.set_ylabel("index of axis 0")
+        others = ", ".join(map(str, range(1, len(placement.shape))))
+        ax.set_xlabel(f"index of axes {others} in C order")
+
+
+def _rgba(kinds: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
+    """Return the colours of nodes; what is absent lets the ground be seen."""
+    found, which = np.unique(kinds, return_inverse=True)
+    table = to_rgba_array(["none" if kind == ABSENT else colour(kind) for kind in found.tolist()])
+    colours: npt.NDArray[np.uint8] = np.round(table * 255).astype(np.uint8)
+    return colours[which.reshape(kinds.shape)]
+
+
+def _draw_ground(ax: Axes, across: tuple[float, ...], down: tuple[float, ...]) -> None:
+    corner, size = (across[0], down[0]), (across[1] - across[0], down[1] - down[0])
+    ax.add_patch(Rectangle(corner, *size, zorder=0.5, **_ABSENCE))
+
+
+_ABSENCE: dict[str, Any] = {
+    "facecolor": PALE,
+    "edgecolor": HATCH,
+    "hatch": "////",
+    "linewidth": 0,
+}
+
+
+def _add_numbers(ax: Axes, shares: Shares, span: float, middle: float) -> None:
+    """Write a node's number into stretches that it has for itself and that are wide enough."""
+    whole = np.where(shares.parts.max(axis=1) == 1, shares.parts.argmax(axis=1), -1)
+    edges = np.flatnonzero(np.diff(whole, prepend=-2, append=-2))
+    for first, last in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        kind = int(shares.kinds[whole[first]])
+        if whole[first] >= 0 and kind != ABSENT and last - first >= _LABELLED * len(whole):
+            place = (first + last) / 2 / len(whole) * span
+            ax.text(
+                place, middle, str(kind), ha="center", va="center", clip_on=True,
+                color=ink(colour(kind)), fontsize="small",
+            )  # fmt: skip
+
+
+def _add_legend(placement: PlacementView, ax: Axes) -> None:
+    entries = [
+        Patch(facecolor=colour(node), label=f"node {node}: {format_bytes(nbytes)}")
+        for node, nbytes in placement.bytes_per_node.items()
+    ]
+    if label := off_nodes(placement):
+        entries.append(Patch(label=label, **_ABSENCE))
+    if entries:
+        ax.legend(
+            handles=entries, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0,
+            frameon=False, fontsize="small", ncols=-(-len(entries) // _LEGEND_ROWS),
+        )  # fmt: skip
+
+
+class _BinaryLocator(Locator):
+    """Marks at multiples of a power of two, few enough to be read, also after a zoom."""
+
+    def __call__(self) -> list[float]:
+        low, high = sorted(self.axis.get_view_interval())  # type: ignore[union-attr]
+        return self.tick_values(low, high)
+
+    def tick_values(self, vmin: float, vmax: float) -> list[float]:
+        step = byte_marks(vmax - vmin)[0]
+        first, last = math.ceil(vmin / step), math.floor(vmax / step)
+        return [number * step for number in range(first, last + 1)]

@@ -1,0 +1,1 @@
+"""preflight(): which operations this process can perform here, and why the others fail."""

@@ -1,0 +1,1 @@
+"""Pure functions: which page belongs on which node."""

@@ -1,0 +1,1 @@
+"""Memory to come and its policies: empty(), bind(), touch(), collapse(), page_cache()."""

@@ -1,0 +1,81 @@
+"""Modes of memory policies: which nodes go with each, and what it means when the kernel refuses."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from ..pages.arguments import as_nodes
+from ..query.explain import Call, explain
+from ..query.syscall import MPOL_MF_MOVE
+from ..results.outcome import make_error
+from ..system.target_nodes import unusable_node
+
+
+class PolicyMode(IntEnum):
+    """What the kernel does to find a node for a page, by the names of set_mempolicy(2)."""
+
+    DEFAULT = 0
+    PREFERRED = 1
+    BIND = 2
+    INTERLEAVE = 3
+    LOCAL = 4
+    PREFERRED_MANY = 5
+    WEIGHTED_INTERLEAVE = 6
+
+
+_WITHOUT_NODES = (PolicyMode.DEFAULT, PolicyMode.LOCAL)
+_SINCE = {PolicyMode.PREFERRED_MANY: "5.15", PolicyMode.WEIGHTED_INTERLEAVE: "6.9"}
+
+
+def as_policy(
+    nodes: Sequence[SupportsIndex] | SupportsIndex, mode: str
+) -> tuple[PolicyMode, npt.NDArray[np.int32]]:
+    """Return a mode and its nodes; refuse what does not go together, and nodes not to be used."""
+    chosen = _as_mode(mode)
+    given = as_nodes(nodes)
+    # An int as it is: numpy 1 would make a node that may be used of one that does not fit.
+    listed = [given] if isinstance(given, int) else given.tolist()
+    if (chosen in _WITHOUT_NODES) != (len(listed) == 0):
+        raise ValueError(
+            f"nodes: mode {mode!r} goes with "
+            + ("no nodes" if chosen in _WITHOUT_NODES else "one node or more")
+            + f", got {listed}"
+        )
+    if chosen == PolicyMode.PREFERRED and len(listed) > 1:
+        raise ValueError(
+            f"nodes: mode 'preferred' is about one node, got {listed}; use mode='preferred-many'"
+        )
+    if (node := unusable_node(listed, 0)) is not None:
+        code, why = explain(errno.ENODEV, Call(0, MPOL_MF_MOVE, refused_node=node))
+        raise make_error(code, why)
+    return chosen, np.array(listed, np.int32)
+
+
+def mbind_failed(code: int, mode: PolicyMode, bound: int = 0) -> Exception:
+    """Return the error for an errno of mbind(2), which came after so many bytes were bound."""
+    since = _SINCE.get(mode)
+    if code == errno.EINVAL and since:
+        return make_error(
+            errno.ENOSYS, f"mode {mode.name.lower()!r} came with Linux {since}; use another"
+        )
+    why = {
+        errno.EFAULT: "a part of it is not mapped",
+        errno.EINVAL: "a part of a huge page of hugetlbfs has no policy of its own; give the whole",
+        errno.EPERM: "a sandbox forbids mbind(2); allow it in the container's seccomp profile",
+    }
+    part = f"; the {bound:,} bytes before it are bound" if bound else ""
+    return make_error(code, f"mbind(2): {why.get(code, os.strerror(code))}{part}")
+
+
+def _as_mode(mode: str) -> PolicyMode:
+    names = {each.name.lower().replace("_", "-"): each for each in PolicyMode}
+    if mode not in names:
+        raise ValueError(f"mode: expected one of {', '.join(map(repr, names))}, got {mode!r}")
+    return names[mode]

@@ -1,0 +1,1 @@
+"""move() and plan(): from targets to calls of the kernel."""

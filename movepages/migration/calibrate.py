@@ -1,0 +1,67 @@
+"""How fast pages move here: measured once, for estimates."""
+
+from __future__ import annotations
+
+import mmap
+
+import numpy as np
+
+from ..results.outcome import MovePagesError
+from ..system.refusals import keep_small
+from ..system.topology_reader import topology
+from .move import move
+
+_known: list[float] = []
+
+
+def rate_known() -> float | None:
+    """Return bytes a second as `calibrate` last measured them in this process."""
+    return _known[-1] if _known else None
+
+
+def calibrate(nbytes: int = 16 << 20) -> float | None:
+    """Measure how fast small pages move between two nodes, for `Plan.seconds`.
+
+    Parameters
+    ----------
+    nbytes : int, default 16 MiB
+        Memory to move for it, there and back.
+
+    Returns
+    -------
+    float or None
+        Bytes a second, the slower of both ways; None where there are not two nodes to use.
+
+    Raises
+    ------
+    ValueError
+        Less than one page.
+
+    Examples
+    --------
+    >>> rate = calibrate(1 << 20)
+    >>> rate is None or rate > 0
+    True
+    """
+    if nbytes < mmap.PAGESIZE:
+        raise ValueError(f"nbytes: expected {mmap.PAGESIZE} or more, got {nbytes}")
+    nodes = topology().allowed_nodes
+    if len(nodes) < 2:
+        return None
+    memory = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    keep_small(memory)
+    array = np.frombuffer(memory, np.uint8)
+    array[:: mmap.PAGESIZE] = 1
+    rates = []
+    try:
+        move(array, nodes[0])
+        for node in (nodes[1], nodes[0]):
+            result = move(array, node)
+            if result.ok and result.moved:
+                rates.append(result.moved * mmap.PAGESIZE / result.seconds)
+    except MovePagesError:
+        return None
+    if not rates:
+        return None
+    _known[:] = [min(rates)]
+    return _known[0]

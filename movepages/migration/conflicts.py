@@ -1,0 +1,139 @@
+"""Pages that move together although nothing tells so: found by moving one of them.
+
+Page tables show huge pages from Linux 6.7 on, and never multi-size ones (mTHP), large folios of
+files, or a huge page that was partly unmapped. A target that cuts through one of these carries all
+of its pages from node to node, and those that were moved first are not where they were wanted.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from .._core import FRAME_BYTES
+from ..layouts.patterns import NodeArray
+from ..pages.arguments import Addresses
+from ..query.syscall import move_pages
+from ..results.outcome import MovePagesMemoryError
+
+Indices: TypeAlias = "npt.NDArray[np.int64]"
+Mask: TypeAlias = "npt.NDArray[np.bool_]"
+
+# A frame of the smallest multi-size pages, of four pages each, has 128 of them.
+_MOST_ROUNDS = 160
+
+
+def near(addresses: Addresses, pages: Mask) -> Mask:
+    """Tell which addresses share a frame with some of the pages, or lie in a frame beside one."""
+    frames = addresses // np.uintp(FRAME_BYTES)
+    some = frames[pages]
+    one = np.uintp(1)
+    beside: Mask = np.isin(frames, np.concatenate((some - one, some, some + one)))
+    return beside
+
+
+class Groups(NamedTuple):
+    """Pages that move together.
+
+    Attributes
+    ----------
+    of : ndarray of int64
+        The group of each page, numbered from 0; -1 for pages in none.
+    number : int
+        How many groups there are.
+    """
+
+    of: Indices
+    number: int
+
+    def votes(self, wanted: NodeArray) -> tuple[list[int], Indices]:
+        """Count the pages of each group that are wanted on each node: as `Folios.votes`."""
+        some = (self.of >= 0) & (wanted >= 0)
+        nodes, column = np.unique(wanted[some], return_inverse=True)
+        votes = np.zeros((self.number, len(nodes)), np.int64)
+        np.add.at(votes, (self.of[some], column), 1)
+        return nodes.tolist(), votes
+
+    def first(self) -> Indices:
+        """Return the first page of each group."""
+        _, index = np.unique(self.of, return_index=True)
+        found: Indices = index[len(index) - self.number :]
+        return found
+
+
+def carried_along(
+    addresses: Addresses, tried: Mask, target: NodeArray, *, pid: int, flags: int
+) -> Groups:
+    """Find pages that move together, by moving some that are not where they were wanted.
+
+    Parameters
+    ----------
+    addresses : ndarray of uintp
+        Pages in address order.
+    tried : ndarray of bool
+        The pages to move: present, and with a target that they are not on.
+    target : ndarray of int32
+        The node wanted for each page.
+
+    Returns
+    -------
+    Groups
+        Where these pages are afterwards has to be asked for.
+    """
+    group = np.full(len(addresses), -1)
+    left, grain, count = tried.copy(), FRAME_BYTES, 0
+    for _ in range(_MOST_ROUNDS):
+        candidates = np.flatnonzero(left & (group < 0))
+        if not len(candidates):
+            break
+        block = addresses // np.uintp(grain)
+        _, first = np.unique(block[candidates], return_index=True)
+        probes = candidates[first]
+        left[probes] = False
+        pages, of = _move_and_see(addresses, block, probes, target, pid=pid, flags=flags)
+        if not len(pages):
+            continue
+        group[pages] = of + count
+        starts = np.flatnonzero(np.append(True, of[1:] != of[:-1]))
+        count += len(starts)
+        ends = np.append(starts[1:], len(of)) - 1
+        span = int((addresses[pages[ends]] - addresses[pages[starts]]).max())
+        # Neighbours are mostly alike: from now on one page is tried in each block as large.
+        grain = min(grain, 1 << span.bit_length())
+    return Groups(group, count)
+
+
+def _move_and_see(
+    addresses: Addresses,
+    block: Addresses,
+    probes: Indices,
+    target: NodeArray,
+    *,
+    pid: int,
+    flags: int,
+) -> tuple[Indices, Indices]:
+    """Move one page in each of some blocks, and return the pages that came along.
+
+    Returns
+    -------
+    pages : ndarray of int64
+        Pages that moved together with others, the one that was asked for among them, ascending.
+    of : ndarray of int64
+        Numbers from 0 that tell which of these moved together, ascending.
+    """
+    inside = np.flatnonzero(np.isin(block, block[probes]))
+    before = move_pages(addresses[inside], pid=pid, flags=flags)
+    order = probes[np.argsort(target[probes], kind="stable")]
+    # One full node says nothing of the others; which pages moved is seen below.
+    with suppress(MovePagesMemoryError):
+        move_pages(addresses[order], target[order], pid=pid, flags=flags)
+    after = move_pages(addresses[inside], pid=pid, flags=flags)
+    probe = np.searchsorted(block[probes], block[inside])
+    moved = (after != before) & (after == target[probes[probe]])
+    together = np.bincount(probe[moved], minlength=len(probes)) > 1
+    moved &= together[probe]
+    _, of = np.unique(probe[moved], return_inverse=True)
+    return inside[moved], of

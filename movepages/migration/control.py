@@ -1,0 +1,159 @@
+"""What ends a move early or makes it try again: deadline, progress callback, retry policy."""
+
+from __future__ import annotations
+
+import errno
+import math
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from ..results.outcome import make_error
+from ..results.status import PageStatus
+
+Progress: TypeAlias = Callable[[int, int], object]
+
+# With a bandwidth limit: seconds that a slice's share of it is for.
+_SLICE_SECONDS = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryPolicy:
+    """Which pages that failed get another turn, and how often.
+
+    Attributes
+    ----------
+    reasons : collection of PageStatus
+        Statuses worth another turn; by default EBUSY alone, as no other passes by itself.
+    attempts : int
+        Turns after the first, at most; 0 for none.
+    backoff : float
+        Seconds before the second turn; twice as long before each one after it.
+    deadline : float
+        Seconds that a move may spend on further turns in all, the waits before them included.
+
+    Raises
+    ------
+    TypeError, ValueError
+        No number, or one below 0; no collection of statuses.
+
+    Examples
+    --------
+    >>> node = topology().allowed_nodes[0]
+    >>> move(np.ones(1 << 20), node, retry=RetryPolicy(attempts=5)).ok
+    True
+    """
+
+    reasons: Collection[PageStatus] = field(default=(PageStatus.EBUSY,))
+    attempts: int = 2
+    backoff: float = 0.01
+    deadline: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("attempts", "backoff", "deadline"):
+            # Not < 0: nothing is above or below what is no number, and no time would be up.
+            if not getattr(self, name) >= 0:
+                raise ValueError(
+                    f"RetryPolicy {name}: expected 0 or more, got {getattr(self, name)}"
+                )
+        try:
+            # Once, as an iterator has them only once; numbers of errno.h are refused here.
+            reasons = tuple(PageStatus(each) for each in self.reasons)
+        except (TypeError, ValueError) as wrong:
+            kind = type(wrong)
+            raise kind(
+                "RetryPolicy reasons: expected a collection such as [PageStatus.EBUSY], got "
+                f"{self.reasons!r}"
+            ) from None
+        object.__setattr__(self, "reasons", reasons)
+
+
+def as_deadline(seconds: float | None) -> float | None:
+    """Return a deadline as a float; refuse one that never comes."""
+    if seconds is None:
+        return None
+    try:
+        found = float(seconds)
+    except (TypeError, ValueError):
+        found = math.nan
+    if math.isnan(found):
+        raise ValueError(f"deadline: expected seconds or None, got {seconds!r}")
+    return found
+
+
+class Control:
+    """Asked in every slice of about 25 ms whether the move goes on."""
+
+    def __init__(
+        self,
+        total: int,
+        retry: RetryPolicy,
+        deadline: float | None,
+        progress: Progress | None,
+        limit: float | None = None,
+    ) -> None:
+        self.retry = retry
+        self._limit = limit
+        self.done = 0
+        self._total = total
+        self._progress = progress
+        self._deadline = deadline
+        self._start = time.monotonic()
+        self._retrying = 0.0
+        self._turn_start: float | None = None
+
+    def __call__(self) -> None:
+        """Raise when the time is up or the callback says so.
+
+        Raises
+        ------
+        MovePagesTimeoutError, MovePagesCancelledError
+        """
+        if self._deadline is not None and time.monotonic() - self._start > self._deadline:
+            raise make_error(
+                errno.ETIMEDOUT,
+                f"the deadline of {self._deadline} s has passed; the result tells what was done, "
+                "and the same call again does the rest",
+            )
+        if self._progress is not None and self._progress(self.done, self._total) is False:
+            raise make_error(
+                errno.ECANCELED,
+                "it was cancelled, or its progress callback returned False; the result tells what "
+                "was done, and the same call again does the rest",
+            )
+
+    @property
+    def most_bytes(self) -> float:
+        """Bytes of one slice at most, so that none of them is far above the limit."""
+        return float("inf") if self._limit is None else self._limit * _SLICE_SECONDS
+
+    def keep_to_limit(self, moved_bytes: int) -> None:
+        """Wait until so many bytes moved since the start are within the limit."""
+        if self._limit is None:
+            return
+        while (ahead := self._start + moved_bytes / self._limit - time.monotonic()) > 0:
+            time.sleep(min(ahead, _SLICE_SECONDS))
+            self()
+
+    def finish(self) -> None:
+        """Tell the callback that all is done; there is nothing left to cancel."""
+        if self._progress is not None:
+            self._progress(self._total, self._total)
+
+    def waits_for_turn(self, turn: int) -> bool:
+        """Wait before a further turn; False where the policy allows none."""
+        # Any number of turns is allowed, and 2.0 ** 1024 is no float.
+        pause = self.retry.backoff * 2.0 ** min(turn - 1, 1000)
+        if turn > self.retry.attempts or self._retrying + pause > self.retry.deadline:
+            return False
+        self._turn_start = time.monotonic()
+        time.sleep(pause)
+        self()
+        return True
+
+    def end_turn(self) -> None:
+        """Count a further turn that is over, and the wait before it, as time spent on them."""
+        if self._turn_start is not None:
+            self._retrying += time.monotonic() - self._turn_start
+            self._turn_start = None

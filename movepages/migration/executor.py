@@ -1,0 +1,252 @@
+"""Looking at and moving the pages of a footprint, a slice at a time."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from .._core import FRAME_BYTES
+from ..layouts.patterns import NOWHERE, NodeArray
+from ..layouts.targets import Target
+from ..pages.blocks import cut_rows
+from ..pages.footprint import Footprint
+from ..query.absence_reasons import hidden_afterwards
+from ..query.page_query import Looks
+from ..query.survey_runs import Found
+from ..query.syscall import MPOL_MF_MOVE, attach, move_pages, refuse_process, refuse_unusable_nodes
+from ..results.absence import Absences, merge_absences
+from ..results.outcome import MovePagesError, MoveResult
+from ..results.status import PageStatus
+from .control import Control
+from .folios import HugePages
+from .huge_page_targets import OnConflict, Settled, Settler
+from .slice_migration import confirm, migrate_slice
+from .slices import Pages, slices
+from .tally import Slice, Sum, Tally, sum_aside
+
+# Bounds the scratch memory, about 3 MiB, and is one chunk of the driver's.
+SLICE_PAGES = 1 << 16
+# What was found must be recent when it is used: 1 GiB at a time.
+MOVE_PAGES = 1 << 18
+
+_FRAME = np.uintp(FRAME_BYTES)
+
+
+def migrate(
+    footprint: Footprint, target: Target, flags: int, control: Control, on_conflict: OnConflict
+) -> MoveResult:
+    """Move every page of `footprint` to its target.
+
+    Raises
+    ------
+    ValueError
+        The target cuts through huge pages and may not; nothing has moved.
+    MovePagesError
+        A call failed as a whole; ``.result`` tells what was done by then.
+    """
+    tally = Tally(footprint)
+    refuse_unusable_nodes(target.distinct, footprint.pid, tally.result)
+    move = _Move(footprint, target, flags, control, tally, on_conflict)
+    failure: MovePagesError | None = None
+    try:
+        refuse_process(footprint, flags)
+        if on_conflict == "raise":
+            _refuse_conflicts(footprint, target, move.huge)
+        failure = move.run()
+        result, size = tally.result(), footprint.page_size
+        absent = hidden_afterwards(merge_absences(move.told, size), result.runs, size)
+        result = replace(result, absences=absent)
+        if not failure:
+            control.finish()
+    except BaseException as interruption:
+        attach(interruption, tally.result())
+        raise
+    if failure:
+        attach(failure, result)
+        try:
+            raise failure
+        finally:
+            failure = None
+    return result
+
+
+class _Move:
+    """Goes through the blocks of a footprint and moves what is not where it is wanted."""
+
+    def __init__(
+        self,
+        footprint: Footprint,
+        target: Target,
+        flags: int,
+        control: Control,
+        tally: Tally,
+        on_conflict: OnConflict,
+    ) -> None:
+        self.footprint, self.target, self.flags = footprint, target, flags
+        self.control, self.tally = control, tally
+        self.huge = HugePages(footprint.pid)
+        self._settler = Settler(target, self.huge, on_conflict)
+        self.told: list[Absences] = []
+        self._looks = Looks(footprint, flags, pause=control)
+        self._moved = 0
+        self._last: Slice | None = None
+
+    def run(self) -> MovePagesError | None:
+        """Return what ended the move early, or a full node that did not."""
+        failure: MovePagesError | None = None
+        try:
+            for pages in self._to_move():
+                failure = self._migrate(pages) or failure
+                if failure and not _goes_on(failure, self.target):
+                    break
+            self.tally.settle()
+            return failure
+        finally:
+            # A frame and its exception would keep each other, and the caller's array, alive.
+            del failure
+
+    def _to_move(self) -> Iterator[Pages]:
+        """Look at all blocks, take in what needs no move, and give out the rest in slices."""
+        size, start = self.footprint.page_size, 0
+        for addresses, pages in cut_rows(self.footprint, MOVE_PAGES, self._looks.reach):
+            self.control()
+            look = self._looks.at(addresses, pages)
+            self.told.append(look.absences)
+            done = self._nothing_to_do(look.found)
+            for part in slices(look.found, done, start, size, self._slice_pages()):
+                if len(part.address):
+                    yield part
+                else:
+                    self._take(part)
+            start += int(pages.sum())
+
+    def _slice_pages(self) -> int:
+        fits = self.control.most_bytes / self.footprint.page_size
+        return int(max(min(SLICE_PAGES, fits), FRAME_BYTES // self.footprint.page_size))
+
+    def _nothing_to_do(self, found: Found) -> npt.NDArray[np.bool_]:
+        """Tell which runs are taken as they are: what is absent, and placed ones of one target."""
+        done = _without_memory(found)
+        return done if self.target.only is None else done | (found.status == self.target.only)
+
+    def _take(self, pages: Pages) -> None:
+        """Note runs of which every page is placed or absent."""
+        settled = self._settled(pages)
+        self.tally.add(settled)
+        self.control.done += settled.pages
+
+    def _settled(self, pages: Pages) -> Sum:
+        """Sum up what is set aside of a slice."""
+        aside = pages.aside
+        runs = self._looks.runs(aside)
+        if self.target.only is not None:
+            return sum_aside(runs)
+        nowhere = self.target.count_nowhere(pages.aside_number, aside.address, aside.pages)
+        return sum_aside(runs, nowhere)
+
+    def _migrate(self, pages: Pages) -> MovePagesError | None:
+        # A copy: the caller may write into the array of nodes while this goes on.
+        wanted = np.array(self.target.part(pages.number, pages.address))
+        aside = self._settled(pages) if len(pages.aside.address) else None
+        part = self.tally.begin(pages.address, aside)
+        several = self.target.only is None
+        failure: MovePagesError | None = None
+        try:
+            self.control()
+            if several:
+                self._ask_again_at_the_border(pages)
+            migrate_slice(
+                part,
+                pages.before,
+                wanted,
+                self.huge,
+                self._settler,
+                self.footprint.pid,
+                self.flags,
+                self.control,
+            )
+        except MovePagesError as error:
+            failure = error
+        if several and self._last is not None:
+            tail = self._last.addresses >= pages.address[0] - min(pages.address[0], _FRAME)
+            pid = self.footprint.pid
+            failure = confirm(self._last, np.flatnonzero(tail), pid, self.flags) or failure
+        self._last = part
+        moved = int(np.count_nonzero((part.status >= 0) & ~part.there))
+        self._moved += moved * self.footprint.page_size
+        self.tally.settle(keep=int(several))
+        self.control.done += len(pages.address) + (0 if aside is None else aside.pages)
+        try:
+            if failure is None:
+                self.control.keep_to_limit(self._moved)
+            return failure
+        finally:
+            del failure
+
+    def _ask_again_at_the_border(self, pages: Pages) -> None:
+        """Ask for what the slice before may have taken along: a folio can lie in both."""
+        if self._last is None or pages.address[0] - self._last.addresses[-1] >= _FRAME:
+            return
+        near = pages.address < pages.address[0] + _FRAME
+        pages.before[near] = move_pages(
+            pages.address[near], pid=self.footprint.pid, flags=self.flags
+        )
+
+
+def preview(
+    footprint: Footprint, target: Target, on_conflict: OnConflict
+) -> Iterator[tuple[NodeArray, Settled, int]]:
+    """Stream where pages are, the target that they would go to, and how many others are absent.
+
+    Nothing moves.
+    """
+    looks = Looks(footprint, MPOL_MF_MOVE)
+    settler = Settler(target, HugePages(footprint.pid), on_conflict)
+    for pages in _present(footprint, looks):
+        wanted = target.part(pages.number, pages.address)
+        settled = settler.forecast(pages.address, pages.before, wanted)
+        yield pages.before, settled, int(pages.aside.pages.sum())
+
+
+def _present(footprint: Footprint, looks: Looks, *, only_huge: bool = False) -> Iterator[Pages]:
+    """Stream the pages that have memory, in slices, with what is absent set aside."""
+    start = 0
+    for addresses, rows in cut_rows(footprint, MOVE_PAGES, looks.reach):
+        found = looks.huge(addresses, rows) if only_huge else looks.at(addresses, rows).found
+        yield from slices(found, _without_memory(found), start, footprint.page_size, SLICE_PAGES)
+        start += int(rows.sum())
+
+
+def _without_memory(found: Found) -> npt.NDArray[np.bool_]:
+    """Tell which runs have no memory; that of hidden pages is on a node that is not known."""
+    absent: npt.NDArray[np.bool_] = (found.status < 0) & (found.status != PageStatus.ENODATA.value)
+    return absent
+
+
+def _refuse_conflicts(footprint: Footprint, target: Target, huge: HugePages) -> None:
+    """Look at all huge pages before anything moves."""
+    if len(target.distinct) < 2:
+        return
+    settler = Settler(target, huge, "raise")
+    overruled = 0
+    for pages in _present(footprint, Looks(footprint, MPOL_MF_MOVE), only_huge=True):
+        wanted = target.part(pages.number, pages.address)
+        settled = settler.forecast(pages.address, pages.before, wanted)
+        elsewhere = settled.each != settled.wanted
+        overruled += int(np.count_nonzero(elsewhere & (settled.wanted != NOWHERE)))
+    if overruled:
+        raise ValueError(
+            f"target: {overruled:,} pages are pieces of huge pages of which other pieces are to go "
+            'elsewhere, and a huge page is on one node; pass on_conflict="split" to split these, '
+            '"majority" to send each where most of it is wanted, or a target '
+            f"that changes at multiples of {FRAME_BYTES:,} bytes only"
+        )
+
+
+def _goes_on(failure: MovePagesError, target: Target) -> bool:
+    """One full node is no reason to leave the pages for other nodes where they are."""
+    return failure.errno == errno.ENOMEM and len(target.distinct) > 1

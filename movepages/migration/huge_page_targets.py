@@ -1,0 +1,176 @@
+"""From the node wanted for each page to a target that huge pages can follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from ..layouts.balance import Balance
+from ..layouts.patterns import NodeArray, Pattern
+from ..pages.arguments import Addresses
+from ..query.syscall import move_pages
+from .folios import Folios, HugePages, Indices
+from .splitting import fill_holes, split_at
+
+# So much of its share may be missing to a node that takes turns with others.
+_NEARLY = 1 / 8
+
+OnConflict: TypeAlias = Literal["majority", "split", "raise"]
+
+
+class Settled(NamedTuple):
+    """A target for some pages in address order.
+
+    Attributes
+    ----------
+    folios : Folios
+        The pages, those of each huge page taken together.
+    target : ndarray of int32
+        Node of each of these; negative where no page of it has a target.
+    wanted : ndarray of int32
+        Node wanted for each page. A layout whose borders are its own wants what it gets.
+    split : int
+        Huge pages that were split, or would be.
+    split_at : ndarray of uintp
+        One page of each huge page that the kernel has not refused to split.
+    """
+
+    folios: Folios
+    target: NodeArray
+    wanted: NodeArray
+    split: int = 0
+    split_at: Addresses = np.empty(0, np.uintp)
+
+    @property
+    def each(self) -> NodeArray:
+        """Target of each page."""
+        return self.folios.spread(self.target)
+
+
+class Settler:
+    """Settles the target of one move, block by block in address order.
+
+    Parameters
+    ----------
+    pattern : Pattern
+        What is wanted.
+    huge : HugePages
+        Where huge pages are.
+    on_conflict : {"majority", "split", "raise"}
+        What to do with a huge page that is wanted on several nodes.
+    """
+
+    def __init__(self, pattern: Pattern, huge: HugePages, on_conflict: OnConflict) -> None:
+        self.balance = Balance()
+        # A layout of your own may say nothing of borders.
+        self.adapts = getattr(pattern, "adapts", False)
+        self.torn = getattr(pattern, "torn", False)
+        self.on_conflict = on_conflict
+        self.shares = getattr(pattern, "shares", None)
+        self._huge = huge
+
+    def settle(self, addresses: Addresses, present: NodeArray, wanted: NodeArray) -> Settled:
+        """Return the target of some pages; huge pages that it cuts are split, if they are to be.
+
+        Parameters
+        ----------
+        addresses : ndarray of uintp
+            Pages in address order.
+        present : ndarray of int32
+            Where each is; negative where it is absent. Written to where pages are split.
+        wanted : ndarray of int32
+            The node wanted for each; negative for none.
+        """
+        folios = Folios.find(addresses, wanted, self._huge)
+        settled = self._without_splitting(folios, present, wanted)
+        if settled is not None:
+            return settled
+        cut = _on_several(folios, wanted)
+        done = self._split(folios, cut, addresses, present)
+        folios = Folios.find(addresses, wanted, self._huge)
+        # Before Linux 6.7 what is still huge is seen when it moves.
+        split = min(len(cut) - len(_on_several(folios, wanted)), len(done))
+        return self._choose(folios, present, wanted, split)._replace(split_at=done)
+
+    def _split(
+        self, folios: Folios, cut: Indices, addresses: Addresses, present: NodeArray
+    ) -> Addresses:
+        """Split some huge pages, and note where their pages are afterwards."""
+        done = split_at(folios.first(addresses)[cut], self._huge.pid)
+        self._huge.forget()
+        one_each = np.zeros(len(folios.first(addresses)), bool)
+        one_each[cut] = True
+        pages = np.flatnonzero(folios.spread(one_each))
+        fill_holes(addresses[pages], self._huge.pid)
+        present[pages] = move_pages(addresses[pages], pid=self._huge.pid)
+        return done
+
+    def forecast(self, addresses: Addresses, present: NodeArray, wanted: NodeArray) -> Settled:
+        """Return what `settle` would, as far as one can know; nothing is split."""
+        folios = Folios.find(addresses, wanted, self._huge)
+        settled = self._without_splitting(folios, present, wanted)
+        if settled is not None:
+            return settled
+        cut = _on_several(folios, wanted)
+        return self._choose(folios.without(cut), present, wanted, len(cut))
+
+    def _without_splitting(
+        self, folios: Folios, present: NodeArray, wanted: NodeArray
+    ) -> Settled | None:
+        """Return a target that leaves huge pages whole, unless these are to be split for it."""
+        balance = self.balance.copy()
+        settled = self._choose(folios, present, wanted, 0)
+        if self.on_conflict != "split" or settled.wanted is not wanted:
+            return settled
+        if not len(_on_several(folios, wanted)):
+            return settled
+        self.balance = balance
+        return None
+
+    def _choose(self, folios: Folios, present: NodeArray, wanted: NodeArray, split: int) -> Settled:
+        target, cut = folios.first(wanted), folios.differ(wanted)
+        if not len(cut):
+            return Settled(folios, target, wanted, split)
+        target = target.copy()
+        if self.shares is None:
+            target[cut] = self.balance.choose(*folios.votes(wanted, cut))
+            adapted = self.adapts
+        else:
+            adapted = self._in_turns(folios, cut, present, target, self.shares)
+        each = folios.spread(target)
+        return Settled(folios, target, each if adapted else wanted, split)
+
+    def _in_turns(
+        self,
+        folios: Folios,
+        cut: Indices,
+        present: NodeArray,
+        target: NodeArray,
+        shares: Mapping[int, float],
+    ) -> bool:
+        """Give huge pages to nodes in turn, and small pages to those that got less.
+
+        Returns
+        -------
+        bool
+            Whether each node has got what it was to get, or nearly so.
+        """
+        assert folios.counts is not None
+        nodes = sorted(shares)
+        exact = np.array([shares[node] for node in nodes])
+        target[cut] = self.balance.choose(nodes, folios.counts[cut][:, np.newaxis] * exact)
+        small = np.flatnonzero((folios.counts == 1) & (folios.first(present) >= 0))
+        target[small] = self.balance.fill(len(small), shares)
+        return self.balance.farthest <= _NEARLY * min(shares.values()) * len(present)
+
+
+def _on_several(folios: Folios, wanted: NodeArray) -> Indices:
+    """Return the folios that are wanted on several nodes."""
+    cut = folios.differ(wanted)
+    if not len(cut):
+        return cut
+    _, votes = folios.votes(wanted, cut)
+    several: Indices = cut[np.count_nonzero(votes, axis=1) > 1]
+    return several

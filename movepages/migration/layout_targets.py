@@ -1,0 +1,62 @@
+"""targets(): which node a layout wants each page of an array on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from ..layouts.patterns import NodeArray
+from ..layouts.targets import MoveTarget, Target, as_target
+from ..pages.buffers import describe
+from ..pages.footprint import Footprint
+from ..query.syscall import move_pages
+from .executor import SLICE_PAGES
+from .folios import HugePages, whole_frames
+from .huge_page_targets import Settler
+
+
+def targets(layout: MoveTarget, a: object) -> npt.NDArray[np.int32]:
+    """Tell what a layout means for an array: the node it wants each page on.
+
+    Parameters
+    ----------
+    layout : Layout, or what else `move` takes as a target
+        What `interleave` and the others return. Whether its nodes are there is not asked.
+    a : ndarray, buffer or Region
+        As for `where`.
+
+    Returns
+    -------
+    ndarray of int32, shape (where(a).pages,)
+        In address order; -1 for pages of which it says nothing. Layouts that keep huge pages whole
+        want each of these on one node, as the array is now.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `a` exposes no memory, or has not what the layout is about, such as an axis; or the layout
+        is no target.
+
+    Examples
+    --------
+    >>> targets(blocks([0, 1]), np.zeros(4 * 4096, np.uint8)).tolist()[0]
+    0
+    """
+    footprint = describe(a)
+    pattern = as_target(layout, a, footprint)
+    return np.concatenate([np.empty(0, np.int32), *_wanted_nodes(footprint, pattern)])
+
+
+def _wanted_nodes(footprint: Footprint, target: Target) -> Iterator[NodeArray]:
+    """Stream the node wanted for each page; layouts that keep huge pages whole look for these."""
+    settler, start = Settler(target, HugePages(footprint.pid), "majority"), 0
+    for addresses, _ in whole_frames(footprint.chunks(SLICE_PAGES)):
+        wanted = target.part(np.arange(start, start + len(addresses)), addresses)
+        start += len(addresses)
+        if settler.adapts:
+            # Whether a page is there matters only where small pages make up for huge ones.
+            present = move_pages(addresses, pid=footprint.pid) if settler.shares else wanted
+            wanted = settler.forecast(addresses, present, wanted).wanted
+        yield wanted

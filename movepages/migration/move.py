@@ -1,0 +1,206 @@
+"""move(): bring the pages of an array to other nodes."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Literal, overload
+
+from ..layouts.targets import MoveTarget, as_target
+from ..pages.buffers import describe
+from ..query.syscall import MPOL_MF_MOVE
+from ..results.outcome import MovePagesError, MoveResult
+from ..results.warnings import LayoutWarning, MovePagesWarning
+from ..results.wording import OVERRULED, TORN
+from ..units import parse_rate
+from . import executor
+from .control import Control, Progress, RetryPolicy, as_deadline
+from .fast_path import placed_already
+from .huge_page_targets import OnConflict
+
+if TYPE_CHECKING:
+    from .background import BackgroundMove
+
+CONFLICTS = ("majority", "split", "raise")
+
+
+@overload
+def move(
+    a: object,
+    target: MoveTarget,
+    *,
+    flags: int = MPOL_MF_MOVE,
+    retry: RetryPolicy | None = None,
+    on_conflict: OnConflict = "majority",
+    on_error: Literal["raise", "warn"] = "raise",
+    progress: Progress | None = None,
+    deadline: float | None = None,
+    limit: float | str | None = None,
+    background: Literal[False] = False,
+) -> MoveResult: ...
+@overload
+def move(
+    a: object,
+    target: MoveTarget,
+    *,
+    flags: int = MPOL_MF_MOVE,
+    retry: RetryPolicy | None = None,
+    on_conflict: OnConflict = "majority",
+    on_error: Literal["raise", "warn"] = "raise",
+    progress: Progress | None = None,
+    deadline: float | None = None,
+    limit: float | str | None = None,
+    background: Literal[True],
+) -> BackgroundMove: ...
+def move(
+    a: object,
+    target: MoveTarget,
+    *,
+    flags: int = MPOL_MF_MOVE,
+    retry: RetryPolicy | None = None,
+    on_conflict: OnConflict = "majority",
+    on_error: Literal["raise", "warn"] = "raise",
+    progress: Progress | None = None,
+    deadline: float | None = None,
+    limit: float | str | None = None,
+    background: bool = False,
+) -> MoveResult | BackgroundMove:
+    """Move the pages of `a` to other NUMA nodes; its contents and address stay the same.
+
+    Parameters
+    ----------
+    a : ndarray, buffer or Region
+        As for `where`.
+    target : int, array_like of int32 of shape (where(a).pages,), Layout or Placement
+        One node for all pages, a node for each page in address order, a layout such as
+        ``interleave([0, 1])``, or a placement seen before, which brings every page back.
+    flags : int, default MPOL_MF_MOVE
+        MPOL_MF_MOVE_ALL also moves pages that other processes map, and needs CAP_SYS_NICE.
+    retry : RetryPolicy, optional
+        Which pages that failed get another turn; by default those that are busy, twice.
+    on_conflict : {"majority", "split", "raise"}
+        What to do with a target that cuts through a huge page, which moves as a whole:
+
+        - "majority" sends it where most of its pages were to go, and evens out the bytes of each
+          node from one huge page to the next. Its other pages are `overruled`, the result is not
+          `ok`, and a `LayoutWarning` says so.
+        - "split" splits it into small pages, each of which goes where it is wanted. The kernel is
+          told not to join them again (MADV_NOHUGEPAGE); `collapse` does. What cannot be split
+          (locked, shared with other processes, of files or hugetlbfs) goes by majority.
+        - "raise" refuses before anything moves. It needs Linux 6.7, which tells where huge pages
+          are.
+
+        `blocks`, `local`, `by_axis` over the slowest axis, and `interleave` and `weighted` without
+        a block of your own put their borders between huge pages and cut none.
+    on_error : {"raise", "warn"}
+        For a call that failed as a whole: raise, or give a `MovePagesWarning` and return what was
+        done.
+    progress : callable, optional
+        Called as ``progress(pages_done, pages)`` about every 25 ms; returning False ends the move.
+    deadline : float, optional
+        Seconds after which the move ends.
+    limit : float or str, optional
+        Bandwidth that it keeps to on average: bytes a second, "2GiB/s" or "500MB/s".
+    background : bool, default False
+        Move in a thread, and return a `BackgroundMove` at once: a Future with ``progress`` and
+        ``cancel()``. Wrong arguments are refused before.
+
+    Returns
+    -------
+    MoveResult, or BackgroundMove with `background`
+        Pages moved, already there, failed by reason and not attempted. Pages that could not be
+        moved are counted there and raise nothing: see ``raise_for_status``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `a` exposes no memory, `target` is none of these, or another argument has no such value.
+        Nothing has moved.
+    MovePagesError
+        A call failed as a whole: a node that does not exist or is not allowed, a full node, no
+        permission, no such process, the deadline (also a TimeoutError), cancelled by `progress`.
+        ``.result`` tells what was done by then.
+    KeyboardInterrupt
+        On Ctrl-C, with the partial outcome as ``.result``.
+
+    Warns
+    -----
+    LayoutWarning
+        Pages were overruled or torn, which share of them, and what to do about it. A move in the
+        background says so in its result alone.
+
+    Notes
+    -----
+    Pages which are only partly filled by `a` take what else is in them along; ``where(a)`` counts
+    them as ``shared_edges``. Source: move_pages(2), ``do_pages_move`` in the kernel's mm/migrate.c.
+
+    Examples
+    --------
+    >>> a = np.ones(1 << 20)
+    >>> node = min(where(a).bytes_per_node)
+    >>> r = move(a, node)
+    >>> r.moved + r.already_there + r.failed + r.not_attempted == r.pages
+    True
+    """
+    if (
+        retry is None
+        and progress is None
+        and deadline is None
+        and limit is None
+        and not background
+        and on_conflict == "majority"
+        and on_error == "raise"
+        and (placed := placed_already(a, target, flags)) is not None
+    ):
+        return placed
+    refuse_unknown("on_conflict", on_conflict, CONFLICTS)
+    refuse_unknown("on_error", on_error, ("raise", "warn"))
+    rate = None if limit is None else parse_rate(limit)
+    turns = RetryPolicy() if retry is None else retry
+    if not isinstance(turns, RetryPolicy):
+        raise TypeError(f"retry: expected a RetryPolicy, got a {type(retry).__name__}")
+    seconds = as_deadline(deadline)
+    footprint = describe(a)
+    nodes = as_target(target, a, footprint, keep=background)
+
+    def run(told: Progress | None) -> MoveResult:
+        control = Control(footprint.pages, turns, seconds, told, rate)
+        try:
+            return executor.migrate(footprint, nodes, flags, control, on_conflict)
+        except MovePagesError as error:
+            if on_error == "raise" or error.result is None:
+                raise
+            warnings.warn(f"{error.strerror} ({error.result})", MovePagesWarning, stacklevel=3)
+            return error.result
+
+    if not background:
+        result = run(progress)
+        if result.overruled or result.torn:
+            _warn_of_pages_elsewhere(result)
+        return result
+    # Whoever does not ask for a thread need not import what it takes.
+    from .background import start
+
+    # The array lives as long as the thread that moves it.
+    return start(lambda told, _a=a: run(told), progress)  # type: ignore[misc]
+
+
+def _warn_of_pages_elsewhere(result: MoveResult) -> None:
+    parts = [
+        f"{pages:,} of {result.pages:,} pages ({pages / result.pages:.1%}) are not{wholly} where "
+        f"they were wanted: {why}"
+        for pages, wholly, why in (
+            (result.overruled, "", OVERRULED),
+            (result.torn, " wholly", TORN),
+        )
+        if pages
+    ]
+    warning = LayoutWarning("; ".join(parts))
+    # Where warnings are errors, what was done is not lost.
+    warning.result = result
+    warnings.warn(warning, stacklevel=3)
+
+
+def refuse_unknown(name: str, given: str, known: tuple[str, ...]) -> None:
+    """Refuse a value that is none of the known ones."""
+    if given not in known:
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, known))}, got {given!r}")

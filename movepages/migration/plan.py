@@ -1,0 +1,339 @@
+"""plan(): what a move would do, before anything moves."""
+
+from __future__ import annotations
+
+import errno
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from .._core import MAX_NODES
+from ..layouts.patterns import NOWHERE, NodeArray
+from ..layouts.targets import MoveTarget, Target, as_target
+from ..pages.buffers import describe
+from ..pages.footprint import Footprint
+from ..query.explain import Call, explain
+from ..query.syscall import MPOL_MF_MOVE
+from ..results.outcome import MoveResult
+from ..results.status import PageStatus
+from ..results.wording import TORN
+from ..system.target_nodes import machine, unusable_node
+from ..units import format_bytes, format_pages
+from . import executor
+from .calibrate import rate_known
+from .huge_page_targets import OnConflict, Settled
+from .move import CONFLICTS, move, refuse_unknown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a move would do, as of the moment it was made. Nothing has moved.
+
+    Attributes
+    ----------
+    pages : int
+        Pages that hold the array.
+    page_size : int
+        Size of a page in bytes.
+    flows : mapping of (int, int) to int
+        Bytes that would move from a node to another; those in place are under ``(n, n)``. Empty
+        where a target is no number that a node can have.
+    absent : int
+        Pages without memory behind them, which do not move.
+    untargeted : int
+        Pages that the target says nothing of, which stay.
+    overruled : int
+        Pages that would not be where they are wanted, because the target cuts through a huge page
+        that goes elsewhere as a whole.
+    torn : int
+        Pages that have parts wanted on several nodes, because the layout cuts through single pages.
+    split : int
+        Huge pages that would be split, with ``on_conflict="split"``. Those that are locked, shared
+        or of hugetlbfs cannot be, and are overruled after all; that is seen when it is tried.
+    wanted, expected : mapping of int to int
+        Bytes of whole pages that the target wants on each node, and that would be there afterwards.
+        They differ by what is overruled. Absent pages and pages without a target are left out.
+    hidden : int
+        Pages in memory on a node that is not known: Linux before 6.6 does not tell it of all.
+    problems : tuple of str
+        What keeps it from being carried out in full: nodes that may not be used or are short of
+        memory.
+
+    Examples
+    --------
+    >>> node = topology().allowed_nodes[0]
+    >>> p = plan(np.ones(1 << 20), node)
+    >>> p.to_move + p.in_place + p.page_size * (p.absent + p.untargeted) == p.page_size * p.pages
+    True
+    >>> p.execute().ok
+    True
+    """
+
+    pages: int
+    page_size: int
+    flows: Mapping[tuple[int, int], int]
+    absent: int = 0
+    untargeted: int = 0
+    overruled: int = 0
+    torn: int = 0
+    split: int = 0
+    wanted: Mapping[int, int] = field(default_factory=dict)
+    hidden: int = 0
+    problems: tuple[str, ...] = ()
+    _array: object = field(repr=False, compare=False, default=None)
+    _target: Any = field(repr=False, compare=False, default=None)
+    _on_conflict: OnConflict = field(repr=False, compare=False, default="majority")
+
+    def __reduce__(self) -> NoReturn:
+        # Pickle and deepcopy would copy the array too, and the plan would move the copy.
+        raise TypeError(
+            "a plan is about memory of this process and cannot be copied or sent: plan() again "
+            "there, or send what it tells, such as its flows"
+        )
+
+    @property
+    def to_move(self) -> int:
+        """Bytes that would move."""
+        return sum(n for (source, to), n in self.flows.items() if source != to)
+
+    @property
+    def in_place(self) -> int:
+        """Bytes that are where they are wanted."""
+        return sum(n for (source, to), n in self.flows.items() if source == to)
+
+    @property
+    def expected(self) -> dict[int, int]:
+        """Bytes on each node afterwards, of those that are wanted on some node."""
+        found: Counter[int] = Counter()
+        for (_, to), n in self.flows.items():
+            found[to] += n
+        return dict(sorted(found.items()))
+
+    @property
+    def arriving(self) -> dict[int, int]:
+        """Bytes that would come to each node."""
+        found: Counter[int] = Counter()
+        for (source, to), n in self.flows.items():
+            if source != to:
+                found[to] += n
+        return dict(sorted(found.items()))
+
+    @property
+    def seconds(self) -> float | None:
+        """Estimated duration by the rate that `calibrate` measured; None before it has."""
+        rate = rate_known()
+        return None if rate is None else self.to_move / rate
+
+    def execute(self, **how: Any) -> MoveResult:
+        """Carry it out: `move` of the same array to the same target, as both are by then.
+
+        Parameters
+        ----------
+        **how
+            As for `move`: ``progress``, ``deadline``, ``retry``, ``flags`` ... Unless given,
+            ``on_conflict`` is that of the plan.
+
+        Returns
+        -------
+        MoveResult, or BackgroundMove with ``background=True``
+
+        Raises
+        ------
+        MovePagesError
+            As `move` does.
+        """
+        how.setdefault("on_conflict", self._on_conflict)
+        result: MoveResult = move(self._array, self._target, **how)
+        return result
+
+    def __str__(self) -> str:
+        lines = [f"{'from':>6} {'to':>6} {'bytes':>12}"]
+        lines += [
+            f"{source:>6} {to:>6} {format_bytes(n):>12}" + ("  in place" if source == to else "")
+            for (source, to), n in sorted(self.flows.items())
+        ]
+        return "\n".join([*lines, *self.remarks])
+
+    @property
+    def remarks(self) -> list[str]:
+        """What there is to say besides the flows, in a few sentences."""
+        lines = [f"to move: {format_bytes(self.to_move)}" + self._duration()]
+        if self.overruled:
+            lines += [
+                f"node {node}: {format_bytes(self.expected.get(node, 0))} expected, "
+                f"{format_bytes(self.wanted.get(node, 0))} wanted"
+                for node in sorted({*self.expected, *self.wanted})
+            ]
+        if self.split:
+            lines.append(f"{self.split:,} huge pages to be split")
+        for pages, what in (
+            (self.absent, "absent: no memory to move"),
+            (self.untargeted, "without a target, not to be moved"),
+            (self.torn, f"torn: {TORN}"),
+            (self.overruled, 'overruled by the rest of their huge page; on_conflict="split" helps'),
+        ):
+            if pages:
+                lines.append(f"{format_pages(pages)} {what}")
+        return [*lines, *(f"problem: {each}" for each in self.problems)]
+
+    def _duration(self) -> str:
+        return f", about {self.seconds:.2g} s" if self.seconds else ""
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw what goes from where to where, with matplotlib: bands as wide as their bytes.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; by default a new figure. What stays in place is pale.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        ImportError
+            There is no matplotlib: install ``movepages[plot]``.
+
+        Examples
+        --------
+        >>> node = topology().allowed_nodes[0]
+        >>> plan(full(1 << 17, 1.0, node=node), node).plot().get_title(loc="left")
+        'to move: 0 B'
+        """
+        from ..display.mpl_flows import plot_flows
+
+        return plot_flows(self.flows, self.remarks, ax)
+
+    def _repr_html_(self) -> str:
+        from ..display.html import flows_html
+
+        return flows_html(self.flows, self.remarks)
+
+
+def plan(a: object, target: MoveTarget, *, on_conflict: OnConflict = "majority") -> Plan:
+    """Tell what `move` would do with the same arguments. Nothing moves.
+
+    Parameters
+    ----------
+    a : ndarray, buffer or Region
+    target : int, array_like of int32, Layout or Placement
+        As for `move`.
+    on_conflict : {"majority", "split", "raise"}
+        As for `move`. A plan refuses nothing.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `move` does for what is no array and no target.
+    MovePagesError
+        The process cannot be looked at.
+
+    Examples
+    --------
+    >>> p = plan(np.ones(1 << 20), topology().allowed_nodes[0])
+    >>> p.problems
+    ()
+    """
+    refuse_unknown("on_conflict", on_conflict, CONFLICTS)
+    footprint = describe(a)
+    wanted = as_target(target, a, footprint)
+    # What is no number of a node at all has no place in a count.
+    sound = all(0 <= node < MAX_NODES for node in wanted.distinct)
+    count = _Count()
+    if sound:
+        count.add_all(footprint, wanted, on_conflict)
+    made = Plan(
+        pages=footprint.pages,
+        page_size=footprint.page_size,
+        flows={pair: n * footprint.page_size for pair, n in sorted(count.flows.items())},
+        absent=count.absent,
+        untargeted=count.untargeted,
+        overruled=count.overruled,
+        torn=count.torn,
+        split=count.split,
+        wanted={node: n * footprint.page_size for node, n in sorted(count.wanted.items())},
+        hidden=count.hidden,
+        _array=a,
+        _target=target,
+        _on_conflict=on_conflict,
+    )
+    problems = (*_refused(footprint, wanted), *_short(made), *_hidden(made))
+    return replace(made, problems=problems)
+
+
+class _Count:
+    """Pages by what would become of them."""
+
+    def __init__(self) -> None:
+        self.flows: Counter[tuple[int, int]] = Counter()
+        self.wanted: Counter[int] = Counter()
+        self.absent = self.untargeted = self.overruled = self.torn = self.split = self.hidden = 0
+
+    def add_all(self, footprint: Footprint, target: Target, on_conflict: OnConflict) -> None:
+        """Count all pages of a footprint."""
+        for before, settled, absent in executor.preview(footprint, target, on_conflict):
+            self.absent += absent
+            self._add(before, settled)
+        if getattr(target, "torn", False):
+            self.torn = self.flows.total() - self.overruled
+
+    def _add(self, before: NodeArray, settled: Settled) -> None:
+        there, each, wanted = before >= 0, settled.each, settled.wanted
+        known = there & (each != NOWHERE)
+        self.split += settled.split
+        unknown = before == PageStatus.ENODATA.value
+        self.hidden += int(np.count_nonzero(unknown))
+        self.absent += int(np.count_nonzero(~there & ~unknown))
+        self.untargeted += int(np.count_nonzero(there & (each == NOWHERE)))
+        self.overruled += int(np.count_nonzero(known & (each != wanted) & (wanted != NOWHERE)))
+        # A page without a target that its huge page takes along is wanted where that goes.
+        on = np.where(wanted[known] == NOWHERE, each[known], wanted[known])
+        for node, n in enumerate(np.bincount(on).tolist()):
+            self.wanted[node] += n
+        self.wanted = +self.wanted
+        # As one number each: of pairs numpy makes a structure, and what a signal handler raises
+        # while two of these are compared comes out as a TypeError.
+        pairs = before[known].astype(np.int64) << 32 | each[known]
+        for pair, n in zip(*np.unique(pairs, return_counts=True), strict=True):
+            self.flows[int(pair) >> 32, int(pair) & 0xFFFFFFFF] += int(n)
+
+
+def _hidden(made: Plan) -> list[str]:
+    if not made.hidden:
+        return []
+    what = PageStatus.ENODATA
+    return [f"{format_pages(made.hidden)} may stay where they are: {what.meaning}; {what.remedy}"]
+
+
+def _refused(footprint: Footprint, target: Target) -> list[str]:
+    rest = list(target.distinct)
+    found = []
+    while (node := unusable_node(rest, footprint.pid)) is not None:
+        rest.remove(node)
+        found.append(explain(errno.ENODEV, Call(footprint.pid, MPOL_MF_MOVE, refused_node=node))[1])
+    return found
+
+
+def _short(made: Plan) -> list[str]:
+    """Name the nodes that have less free memory than would come to them."""
+    now = machine() if made.arriving else None
+    if now is None:
+        return []
+    return [
+        f"node {node} has {format_bytes(now.nodes[node].memory_free)} free, and "
+        f"{format_bytes(nbytes)} would come to it"
+        for node, nbytes in made.arriving.items()
+        if node in now.nodes and now.nodes[node].memory_free < nbytes
+    ]

@@ -1,0 +1,121 @@
+"""Blocks of a footprint: about so many pages at a time, and no huge page in two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from .._core import FRAME_BYTES
+from .footprint import Footprint
+
+Ints: TypeAlias = "npt.NDArray[np.int64]"
+Rows: TypeAlias = "tuple[npt.NDArray[np.uintp], Ints]"
+
+
+# Start of a row, its pages, and how many of them may have memory: how many to look at next.
+Reach: TypeAlias = Callable[[int, int, int], int]
+
+
+def _no_further(_: int, pages: int, most: int) -> int:
+    return min(pages, most)
+
+
+def cut_rows(footprint: Footprint, most: int, reach: Reach = _no_further) -> Iterator[Rows]:
+    """Stream the rows of a footprint, about `most` pages at a time and no huge page in two.
+
+    It is cut where `reach` says, which is asked after the block before was taken: a block may have
+    any number of pages without memory.
+    """
+    size = footprint.page_size
+    most = -(-most * size // FRAME_BYTES) * FRAME_BYTES // size
+    if footprint.contiguous:
+        yield from _cut_one(footprint, most, reach)
+        return
+    rest: Rows = np.empty(0, np.uintp), np.empty(0, np.int64)
+    for some in footprint.ranges():
+        cut = _cut_long(_cut_at_frames(some, size), size, most)
+        addresses, pages = (np.concatenate(pair) for pair in zip(rest, cut, strict=True))
+        last = addresses + (pages - 1).astype(np.uintp) * np.uintp(size)
+        frame = np.uintp(FRAME_BYTES)
+        cuts = np.flatnonzero(np.append(True, addresses[1:] // frame != last[:-1] // frame))
+        for first, end in _blocks((addresses, pages), last, cuts, most, size, reach):
+            yield addresses[first:end], pages[first:end]
+        # What shares its last frame with rows to come waits for them.
+        rest = addresses[cuts[-1] :], pages[cuts[-1] :]
+    if len(rest[0]):
+        yield rest
+
+
+def _blocks(
+    rows: Rows, last: npt.NDArray[np.uintp], cuts: Ints, most: int, size: int, reach: Reach
+) -> Iterator[tuple[int, int]]:
+    """Yield first row and end of each block, which are among `cuts`; up to the last of these."""
+    addresses, pages = rows
+    ahead = (np.cumsum(pages) - pages)[cuts]
+    place = 0
+    while place < len(cuts) - 1:
+        first = int(cuts[place])
+        start, span = int(addresses[first]), int(last[cuts[-1] - 1] - addresses[first]) // size + 1
+        until = start + reach(start, span, most) * size
+        # Rows that end up to there, or those of so many pages, or at least up to the next cut.
+        reached = int(np.searchsorted(last, np.uintp(until - size), "right"))
+        ends = (
+            int(np.searchsorted(cuts, reached, "right")) - 1,
+            int(np.searchsorted(ahead, ahead[place] + most, "right")) - 1,
+        )
+        end = min(max(*ends, place + 1), len(cuts) - 1)
+        yield first, int(cuts[end])
+        place = end
+
+
+def _cut_long(rows: Rows, size: int, most: int) -> Rows:
+    """Cut rows where multiples of `most` pages are."""
+    addresses, pages = rows
+    if pages.max(initial=0) <= most:
+        return rows
+    chunk = np.uintp(most * size)
+    end = addresses + pages.astype(np.uintp) * np.uintp(size)
+    parts = ((end - np.uintp(1)) // chunk - addresses // chunk).astype(np.int64) + 1
+    which = np.repeat(np.arange(len(pages)), parts)
+    within = np.arange(len(which)) - np.repeat(np.cumsum(parts) - parts, parts)
+    border = (addresses // chunk)[which] * chunk + within.astype(np.uintp) * chunk
+    begin = np.maximum(border, addresses[which])
+    until = np.minimum(border + chunk, end[which])
+    return begin, ((until - begin) // np.uintp(size)).astype(np.int64)
+
+
+def _cut_at_frames(rows: Rows, size: int) -> Rows:
+    """Cut rows in two where their last frame begins."""
+    addresses, pages = rows
+    frame, page = np.uintp(FRAME_BYTES), np.uintp(size)
+    border = (addresses + (pages - 1).astype(np.uintp) * page) // frame * frame
+    across = border > addresses
+    which = np.repeat(np.arange(len(pages)), 1 + across)
+    second = np.append(False, which[1:] == which[:-1])
+    ahead = ((border - addresses) // page).astype(np.int64)
+    counts = np.where(across[which], ahead[which], pages[which])
+    counts[second] = (pages - ahead)[which[second]]
+    return np.where(second, border[which], addresses[which]), counts
+
+
+def _cut_one(footprint: Footprint, most: int, reach: Reach) -> Iterator[Rows]:
+    size = footprint.page_size
+    for addresses, pages in footprint.ranges():
+        first, total = int(addresses[0]), int(pages[0])
+        if total <= most + first % FRAME_BYTES // size:
+            yield addresses, pages
+            return
+        done = 0
+        while done < total:
+            start = first + done * size
+            ahead = start % FRAME_BYTES // size
+            some = reach(start, total - done, most - ahead)
+            if some < total - done:
+                # Up to the border of a frame, and one frame at least.
+                some = max((some + ahead) * size // FRAME_BYTES, 1) * FRAME_BYTES // size - ahead
+            some = min(some, total - done)
+            yield np.array([start], np.uintp), np.array([some], np.int64)
+            done += some

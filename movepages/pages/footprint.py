@@ -1,0 +1,295 @@
+"""The bytes an n-dimensional strided array occupies, and the pages which hold them."""
+
+from __future__ import annotations
+
+import math
+import mmap
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from .strides import Dims, Ints, Teeth, nest, teeth
+
+__all__ = ["Footprint"]
+
+Chunk: TypeAlias = tuple[npt.NDArray[np.uintp], Ints]
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """A comb: equal blocks of contiguous bytes, repeated along nested strides.
+
+    `from_strides` makes one from what an array tells of itself.
+
+    Parameters
+    ----------
+    address : int
+        Address of the lowest byte.
+    block : int
+        Contiguous bytes in one block; 0 for nothing at all.
+    dims : tuple of (int, int)
+        Stride and count, the largest stride first. What one stride repeats is never longer than it.
+    page_size : int
+        A power of two; the system's by default.
+    pid : int
+        The process whose memory this is; 0 for the caller.
+    """
+
+    address: int
+    block: int
+    dims: Dims = ()
+    page_size: int = mmap.PAGESIZE
+    pid: int = 0
+
+    def __post_init__(self) -> None:
+        if self.page_size < 1 or self.page_size & (self.page_size - 1):
+            raise ValueError(f"page_size must be a power of two, got {self.page_size}")
+        extent = self.block
+        for stride, count in reversed(self.dims):
+            if stride < extent or count < 1:
+                raise ValueError(
+                    f"dims do not nest: {self.dims} around blocks of {self.block} bytes"
+                )
+            extent += stride * (count - 1)
+        if self.block < 0 or self.address < 0 or self.address + extent > 2**64:
+            raise ValueError(
+                f"bytes must lie in [0, 2**64), got {extent} bytes from address {self.address:#x}"
+            )
+        if self.dims and (extent >= 2**62 or not self.block):
+            raise ValueError(
+                f"a strided footprint must hold bytes and span less than 2**62, got {extent}"
+            )
+
+    @classmethod
+    def from_strides(
+        cls,
+        address: int,
+        shape: Sequence[int],
+        strides: Sequence[int],
+        itemsize: int,
+        *,
+        page_size: int = mmap.PAGESIZE,
+        pid: int = 0,
+    ) -> Footprint:
+        """Describe what numpy describes by shape and strides.
+
+        Parameters
+        ----------
+        address : int
+            Address of the element with index 0 along every axis.
+        shape, strides : sequence of int
+            As in numpy: strides in bytes, of any sign, zero for a broadcast axis.
+        itemsize : int
+            Bytes of one element.
+        page_size, pid : int
+            See the class.
+
+        Raises
+        ------
+        ValueError
+            If strides overlap or interleave without nesting, which only as_strided() makes.
+        """
+        if itemsize == 0 or 0 in shape:
+            return cls(address, 0, (), page_size, pid)
+        axes = [(s, n) for s, n in zip(strides, shape, strict=True) if s and n > 1]
+        address += sum(s * (n - 1) for s, n in axes if s < 0)
+        block, dims = nest(sorted((abs(s), n) for s, n in axes), itemsize)
+        return cls(address, block, dims, page_size, pid)
+
+    @property
+    def contiguous(self) -> bool:
+        """Whether the bytes are one run without gaps."""
+        return not self.dims
+
+    @property
+    def span(self) -> int:
+        """Bytes from the lowest to the highest, gaps included."""
+        return self.block + sum(stride * (count - 1) for stride, count in self.dims)
+
+    @property
+    def nbytes(self) -> int:
+        """Distinct bytes occupied: what overlaps or is broadcast counts once."""
+        return self.block * math.prod(count for _, count in self.dims)
+
+    @cached_property
+    def pages(self) -> int:
+        """Distinct pages which hold at least one of the bytes."""
+        if not self.dims:
+            return (
+                (self._lead + self.block + self.page_size - 1) // self.page_size * bool(self.block)
+            )
+        if not self._teeth.dims:
+            return (self._lead + self._teeth.extent - 1) // self.page_size + 1
+        return self._periodic(Footprint._count_pages)
+
+    @cached_property
+    def shared_edges(self) -> int:
+        """Pages only partly covered: what else they hold may belong to a neighbour."""
+        if self.dims:
+            return self._periodic(Footprint._count_partial)
+        if self.pages < 2:
+            return int(0 < self.block < self.page_size)
+        return (self._lead > 0) + ((self._lead + self.block) % self.page_size > 0)
+
+    def chunks(self, max_pages: int) -> Iterator[Chunk]:
+        """Stream the pages in bounded memory, all chunks full but the last.
+
+        Parameters
+        ----------
+        max_pages : int
+            Most pages in one chunk; the memory needed is proportional to it.
+
+        Returns
+        -------
+        iterator of (addresses, nbytes)
+            Page addresses (uintp; aligned, ascending, distinct over all chunks) and how many bytes
+            of the footprint each page holds (int64). Both arrays are the caller's to keep.
+        """
+        limit = operator.index(max_pages)
+        if limit < 1:
+            raise ValueError(f"max_pages must be at least 1, got {limit}")
+        return self._run_chunks(limit) if self.contiguous else self._comb_chunks(limit)
+
+    def ranges(self) -> Iterator[tuple[npt.NDArray[np.uintp], Ints]]:
+        """Stream the pages as rows of neighbours, in bounded memory.
+
+        Returns
+        -------
+        iterator of (addresses, pages)
+            Address of the first page of each row (uintp; aligned, ascending over all) and how many
+            pages it has (int64), at most 65,536 rows at a time. Rows may touch.
+        """
+        if not self.pages:
+            return
+        start = np.uintp(self.address - self._lead)
+        if self.contiguous:
+            yield np.array([start], np.uintp), np.array([self.pages], np.int64)
+            return
+        for first, last in self._teeth.slices():
+            some = last >= first
+            rows = first[some].astype(np.uintp) * np.uintp(self.page_size)
+            yield rows + start, (last - first + 1)[some]
+
+    def held(self, addresses: npt.NDArray[np.uintp], pages: Ints) -> Ints:
+        """Count the bytes of the footprint in rows of pages."""
+        if not self.block:
+            return np.zeros(len(pages), np.int64)
+        if self.contiguous and len(pages) == 1 and pages[0] == self.pages:
+            return np.array([self.block])
+        offset = (addresses - np.uintp(self.address - self._lead)).astype(np.int64) - self._lead
+        if self.contiguous:
+            end = np.minimum(offset + pages * self.page_size, self.block)
+            inside: Ints = end - np.maximum(offset, 0)
+            return inside
+        return self._below(offset + pages * self.page_size) - self._below(offset)
+
+    def position(self, addresses: npt.NDArray[np.uintp]) -> tuple[Ints, Ints]:
+        """Return how many bytes of the footprint lie before each page, and in it."""
+        start = (addresses - np.uintp(self.address - self._lead)).astype(np.int64) - self._lead
+        before = self._below(start)
+        return before, self._below(start + self.page_size) - before
+
+    def offset(self, rank: Ints) -> Ints:
+        """Return where bytes of the footprint lie, counted from its first, which has rank 0."""
+        held, offset = self.nbytes, np.zeros_like(rank)
+        for stride, count in self.dims:
+            held //= count
+            tooth = rank // held
+            offset += tooth * stride
+            rank = rank - tooth * held
+        return offset + rank
+
+    def _run_chunks(self, limit: int) -> Iterator[Chunk]:
+        page, total = self.page_size, self.pages
+        steps = np.arange(min(limit, total), dtype=np.uintp) * np.uintp(page)
+        start = self.address - self._lead
+        for low in range(0, total, limit):
+            n = min(limit, total - low)
+            nbytes = np.full(n, page, np.int64)
+            if low == 0:
+                nbytes[0] -= self._lead
+            if low + n == total:
+                nbytes[-1] -= total * page - self._lead - self.block
+            yield steps[:n] + np.uintp(start + low * page), nbytes
+
+    def _comb_chunks(self, limit: int) -> Iterator[Chunk]:
+        start = np.uintp(self.address - self._lead)
+        pages = (self._lead + self.span - 1) // self.page_size + 1
+        for index in self._teeth.numbers(min(limit, pages)):
+            addresses = index.astype(np.uintp) * np.uintp(self.page_size)
+            addresses += start
+            yield addresses, self._bytes_in(index)
+
+    @property
+    def _lead(self) -> int:
+        return self.address % self.page_size
+
+    @property
+    def _longest(self) -> int:
+        """Bytes in a row without a gap, at most."""
+        extent = longest = self.block
+        for stride, count in reversed(self.dims):
+            if stride == extent and count > 1:
+                # The last block of one touches the first of the next.
+                longest = longest * count if longest == extent else 2 * longest
+            extent += stride * (count - 1)
+        return longest
+
+    @cached_property
+    def _teeth(self) -> Teeth:
+        return teeth(self._lead, self.block, self.dims, self.page_size)
+
+    def _bytes_in(self, index: Ints) -> Ints:
+        if index[-1] - index[0] == index.size - 1:
+            edges = np.arange(index[0], index[-1] + 2) * self.page_size - self._lead
+            return np.diff(self._below(edges))
+        low = index * self.page_size - self._lead
+        return self._below(low + self.page_size) - self._below(low)
+
+    def _below(self, offset: Ints) -> Ints:
+        """Count the bytes of the footprint below each offset from its first byte."""
+        extent, held = self.span, self.nbytes
+        rest = np.clip(offset, 0, extent)
+        total = np.zeros_like(rest)
+        for stride, count in self.dims:
+            extent -= stride * (count - 1)
+            held //= count
+            whole = np.minimum(rest // stride, count - 1)
+            total += whole * held
+            rest = np.minimum(rest - whole * stride, extent)
+        return total + rest
+
+    def _periodic(self, measure: Callable[[Footprint], int]) -> int:
+        """Measure a shorter comb: whole pages further on, everything repeats."""
+        stride, count = self.dims[0]
+        period = self.page_size // math.gcd(stride, self.page_size)
+        short = 2 * period + count % period
+        if count <= short + period:
+            return measure(self)
+        low, high = (
+            measure(replace(self, dims=((stride, n), *self.dims[1:])))
+            for n in (short, short + period)
+        )
+        return low + (high - low) * ((count - short) // period)
+
+    def _count_pages(self) -> int:
+        return sum(int(np.sum(last - first + 1)) for first, last in self._teeth.slices())
+
+    def _count_partial(self) -> int:
+        if self._longest < self.page_size:
+            return self.pages
+        # Only a page that a block begins or ends in can be partly covered.
+        blocks = Teeth(self._lead, self.block, self.dims, self.page_size)
+        found = 0
+        for first, last in blocks.slices():
+            some = last >= first
+            edges = np.unique(np.concatenate((first[some], last[some])))
+            low = edges * self.page_size - self._lead
+            held = self._below(low + self.page_size) - self._below(low)
+            found += int(np.count_nonzero(held < self.page_size))
+        return found

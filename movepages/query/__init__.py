@@ -1,0 +1,1 @@
+"""Asking the kernel where pages are: where(), move_pages()."""

@@ -1,0 +1,102 @@
+"""Why absent pages are absent: what the page tables and the mappings tell of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import _core
+from ..pages.runs import Runs
+from ..results.absence import Absence, Absences, Reasons, join_absences, merge_absences
+from ..results.status import PageStatus
+from ..system.maps import Backing, read_mappings
+
+# The half of the address space that no process has.
+_KERNEL_HALF = 1 << 63
+
+
+def absences(
+    address: npt.NDArray[np.uintp],
+    pages: npt.NDArray[np.int64],
+    status: npt.NDArray[np.int32],
+    page_size: int,
+    pid: int,
+) -> Absences:
+    """Return why, among runs of pages in address order, those on no known node are not.
+
+    Returns
+    -------
+    structured ndarray, read-only
+        Stretches of absent pages in address order: ``address``, ``pages`` and ``reason``, an
+        `Absence`.
+    """
+    hidden = status == PageStatus.ENODATA.value
+    if hidden.any():
+        known = address[~hidden], pages[~hidden], status[~hidden]
+        unseen = _hidden(address[hidden], pages[hidden], page_size)
+        return merge_absences((absences(*known, page_size, pid), unseen), page_size)
+    absent = (status == PageStatus.ENOENT.value) | (status == PageStatus.EFAULT.value)
+    address, pages, status = address[absent], pages[absent], status[absent]
+    if not len(address):
+        return join_absences(())
+    # What lies in the kernel's half needs no look at page tables.
+    low = int(np.searchsorted(address, np.uintp(_KERNEL_HALF)))
+    starts = address[:low]
+    ends = starts + (pages[:low] * page_size).astype(np.uintp)
+    last = int(address[-1]) + int(pages[-1]) * page_size
+    mappings = read_mappings(pid, int(address[0]), last)
+    told = _core.presence(starts, ends, pid)
+    # A process that is no more, or a sandbox without these files.
+    if mappings is None or told is None:
+        return join_absences(((address, pages, _all(Absence.UNKNOWN, len(pages))),), page_size)
+    run = np.searchsorted(starts, told[0], "right") - 1
+    which, begin, end = mappings.cut(told[0], told[1])
+    reasons = reasons_of(told[2][which], status[run[which]], mappings.at(begin))
+    sizes = ((end - begin) // np.uintp(page_size)).astype(np.int64)
+    device = mappings.at(address[low:]) == Backing.DEVICE.value
+    above = np.where(device, np.uint8(Absence.DEVICE.value), np.uint8(Absence.UNMAPPED.value))
+    parts = (begin, sizes, reasons), (address[low:], pages[low:], above)
+    return join_absences(parts, page_size)
+
+
+def _hidden(
+    address: npt.NDArray[np.uintp], pages: npt.NDArray[np.int64], page_size: int
+) -> Absences:
+    return join_absences(((address, pages, _all(Absence.HIDDEN, len(pages))),), page_size)
+
+
+def hidden_afterwards(before: Absences, runs: Runs | None, page_size: int) -> Absences:
+    """Return records of before a move, with those pages as hidden that are so after it."""
+    rest: Absences = before[before["reason"] != Absence.HIDDEN.value]
+    if runs is None:
+        return rest
+    hidden = runs[runs["status"] == PageStatus.ENODATA.value]
+    now = _hidden(hidden["address"], hidden["pages"], page_size)
+    return merge_absences((rest, now), page_size)
+
+
+def _all(reason: Absence, count: int) -> Reasons:
+    return np.full(count, reason.value, np.uint8)
+
+
+def reasons_of(
+    kind: npt.NDArray[np.uint8],
+    status: npt.NDArray[np.int32],
+    backing: npt.NDArray[np.uint8],
+) -> Reasons:
+    """Decide for stretches by what the page tables have there and what the kernel answers."""
+    is_kind = {name: kind == number for name, number in _core.PRESENCE.items()}
+    no_entry = status == PageStatus.ENOENT.value
+    nothing = is_kind["nothing"]
+    cases = {
+        Absence.DEVICE: backing == Backing.DEVICE.value,
+        Absence.UNMAPPED: nothing & (backing == Backing.NOTHING.value),
+        Absence.NOT_ENTERED: nothing & (backing == Backing.OTHER.value),
+        Absence.SWAPPED: is_kind["swapped"],
+        Absence.GUARD: is_kind["guard"],
+        Absence.ZERO_PAGE: is_kind["zero page"] | (is_kind["page or zero"] & ~no_entry),
+    }
+    # What is left has no entry, or has got a page after it was asked for.
+    return np.select(
+        list(cases.values()), [each.value for each in cases], Absence.UNTOUCHED.value
+    ).astype(np.uint8)

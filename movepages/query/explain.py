@@ -1,0 +1,155 @@
+"""Plain sentences for calls that failed: the cause that can be established, and what to do."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import _core
+from ..system.target_nodes import describe_room, list_nodes, machine, why_no_memory
+
+
+@dataclass(frozen=True)
+class Call:
+    """What was asked of the kernel, as far as an explanation needs it."""
+
+    pid: int
+    flags: int
+    refused_node: int | None = None
+    full_nodes: tuple[int, ...] = ()
+
+
+def explain(code: int, call: Call) -> tuple[int, str]:
+    """Return the errno to report and a sentence on why and what to do.
+
+    The errno changes in two cases: a node refused before the kernel was asked is ENODEV when it has
+    no memory and EACCES when the cpuset forbids it, which is what the kernel would have said; and a
+    process that is left without memory is ESRCH, as one that is gone is.
+    """
+    if call.refused_node is not None:
+        return _explain_node(code, call.refused_node, call.pid)
+    if code == errno.EPERM:
+        return code, _explain_permission(call)
+    if code == errno.EINVAL and not _unknown_flags(call):
+        return errno.ESRCH, _no_memory_of_its_own(call)
+    return code, _SENTENCES.get(code, _unknown)(call)
+
+
+def _explain_node(code: int, node: int, pid: int) -> tuple[int, str]:
+    now = machine()
+    if now is None and code == errno.EACCES:
+        return code, (
+            f"the cpuset of this process does not allow node {node}; see Mems_allowed_list in "
+            f"/proc/self/status, or run where cpuset.mems includes {node}"
+        )
+    if now is None:
+        return errno.ENODEV, f"node {node} is not one that this process may use"
+    allowed = list_nodes(now.allowed_nodes)
+    if code != errno.EACCES and node not in now.memory_nodes:
+        expected = allowed if pid == 0 else list_nodes(now.memory_nodes)
+        return errno.ENODEV, (
+            f"{why_no_memory(node, now)}; expected one of {expected} (see movepages.topology())"
+        )
+    return errno.EACCES, (
+        f"node {node} has memory, but the cpuset of this process allows only {allowed}; "
+        f"choose one of these, or run where cpuset.mems includes {node}"
+    )
+
+
+def _explain_permission(call: Call) -> str:
+    if call.flags & _core.MPOL_MF_MOVE_ALL and _permitted(call.pid):
+        return (
+            "MPOL_MF_MOVE_ALL needs the capability CAP_SYS_NICE of the whole machine, not of a "
+            "user namespace; run with it, or use flags=MPOL_MF_MOVE"
+        )
+    if _permitted(0):
+        return (
+            f"this process may not look into process {call.pid}; run as the same user where "
+            "kernel.yama.ptrace_scope allows it, or with CAP_SYS_PTRACE"
+        )
+    return (
+        "a sandbox forbids move_pages(2), as the default profiles of Docker, containerd and Podman "
+        "do; start the container with a seccomp profile that allows move_pages, get_mempolicy and "
+        "mbind"
+    )
+
+
+def _permitted(pid: int) -> bool:
+    """Ask about no page at all: the kernel checks the permission and does nothing else."""
+    failure = _core.move_pages(
+        np.empty(0, np.uintp), None, np.empty(0, np.int32), pid, _core.MPOL_MF_MOVE, None
+    )
+    return failure is None
+
+
+def _no_process(call: Call) -> str:
+    return f"there is no process {call.pid}; it may have ended. Pages of this process have pid=0"
+
+
+def _unknown_flags(call: Call) -> bool:
+    known = _core.MPOL_MF_MOVE | _core.MPOL_MF_MOVE_ALL
+    return bool(call.flags & ~known) or call.flags < 0
+
+
+def _invalid(call: Call) -> str:
+    return (
+        f"flags={call.flags} has unknown bits; expected MPOL_MF_MOVE (2), MPOL_MF_MOVE_ALL (4) "
+        "or both"
+    )
+
+
+def _no_memory_of_its_own(call: Call) -> str:
+    return f"process {call.pid} has no memory of its own: it is a kernel thread or has just ended"
+
+
+def _no_memory(call: Call) -> str:
+    room = describe_room(call.full_nodes)
+    return (
+        f"no memory could be had on a target node{f': {room}' if room else ''}. Pages with status "
+        "ENOMEM stayed where they were; free memory there (the kernel keeps a reserve) or choose "
+        "another node, see movepages.topology()"
+    )
+
+
+def _forbidden_node(call: Call) -> str:
+    whose = "this process" if call.pid == 0 else f"process {call.pid}"
+    return (
+        f"the cpuset of {whose} forbids one of the target nodes; see Mems_allowed_list in "
+        f"/proc/{call.pid or 'self'}/status and choose a node from there"
+    )
+
+
+def _bad_node(_call: Call) -> str:
+    now = machine()
+    there = f"; nodes with memory are {list_nodes(now.memory_nodes)}" if now else ""
+    return f"one of the target nodes has no memory or does not exist{there}"
+
+
+def _missing(_call: Call) -> str:
+    return "this kernel has no move_pages(2): it was built without CONFIG_NUMA, or is a sandbox"
+
+
+def _fault(_call: Call) -> str:
+    return "the kernel could not read or write one of the arrays; was it unmapped meanwhile?"
+
+
+def _interrupted(call: Call) -> str:
+    return f"a signal came while process {call.pid} was being looked up; call again"
+
+
+def _unknown(_call: Call) -> str:
+    return "move_pages(2) failed in a way it is not known to; see its manual page"
+
+
+_SENTENCES = {
+    errno.ESRCH: _no_process,
+    errno.EINVAL: _invalid,
+    errno.ENOMEM: _no_memory,
+    errno.EACCES: _forbidden_node,
+    errno.ENODEV: _bad_node,
+    errno.ENOSYS: _missing,
+    errno.EFAULT: _fault,
+    errno.EINTR: _interrupted,
+}

@@ -1,0 +1,75 @@
+"""Pages that a kernel before 6.6 hides, held against what the mappings of the process tell."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import _core
+from ..results.status import PageStatus
+from ..system.maps import Backing
+from ..system.numa_maps import Mapped, mapped
+from .survey_runs import Found, join_found
+
+_HIDDEN = PageStatus.ENODATA.value
+_OWN_PAGE = _core.PRESENCE["own page"]
+
+_kept: ContextVar[dict[int, Mapped | None] | None] = ContextVar("_kept", default=None)
+
+
+def mapped_nodes_read_once() -> _core.Setting:
+    """Let `give_nodes_of_mappings` read the mappings of a process at most once within."""
+    return _core.Setting(_kept, {})
+
+
+def give_nodes_of_mappings(found: Found, pid: int, page_size: int) -> Found:
+    """Give hidden pages the node that all memory of their mapping is on, where it is one node.
+
+    What only the page tables show may also be the page of zeros, which is no memory: private memory
+    that was never written to, or that a fork shares. It is so where numa_maps counts no more pages
+    than are known to be memory; otherwise these pages stay hidden.
+    """
+    known = _mapped(pid)
+    is_hidden = found.status == _HIDDEN
+    hidden = found.where(is_hidden)
+    size = np.uintp(page_size)
+    ends = hidden.address + hidden.pages.astype(np.uintp) * size
+    told = _core.presence(hidden.address, ends, pid)
+    if known is None or told is None:
+        return found
+    which, begin, end = known.where.cut(told[0], told[1])
+    pages = ((end - begin) // size).astype(np.int64)
+    status = _statuses(known, known.where.at(begin) - 1, told[2][which] == _OWN_PAGE, pages)
+    kind = np.full(len(begin), _core.PRESENCE["page"], np.uint8)
+    return join_found((found.where(~is_hidden), Found(begin, pages, status, kind)))
+
+
+def _statuses(
+    known: Mapped,
+    index: npt.NDArray[np.int64],
+    own: npt.NDArray[np.bool_],
+    pages: npt.NDArray[np.int64],
+) -> npt.NDArray[np.int32]:
+    """Decide for stretches by the index of their mapping, -1 for none, and what they hold."""
+    status = np.full(len(index), _HIDDEN, np.int32)
+    tells = index >= 0
+    tells[tells] = known.backing[index[tells]] != Backing.DEVICE.value
+    at, own, pages = index[tells], own[tells], pages[tells]
+    certain = own | (known.backing[at] == Backing.OTHER.value)
+    counted = np.zeros(len(known.pages), np.int64)
+    np.add.at(counted, at, pages * certain)
+    zeros = ~certain & (known.pages[at] <= counted[at])
+    node = np.where(certain & (known.node[at] > 0), known.node[at] - 1, _HIDDEN)
+    status[tells] = np.where(zeros, PageStatus.EFAULT.value, node)
+    return status
+
+
+def _mapped(pid: int) -> Mapped | None:
+    kept = _kept.get()
+    if kept is None:
+        return mapped(pid)
+    if pid not in kept:
+        kept[pid] = mapped(pid)
+    return kept[pid]

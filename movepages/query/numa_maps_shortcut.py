@@ -1,0 +1,114 @@
+"""Many small pages of mappings that are on one node: known without a question for each."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import _core
+from ..pages.arguments import Addresses
+from ..pages.footprint import Footprint
+from ..results.status import PageStatus
+from ..system.numa_maps import resident_pages, single_nodes
+from .survey_runs import Found, join_found
+
+# So many pages all over an array show whether it may be on one node.
+_TRIED = 64
+# The kernel goes through all the memory of a process: if that is a multiple of what is looked at,
+# it takes longer than to ask.
+_MOST_RESIDENT = 1.5
+# One page in so many is held against the kernel's answer.
+_SAMPLED = 512
+
+_PAGE = _core.PRESENCE["page"]
+
+
+class Ask(Protocol):
+    """Asks where rows of pages are."""
+
+    def __call__(
+        self,
+        addresses: Addresses,
+        pages: npt.NDArray[np.int64],
+        *,
+        fewest: int | None,
+        ask_small: bool = True,
+    ) -> Found:
+        """Return what was found."""
+
+
+def look(
+    ask: Ask, addresses: Addresses, pages: npt.NDArray[np.int64], footprint: Footprint, fewest: int
+) -> Found:
+    """Look at rows of pages in address order; where it pays, ask for huge pages and samples alone.
+
+    The page tables are looked at before the mappings are: whatever of it is still there afterwards
+    is on the node that all of its mapping is on.
+    """
+    if not _seems_worth_it(ask, addresses, pages, footprint):
+        return ask(addresses, pages, fewest=fewest)
+    found = ask(addresses, pages, fewest=fewest, ask_small=False)
+    left_out = (found.status == PageStatus.NOT_ATTEMPTED.value) & (found.kind == _PAGE)
+    if not left_out.any():
+        return found
+    small = _fill(found.where(left_out), footprint)
+    if not _agrees(ask, small, footprint.page_size):
+        small.status[:] = PageStatus.NOT_ATTEMPTED.value
+    unknown = small.status == PageStatus.NOT_ATTEMPTED.value
+    rest = small.where(unknown)
+    answered = ask(rest.address, rest.pages, fewest=None)
+    return join_found((found.where(~left_out), small.where(~unknown), answered))
+
+
+def _pick(
+    addresses: Addresses, pages: npt.NDArray[np.int64], index: npt.NDArray[np.int64], size: int
+) -> tuple[Addresses, npt.NDArray[np.int64]]:
+    """Return the address of some of all pages of rows, and which row each is in."""
+    ends = np.cumsum(pages)
+    row = np.searchsorted(ends, index, "right")
+    within = (index - (ends - pages)[row]).astype(np.uintp)
+    return addresses[row] + within * np.uintp(size), row
+
+
+def _seems_worth_it(
+    ask: Ask, addresses: Addresses, pages: npt.NDArray[np.int64], footprint: Footprint
+) -> bool:
+    total = int(pages.sum())
+    index = np.linspace(0, total - 1, _TRIED).astype(np.int64)
+    tried, _ = _pick(addresses, pages, index, footprint.page_size)
+    found = ask(tried, np.ones(len(tried), np.int64), fewest=None)
+    nodes = found.status[found.status >= 0]
+    if not len(nodes) or nodes.min() != nodes.max():
+        return False
+    resident = resident_pages(footprint.pid)
+    return resident is not None and resident <= _MOST_RESIDENT * total
+
+
+def _fill(small: Found, footprint: Footprint) -> Found:
+    """Cut runs where mappings end, and give them the node that all of their mapping is on."""
+    known = single_nodes(footprint.pid)
+    if known is None:
+        return small
+    size = np.uintp(footprint.page_size)
+    ends = small.address + small.pages.astype(np.uintp) * size
+    which, begin, end = known.cut(small.address, ends)
+    node = known.at(begin) - 1
+    status = np.where(node >= 0, node, PageStatus.NOT_ATTEMPTED.value).astype(np.int32)
+    return Found(begin, ((end - begin) // size).astype(np.int64), status, small.kind[which])
+
+
+def _agrees(ask: Ask, small: Found, size: int) -> bool:
+    """Hold a sample of what was filled in against the kernel's answer."""
+    filled = small.where(small.status >= 0)
+    total = int(filled.pages.sum())
+    if not total:
+        return True
+    first = time.perf_counter_ns() % min(_SAMPLED, total)
+    index = np.arange(first, total, _SAMPLED)
+    sampled, row = _pick(filled.address, filled.pages, index, size)
+    said = ask(sampled, np.ones(len(sampled), np.int64), fewest=None)
+    where = np.searchsorted(said.address, sampled, "right") - 1
+    return bool((said.status[where] == filled.status[row]).all())

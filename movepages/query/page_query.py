@@ -1,0 +1,207 @@
+"""Where a footprint is: asked of the driver as runs, with what the mappings add to them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import _core
+from ..pages.arguments import Addresses
+from ..pages.footprint import Footprint
+from ..pages.runs import Runs, make_runs
+from ..results.absence import Absence, Absences, Reasons, join_absences, merge_absences
+from ..results.status import PageStatus
+from ..system.maps import Backing, read_mappings
+from . import numa_maps_shortcut
+from .absence_reasons import absences, reasons_of
+from .hidden_pages import give_nodes_of_mappings
+from .pagemap_entries import Entries
+from .survey_runs import Found, join_found
+from .syscall import survey_rows
+
+Counts: TypeAlias = "npt.NDArray[np.int64]"
+
+# A look at the page tables and the mappings of fewer pages costs more than asking for each.
+FEWEST_PAGES = 32
+# Where less than this part of what was looked at had memory, the next look goes further.
+_SPARSE = 1 / 8
+# Of so many small pages in a row the numbers of their frames are read in less time than the kernel
+# is asked in, and of so many pages in all it is worth knowing whose numbers these are.
+BY_NUMBER, MANY_PAGES = 64, 1 << 13
+
+_PAGE = _core.PRESENCE["page"]
+
+
+class Look(NamedTuple):
+    """What was seen of some rows of pages: runs with a status each, and why pages are absent."""
+
+    found: Found
+    absences: Absences
+
+
+class Looks:
+    """Looks at the pages of one footprint.
+
+    Parameters
+    ----------
+    footprint : Footprint
+    flags : int
+        As of `move_pages`: the kernel refuses a question with flags that a move may not have.
+    threads : int, optional
+        At most; by default one for each CPU this process may use.
+    pause : callable, optional
+        Called after every 25 ms of work; may raise to end it.
+    shortcuts : bool, default True
+        Whether the nodes of many small pages may be found without a question for each.
+
+    Attributes
+    ----------
+    partial : Found or None
+        What had been found when a look was ended by what it raised.
+    """
+
+    def __init__(
+        self,
+        footprint: Footprint,
+        flags: int,
+        threads: int | None = None,
+        pause: Callable[[], object] | None = None,
+        *,
+        shortcuts: bool = True,
+    ) -> None:
+        self._footprint, self._flags, self._pause = footprint, flags, pause
+        self.partial: Found | None = None
+        self._shortcuts = shortcuts and footprint.pages >= MANY_PAGES
+        self._by_number = BY_NUMBER if self._shortcuts and _core.shows_frame_numbers() else 0
+        self._threads = threads or len(os.sched_getaffinity(0))
+        self._sparse = False
+        # Where the kernel does not scan page tables, once that is known.
+        self._entries: Entries | None = None
+
+    @property
+    def shows_huge_pages(self) -> bool:
+        """Whether each huge page that is found is called one."""
+        one_row = self._footprint.contiguous and self._footprint.pages >= FEWEST_PAGES
+        return one_row and not self._by_number
+
+    def reach(self, start: int, pages: int, most: int) -> int:
+        """Tell how many pages of a row to look at next: those that may have memory are bounded.
+
+        Where the last look found little, the page tables are asked how far there is little: a hole
+        of any length is one run. Elsewhere that would be a second look at all of them.
+        """
+        if not self._sparse:
+            return min(pages, most)
+        size, pid = self._footprint.page_size, self._footprint.pid
+        end, until = start + pages * size, None
+        if self._entries is None:
+            until = end if pages <= most else _core.reach(start, end, most, pid)
+        if until is None:
+            self._entries = self._entries or Entries(pid, size, self._ask)
+            until = self._entries.end_of_nothing(start)
+        return min(max((until - start) // size, most), pages)
+
+    def at(self, addresses: Addresses, pages: Counts) -> Look:
+        """Look at rows of pages in address order."""
+        # A move changes what the mappings say as a whole; it looks at pages one by one.
+        if self._sparse and self._entries is not None:
+            found = self._entries.look(addresses, pages)
+        elif self._shortcuts and not self._by_number and self._pause is None:
+            found = numa_maps_shortcut.look(
+                self._ask, addresses, pages, self._footprint, FEWEST_PAGES
+            )
+        else:
+            found = self._ask(addresses, pages, fewest=FEWEST_PAGES)
+        if (found.status == PageStatus.ENODATA.value).any():
+            found = give_nodes_of_mappings(found, self._footprint.pid, self._footprint.page_size)
+        if not (found.status < 0).any():
+            self._sparse = False
+            return Look(found, join_absences(()))
+        self._note(found)
+        unasked = (found.status == PageStatus.NOT_ATTEMPTED.value) & (found.kind != _PAGE)
+        asked, holes = found.where(~unasked), found.where(unasked)
+        size = self._footprint.page_size
+        told = [join_absences(())]
+        if len(holes.address):
+            holes, reasons, device = self._of_mappings(holes)
+            told.append(join_absences(((holes.address, holes.pages, reasons),), size))
+            # The page tables of a device are not shown, and it may have memory.
+            answered = self._ask(device.address, device.pages, fewest=None)
+            asked = join_found((asked, answered))
+        told.append(absences(asked.address, asked.pages, asked.status, size, self._footprint.pid))
+        return Look(join_found((asked, holes)), merge_absences(told, size))
+
+    def huge(self, addresses: Addresses, pages: Counts) -> Found:
+        """Look for huge pages; others are told as not attempted where the page tables show them."""
+        if self._sparse and self._entries is not None:
+            found = self._entries.look(addresses, pages)
+        else:
+            found = self._ask(addresses, pages, fewest=FEWEST_PAGES, ask_small=False)
+        self._note(found)
+        return found
+
+    def _note(self, found: Found) -> None:
+        left_out = (found.status == PageStatus.NOT_ATTEMPTED.value) & (found.kind == _PAGE)
+        held = (found.status >= 0) | left_out
+        self._sparse = bool(found.pages[held].sum() < _SPARSE * found.pages.sum())
+
+    def _ask(
+        self, addresses: Addresses, pages: Counts, *, fewest: int | None, ask_small: bool = True
+    ) -> Found:
+        failure, found = survey_rows(
+            addresses,
+            pages,
+            pid=self._footprint.pid,
+            flags=self._flags,
+            threads=self._threads,
+            fewest=fewest,
+            pause=self._pause,
+            by_number=self._by_number,
+            ask_small=ask_small,
+        )
+        if failure is None:
+            return found
+        self.partial = found
+        try:
+            raise failure
+        finally:
+            # A frame and its exception would keep each other, and the caller's array, alive.
+            del failure
+
+    def _of_mappings(self, holes: Found) -> tuple[Found, Reasons, Found]:
+        """Give runs that the page tables have nothing for the status that the kernel would.
+
+        Also why, and apart from them what has to be asked for all the same.
+        """
+        size = np.uintp(self._footprint.page_size)
+        last = int(holes.address[-1]) + int(holes.pages[-1]) * self._footprint.page_size
+        mappings = read_mappings(self._footprint.pid, int(holes.address[0]), last)
+        if mappings is None:
+            nothing = holes.where(np.zeros(len(holes.address), bool))
+            return nothing, np.empty(0, np.uint8), holes
+        ends = holes.address + holes.pages.astype(np.uintp) * size
+        which, begin, end = mappings.cut(holes.address, ends)
+        backing = mappings.at(begin)
+        kind = holes.kind[which]
+        # do_pages_stat_array(): no mapping and the zero page are EFAULT, no page is ENOENT.
+        fault = (backing == Backing.NOTHING.value) | (kind == _core.PRESENCE["zero page"])
+        status = np.where(fault, PageStatus.EFAULT.value, PageStatus.ENOENT.value).astype(np.int32)
+        device = backing == Backing.DEVICE.value
+        if self._entries is not None:
+            status = self._entries.status_of_holes(begin, backing)
+        cut = Found(begin, ((end - begin) // size).astype(np.int64), status, kind)
+        reasons = reasons_of(kind, status, backing)
+        if self._entries is not None:
+            # The page of zeros may be there, which is not counted as memory.
+            unknown = self._entries.passed(begin) & (backing == Backing.PRIVATE.value)
+            reasons[unknown] = Absence.UNKNOWN.value
+        return cut.where(~device), reasons[~device], cut.where(device)
+
+    def runs(self, found: Found) -> Runs:
+        """Return what was found, with the bytes of the footprint in it."""
+        held = self._footprint.held(found.address, found.pages)
+        return make_runs(found.address, found.pages, held, found.status)

@@ -1,0 +1,114 @@
+"""where(): on which node every page of an array is."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import replace
+
+import numpy as np
+
+from ..pages.blocks import cut_rows
+from ..pages.buffers import describe
+from ..pages.footprint import Footprint
+from ..pages.runs import Runs, join_runs
+from ..results.absence import Absences, merge_absences
+from ..results.counting import result_of_runs
+from ..results.placement import Placement
+from .huge_bytes import HugeBytes
+from .page_query import Looks
+from .syscall import MPOL_MF_MOVE, attach, refuse_process
+
+# A survey's memory is for runs and not for pages: 4 GiB in pages of 4 KiB at a time, and any number
+# of absent ones.
+SURVEY_PAGES = 1 << 20
+_MOST_THREADS = 1024
+
+
+def where(a: object, *, threads: int | None = None, shortcuts: bool = True) -> Placement:
+    """Tell on which NUMA node every page of `a` is. Nothing is touched, moved or copied.
+
+    Parameters
+    ----------
+    a : ndarray, buffer or Region
+        Any numpy array (n-d, strided, read-only, memmap), whatever offers the buffer protocol or
+        ``__array_interface__``, or a `Region` of this or another process.
+    threads : int, optional
+        How many ask at once, at most; by default as many as there are CPUs to use. A short survey
+        starts none besides the caller.
+    shortcuts : bool, default True
+        Of many small pages, from Linux 6.7 on, find the nodes without a question for each: with
+        CAP_SYS_ADMIN by the numbers of their frames, and otherwise, where a few pages all over `a`
+        are on one node, by what /proc/PID/numa_maps says of the whole mapping. One page in 512 is
+        asked for, and if it is elsewhere, all are. False has the kernel asked for each page.
+
+    Returns
+    -------
+    Placement
+        Bytes per node, bytes absent, and the status of each page.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `a` exposes no memory, or its strides interleave, as only ``as_strided`` makes them;
+        `threads` is no number from 1.
+    MovePagesError
+        The kernel refused: no such process, no permission, a sandbox.
+
+    Notes
+    -----
+    A page counts as part of `a` when at least one byte of `a` is in it. Source: move_pages(2),
+    ``do_pages_stat`` in the kernel's mm/migrate.c.
+
+    Examples
+    --------
+    >>> p = where(np.ones((1000, 1000)))
+    >>> sum(p.bytes_per_node.values()) + p.absent_bytes
+    8000000
+    """
+    found = survey(describe(a), _as_threads(threads), shortcuts=bool(shortcuts))
+    if isinstance(a, np.ndarray) and a.ndim > 1:
+        return replace(found, shape=a.shape, strides=a.strides)
+    return found
+
+
+def _as_threads(threads: int | None) -> int | None:
+    if threads is None:
+        return None
+    try:
+        number = operator.index(threads)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise ValueError(f"threads: expected a whole number from 1, or None, got {threads!r}")
+    return min(number, _MOST_THREADS)
+
+
+def survey(footprint: Footprint, threads: int | None, *, shortcuts: bool) -> Placement:
+    """Ask where every page of `footprint` is."""
+    looks = Looks(footprint, MPOL_MF_MOVE, threads, shortcuts=shortcuts)
+    parts: list[Runs] = []
+    told: list[Absences] = []
+    huge = HugeBytes(footprint, kinds_tell=looks.shows_huge_pages)
+    try:
+        refuse_process(footprint, MPOL_MF_MOVE)
+        for addresses, pages in cut_rows(footprint, SURVEY_PAGES, looks.reach):
+            look = looks.at(addresses, pages)
+            huge.add(look.found)
+            parts.append(looks.runs(look.found))
+            told.append(look.absences)
+    except BaseException as error:
+        if looks.partial is not None:
+            parts.append(looks.runs(looks.partial))
+        attach(error, result_of_runs(parts, footprint.pages))
+        raise
+    return Placement(
+        address=footprint.address,
+        nbytes=footprint.nbytes,
+        pages=footprint.pages,
+        page_size=footprint.page_size,
+        shared_edges=footprint.shared_edges,
+        pid=footprint.pid,
+        runs=join_runs(parts, footprint.page_size),
+        absences=merge_absences(told, footprint.page_size),
+        huge_bytes=huge.total,
+    )

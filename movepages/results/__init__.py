@@ -1,0 +1,1 @@
+"""What was learnt: Placement, MoveResult, statuses, errors."""

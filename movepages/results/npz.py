@@ -1,0 +1,233 @@
+"""Placements in files of the format .npz: written whole or not at all, and read without trust."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .._core import MAX_NODES, NOT_ATTEMPTED
+from ..pages.runs import RUN_DTYPE, Runs
+from ..system.refusals import Refusal
+from .absence import ABSENCE_DTYPE, Absence, Absences
+from .npz_archive import Archive, DamagedError
+from .npz_format import pack
+
+_NUMBERS = ("address", "nbytes", "pages", "page_size", "shared_edges", "pid")
+_MEMBERS = ("movepages_placement", "runs", "absences", "axes", "huge_bytes")
+
+_PAGE_SIZES = 1 << 10, 1 << 30
+_MOST_DIMENSIONS = 64
+_LOWEST_ERRNO = -4095
+
+
+def write(values: Mapping[str, Any], file: str | os.PathLike[str]) -> None:
+    """Write the fields of a placement to a file, which is replaced at once."""
+    huge = values["huge_bytes"]
+    arrays = {
+        "movepages_placement": np.array([values[name] for name in _NUMBERS], np.uint64),
+        "runs": values["runs"],
+        "absences": values["absences"],
+        "axes": np.array((values["shape"], values["strides"]), np.int64),
+        "huge_bytes": np.array([-1 if huge is None else huge], np.int64),
+    }
+    with _replacing(file) as out:
+        pack(out, arrays)
+
+
+@contextlib.contextmanager
+def _replacing(file: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Open a new file that takes the name of `file` at the end, if nothing is raised before."""
+    path, mode = os.fsdecode(file), None
+    with Refusal() as refusal:
+        # A link stays one. Not strict, it takes what a signal handler raises for the end of links.
+        path = os.path.realpath(path, strict=True)
+        mode = os.stat(path).st_mode
+    if refusal.error:
+        with Refusal() as refusal:
+            mode = os.lstat(path).st_mode
+    # Such as /dev/stdout, or a link to nothing: it cannot be replaced.
+    if mode is not None and not stat.S_ISREG(mode):
+        with open(path, "wb") as out:
+            yield out
+        return
+    # Known before it is made, so that it is removed whenever a signal comes.
+    draft = os.path.join(os.path.dirname(path), f".movepages-{secrets.token_hex(8)}")
+    try:
+        with Refusal() as refusal:
+            made = open(draft, "xb")  # noqa: SIM115
+        if refusal.error:
+            raise OSError(refusal.code, refusal.why, path)
+        with made as out:
+            yield out
+        if mode is not None:
+            os.chmod(draft, stat.S_IMODE(mode))
+        os.replace(draft, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(draft)
+        raise
+
+
+def read(file: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the fields of the placement in a file.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    ValueError
+        It is no placement, or what it says does not add up.
+    """
+    try:
+        with open(file, "rb") as source:
+            return _read(Archive(source, _MEMBERS))
+    except DamagedError as error:
+        raise ValueError(
+            f"{os.fspath(file)!r} is no placement that Placement.save() wrote: {error}"
+        ) from None
+
+
+def _read(archive: Archive) -> dict[str, Any]:
+    numbers = archive.array("movepages_placement", np.dtype(np.uint64), len(_NUMBERS))
+    if numbers.shape != (len(_NUMBERS),):
+        raise DamagedError(f"it has {numbers.size} numbers, expected {len(_NUMBERS)}")
+    values: dict[str, Any] = dict(zip(_NUMBERS, numbers.tolist(), strict=True))
+    _check_numbers(values)
+    runs = _read_stretches(archive, "runs", RUN_DTYPE, values, values["pages"])
+    _check_sums(values, runs)
+    absent = int(runs["pages"][runs["status"] < 0].sum())
+    absences = _read_stretches(archive, "absences", ABSENCE_DTYPE, values, absent)
+    _check_absences(runs, absences, values["page_size"])
+    shape, strides = _read_axes(archive, values, runs)
+    huge = _read_huge_bytes(archive, values["nbytes"])
+    known = {"runs": runs, "absences": absences, "huge_bytes": huge}
+    return {**values, **known, "shape": shape, "strides": strides}
+
+
+def _check_numbers(values: Mapping[str, int]) -> None:
+    address, nbytes, pages = values["address"], values["nbytes"], values["pages"]
+    size, shared = values["page_size"], values["shared_edges"]
+    least, most = _PAGE_SIZES
+    if size & (size - 1) or not least <= size <= most:
+        raise DamagedError(f"its pages are of {size:,} bytes, expected a power of two")
+    if values["pid"] >= 1 << 31:
+        raise DamagedError(f"it is of process {values['pid']}, and there is none above 2**31")
+    if nbytes >= 1 << 63 or pages > (1 << 63) // size or address + nbytes > 1 << 64:
+        raise DamagedError(f"no memory has {nbytes:,} bytes in {pages:,} pages from {address:#x}")
+    # A page that is shared has a byte or more of the array, and of other things.
+    if shared > pages or not (pages - shared) * size + shared <= nbytes <= pages * size - shared:
+        raise DamagedError(
+            f"{pages:,} pages, {shared:,} of them in part, cannot hold {nbytes:,} bytes"
+        )
+
+
+def _read_stretches(
+    archive: Archive, name: str, dtype: np.dtype[Any], values: Mapping[str, int], most: int
+) -> npt.NDArray[np.void]:
+    """Read records of ascending stretches of pages; the first wrong one ends it."""
+    found, start = bytearray(), values["address"] - values["address"] % values["page_size"]
+    for part in archive.records(name, dtype, most):
+        start = _check_stretches(name, part, values["page_size"], start)
+        _check_kinds(name, part)
+        found += part.tobytes()
+    records: npt.NDArray[np.void] = np.ndarray(len(found) // dtype.itemsize, dtype, found)
+    records.flags.writeable = False
+    return records
+
+
+def _check_stretches(name: str, part: npt.NDArray[np.void], size: int, start: int) -> int:
+    """Refuse stretches that overlap, are in no order, or begin before `start`; return the end."""
+    address, pages = np.ascontiguousarray(part["address"]), part["pages"]
+    # How many pages there are up to the end of all addresses, which is no number of 64 bits.
+    room = (np.uintp(2**64 - 1) - address) // np.uintp(size) + np.uintp(1)
+    whole = (address % np.uintp(size) == 0).all() and (pages >= 1).all()
+    if not whole or not (pages.astype(np.uintp) <= room).all():
+        raise DamagedError(f"{name} has records that are no pages")
+    gaps = (address[1:] - address[:-1]) // np.uintp(size)
+    ordered = (address[1:] > address[:-1]).all() and (gaps >= pages[:-1].astype(np.uintp)).all()
+    if not ordered or int(address[0]) < start:
+        raise DamagedError(f"{name} has records that overlap, or are in no order")
+    return int(address[-1]) + int(pages[-1]) * size
+
+
+def _check_kinds(name: str, part: npt.NDArray[np.void]) -> None:
+    if name == "absences":
+        sound = (part["reason"] >= min(Absence).value) & (part["reason"] <= max(Absence).value)
+    else:
+        status = part["status"]
+        sound = (status >= _LOWEST_ERRNO) & (status < MAX_NODES) | (status == NOT_ATTEMPTED)
+    if not sound.all():
+        raise DamagedError(f"{name} has records of a kind that there is not")
+
+
+def _check_sums(values: Mapping[str, int], runs: Runs) -> None:
+    for name, what in (("pages", "pages"), ("nbytes", "bytes")):
+        # Of Python's integers, as those of 64 bits wrap.
+        total = sum(runs[name].tolist())
+        if total != values[name]:
+            raise DamagedError(f"its runs have {total:,} {what}, and it tells of {values[name]:,}")
+    # No page is without a byte of the array, and none has more than there are in it.
+    pages, nbytes = runs["pages"], runs["nbytes"]
+    if (nbytes < pages).any() or ((nbytes - 1) // values["page_size"] >= pages).any():
+        raise DamagedError("its runs have more bytes than pages, or fewer")
+    first = values["address"] - values["address"] % values["page_size"]
+    if len(runs) and int(runs["address"][0]) != first:
+        raise DamagedError(f"its runs do not begin at its address, {values['address']:#x}")
+
+
+def _check_absences(runs: Runs, absences: Absences, size: int) -> None:
+    """Refuse reasons for pages that have a node, or that are none of the array's."""
+    if not len(absences):
+        return
+    start, absent = np.ascontiguousarray(runs["address"]), runs["pages"] * (runs["status"] < 0)
+    below = np.cumsum(absent) - absent
+
+    def absent_before(page: npt.NDArray[np.uintp]) -> tuple[Any, Any]:
+        run = np.searchsorted(start, page, "right") - 1
+        within = ((page - start[run]) // np.uintp(size)).astype(np.int64)
+        return below[run] + np.minimum(within, absent[run]), within < absent[run]
+
+    first, pages = absences["address"], absences["pages"]
+    last = first + (pages - 1).astype(np.uintp) * np.uintp(size)
+    before, (until, ends) = absent_before(first)[0], absent_before(last)
+    if not ends.all() or (until - before != pages - 1).any():
+        raise DamagedError("absences has pages that are not absent")
+
+
+def _read_huge_bytes(archive: Archive, nbytes: int) -> int | None:
+    # Older files have none.
+    if "huge_bytes" not in archive:
+        return None
+    found = archive.array("huge_bytes", np.dtype(np.int64), 1)
+    if found.shape != (1,) or not -1 <= int(found[0]) <= nbytes:
+        raise DamagedError(f"of {nbytes:,} bytes it has {found.tolist()} in huge pages")
+    return None if found[0] < 0 else int(found[0])
+
+
+def _read_axes(
+    archive: Archive, values: Mapping[str, int], runs: Runs
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    # Files of before there were pictures have none.
+    if "axes" not in archive:
+        return (), ()
+    axes = archive.array("axes", np.dtype(np.int64), 2 * _MOST_DIMENSIONS)
+    if axes.ndim != 2 or len(axes) != 2 or axes.shape[1] == 1:
+        raise DamagedError(f"axes has the shape {axes.shape}, expected (2, n)")
+    shape, strides = axes.tolist()
+    elements = math.prod(n for n in shape if n)
+    if min(shape, default=0) < 0 or elements >= 1 << 63:
+        raise DamagedError(f"no array has the shape {tuple(shape)}")
+    if len(runs):
+        end = int(runs["address"][-1]) + int(runs["pages"][-1]) * values["page_size"]
+        reach = sum((n - 1) * abs(stride) for n, stride in zip(shape, strides, strict=True))
+        if shape and (0 in shape or values["address"] + reach >= end):
+            raise DamagedError(f"an array of the shape {tuple(shape)} has other addresses")
+    return tuple(shape), tuple(strides)

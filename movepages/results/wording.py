@@ -1,0 +1,94 @@
+"""Page counts of a move in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from ..units import format_pages
+from .absence import Absences, describe_reasons
+from .status import PageStatus
+
+# Why pages are overruled, and what to do about it.
+OVERRULED = (
+    'the target cuts through huge pages, which move as a whole; on_conflict="split" splits these '
+    "first, so that each small page can be where it is wanted"
+)
+# The same of pages that are torn.
+TORN = (
+    "the layout cuts through single pages, each of which is on one node; divide another axis, or "
+    "copy the array to the other order first, such as by np.asfortranarray()"
+)
+
+
+class Counts(Protocol):
+    """The counts of a `MoveResult`."""
+
+    @property
+    def pages(self) -> int: ...
+    @property
+    def moved(self) -> int: ...
+    @property
+    def already_there(self) -> int | None: ...
+    @property
+    def failures(self) -> Mapping[PageStatus, int]: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def not_attempted(self) -> int: ...
+    @property
+    def untargeted(self) -> int: ...
+    @property
+    def overruled(self) -> int: ...
+    @property
+    def torn(self) -> int: ...
+    @property
+    def split(self) -> int: ...
+    @property
+    def absences(self) -> Absences: ...
+
+
+def describe_missing(counts: Counts) -> str:
+    """Return which pages are not where they were wanted, and why."""
+    reasons = [
+        f"{count:,} {status.name} ({status.meaning}; {status.remedy})"
+        for status, count in sorted(counts.failures.items(), key=lambda item: -item[1])
+    ]
+    if cut_off := counts.not_attempted - counts.untargeted:
+        reasons.append(f"{cut_off:,} not attempted")
+    if counts.untargeted:
+        reasons.append(
+            f"{counts.untargeted:,} without a target, as they had no memory in the placement "
+            "that is the target; they stayed"
+        )
+    if counts.overruled:
+        reasons.append(f"{counts.overruled:,} overruled: {OVERRULED}")
+    if counts.torn:
+        reasons.append(f"{counts.torn:,} torn: {TORN}")
+    if why := describe_reasons(counts.absences):
+        reasons.append(f"pages without memory: {why}")
+    missing = counts.failed + counts.not_attempted + counts.overruled + counts.torn
+    return f"{missing:,} of {counts.pages:,} pages are not where they were wanted: " + "; ".join(
+        reasons
+    )
+
+
+def describe_counts(counts: Counts) -> str:
+    """Return all counts that are not 0."""
+    parts = [
+        f"{counts.moved:,} on their target"
+        if counts.already_there is None
+        else f"{counts.moved:,} moved, {counts.already_there:,} already there"
+    ]
+    parts += [f"{count:,} failed with {status.name}" for status, count in counts.failures.items()]
+    if cut_off := counts.not_attempted - counts.untargeted:
+        parts.append(f"{cut_off:,} not attempted")
+    if counts.untargeted:
+        parts.append(f"{counts.untargeted:,} without a target")
+    if counts.overruled:
+        parts.append(f"{counts.overruled:,} overruled by the rest of their huge page")
+    if counts.torn:
+        parts.append(f"{counts.torn:,} torn by the layout")
+    if counts.split:
+        parts.append(f"{counts.split:,} huge pages split")
+    return f"{format_pages(counts.pages)}: " + ", ".join(parts)

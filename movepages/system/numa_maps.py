@@ -1,0 +1,94 @@
+"""Mappings and the nodes of their memory, as /proc/PID/numa_maps tells them."""
+
+from __future__ import annotations
+
+import mmap
+import re
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from .intervals import Intervals
+from .maps import Backing, read_mappings
+from .refusals import read_if_told
+
+_NODE = re.compile(rb" N(\d+)=(\d+)")
+_PAGE_KIB = re.compile(rb" kernelpagesize_kB=(\d+)")
+
+Counts: TypeAlias = "npt.NDArray[np.int64]"
+
+
+class Mapped(NamedTuple):
+    """Mappings in address order, and what numa_maps says of them.
+
+    Attributes
+    ----------
+    where : Intervals
+        First and last address of each; the value is 1 and more, its index and one.
+    node : ndarray of int64
+        One more than the node that all its memory is on; 0 where it is on several or has none.
+    pages : ndarray of int64
+        How many pages of the system's size are in memory. The page of zeros is not counted.
+    backing : ndarray of uint8
+        A `Backing`.
+    """
+
+    where: Intervals
+    node: Counts
+    pages: Counts
+    backing: npt.NDArray[np.uint8]
+
+
+def parse_numa_maps(text: bytes) -> tuple[npt.NDArray[np.uintp], Counts, Counts]:
+    """Return start, `Mapped.node` and `Mapped.pages` of each mapping."""
+    rows: list[tuple[int, int, int]] = []
+    for line in text.split(b"\n")[:-1]:
+        found, unit = _NODE.findall(line), _PAGE_KIB.search(line)
+        nbytes = sum(int(count) for _, count in found) * (int(unit[1]) * 1024 if unit else 0)
+        node = int(found[0][0]) + 1 if len(found) == 1 else 0
+        rows.append((int(line.split(b" ", 1)[0], 16), node, nbytes // mmap.PAGESIZE))
+    starts, nodes, pages = zip(*rows, strict=True) if rows else ((), (), ())
+    return np.array(starts, np.uintp), np.array(nodes, np.int64), np.array(pages, np.int64)
+
+
+def single_nodes(pid: int) -> Intervals | None:
+    """Return the private anonymous mappings of a process whose memory is all on one node.
+
+    Their value is one more than the node. None where it may not be looked at.
+
+    Notes
+    -----
+    Source: ``show_numa_map`` in the kernel's fs/proc/task_mmu.c, which goes through the page tables
+    and counts what is present by node. Mappings of devices, where it leaves pages out, are none of
+    these.
+    """
+    found = mapped(pid)
+    if found is None:
+        return None
+    known = (found.backing == Backing.PRIVATE.value) & (found.node > 0)
+    return Intervals(found.where.edges.reshape(-1, 2)[known].ravel(), found.node[known])
+
+
+def mapped(pid: int) -> Mapped | None:
+    """Read the mappings of a process; None where it may not be looked at."""
+    text, mappings = read_if_told(pid, "numa_maps"), read_mappings(pid)
+    if text is None or mappings is None:
+        return None
+    first, last = mappings.edges[::2], mappings.edges[1::2]
+    starts, nodes, pages = parse_numa_maps(text)
+    # A mapping that has grown together with its neighbour since is known up to where it ended.
+    until = np.append(starts[1:], last[-1:])
+    same = np.minimum(np.searchsorted(first, starts), len(first) - 1)
+    steady = first[same] == starts
+    edges = np.stack((starts, np.minimum(until, last[same])), axis=1)[steady].ravel()
+    number = np.arange(1, len(edges) // 2 + 1)
+    backing = mappings.value[same][steady]
+    return Mapped(Intervals(edges, number), nodes[steady], pages[steady], backing)
+
+
+def resident_pages(pid: int) -> int | None:
+    """Return how many pages of a process are in memory, which is what numa_maps goes through."""
+    # Of a process that has just ended it is empty.
+    numbers = (read_if_told(pid, "statm") or b"").split()
+    return int(numbers[1]) if numbers else None

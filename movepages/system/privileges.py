@@ -1,0 +1,28 @@
+"""What /proc tells of the privileges of a process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .refusals import Refusal
+
+# include/linux/proc_ns.h
+_INITIAL_USER_NAMESPACE = "user:[4026531837]"
+
+
+def initial_user_namespace(process: Path) -> bool | None:
+    """Tell whether a process is in the namespace whose root is root everywhere; None: hidden."""
+    with Refusal():
+        return os.readlink(process / "ns/user") == _INITIAL_USER_NAMESPACE
+    uid_map = text_if_any(process / "uid_map")
+    return None if uid_map is None else uid_map.split() == ["0", "0", "4294967295"]
+
+
+def text_if_any(path: Path) -> str | None:
+    """Return the text of a file without blanks around it; None if it cannot be read."""
+    with Refusal():
+        # Other codecs are imported when first used, which a process that gave up its rights to
+        # Python's own files cannot do any more.
+        return path.read_text(encoding="utf-8", errors="backslashreplace").strip()
+    return None
