@@ -171,3 +171,22 @@ def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
         except Exception:
             return pickle.dumps((False, RuntimeError(trace)))
         return given
+
+
+def in_child(act):
+    """Return what a forked child's call raised, as text: its class's bases and its message."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            act()
+            told = "nothing"
+        except BaseException as error:
+            told = f"{[kind.__name__ for kind in type(error).__mro__]} {error}"
+        os.write(writer, told.encode())
+        os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as source:
+        told = source.read().decode()
+    os.waitpid(pid, 0)
+    return told

@@ -5,6 +5,10 @@ No call crashes, writes where it was not asked to, or changes the memory it is a
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import movepages as mp
 from fuzzing import (
     ADDRESS,
     ADDRESSES_AT,
@@ -24,10 +28,6 @@ from fuzzing import (
     scratch_memory,
     views,
 )
-from hypothesis import example, given
-from hypothesis import strategies as st
-
-import movepages as mp
 from support import memory
 
 PAGES = st.one_of(

@@ -4,6 +4,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import movepages as mp
 from fuzzing import (
     ADDRESS,
     FUZZ,
@@ -20,10 +24,6 @@ from fuzzing import (
     mostly,
     scratch_memory,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
-import movepages as mp
 
 # Thousands of arrays, minutes under emulation; test_fuzz.py is what guests run.
 pytestmark = pytest.mark.host

@@ -4,9 +4,9 @@ import gc
 import os
 
 import pytest
-from interruptions import trial
 
 import movepages as mp
+from interruptions import trial
 from support import memory
 
 SECONDS_EACH = 0.5

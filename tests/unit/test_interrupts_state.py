@@ -8,12 +8,12 @@ import mmap
 import os
 import time
 
-import damage
 import numpy as np
 import pytest
-from interruptions import trial
 
+import damage
 import movepages as mp
+from interruptions import trial
 from support import memory
 
 PAGE = memory.PAGE

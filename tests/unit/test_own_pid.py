@@ -5,12 +5,12 @@ import threading
 
 import numpy as np
 import pytest
-from test_refusals import in_child
 
 import movepages as mp
 from movepages.pages.buffers import describe
 from movepages.pages.footprint import Footprint
 from support import memory, system
+from support.processes import in_child
 
 PAGE = memory.PAGE
 NODE = mp.topology().allowed_nodes[0]

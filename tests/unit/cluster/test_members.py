@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sysfs_fixtures import GIB
 
 import movepages as mp
 from movepages.cluster import members
 from movepages.cluster.members import Member, Survey, arrays_in, look, own_nodes, settle
 from support import memory
+from sysfs_fixtures import GIB
 
 PAGE = memory.PAGE
 NODE = mp.topology().allowed_nodes[0]

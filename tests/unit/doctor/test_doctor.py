@@ -5,9 +5,9 @@ import json
 import os
 
 import pytest
-from cli_fixtures import WITHOUT_RICH, one_line, run
 
 import movepages as mp
+from cli_fixtures import WITHOUT_RICH, one_line, run
 from movepages.cli import main
 from support import processes, system
 from support.seccomp import forbid

@@ -7,10 +7,10 @@ import time
 import tracemalloc
 import zlib
 
-import damage
 import numpy as np
 import pytest
 
+import damage
 import movepages as mp
 from movepages.display.sampling import grid
 from movepages.pages.runs import RUN_DTYPE

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from matplotlib import pyplot
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.patches import PathPatch
-from picture_fixtures import ABSENT, PAGE, many, placed
 
 import movepages as mp
 from movepages.display.palette import HATCH, PALE, colour
 from movepages.units import byte_marks, format_bytes
+from picture_fixtures import ABSENT, PAGE, many, placed
 
 # Pictures are the same on every kernel, and slow under emulation.
 pytestmark = pytest.mark.host

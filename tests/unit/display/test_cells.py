@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from picture_fixtures import ABSENT as GONE
-from picture_fixtures import PAGE, many, placed
 
 import movepages as mp
 from movepages.display.palette import HATCH, PALE, colour, ink
@@ -20,6 +18,8 @@ from movepages.display.sampling import (
     symbols,
     visible,
 )
+from picture_fixtures import ABSENT as GONE
+from picture_fixtures import PAGE, many, placed
 from support import memory
 
 # Pictures are the same on every kernel, and slow under emulation.

@@ -1,9 +1,9 @@
 """Files in which something is wrong are no placements: they are refused, and do no harm."""
 
-import damage
 import numpy as np
 import pytest
 
+import damage
 import movepages as mp
 from movepages.pages.runs import RUN_DTYPE
 from movepages.results.absence import ABSENCE_DTYPE

@@ -6,8 +6,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from footprint_fixtures import BASE
 
+from footprint_fixtures import BASE
 from movepages.pages.footprint import Footprint
 
 # Arithmetic alone, which no kernel has a part in.

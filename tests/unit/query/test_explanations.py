@@ -5,9 +5,9 @@ import os
 
 import numpy as np
 import pytest
-import sysfs_fixtures as fake
 
 import movepages as mp
+import sysfs_fixtures as fake
 from movepages.query.explain import Call, explain
 from movepages.system.topology_reader import topology
 from support import memory, processes, system

@@ -5,9 +5,9 @@ import re
 
 import jsonschema
 import pytest
-from cli_fixtures import WITHOUT_RICH, is_open, json_of, run
 
 import movepages as mp
+from cli_fixtures import WITHOUT_RICH, is_open, json_of, run
 from movepages.cli import main
 from movepages.cli.schema import COMMANDS
 from support import memory, processes

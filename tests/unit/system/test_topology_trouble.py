@@ -9,8 +9,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-import sysfs_fixtures as fake
 
+import sysfs_fixtures as fake
 from movepages.system import sysfs
 from movepages.system.sysfs import TopologyError
 from movepages.system.topology_reader import topology

@@ -12,6 +12,7 @@ import pytest
 import movepages as mp
 from movepages.pages.buffers import describe
 from movepages.system.refusals import Refusal, is_there
+from support.processes import in_child
 
 PACKAGE = Path(mp.__file__).parent
 # Each would take what a signal handler raises for an answer.
@@ -141,25 +142,6 @@ def test_members_let_it_pass(monkeypatch, call):
     monkeypatch.setattr(members, call, raise_interruption)
     with pytest.raises(InterruptionError):
         members.settle("me", [object()], mp.MPOL_MF_MOVE)
-
-
-def in_child(act):
-    """Return what a forked child's call raised, as text: its class's bases and its message."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if not pid:
-        try:
-            act()
-            told = "nothing"
-        except BaseException as error:
-            told = f"{[kind.__name__ for kind in type(error).__mro__]} {error}"
-        os.write(writer, told.encode())
-        os._exit(0)
-    os.close(writer)
-    with open(reader, "rb") as source:
-        told = source.read().decode()
-    os.waitpid(pid, 0)
-    return told
 
 
 @pytest.mark.usefixtures("need_root")

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 
 import pytest
+
 from cli_fixtures import WITHOUT_RICH, run
 
 pytestmark = pytest.mark.host

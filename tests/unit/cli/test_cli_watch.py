@@ -8,8 +8,8 @@ import sys
 import time
 
 import pytest
-from cli_fixtures import json_of
 
+from cli_fixtures import json_of
 from support import processes
 
 pytestmark = pytest.mark.host

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from footprint_fixtures import BASE, check_array, of
 from numpy.lib.stride_tricks import sliding_window_view
 
+from footprint_fixtures import BASE, check_array, of
 from movepages.pages.footprint import Footprint
 
 # Arithmetic alone, which no kernel has a part in.

@@ -5,11 +5,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from footprint_fixtures import BASE, brute_bytes, check, of
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
+from footprint_fixtures import BASE, brute_bytes, check, of
 from movepages.pages.footprint import Footprint
 
 # Arithmetic alone, which no kernel has a part in.

@@ -5,9 +5,9 @@ import io
 
 import numpy as np
 import pytest
-from cli_fixtures import json_of
 
 import movepages as mp
+from cli_fixtures import json_of
 from movepages.cli import main
 from support import processes, system
 

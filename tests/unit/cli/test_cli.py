@@ -7,9 +7,9 @@ import subprocess
 import sys
 
 import pytest
-from cli_fixtures import SMALL, run
 
 import movepages as mp
+from cli_fixtures import SMALL, run
 from movepages.cli import main
 from support import processes, seccomp, system
 

@@ -4,9 +4,9 @@ import re
 from dataclasses import replace
 
 import pytest
-from cli_fixtures import SMALL, as_data, one_line, run
 
 import movepages as mp
+from cli_fixtures import SMALL, as_data, one_line, run
 from movepages.cli import journey, main
 from support import processes, seccomp, system
 

@@ -4,6 +4,7 @@ import errno
 from itertools import product
 
 import pytest
+
 from preflight_fixtures import FACTS, HIDDEN, NODES, report
 
 

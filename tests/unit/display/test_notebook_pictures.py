@@ -6,11 +6,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from picture_fixtures import ABSENT, PAGE, many, placed
 
 import movepages as mp
 from movepages.display.palette import colour, ink
 from movepages.display.svg import placement_svg
+from picture_fixtures import ABSENT, PAGE, many, placed
 
 # Pictures are the same on every kernel, and slow under emulation.
 pytestmark = pytest.mark.host

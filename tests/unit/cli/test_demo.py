@@ -4,9 +4,9 @@ import json
 import re
 
 import pytest
-from cli_fixtures import SMALL, WITHOUT_RICH, as_data, one_line, run
 
 import movepages as mp
+from cli_fixtures import SMALL, WITHOUT_RICH, as_data, one_line, run
 from movepages.cli import main
 
 

@@ -9,13 +9,13 @@ import os
 import pickle
 
 import pytest
-import sysfs_fixtures as fake
-from sysfs_fixtures import GIB, KIB, MIB
 
+import sysfs_fixtures as fake
 from movepages.display.topology_table import table
 from movepages.system import sysfs
 from movepages.system.topology import HugePagePool, Node, Topology
 from movepages.system.topology_reader import topology
+from sysfs_fixtures import GIB, KIB, MIB
 
 
 def test_values_not_views(tmp_path):

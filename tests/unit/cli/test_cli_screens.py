@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from cli_fixtures import WITHOUT_RICH, run
 
 import movepages as mp
+from cli_fixtures import WITHOUT_RICH, run
 from movepages.cli import main, watch
 from movepages.cli.terminal import console
 from support import processes

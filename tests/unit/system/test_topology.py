@@ -6,11 +6,11 @@ import os
 
 import numpy as np
 import pytest
-import sysfs_fixtures as fake
-from sysfs_fixtures import GIB, KIB, MIB
 
+import sysfs_fixtures as fake
 from movepages.system.topology import HugePagePool, Node
 from movepages.system.topology_reader import topology
+from sysfs_fixtures import GIB, KIB, MIB
 
 
 def test_sparse_ids(tmp_path):

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from matplotlib import pyplot
 from matplotlib.colors import to_rgb
-from picture_fixtures import ABSENT, PAGE, placed
 
 import movepages as mp
 from movepages.display.palette import colour
+from picture_fixtures import ABSENT, PAGE, placed
 
 # Pictures are the same on every kernel, and slow under emulation.
 pytestmark = pytest.mark.host

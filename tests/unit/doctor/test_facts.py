@@ -3,9 +3,9 @@
 import platform
 
 import pytest
-from preflight_fixtures import HIDDEN, report
 
 from movepages.doctor.facts import read_facts
+from preflight_fixtures import HIDDEN, report
 
 
 def test_all_hidden():
