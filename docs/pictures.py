@@ -18,7 +18,7 @@ import numpy as np
 import movepages as mp
 from movepages.display.svg import placement_svg
 from movepages.layouts import blocks
-from movepages.pages.buffers import describe
+from movepages.pages.buffers import footprint_of
 from movepages.pages.runs import find_runs, join_runs
 
 PAGE = mmap.PAGESIZE
@@ -35,7 +35,7 @@ def memory(pages: int) -> np.ndarray[Any, Any]:
 
 def wanted(layout: Any, array: np.ndarray[Any, Any]) -> mp.Placement:
     """Return the placement that an array has once it is laid out."""
-    footprint = describe(array)
+    footprint = footprint_of(array)
     addresses = np.concatenate([some for some, _ in footprint.chunks(1 << 16)])
     runs = find_runs(addresses, mp.targets(layout, array), footprint)
     return mp.Placement(

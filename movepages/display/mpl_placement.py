@@ -23,7 +23,7 @@ from .mpl_axes import (
 )
 from .mpl_strip import StripImage
 from .palette import HATCH, PALE, colour, ink
-from .sampling import ABSENT, Shares, divide, grid, nodes_of
+from .sampling import ABSENT, CellMix, divide, grid, nodes_of
 from .views import PlacementView, off_nodes
 
 # Cells along a row of addresses.
@@ -69,7 +69,7 @@ def _draw_addresses(placement: PlacementView, ax: Axes, rows: int) -> None:
     span = placement.nbytes / rows
     for row in range(rows):
         part = slice(row * _COLUMNS, (row + 1) * _COLUMNS)
-        some = Shares(shares.kinds, shares.parts[part])
+        some = CellMix(shares.kinds, shares.parts[part])
         top, bottom = row, row + 1 - (_GAP if rows > 1 else 0)
         _draw_ground(ax, (0, span), (top, bottom))
         ax.add_image(StripImage(ax, some, (0, span, bottom, top), _rgba))
@@ -147,7 +147,7 @@ _ABSENCE: dict[str, Any] = {
 }
 
 
-def _add_numbers(ax: Axes, shares: Shares, span: float, middle: float) -> None:
+def _add_numbers(ax: Axes, shares: CellMix, span: float, middle: float) -> None:
     """Write a node's number into stretches that it has for itself and that are wide enough."""
     whole = np.where(shares.parts.max(axis=1) == 1, shares.parts.argmax(axis=1), -1)
     edges = np.flatnonzero(np.diff(whole, prepend=-2, append=-2))

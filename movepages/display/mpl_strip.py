@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .mpl_axes import Axes, AxesImage
-from .sampling import Kinds, Shares, regroup, stack, visible
+from .sampling import CellMix, Kinds, regroup, stack, visible
 
 # In which the height of a cell is divided.
 _STEPS = 64
@@ -31,7 +31,7 @@ class StripImage(AxesImage):
     def __init__(
         self,
         ax: Axes,
-        shares: Shares,
+        shares: CellMix,
         extent: Extent,
         paint: Callable[[Kinds], npt.NDArray[np.uint8]],
     ) -> None:

@@ -24,14 +24,14 @@ _GOLDEN = 0.6180339887498949
 _PLASTIC = 0.7548776662466927, 0.5698402909980532
 
 
-class Shares(NamedTuple):
+class CellMix(NamedTuple):
     """Cells of equal size, and how much of each cell every kind has: its rows add up to 1."""
 
     kinds: Kinds
     parts: npt.NDArray[np.float64]
 
 
-def divide(sizes: npt.NDArray[np.int64], kinds: Kinds, count: int) -> Shares:
+def divide(sizes: npt.NDArray[np.int64], kinds: Kinds, count: int) -> CellMix:
     """Divide stretches, of which sizes and kinds are given in order, into `count` cells.
 
     Examples
@@ -40,7 +40,7 @@ def divide(sizes: npt.NDArray[np.int64], kinds: Kinds, count: int) -> Shares:
     [[1.0, 0.0], [0.5, 0.5]]
     """
     if not len(sizes) or count < 1:
-        return Shares(np.empty(0, np.int32), np.empty((0, 0)))
+        return CellMix(np.empty(0, np.int32), np.empty((0, 0)))
     found, which = np.unique(kinds, return_inverse=True)
     ends = np.cumsum(sizes.astype(float))
     edges = np.linspace(0, ends[-1], count + 1)
@@ -52,15 +52,15 @@ def divide(sizes: npt.NDArray[np.int64], kinds: Kinds, count: int) -> Shares:
     flat = np.bincount(cell * len(found) + which[stretch], np.diff(cuts), count * len(found))
     table = flat.reshape(count, len(found))
     parts = table / table.sum(axis=1, keepdims=True)
-    return Shares(found, np.where(parts < _SLIVER, 0.0, parts))
+    return CellMix(found, np.where(parts < _SLIVER, 0.0, parts))
 
 
-def regroup(shares: Shares, count: int) -> Shares:
+def regroup(shares: CellMix, count: int) -> CellMix:
     """Divide into `count` cells what is divided into more.
 
     Examples
     --------
-    >>> four = Shares(np.array([0, 1], np.int32), np.array([[1, 0], [1, 0], [0.5, 0.5], [0, 1]]))
+    >>> four = CellMix(np.array([0, 1], np.int32), np.array([[1, 0], [1, 0], [0.5, 0.5], [0, 1]]))
     >>> regroup(four, 2).parts.tolist()
     [[1.0, 0.0], [0.25, 0.75]]
     """
@@ -71,10 +71,10 @@ def regroup(shares: Shares, count: int) -> Shares:
     edges = np.linspace(0, many, count + 1)
     cut = [np.interp(edges, np.arange(many + 1), column) for column in below.T]
     parts = np.diff(np.stack(cut, axis=1), axis=0) * (count / many)
-    return Shares(shares.kinds, np.where(parts < _SLIVER, 0.0, parts))
+    return CellMix(shares.kinds, np.where(parts < _SLIVER, 0.0, parts))
 
 
-def cells(placement: PlacementView, count: int) -> Shares:
+def cells(placement: PlacementView, count: int) -> CellMix:
     """Divide the bytes of an array into `count` cells, or into pages if there are no more of them.
 
     Examples
@@ -94,7 +94,7 @@ def nodes_of(status: Kinds) -> Kinds:
     return nodes
 
 
-def visible(shares: Shares, least: float, each: float) -> Shares:
+def visible(shares: CellMix, least: float, each: float) -> CellMix:
     """Give what is present in a cell `least` of it or more, so that a picture hides none.
 
     Of several kinds, up to a dozen, each gets about `each` of the cell or more, however little it
@@ -111,15 +111,15 @@ def visible(shares: Shares, least: float, each: float) -> Shares:
     several = some.sum(axis=1, keepdims=True)
     seen = np.where(several <= _DOZEN, np.minimum(each, 1 / np.maximum(several, 1)), 0)
     parts = np.where(some, np.maximum(parts, seen), 0)
-    return Shares(shares.kinds, parts / parts.sum(axis=1, keepdims=True))
+    return CellMix(shares.kinds, parts / parts.sum(axis=1, keepdims=True))
 
 
-def stack(shares: Shares, steps: int) -> Kinds:
+def stack(shares: CellMix, steps: int) -> Kinds:
     """Divide each cell's height as its bytes are divided: steps downwards, cells to the right.
 
     Examples
     --------
-    >>> stack(Shares(np.array([0, 1], np.int32), np.array([[1, 0], [0.5, 0.5]])), 2).tolist()
+    >>> stack(CellMix(np.array([0, 1], np.int32), np.array([[1, 0], [0.5, 0.5]])), 2).tolist()
     [[0, 0], [0, 1]]
     """
     below = np.cumsum(shares.parts, axis=1)
@@ -129,7 +129,7 @@ def stack(shares: Shares, steps: int) -> Kinds:
     return stacked
 
 
-def pick(shares: Shares) -> list[int]:
+def pick(shares: CellMix) -> list[int]:
     """Choose one kind for each cell, so that those of many cells have the shares of their bytes.
 
     A cell of one kind shows it. Choosing what has most of a cell would hide what is spread evenly
@@ -137,7 +137,7 @@ def pick(shares: Shares) -> list[int]:
 
     Examples
     --------
-    >>> pick(Shares(np.array([0, 1], np.int32), np.full((4, 2), 0.5)))
+    >>> pick(CellMix(np.array([0, 1], np.int32), np.full((4, 2), 0.5)))
     [1, 0, 1, 0]
     """
     if not len(shares.kinds):

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..units import byte_marks, format_bytes, format_pages
 from .palette import colour, ink
-from .sampling import ABSENT, FAILED, Kinds, Shares, divide, grid, nodes_of, stack, visible
+from .sampling import ABSENT, FAILED, CellMix, Kinds, divide, grid, nodes_of, stack, visible
 from .views import PlacementView, off_nodes
 
 CELLS = 256
@@ -75,7 +75,7 @@ def placement_svg(placement: PlacementView, title: str = "", *, alone: bool = Fa
     return document(heading, what, body, height, legend, alone=alone)
 
 
-def strip_svg(heading: str, what: str, shares: Shares, legend: Mapping[int, str]) -> str:
+def strip_svg(heading: str, what: str, shares: CellMix, legend: Mapping[int, str]) -> str:
     """Draw cells in a row with a legend."""
     body, height = _strip(shares, legend) if len(shares.parts) else ("", 0.0)
     return document(heading, what, body, height, legend)
@@ -111,7 +111,7 @@ def document(
     )
 
 
-def _strip(shares: Shares, legend: Mapping[int, str]) -> tuple[str, float]:
+def _strip(shares: CellMix, legend: Mapping[int, str]) -> tuple[str, float]:
     pixels = stack(visible(shares, _LEAST, _EACH), _STEPS)
     return _pixels(pixels.T, legend, _WIDTH, _HEIGHT, turned=True) + _numbers(pixels), _HEIGHT
 

@@ -14,7 +14,7 @@ from ..pages.footprint import Footprint
 from ..query.where import where
 from ..results.placement import Placement
 from ..system.topology_reader import topology
-from .patterns import ByIndex, Follow, Pattern, Shares
+from .patterns import ByIndex, ContiguousShares, Follow, Pattern
 from .targets import Layout
 
 
@@ -26,7 +26,7 @@ class Blocks:
 
     def over(self, array: object, footprint: Footprint) -> Pattern:
         """Return the pattern that it makes of one array."""
-        return Shares(self.nodes, footprint)
+        return ContiguousShares(self.nodes, footprint)
 
 
 def blocks(nodes: Sequence[Count]) -> Layout:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from .._core import FRAME_BYTES
 from ..pages.arguments import Count, listed_nodes
-from ..pages.buffers import describe
+from ..pages.buffers import footprint_of
 from ..pages.footprint import Footprint
 from ..system.topology_reader import topology
 from .patterns import FRAMES_A_SHARE, Cycle
@@ -33,7 +33,7 @@ class Interleave:
 
     def after(self, part: object) -> Interleave:
         """Return it as it goes on behind a part of memory that lies in several."""
-        turn = self.over(part, describe(part)).turns % len(self.nodes)
+        turn = self.over(part, footprint_of(part)).turns % len(self.nodes)
         return Interleave(self.nodes[turn:] + self.nodes[:turn], self.block)
 
 

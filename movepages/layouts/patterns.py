@@ -52,7 +52,7 @@ class Pattern(Protocol):
     def torn(self) -> bool:
         """Whether single pages have parts that are wanted on several nodes."""
 
-    def part(self, index: Ints, addresses: Addresses) -> NodeArray:
+    def nodes_for(self, index: Ints, addresses: Addresses) -> NodeArray:
         """Return the wanted node of each page: number `index` of all pages, at an address."""
 
     def count_nowhere(self, index: Ints, addresses: Addresses, pages: Ints) -> Ints:
@@ -112,7 +112,7 @@ class Cycle(_OfNodes):
         if self._aligned and footprint.pages:
             self.turns = (footprint.address + footprint.span - 1) // block - self._first + 1
 
-    def part(self, index: Ints, addresses: Addresses) -> NodeArray:
+    def nodes_for(self, index: Ints, addresses: Addresses) -> NodeArray:
         """Return the wanted node of each page."""
         if self._aligned:
             turn = (addresses // np.uintp(self._block)).astype(np.int64) - self._first
@@ -122,7 +122,7 @@ class Cycle(_OfNodes):
         return found
 
 
-class Shares(_OfNodes):
+class ContiguousShares(_OfNodes):
     """Contiguous shares of equally many bytes."""
 
     def __init__(self, nodes: tuple[int, ...], footprint: Footprint) -> None:
@@ -130,7 +130,7 @@ class Shares(_OfNodes):
         self._footprint = footprint
         self.adapts = _large(footprint, len(nodes))
 
-    def part(self, index: Ints, addresses: Addresses) -> NodeArray:
+    def nodes_for(self, index: Ints, addresses: Addresses) -> NodeArray:
         """Return the wanted node of each page."""
         share = share_of(addresses, self._footprint, len(self.nodes))
         found: NodeArray = self.nodes[share]
@@ -170,7 +170,7 @@ class ByIndex(_OfNodes):
         piece = self._stride * (self._count // len(nodes))
         self.torn = bool(self._periods) and len(set(nodes)) > 1 and piece < footprint.page_size
 
-    def part(self, index: Ints, addresses: Addresses) -> NodeArray:
+    def nodes_for(self, index: Ints, addresses: Addresses) -> NodeArray:
         """Return the wanted node of each page."""
         if not self._stride:
             return np.full(len(addresses), self.nodes[0])
@@ -216,7 +216,7 @@ class Follow(Fixed):
         self._footprint = footprint
         self.distinct: list[int] = np.unique(self._nodes[self._nodes != NOWHERE]).tolist()
 
-    def part(self, index: Ints, addresses: Addresses) -> NodeArray:
+    def nodes_for(self, index: Ints, addresses: Addresses) -> NodeArray:
         """Return the wanted node of each page."""
         if not len(self._ends):
             return np.full(len(addresses), NOWHERE, np.int32)

@@ -32,7 +32,7 @@ class OneNode(Everywhere):
         # One that does not fit has been refused by the time it could matter.
         self._node = np.int32(min(max(node, -1), _MOST))
 
-    def part(self, index: Ints, addresses: Addresses) -> NodeArray:
+    def nodes_for(self, index: Ints, addresses: Addresses) -> NodeArray:
         """Return the wanted node of each page."""
         return np.full(len(addresses), self._node, np.int32)
 
@@ -54,7 +54,7 @@ class PerPage(Everywhere):
         found: list[int] = np.flatnonzero(np.bincount(self._nodes)).tolist()
         return found
 
-    def part(self, index: Ints, addresses: Addresses) -> NodeArray:
+    def nodes_for(self, index: Ints, addresses: Addresses) -> NodeArray:
         """Return the wanted node of each page."""
         whole = len(index) and index[-1] - index[0] == len(index) - 1
         found: NodeArray = self._nodes[slice(index[0], index[-1] + 1) if whole else index]
@@ -79,7 +79,7 @@ class Restored(Fixed):
         found: list[int] = np.unique(self._nodes[self._nodes != NOWHERE]).tolist()
         return found
 
-    def part(self, index: Ints, addresses: Addresses) -> NodeArray:
+    def nodes_for(self, index: Ints, addresses: Addresses) -> NodeArray:
         """Return the wanted node of each page."""
         nodes: NodeArray = self._nodes[np.searchsorted(self._ends, index, side="right")]
         return nodes

@@ -17,7 +17,7 @@ from ..layouts.targets import Layout, as_target
 from ..migration.executor import SLICE_PAGES
 from ..migration.folios import whole_frames
 from ..migration.move import move
-from ..pages.buffers import describe
+from ..pages.buffers import footprint_of
 from ..results.outcome import make_error
 from ..system.refusals import Refusal
 from .policies import bind
@@ -164,13 +164,13 @@ def full(
 
 def _keep_small(array: npt.NDArray[Any], layout: Layout) -> None:
     """Have the kernel give no huge page of its own accord that would have to be on two nodes."""
-    footprint = describe(array)
+    footprint = footprint_of(array)
     target = as_target(layout, array, footprint)
     if target.only is not None:
         return
     start, end = 0, footprint.address + footprint.pages * footprint.page_size
     for addresses, _ in whole_frames(footprint.chunks(SLICE_PAGES)):
-        nodes = target.part(np.arange(start, start + len(addresses)), addresses)
+        nodes = target.nodes_for(np.arange(start, start + len(addresses)), addresses)
         start += len(addresses)
         frames = addresses // np.uintp(FRAME_BYTES)
         differs = (frames[1:] == frames[:-1]) & (nodes[1:] != nodes[:-1])

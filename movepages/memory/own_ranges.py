@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ..pages.buffers import describe
+from ..pages.buffers import footprint_of
 
 
 def own_ranges(a: object) -> list[tuple[int, int]]:
     """Return start and bytes of each row of pages; refuse what is in another process."""
-    footprint = describe(a)
+    footprint = footprint_of(a)
     if footprint.pid:
         raise ValueError(
             "expected memory of this process, as no other's can be bound, asked for its policy or "

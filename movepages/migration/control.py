@@ -128,7 +128,7 @@ class Control:
         """Bytes of one slice at most, so that none of them is far above the limit."""
         return float("inf") if self._limit is None else self._limit * _SLICE_SECONDS
 
-    def keep_to_limit(self, moved_bytes: int) -> None:
+    def throttle(self, moved_bytes: int) -> None:
         """Wait until so many bytes moved since the start are within the limit."""
         if self._limit is None:
             return

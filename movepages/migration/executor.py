@@ -15,8 +15,8 @@ from ..layouts.targets import Target
 from ..pages.blocks import cut_rows
 from ..pages.footprint import Footprint
 from ..query.absence_reasons import hidden_afterwards
-from ..query.page_query import Looks
-from ..query.survey_runs import Found
+from ..query.page_query import PageQuery
+from ..query.survey_runs import SurveyRuns
 from ..query.syscall import MPOL_MF_MOVE, attach, move_pages, refuse_process, refuse_unusable_nodes
 from ..results.absence import Absences, merge_absences
 from ..results.outcome import MovePagesError, MoveResult
@@ -24,9 +24,9 @@ from ..results.status import PageStatus
 from .control import Control
 from .folios import HugePages
 from .huge_page_targets import OnConflict, Settled, Settler
-from .slice_migration import confirm, migrate_slice
-from .slices import Pages, slices
-from .tally import Slice, Sum, Tally, sum_aside
+from .slice_migration import migrate_slice, recheck_placed
+from .slices import PageBatch, slices
+from .tally import SliceCounts, SliceRecord, Tally, sum_aside
 
 # Bounds the scratch memory, about 3 MiB, and is one chunk of the driver's.
 SLICE_PAGES = 1 << 16
@@ -91,9 +91,9 @@ class _Move:
         self.huge = HugePages(footprint.pid)
         self._settler = Settler(target, self.huge, on_conflict)
         self.told: list[Absences] = []
-        self._looks = Looks(footprint, flags, pause=control)
+        self._looks = PageQuery(footprint, flags, pause=control)
         self._moved = 0
-        self._last: Slice | None = None
+        self._last: SliceRecord | None = None
 
     def run(self) -> MovePagesError | None:
         """Return what ended the move early, or a full node that did not."""
@@ -109,8 +109,8 @@ class _Move:
             # A frame and its exception would keep each other, and the caller's array, alive.
             del failure
 
-    def _to_move(self) -> Iterator[Pages]:
-        """Look at all blocks, take in what needs no move, and give out the rest in slices."""
+    def _to_move(self) -> Iterator[PageBatch]:
+        """Query all blocks, note what needs no move, and yield the rest in slices."""
         size, start = self.footprint.page_size, 0
         for addresses, pages in cut_rows(self.footprint, MOVE_PAGES, self._looks.reach):
             self.control()
@@ -128,18 +128,18 @@ class _Move:
         fits = self.control.most_bytes / self.footprint.page_size
         return int(max(min(SLICE_PAGES, fits), FRAME_BYTES // self.footprint.page_size))
 
-    def _nothing_to_do(self, found: Found) -> npt.NDArray[np.bool_]:
+    def _nothing_to_do(self, found: SurveyRuns) -> npt.NDArray[np.bool_]:
         """Tell which runs are taken as they are: what is absent, and placed ones of one target."""
         done = _without_memory(found)
         return done if self.target.only is None else done | (found.status == self.target.only)
 
-    def _take(self, pages: Pages) -> None:
+    def _take(self, pages: PageBatch) -> None:
         """Note runs of which every page is placed or absent."""
         settled = self._settled(pages)
         self.tally.add(settled)
         self.control.done += settled.pages
 
-    def _settled(self, pages: Pages) -> Sum:
+    def _settled(self, pages: PageBatch) -> SliceCounts:
         """Sum up what is set aside of a slice."""
         aside = pages.aside
         runs = self._looks.runs(aside)
@@ -148,9 +148,9 @@ class _Move:
         nowhere = self.target.count_nowhere(pages.aside_number, aside.address, aside.pages)
         return sum_aside(runs, nowhere)
 
-    def _migrate(self, pages: Pages) -> MovePagesError | None:
+    def _migrate(self, pages: PageBatch) -> MovePagesError | None:
         # A copy: the caller may write into the array of nodes while this goes on.
-        wanted = np.array(self.target.part(pages.number, pages.address))
+        wanted = np.array(self.target.nodes_for(pages.number, pages.address))
         aside = self._settled(pages) if len(pages.aside.address) else None
         part = self.tally.begin(pages.address, aside)
         several = self.target.only is None
@@ -174,7 +174,7 @@ class _Move:
         if several and self._last is not None:
             tail = self._last.addresses >= pages.address[0] - min(pages.address[0], _FRAME)
             pid = self.footprint.pid
-            failure = confirm(self._last, np.flatnonzero(tail), pid, self.flags) or failure
+            failure = recheck_placed(self._last, np.flatnonzero(tail), pid, self.flags) or failure
         self._last = part
         moved = int(np.count_nonzero((part.status >= 0) & ~part.there))
         self._moved += moved * self.footprint.page_size
@@ -182,12 +182,12 @@ class _Move:
         self.control.done += len(pages.address) + (0 if aside is None else aside.pages)
         try:
             if failure is None:
-                self.control.keep_to_limit(self._moved)
+                self.control.throttle(self._moved)
             return failure
         finally:
             del failure
 
-    def _ask_again_at_the_border(self, pages: Pages) -> None:
+    def _ask_again_at_the_border(self, pages: PageBatch) -> None:
         """Ask for what the slice before may have taken along: a folio can lie in both."""
         if self._last is None or pages.address[0] - self._last.addresses[-1] >= _FRAME:
             return
@@ -204,15 +204,17 @@ def preview(
 
     Nothing moves.
     """
-    looks = Looks(footprint, MPOL_MF_MOVE)
+    looks = PageQuery(footprint, MPOL_MF_MOVE)
     settler = Settler(target, HugePages(footprint.pid), on_conflict)
     for pages in _present(footprint, looks):
-        wanted = target.part(pages.number, pages.address)
+        wanted = target.nodes_for(pages.number, pages.address)
         settled = settler.forecast(pages.address, pages.before, wanted)
         yield pages.before, settled, int(pages.aside.pages.sum())
 
 
-def _present(footprint: Footprint, looks: Looks, *, only_huge: bool = False) -> Iterator[Pages]:
+def _present(
+    footprint: Footprint, looks: PageQuery, *, only_huge: bool = False
+) -> Iterator[PageBatch]:
     """Stream the pages that have memory, in slices, with what is absent set aside."""
     start = 0
     for addresses, rows in cut_rows(footprint, MOVE_PAGES, looks.reach):
@@ -221,20 +223,20 @@ def _present(footprint: Footprint, looks: Looks, *, only_huge: bool = False) -> 
         start += int(rows.sum())
 
 
-def _without_memory(found: Found) -> npt.NDArray[np.bool_]:
+def _without_memory(found: SurveyRuns) -> npt.NDArray[np.bool_]:
     """Tell which runs have no memory; that of hidden pages is on a node that is not known."""
     absent: npt.NDArray[np.bool_] = (found.status < 0) & (found.status != PageStatus.ENODATA.value)
     return absent
 
 
 def _refuse_conflicts(footprint: Footprint, target: Target, huge: HugePages) -> None:
-    """Look at all huge pages before anything moves."""
+    """Query all huge pages before anything moves."""
     if len(target.distinct) < 2:
         return
     settler = Settler(target, huge, "raise")
     overruled = 0
-    for pages in _present(footprint, Looks(footprint, MPOL_MF_MOVE), only_huge=True):
-        wanted = target.part(pages.number, pages.address)
+    for pages in _present(footprint, PageQuery(footprint, MPOL_MF_MOVE), only_huge=True):
+        wanted = target.nodes_for(pages.number, pages.address)
         settled = settler.forecast(pages.address, pages.before, wanted)
         elsewhere = settled.each != settled.wanted
         overruled += int(np.count_nonzero(elsewhere & (settled.wanted != NOWHERE)))

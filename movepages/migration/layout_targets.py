@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..layouts.patterns import NodeArray
 from ..layouts.targets import MoveTarget, Target, as_target
-from ..pages.buffers import describe
+from ..pages.buffers import footprint_of
 from ..pages.footprint import Footprint
 from ..query.syscall import move_pages
 from .executor import SLICE_PAGES
@@ -44,7 +44,7 @@ def targets(layout: MoveTarget, a: object) -> npt.NDArray[np.int32]:
     >>> targets(blocks([0, 1]), np.zeros(4 * 4096, np.uint8)).tolist()[0]
     0
     """
-    footprint = describe(a)
+    footprint = footprint_of(a)
     pattern = as_target(layout, a, footprint)
     return np.concatenate([np.empty(0, np.int32), *_wanted_nodes(footprint, pattern)])
 
@@ -53,7 +53,7 @@ def _wanted_nodes(footprint: Footprint, target: Target) -> Iterator[NodeArray]:
     """Stream the node wanted for each page; layouts that keep huge pages whole look for these."""
     settler, start = Settler(target, HugePages(footprint.pid), "majority"), 0
     for addresses, _ in whole_frames(footprint.chunks(SLICE_PAGES)):
-        wanted = target.part(np.arange(start, start + len(addresses)), addresses)
+        wanted = target.nodes_for(np.arange(start, start + len(addresses)), addresses)
         start += len(addresses)
         if settler.adapts:
             # Whether a page is there matters only where small pages make up for huge ones.

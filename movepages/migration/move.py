@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Literal, overload
 
 from ..layouts.targets import MoveTarget, as_target
-from ..pages.buffers import describe
+from ..pages.buffers import footprint_of
 from ..query.syscall import MPOL_MF_MOVE
 from ..results.outcome import MovePagesError, MoveResult
 from ..results.warnings import LayoutWarning, MovePagesWarning
@@ -159,7 +159,7 @@ def move(
     if not isinstance(turns, RetryPolicy):
         raise TypeError(f"retry: expected a RetryPolicy, got a {type(retry).__name__}")
     seconds = as_deadline(deadline)
-    footprint = describe(a)
+    footprint = footprint_of(a)
     nodes = as_target(target, a, footprint, keep=background)
 
     def run(told: Progress | None) -> MoveResult:

@@ -13,7 +13,7 @@ import numpy as np
 from .._core import MAX_NODES
 from ..layouts.patterns import NOWHERE, NodeArray
 from ..layouts.targets import MoveTarget, Target, as_target
-from ..pages.buffers import describe
+from ..pages.buffers import footprint_of
 from ..pages.footprint import Footprint
 from ..query.explain import Call, explain
 from ..query.syscall import MPOL_MF_MOVE
@@ -247,7 +247,7 @@ def plan(a: object, target: MoveTarget, *, on_conflict: OnConflict = "majority")
     ()
     """
     refuse_unknown("on_conflict", on_conflict, CONFLICTS)
-    footprint = describe(a)
+    footprint = footprint_of(a)
     wanted = as_target(target, a, footprint)
     # What is no number of a node at all has no place in a count.
     sound = all(0 <= node < MAX_NODES for node in wanted.distinct)

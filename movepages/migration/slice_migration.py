@@ -17,11 +17,11 @@ from .control import Control
 from .folios import HugePages, Indices
 from .huge_page_targets import Settler
 from .splitting import fill_holes, split_at
-from .tally import Slice
+from .tally import SliceRecord
 
 
 def migrate_slice(
-    part: Slice,
+    part: SliceRecord,
     before: NodeArray,
     wanted: NodeArray,
     huge: HugePages,
@@ -34,7 +34,9 @@ def migrate_slice(
     _Migration(part, before, wanted, huge, settler, pid, flags, control).run()
 
 
-def confirm(part: Slice, pages: Indices, pid: int, flags: int) -> MovePagesError | None:
+def recheck_placed(
+    part: SliceRecord, pages: Indices, pid: int, flags: int
+) -> MovePagesError | None:
     """Ask for pages that a folio nobody knew of can have carried from their target, or to it.
 
     Returns
@@ -63,7 +65,7 @@ def confirm(part: Slice, pages: Indices, pid: int, flags: int) -> MovePagesError
 
 
 def _where_now(
-    part: Slice, pages: Indices, pid: int, flags: int
+    part: SliceRecord, pages: Indices, pid: int, flags: int
 ) -> tuple[NodeArray, MovePagesError | None]:
     """Ask where pages are; of a process that is no more, nothing is known."""
     try:
@@ -75,7 +77,7 @@ def _where_now(
 class _Migration:
     def __init__(
         self,
-        part: Slice,
+        part: SliceRecord,
         before: NodeArray,
         wanted: NodeArray,
         huge: HugePages,
@@ -273,7 +275,7 @@ class _Migration:
             # At all pages of a call that ended by itself the driver has looked again.
             others = np.ones(len(self.part.addresses), bool)
             others[pieces] = not go_on
-            self.lost = confirm(self.part, np.flatnonzero(others), self.pid, self.flags)
+            self.lost = recheck_placed(self.part, np.flatnonzero(others), self.pid, self.flags)
         if self.lost is not None:
             return
         split = self._split(todo)

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core import FRAME_BYTES
-from ..query.survey_runs import Found
+from ..query.survey_runs import SurveyRuns
 
 Ints: TypeAlias = "npt.NDArray[np.int64]"
 
 
-class Pages(NamedTuple):
+class PageBatch(NamedTuple):
     """Pages one by one, in address order.
 
     Attributes
@@ -23,7 +23,7 @@ class Pages(NamedTuple):
         Where each is, and what was said of it.
     number : ndarray of int64
         Which of all pages of the footprint each is.
-    aside : Found
+    aside : SurveyRuns
         Runs before or between these pages that stay as they are.
     aside_number : ndarray of int64
         Which of all pages the first of each of these is.
@@ -32,13 +32,13 @@ class Pages(NamedTuple):
     address: npt.NDArray[np.uintp]
     before: npt.NDArray[np.int32]
     number: Ints
-    aside: Found
+    aside: SurveyRuns
     aside_number: Ints
 
 
 def slices(
-    found: Found, aside: npt.NDArray[np.bool_], start: int, page_size: int, most: int
-) -> Iterator[Pages]:
+    found: SurveyRuns, aside: npt.NDArray[np.bool_], start: int, page_size: int, most: int
+) -> Iterator[PageBatch]:
     """Spread runs out, at most `most` pages at a time, but keep those to be set `aside` as runs.
 
     Each slice has the runs set aside that lie before its last page; what is left of them is a slice
@@ -48,31 +48,31 @@ def slices(
     if not aside.any():
         nothing = found.where(slice(0, 0))
         for each in each_page(found, start, page_size, most):
-            yield Pages(*each, nothing, none[2])
+            yield PageBatch(*each, nothing, none[2])
         return
     number = np.cumsum(found.pages)
     number += start - found.pages
     if aside.all():
-        yield Pages(*none, found, number)
+        yield PageBatch(*none, found, number)
         return
     kept, kept_number = found.where(aside), number[aside]
     done = 0
     for each in each_page(found.where(~aside), number[~aside], page_size, most):
         some = slice(done, int(np.searchsorted(kept.address, each[0][-1])))
-        yield Pages(*each, kept.where(some), kept_number[some])
+        yield PageBatch(*each, kept.where(some), kept_number[some])
         done = some.stop
     if done < len(kept.address):
-        yield Pages(*none, kept.where(slice(done, None)), kept_number[done:])
+        yield PageBatch(*none, kept.where(slice(done, None)), kept_number[done:])
 
 
 def each_page(
-    runs: Found, number: Ints | int, page_size: int, most: int
+    runs: SurveyRuns, number: Ints | int, page_size: int, most: int
 ) -> Iterator[tuple[npt.NDArray[np.uintp], npt.NDArray[np.int32], Ints]]:
     """Spread runs out, at most `most` pages at a time and no huge page in two.
 
     Parameters
     ----------
-    runs : Found
+    runs : SurveyRuns
     number : ndarray of int64, or int
         Which of all pages the first of each run is; of runs that leave none out, the first of all.
     page_size, most : int

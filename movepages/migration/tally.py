@@ -20,14 +20,17 @@ from ..results.status import PageStatus
 _Outcome: TypeAlias = "tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Statuses]"
 
 
-class Slice:
+class SliceRecord:
     """The pages under way: what is known of them by now; `status` may be written in place.
 
     `aside` is what became of runs between them.
     """
 
     def __init__(
-        self, addresses: npt.NDArray[np.uintp], footprint: Footprint, aside: Sum | None = None
+        self,
+        addresses: npt.NDArray[np.uintp],
+        footprint: Footprint,
+        aside: SliceCounts | None = None,
     ) -> None:
         self.addresses = addresses
         self._aside = aside
@@ -77,13 +80,13 @@ class Slice:
         )
         return elsewhere
 
-    def sum(self) -> Sum:
+    def sum(self) -> SliceCounts:
         """Return what is known of these pages by now."""
         status, there = self.status, self.there
         others = status[~there] if there.any() else status
         overruled = self._overruled(status)
         torn = (status >= 0) & (self.target != NOWHERE) & ~overruled
-        known = Sum(
+        known = SliceCounts(
             pages=len(status),
             moved=int(np.count_nonzero(others >= 0)),
             already_there=len(status) - len(others),
@@ -102,7 +105,7 @@ class Slice:
         return known if self._aside is None else known.beside(self._aside)
 
 
-class Sum(NamedTuple):
+class SliceCounts(NamedTuple):
     """What became of one slice."""
 
     pages: int
@@ -116,11 +119,11 @@ class Sum(NamedTuple):
     rounds: int
     runs: Runs
 
-    def sum(self) -> Sum:
+    def sum(self) -> SliceCounts:
         """Return itself: it is settled."""
         return self
 
-    def beside(self, aside: Sum) -> Sum:
+    def beside(self, aside: SliceCounts) -> SliceCounts:
         """Return it with runs that lie between its own and were not attempted."""
         runs = np.concatenate((self.runs, aside.runs))
         return self._replace(
@@ -131,7 +134,7 @@ class Sum(NamedTuple):
         )
 
 
-def sum_aside(runs: Runs, nowhere: npt.NDArray[np.int64] | None = None) -> Sum:
+def sum_aside(runs: Runs, nowhere: npt.NDArray[np.int64] | None = None) -> SliceCounts:
     """Sum up runs of pages that are placed or absent, and stay.
 
     Absent then and absent now is as wanted: of each absent run, `nowhere` pages have no target.
@@ -143,7 +146,7 @@ def sum_aside(runs: Runs, nowhere: npt.NDArray[np.int64] | None = None) -> Sum:
         for status in failures:
             failures[status] -= int(nowhere[runs["status"] == status.value].sum())
         failures = {status: n for status, n in failures.items() if n}
-    return Sum(pages, 0, pages - sum(failures.values()), failures, 0, 0, 0, 0, 0, runs)
+    return SliceCounts(pages, 0, pages - sum(failures.values()), failures, 0, 0, 0, 0, 0, runs)
 
 
 class Tally:
@@ -156,15 +159,17 @@ class Tally:
     def __init__(self, footprint: Footprint) -> None:
         self._footprint = footprint
         self._start = time.perf_counter()
-        self._parts: list[Slice | Sum] = []
+        self._parts: list[SliceRecord | SliceCounts] = []
 
-    def begin(self, addresses: npt.NDArray[np.uintp], aside: Sum | None = None) -> Slice:
+    def begin(
+        self, addresses: npt.NDArray[np.uintp], aside: SliceCounts | None = None
+    ) -> SliceRecord:
         """Return the next slice, not attempted so far."""
-        part = Slice(addresses, self._footprint, aside)
+        part = SliceRecord(addresses, self._footprint, aside)
         self._parts.append(part)
         return part
 
-    def add(self, settled: Sum) -> None:
+    def add(self, settled: SliceCounts) -> None:
         """Take in pages that are placed or absent, and stay."""
         self._parts.append(settled)
 

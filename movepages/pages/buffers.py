@@ -16,7 +16,7 @@ from .. import _core
 from .array_interface import exposed_array, moves_about
 from .footprint import Footprint
 
-__all__ = ["Region", "describe"]
+__all__ = ["Region", "footprint_of"]
 
 # Of these it is known that their buffer is where their memory is.
 _STEADY = (bytes, bytearray, memoryview, mmap.mmap)
@@ -87,7 +87,7 @@ class Region:
             )
 
 
-def describe(obj: object, *, page_size: int = mmap.PAGESIZE) -> Footprint:
+def footprint_of(obj: object, *, page_size: int = mmap.PAGESIZE) -> Footprint:
     """Tell which bytes an object occupies.
 
     Nothing is copied, and the memory is not read: absent pages stay absent. The object is not

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .strides import Dims, Ints, Teeth, nest, teeth
+from .strides import Dims, Ints, PageSpans, nest, teeth
 
 __all__ = ["Footprint"]
 
@@ -241,7 +241,7 @@ class Footprint:
         return longest
 
     @cached_property
-    def _teeth(self) -> Teeth:
+    def _teeth(self) -> PageSpans:
         return teeth(self._lead, self.block, self.dims, self.page_size)
 
     def _bytes_in(self, index: Ints) -> Ints:
@@ -284,7 +284,7 @@ class Footprint:
         if self._longest < self.page_size:
             return self.pages
         # Only a page that a block begins or ends in can be partly covered.
-        blocks = Teeth(self._lead, self.block, self.dims, self.page_size)
+        blocks = PageSpans(self._lead, self.block, self.dims, self.page_size)
         found = 0
         for first, last in blocks.slices():
             some = last >= first

@@ -17,7 +17,7 @@ TEETH_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
-class Teeth:
+class PageSpans:
     """Rows of pages, all numbered from the page that holds the first byte.
 
     Parameters
@@ -84,13 +84,13 @@ class Teeth:
         return first[before:], last[before:]
 
 
-def teeth(lead: int, block: int, dims: Dims, page_size: int) -> Teeth:
+def teeth(lead: int, block: int, dims: Dims, page_size: int) -> PageSpans:
     """Return the teeth of blocks of bytes, repeated along nested strides."""
     # A gap smaller than a page hides no whole page: for the set of pages it is no gap.
     while dims and dims[-1][0] - block < page_size:
         block += dims[-1][0] * (dims[-1][1] - 1)
         dims = dims[:-1]
-    return Teeth(lead, block, dims, page_size)
+    return PageSpans(lead, block, dims, page_size)
 
 
 def nest(axes: Iterable[tuple[int, int]], block: int) -> tuple[int, Dims]:

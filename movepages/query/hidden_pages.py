@@ -11,7 +11,7 @@ from .. import _core
 from ..results.status import PageStatus
 from ..system.maps import Backing
 from ..system.numa_maps import Mapped, mapped
-from .survey_runs import Found, join_found
+from .survey_runs import SurveyRuns, join_survey_runs
 
 _HIDDEN = PageStatus.ENODATA.value
 _OWN_PAGE = _core.PRESENCE["own page"]
@@ -24,7 +24,7 @@ def mapped_nodes_read_once() -> _core.Setting:
     return _core.Setting(_kept, {})
 
 
-def give_nodes_of_mappings(found: Found, pid: int, page_size: int) -> Found:
+def give_nodes_of_mappings(found: SurveyRuns, pid: int, page_size: int) -> SurveyRuns:
     """Give hidden pages the node that all memory of their mapping is on, where it is one node.
 
     What only the page tables show may also be the page of zeros, which is no memory: private memory
@@ -43,7 +43,7 @@ def give_nodes_of_mappings(found: Found, pid: int, page_size: int) -> Found:
     pages = ((end - begin) // size).astype(np.int64)
     status = _statuses(known, known.where.at(begin) - 1, told[2][which] == _OWN_PAGE, pages)
     kind = np.full(len(begin), _core.PRESENCE["page"], np.uint8)
-    return join_found((found.where(~is_hidden), Found(begin, pages, status, kind)))
+    return join_survey_runs((found.where(~is_hidden), SurveyRuns(begin, pages, status, kind)))
 
 
 def _statuses(

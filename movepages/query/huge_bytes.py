@@ -7,7 +7,7 @@ import numpy as np
 from .. import _core
 from ..pages.footprint import Footprint
 from ..system.intervals import Intervals
-from .survey_runs import Found
+from .survey_runs import SurveyRuns
 
 _HUGE = _core.PRESENCE["huge page"]
 
@@ -32,7 +32,7 @@ class HugeBytes:
         self._footprint, self._kinds_tell = footprint, kinds_tell
         self.total: int | None = 0
 
-    def add(self, found: Found) -> None:
+    def add(self, found: SurveyRuns) -> None:
         """Take in some runs in address order."""
         some = found.where(found.status >= 0)
         if self.total is None or not len(some.address):
@@ -52,7 +52,7 @@ class HugeBytes:
         else:
             self.total += self._within(some, told)
 
-    def _within(self, some: Found, told: tuple[np.ndarray, np.ndarray]) -> int:
+    def _within(self, some: SurveyRuns, told: tuple[np.ndarray, np.ndarray]) -> int:
         size = np.uintp(self._footprint.page_size)
         edges = np.stack(told, axis=1).ravel()
         huge = Intervals(edges, np.ones(len(told[0]), np.uint8))

@@ -13,7 +13,7 @@ from ..pages.arguments import Addresses
 from ..pages.footprint import Footprint
 from ..results.status import PageStatus
 from ..system.numa_maps import resident_pages, single_nodes
-from .survey_runs import Found, join_found
+from .survey_runs import SurveyRuns, join_survey_runs
 
 # So many pages all over an array show whether it may be on one node.
 _TRIED = 64
@@ -36,13 +36,13 @@ class Ask(Protocol):
         *,
         fewest: int | None,
         ask_small: bool = True,
-    ) -> Found:
+    ) -> SurveyRuns:
         """Return what was found."""
 
 
 def look(
     ask: Ask, addresses: Addresses, pages: npt.NDArray[np.int64], footprint: Footprint, fewest: int
-) -> Found:
+) -> SurveyRuns:
     """Look at rows of pages in address order; where it pays, ask for huge pages and samples alone.
 
     The page tables are looked at before the mappings are: whatever of it is still there afterwards
@@ -60,7 +60,7 @@ def look(
     unknown = small.status == PageStatus.NOT_ATTEMPTED.value
     rest = small.where(unknown)
     answered = ask(rest.address, rest.pages, fewest=None)
-    return join_found((found.where(~left_out), small.where(~unknown), answered))
+    return join_survey_runs((found.where(~left_out), small.where(~unknown), answered))
 
 
 def _pick(
@@ -87,7 +87,7 @@ def _seems_worth_it(
     return resident is not None and resident <= _MOST_RESIDENT * total
 
 
-def _fill(small: Found, footprint: Footprint) -> Found:
+def _fill(small: SurveyRuns, footprint: Footprint) -> SurveyRuns:
     """Cut runs where mappings end, and give them the node that all of their mapping is on."""
     known = single_nodes(footprint.pid)
     if known is None:
@@ -97,10 +97,10 @@ def _fill(small: Found, footprint: Footprint) -> Found:
     which, begin, end = known.cut(small.address, ends)
     node = known.at(begin) - 1
     status = np.where(node >= 0, node, PageStatus.NOT_ATTEMPTED.value).astype(np.int32)
-    return Found(begin, ((end - begin) // size).astype(np.int64), status, small.kind[which])
+    return SurveyRuns(begin, ((end - begin) // size).astype(np.int64), status, small.kind[which])
 
 
-def _agrees(ask: Ask, small: Found, size: int) -> bool:
+def _agrees(ask: Ask, small: SurveyRuns, size: int) -> bool:
     """Hold a sample of what was filled in against the kernel's answer."""
     filled = small.where(small.status >= 0)
     total = int(filled.pages.sum())

@@ -20,7 +20,7 @@ from . import numa_maps_shortcut
 from .absence_reasons import absences, reasons_of
 from .hidden_pages import give_nodes_of_mappings
 from .pagemap_entries import Entries
-from .survey_runs import Found, join_found
+from .survey_runs import SurveyRuns, join_survey_runs
 from .syscall import survey_rows
 
 Counts: TypeAlias = "npt.NDArray[np.int64]"
@@ -36,15 +36,15 @@ BY_NUMBER, MANY_PAGES = 64, 1 << 13
 _PAGE = _core.PRESENCE["page"]
 
 
-class Look(NamedTuple):
+class QueryResult(NamedTuple):
     """What was seen of some rows of pages: runs with a status each, and why pages are absent."""
 
-    found: Found
+    found: SurveyRuns
     absences: Absences
 
 
-class Looks:
-    """Looks at the pages of one footprint.
+class PageQuery:
+    """Queries the pages of one footprint.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Looks:
 
     Attributes
     ----------
-    partial : Found or None
+    partial : SurveyRuns or None
         What had been found when a look was ended by what it raised.
     """
 
@@ -74,7 +74,7 @@ class Looks:
         shortcuts: bool = True,
     ) -> None:
         self._footprint, self._flags, self._pause = footprint, flags, pause
-        self.partial: Found | None = None
+        self.partial: SurveyRuns | None = None
         self._shortcuts = shortcuts and footprint.pages >= MANY_PAGES
         self._by_number = BY_NUMBER if self._shortcuts and _core.shows_frame_numbers() else 0
         self._threads = threads or len(os.sched_getaffinity(0))
@@ -105,8 +105,8 @@ class Looks:
             until = self._entries.end_of_nothing(start)
         return min(max((until - start) // size, most), pages)
 
-    def at(self, addresses: Addresses, pages: Counts) -> Look:
-        """Look at rows of pages in address order."""
+    def at(self, addresses: Addresses, pages: Counts) -> QueryResult:
+        """Query rows of pages in address order."""
         # A move changes what the mappings say as a whole; it looks at pages one by one.
         if self._sparse and self._entries is not None:
             found = self._entries.look(addresses, pages)
@@ -120,7 +120,7 @@ class Looks:
             found = give_nodes_of_mappings(found, self._footprint.pid, self._footprint.page_size)
         if not (found.status < 0).any():
             self._sparse = False
-            return Look(found, join_absences(()))
+            return QueryResult(found, join_absences(()))
         self._note(found)
         unasked = (found.status == PageStatus.NOT_ATTEMPTED.value) & (found.kind != _PAGE)
         asked, holes = found.where(~unasked), found.where(unasked)
@@ -131,12 +131,12 @@ class Looks:
             told.append(join_absences(((holes.address, holes.pages, reasons),), size))
             # The page tables of a device are not shown, and it may have memory.
             answered = self._ask(device.address, device.pages, fewest=None)
-            asked = join_found((asked, answered))
+            asked = join_survey_runs((asked, answered))
         told.append(absences(asked.address, asked.pages, asked.status, size, self._footprint.pid))
-        return Look(join_found((asked, holes)), merge_absences(told, size))
+        return QueryResult(join_survey_runs((asked, holes)), merge_absences(told, size))
 
-    def huge(self, addresses: Addresses, pages: Counts) -> Found:
-        """Look for huge pages; others are told as not attempted where the page tables show them."""
+    def huge(self, addresses: Addresses, pages: Counts) -> SurveyRuns:
+        """Query huge pages alone; other pages get NOT_ATTEMPTED where the page tables show them."""
         if self._sparse and self._entries is not None:
             found = self._entries.look(addresses, pages)
         else:
@@ -144,14 +144,14 @@ class Looks:
         self._note(found)
         return found
 
-    def _note(self, found: Found) -> None:
+    def _note(self, found: SurveyRuns) -> None:
         left_out = (found.status == PageStatus.NOT_ATTEMPTED.value) & (found.kind == _PAGE)
         held = (found.status >= 0) | left_out
         self._sparse = bool(found.pages[held].sum() < _SPARSE * found.pages.sum())
 
     def _ask(
         self, addresses: Addresses, pages: Counts, *, fewest: int | None, ask_small: bool = True
-    ) -> Found:
+    ) -> SurveyRuns:
         failure, found = survey_rows(
             addresses,
             pages,
@@ -172,7 +172,7 @@ class Looks:
             # A frame and its exception would keep each other, and the caller's array, alive.
             del failure
 
-    def _of_mappings(self, holes: Found) -> tuple[Found, Reasons, Found]:
+    def _of_mappings(self, holes: SurveyRuns) -> tuple[SurveyRuns, Reasons, SurveyRuns]:
         """Give runs that the page tables have nothing for the status that the kernel would.
 
         Also why, and apart from them what has to be asked for all the same.
@@ -193,7 +193,7 @@ class Looks:
         device = backing == Backing.DEVICE.value
         if self._entries is not None:
             status = self._entries.status_of_holes(begin, backing)
-        cut = Found(begin, ((end - begin) // size).astype(np.int64), status, kind)
+        cut = SurveyRuns(begin, ((end - begin) // size).astype(np.int64), status, kind)
         reasons = reasons_of(kind, status, backing)
         if self._entries is not None:
             # The page of zeros may be there, which is not counted as memory.
@@ -201,7 +201,7 @@ class Looks:
             reasons[unknown] = Absence.UNKNOWN.value
         return cut.where(~device), reasons[~device], cut.where(device)
 
-    def runs(self, found: Found) -> Runs:
+    def runs(self, found: SurveyRuns) -> Runs:
         """Return what was found, with the bytes of the footprint in it."""
         held = self._footprint.held(found.address, found.pages)
         return make_runs(found.address, found.pages, held, found.status)

@@ -14,7 +14,7 @@ from ..results.status import PageStatus
 from ..system.intervals import Intervals
 from ..system.maps import Backing
 from ..system.smaps import mappings_without_memory
-from .survey_runs import Found, join_found
+from .survey_runs import SurveyRuns, join_survey_runs
 
 # Seconds for which it is taken as known which mappings have no memory.
 _YOUNG = 1.0
@@ -28,7 +28,7 @@ class Ask(Protocol):
 
     def __call__(
         self, addresses: Addresses, pages: npt.NDArray[np.int64], *, fewest: int | None
-    ) -> Found:
+    ) -> SurveyRuns:
         """Return what was found."""
 
 
@@ -58,7 +58,7 @@ class Entries:
         place = int(np.searchsorted(edges, np.uintp(start), "right"))
         return int(edges[place]) if place % 2 else start
 
-    def look(self, addresses: Addresses, pages: npt.NDArray[np.int64]) -> Found:
+    def look(self, addresses: Addresses, pages: npt.NDArray[np.int64]) -> SurveyRuns:
         """Look at rows: holes are not attempted, and of kind "nothing"."""
         _, begin, end = self._empty.cut(addresses, addresses + pages.astype(np.uintp) * self._size)
         passed = self.passed(begin)
@@ -71,7 +71,7 @@ class Entries:
         last = np.concatenate((end[passed], told[1][hole]))
         status = np.full(len(first), PageStatus.NOT_ATTEMPTED.value, np.int32)
         kind = np.full(len(first), _NOTHING, np.uint8)
-        return join_found((asked, Found(first, self._pages(first, last), status, kind)))
+        return join_survey_runs((asked, SurveyRuns(first, self._pages(first, last), status, kind)))
 
     def passed(self, begin: Addresses) -> npt.NDArray[np.bool_]:
         """Tell which addresses are in mappings that are passed over."""

@@ -1,4 +1,4 @@
-"""Found: runs of neighbouring pages as the driver's survey returns them."""
+"""SurveyRuns: runs of neighbouring pages as the driver's survey returns them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-class Found(NamedTuple):
+class SurveyRuns(NamedTuple):
     """Runs of neighbouring pages in address order.
 
     Attributes
@@ -27,14 +27,16 @@ class Found(NamedTuple):
     status: npt.NDArray[np.int32]
     kind: npt.NDArray[np.uint8]
 
-    def where(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.int64] | slice) -> Found:
+    def where(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.int64] | slice) -> SurveyRuns:
         """Return some of the runs."""
-        return Found(self.address[which], self.pages[which], self.status[which], self.kind[which])
+        return SurveyRuns(
+            self.address[which], self.pages[which], self.status[which], self.kind[which]
+        )
 
 
-def join_found(parts: Sequence[Found]) -> Found:
+def join_survey_runs(parts: Sequence[SurveyRuns]) -> SurveyRuns:
     """Return the runs of all parts in address order."""
-    whole = Found(
+    whole = SurveyRuns(
         np.concatenate([part.address for part in parts]),
         np.concatenate([part.pages for part in parts]),
         np.concatenate([part.status for part in parts]),

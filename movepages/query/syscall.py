@@ -28,7 +28,7 @@ from ..results.counting import result_of_status
 from ..results.outcome import MoveResult, make_error
 from ..system.target_nodes import unusable_node
 from .explain import Call, explain
-from .survey_runs import Found
+from .survey_runs import SurveyRuns
 
 MPOL_MF_MOVE = _core.MPOL_MF_MOVE
 MPOL_MF_MOVE_ALL = _core.MPOL_MF_MOVE_ALL
@@ -155,7 +155,7 @@ def survey_rows(
     pause: Callable[[], object] | None,
     by_number: int = 0,
     ask_small: bool = True,
-) -> tuple[BaseException | None, Found]:
+) -> tuple[BaseException | None, SurveyRuns]:
     """Ask where rows of neighbouring pages are, by several threads if that pays.
 
     Of rows of `fewest` pages or more the page tables are looked at first, where the kernel lets
@@ -168,13 +168,13 @@ def survey_rows(
     -------
     failure : exception or None
         What ended the survey early, not raised.
-    found : Found
+    found : SurveyRuns
         What was found by then, and afterwards.
     """
     failure, start, count, status, kind = _core.survey(
         addresses, pages, pid, flags, threads, fewest, by_number, ask_small, pause
     )
-    found = Found(start, count, status, kind)
+    found = SurveyRuns(start, count, status, kind)
     if failure is None or isinstance(failure, BaseException):
         return failure, found
     code, sentence = explain(failure[0], Call(operator.index(pid), operator.index(flags)))

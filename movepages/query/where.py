@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from ..pages.blocks import cut_rows
-from ..pages.buffers import describe
+from ..pages.buffers import footprint_of
 from ..pages.footprint import Footprint
 from ..pages.runs import Runs, join_runs
 from ..results.absence import Absences, merge_absences
 from ..results.counting import result_of_runs
 from ..results.placement import Placement
 from .huge_bytes import HugeBytes
-from .page_query import Looks
+from .page_query import PageQuery
 from .syscall import MPOL_MF_MOVE, attach, refuse_process
 
 # A survey's memory is for runs and not for pages: 4 GiB in pages of 4 KiB at a time, and any number
@@ -65,7 +65,7 @@ def where(a: object, *, threads: int | None = None, shortcuts: bool = True) -> P
     >>> sum(p.bytes_per_node.values()) + p.absent_bytes
     8000000
     """
-    found = survey(describe(a), _as_threads(threads), shortcuts=bool(shortcuts))
+    found = survey(footprint_of(a), _as_threads(threads), shortcuts=bool(shortcuts))
     if isinstance(a, np.ndarray) and a.ndim > 1:
         return replace(found, shape=a.shape, strides=a.strides)
     return found
@@ -85,7 +85,7 @@ def _as_threads(threads: int | None) -> int | None:
 
 def survey(footprint: Footprint, threads: int | None, *, shortcuts: bool) -> Placement:
     """Ask where every page of `footprint` is."""
-    looks = Looks(footprint, MPOL_MF_MOVE, threads, shortcuts=shortcuts)
+    looks = PageQuery(footprint, MPOL_MF_MOVE, threads, shortcuts=shortcuts)
     parts: list[Runs] = []
     told: list[Absences] = []
     huge = HugeBytes(footprint, kinds_tell=looks.shows_huge_pages)

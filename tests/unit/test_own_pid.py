@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages.pages.buffers import describe
+from movepages.pages.buffers import footprint_of
 from movepages.pages.footprint import Footprint
 from support import memory, system
 from support.processes import in_child
@@ -49,8 +49,8 @@ def region(a, pid):
 def test_it_is_kept_and_means_0(a, pid):
     given = region(a, pid)
     assert given.pid == pid
-    assert describe(given) == describe(region(a, 0))
-    assert describe(Footprint(a.ctypes.data, a.nbytes, pid=pid)).pid == 0
+    assert footprint_of(given) == footprint_of(region(a, 0))
+    assert footprint_of(Footprint(a.ctypes.data, a.nbytes, pid=pid)).pid == 0
     assert mp.where(given).pid == 0
 
 
@@ -110,8 +110,8 @@ def test_after_a_fork_it_is_the_parents(a):
 
 
 def test_others_are_others(a):
-    assert describe(mp.Region(0, 1, 1)).pid == 1
-    assert describe(mp.Region(0, 1, 2**31 - 1)).pid == 2**31 - 1
+    assert footprint_of(mp.Region(0, 1, 1)).pid == 1
+    assert footprint_of(mp.Region(0, 1, 2**31 - 1)).pid == 2**31 - 1
     with pytest.raises(TypeError):
         mp.move_pages(memory.pages_of(a), pid="1")
     with pytest.raises(mp.MovePagesError):

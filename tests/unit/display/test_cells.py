@@ -9,7 +9,7 @@ import movepages as mp
 from movepages.display.palette import HATCH, PALE, colour, ink
 from movepages.display.sampling import (
     ABSENT,
-    Shares,
+    CellMix,
     cells,
     divide,
     grid,
@@ -82,11 +82,11 @@ def test_a_million_runs_in_a_few_cells():
 
 
 def test_what_little_is_present_is_seen_and_shares_stay_shares():
-    shares = Shares(np.array([ABSENT, 0, 1], np.int32), np.array([[0.99, 0.01, 0], [0, 0.3, 0.7]]))
+    shares = CellMix(np.array([ABSENT, 0, 1], np.int32), np.array([[0.99, 0.01, 0], [0, 0.3, 0.7]]))
     found = visible(shares, 0.25, 0.0)
     assert found.parts.tolist() == [[0.75, 0.25, 0], [0, 0.3, 0.7]]
     assert np.unique(stack(found, 100)[:, 0], return_counts=True)[1].tolist() == [75, 25]
-    assert visible(Shares(shares.kinds, np.array([[1.0, 0, 0]])), 0.25, 0.1).parts.tolist() == [
+    assert visible(CellMix(shares.kinds, np.array([[1.0, 0, 0]])), 0.25, 0.1).parts.tolist() == [
         [1, 0, 0]
     ]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import movepages as mp
 from movepages._core import FRAME_BYTES
-from movepages.pages.buffers import describe
+from movepages.pages.buffers import footprint_of
 from movepages.pages.footprint import Footprint
 from support import memory
 
@@ -22,11 +22,11 @@ NODES = st.lists(st.integers(0, 5), min_size=1, max_size=5)
 
 def over(layout, a, size=SMALL):
     """Return the nodes of all pages, in parts of an odd length as a move asks for them."""
-    footprint = describe(a, page_size=size)
+    footprint = footprint_of(a, page_size=size)
     pattern = layout.over(a, footprint)
     parts, start = [np.empty(0, np.int32)], 0
     for addresses, _ in footprint.chunks(7):
-        parts.append(pattern.part(np.arange(start, start + len(addresses)), addresses))
+        parts.append(pattern.nodes_for(np.arange(start, start + len(addresses)), addresses))
         start += len(addresses)
     found = np.concatenate(parts)
     assert found.dtype == np.int32
@@ -116,7 +116,7 @@ def test_large_blocks_cut_no_huge_page(ahead, nbytes, nodes):
     footprint = Footprint((1 << 40) + ahead, nbytes)
     pattern = layout.over(None, footprint)
     page = np.concatenate([addresses for addresses, _ in footprint.chunks(1 << 16)])
-    found = pattern.part(np.arange(len(page)), page)
+    found = pattern.nodes_for(np.arange(len(page)), page)
     frame = page // np.uintp(FRAME_BYTES)
     changes = np.flatnonzero(found[1:] != found[:-1]) + 1
     assert (frame[changes] != frame[changes - 1]).all()
@@ -128,7 +128,7 @@ def test_the_default_block_is_a_huge_page_once_there_are_some():
         footprint = Footprint(1 << 40, frames * FRAME_BYTES)
         addresses = np.uintp(1 << 40) + np.arange(600, dtype=np.uintp) * np.uintp(PAGE)
         pattern = mp.interleave([0, 1]).over(None, footprint)
-        found = pattern.part(np.arange(600), addresses)
+        found = pattern.nodes_for(np.arange(600), addresses)
         assert np.argmax(found != 0) == block // PAGE
 
 

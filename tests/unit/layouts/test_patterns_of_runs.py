@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 import movepages as mp
 from movepages.layouts.patterns import NOWHERE
 from movepages.layouts.targets import as_target
-from movepages.pages.buffers import describe
+from movepages.pages.buffers import footprint_of
 from movepages.pages.footprint import Footprint
 from movepages.pages.runs import make_runs
 from movepages.results.placement import Placement
@@ -61,7 +61,7 @@ def check(target, footprint, cuts):
     """Cut all pages into runs of neighbours, and count page by page."""
     address = pages_of(footprint)
     index = np.arange(len(address))
-    nowhere = target.part(index, address) == NOWHERE
+    nowhere = target.nodes_for(index, address) == NOWHERE
     gaps = np.flatnonzero(np.diff(address) != PAGE) + 1
     first = np.unique([0, *gaps.tolist(), *(each % len(address) for each in cuts)])
     pages = np.diff(first, append=len(address))
@@ -70,7 +70,9 @@ def check(target, footprint, cuts):
     assert found.tolist() == np.add.reduceat(nowhere.astype(int), first).tolist()
     # Pages need not be neighbours, nor be all of them.
     some = index[1::3]
-    assert np.array_equal(target.part(some, address[some]), target.part(index, address)[1::3])
+    assert np.array_equal(
+        target.nodes_for(some, address[some]), target.nodes_for(index, address)[1::3]
+    )
 
 
 CUTS = st.lists(st.integers(0, 1000), max_size=12)
@@ -96,7 +98,7 @@ def test_of_targets_for_every_page(footprint, cuts):
     for layout in layouts:
         check(as_target(layout, None, footprint), footprint, cuts)
     a = np.zeros((3, 500))
-    of_array = describe(a, page_size=PAGE)
+    of_array = footprint_of(a, page_size=PAGE)
     check(as_target(mp.by_axis(0, [0, 1]), a, of_array), of_array, cuts)
 
 

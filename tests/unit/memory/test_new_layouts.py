@@ -45,7 +45,7 @@ class Cut:
         self.first = -(-array.ctypes.data // FRAME_BYTES)
         return self
 
-    def part(self, _start, addresses):
+    def nodes_for(self, _start, addresses):
         frame = (addresses // np.uintp(FRAME_BYTES)).astype(np.int64) - self.first
         odd = addresses // np.uintp(memory.PAGE) % 2 == 1
         return np.where(odd & np.isin(frame, self.frames), -1, NODE).astype(np.int32)

@@ -15,7 +15,7 @@ import movepages as mp
 from movepages.migration import executor, slice_migration
 from movepages.query import page_query
 from movepages.query import where as survey
-from movepages.query.survey_runs import Found
+from movepages.query.survey_runs import SurveyRuns
 from movepages.results.outcome import make_error
 from support import memory
 
@@ -141,7 +141,7 @@ class TestWhere:
         def half(addresses, _pages, **_):
             start = np.append(addresses, addresses + np.uintp(32 * PAGE))
             status = np.array([0, mp.PageStatus.NOT_ATTEMPTED], np.int32)
-            found = Found(start, np.array([32, 32]), status, np.ones(2, np.uint8))
+            found = SurveyRuns(start, np.array([32, 32]), status, np.ones(2, np.uint8))
             return KeyboardInterrupt(), found
 
         monkeypatch.setattr(page_query, "survey_rows", half)

@@ -263,9 +263,9 @@ def test_nobody_is_left_with_a_move_that_cannot_be_cancelled(a, slow, monkeypatc
 def test_the_limit_waits_for_what_has_moved():
     control = Control(1, mp.RetryPolicy(), None, None, limit=1e6)
     start = time.monotonic()
-    control.keep_to_limit(200_000)
+    control.throttle(200_000)
     assert 0.15 < time.monotonic() - start < 5
     control = Control(1, mp.RetryPolicy(), None, lambda *_: False, limit=1e3)
     with pytest.raises(mp.MovePagesCancelledError):
-        control.keep_to_limit(10_000_000)
-    Control(1, mp.RetryPolicy(), None, None).keep_to_limit(1 << 60)
+        control.throttle(10_000_000)
+    Control(1, mp.RetryPolicy(), None, None).throttle(1 << 60)

@@ -12,7 +12,7 @@ from movepages._core import FRAME_BYTES
 from movepages.migration import executor, slice_migration
 from movepages.migration.control import Control
 from movepages.query import page_query
-from movepages.query.survey_runs import Found
+from movepages.query.survey_runs import SurveyRuns
 from movepages.results.outcome import make_error
 from support import memory
 
@@ -118,7 +118,7 @@ class TestRetry:
         seen = []
 
         def survey(addresses, pages, **_):
-            return None, Found(
+            return None, SurveyRuns(
                 addresses, pages, np.zeros(len(pages), np.int32), np.ones(len(pages), np.uint8)
             )
 
@@ -170,7 +170,7 @@ def test_a_process_that_dies_before_the_last_look_is_an_error(monkeypatch):
 
     def survey(addresses, rows, **_):
         zero = np.zeros(len(rows), np.int32)
-        return None, Found(addresses, rows, zero, np.ones(len(rows), np.uint8))
+        return None, SurveyRuns(addresses, rows, zero, np.ones(len(rows), np.uint8))
 
     def turn(_pages, nodes, status, **_):
         status[:] = nodes

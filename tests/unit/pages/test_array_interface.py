@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages.pages.buffers import describe
+from movepages.pages.buffers import footprint_of
 
 SIZES = [1, 100, 1000, 5000, 1 << 17, 1 << 23]
 
@@ -116,22 +116,22 @@ def test_memory_of_ones_own_is_found(size):
         lambda self: interface(self.pixels, self.pixels.size),
     ):
         obj = Offers(size, make)
-        assert describe(obj) == describe(obj.pixels)
+        assert footprint_of(obj) == footprint_of(obj.pixels)
     obj = Offers(size, lambda self: self.pixels.__array_struct__, "__array_struct__")
-    assert describe(obj) == describe(obj.pixels)
+    assert footprint_of(obj) == footprint_of(obj.pixels)
 
 
 def test_a_mapping_as_data():
     with mmap.mmap(-1, 1 << 16, access=mmap.ACCESS_READ) as mapping:
         obj = Offers(1, lambda _self: interface(mapping, 1 << 16))
-        assert describe(obj) == describe(mapping)
+        assert footprint_of(obj) == footprint_of(mapping)
         del obj
 
 
 def test_more_than_there_is_room_for_can_still_be_looked_at():
     a = np.broadcast_to(np.zeros(1), (1 << 40,))
     obj = Offers(1, lambda _self: a.__array_interface__)
-    assert describe(obj) == describe(a)
+    assert footprint_of(obj) == footprint_of(a)
 
 
 # A class of Python code has no buffer before.
@@ -148,4 +148,4 @@ if sys.version_info >= (3, 12):
 
 def test_buffers_that_stay_are_taken():
     for obj in (bytearray(100), (ctypes.c_char * 100)(), memoryview(bytes(100))):
-        assert describe(obj).nbytes == 100
+        assert footprint_of(obj).nbytes == 100

@@ -10,14 +10,14 @@ from multiprocessing import shared_memory
 import numpy as np
 import pytest
 
-from movepages.pages.buffers import Region, describe
+from movepages.pages.buffers import Region, footprint_of
 from movepages.pages.footprint import Footprint
 
 
 def resident(buffer, nbytes):
     """How many pages of a mapping are in memory, asked of the kernel."""
     libc = ctypes.CDLL(None, use_errno=True)
-    address = describe(buffer).address
+    address = footprint_of(buffer).address
     out = (ctypes.c_ubyte * -(-nbytes // mmap.PAGESIZE))()
     code = libc.mincore(ctypes.c_void_p(address), ctypes.c_size_t(nbytes), out)
     assert code == 0
@@ -48,7 +48,7 @@ def address_of(writable):
 )
 def test_numpy_arrays(make, nbytes):
     a = make()
-    footprint = describe(a)
+    footprint = footprint_of(a)
     assert footprint.nbytes == nbytes
     if nbytes:
         reach = [(n - 1) * s for n, s in zip(a.shape, a.strides, strict=True)]
@@ -60,21 +60,21 @@ def test_numpy_arrays(make, nbytes):
 
 def test_read_only_array():
     a = np.zeros(100)
-    before = describe(a)
+    before = footprint_of(a)
     a.flags.writeable = False
-    assert describe(a) == before
+    assert footprint_of(a) == before
 
 
 def test_memmap(tmp_path):
     a = np.memmap(tmp_path / "data", np.float64, "w+", shape=(1000,))
-    assert describe(a[10:]).address == a.ctypes.data + 80
-    assert describe(a).nbytes == 8000
+    assert footprint_of(a[10:]).address == a.ctypes.data + 80
+    assert footprint_of(a).nbytes == 8000
 
 
 def test_page_size_is_passed_on():
-    assert describe(np.zeros(1000), page_size=16).pages in {500, 501}
-    assert describe(bytearray(64), page_size=1).pages == 64
-    assert describe(Region(0, 65536), page_size=16384).pages == 4
+    assert footprint_of(np.zeros(1000), page_size=16).pages in {500, 501}
+    assert footprint_of(bytearray(64), page_size=1).pages == 64
+    assert footprint_of(Region(0, 65536), page_size=16384).pages == 4
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_page_size_is_passed_on():
 )
 def test_writable_buffers(make, nbytes):
     obj = make()
-    footprint = describe(obj)
+    footprint = footprint_of(obj)
     assert (footprint.address, footprint.nbytes) == (address_of(obj), nbytes)
     assert footprint.contiguous
 
@@ -100,40 +100,40 @@ def test_ctypes_structures_whose_format_numpy_may_not_know():
         _fields_ = (("a", ctypes.c_int, 3), ("p", ctypes.c_void_p))
 
     table = (Bits * 4 * 3)()
-    assert describe(table).address == ctypes.addressof(table)
-    assert describe(table).nbytes == ctypes.sizeof(table)
-    assert describe(memoryview(table)[::2]).nbytes == 8 * ctypes.sizeof(Bits)
+    assert footprint_of(table).address == ctypes.addressof(table)
+    assert footprint_of(table).nbytes == ctypes.sizeof(table)
+    assert footprint_of(memoryview(table)[::2]).nbytes == 8 * ctypes.sizeof(Bits)
 
 
 def test_bytes():
     data = b"x" * 1000
-    assert describe(data).address == np.frombuffer(data, np.uint8).ctypes.data
-    assert describe(data).nbytes == 1000
-    assert describe(b"").nbytes == 0
+    assert footprint_of(data).address == np.frombuffer(data, np.uint8).ctypes.data
+    assert footprint_of(data).nbytes == 1000
+    assert footprint_of(b"").nbytes == 0
 
 
 def test_strided_memoryviews():
     data = bytearray(100)
     reverse = memoryview(data)[::-2]
-    assert describe(reverse).dims == ((2, 50),)
-    assert describe(reverse).address == address_of(data) + 1
+    assert footprint_of(reverse).dims == ((2, 50),)
+    assert footprint_of(reverse).address == address_of(data) + 1
     a = np.zeros((6, 8))
-    assert describe(memoryview(a[::2, ::3])) == describe(a[::2, ::3])
-    assert describe(memoryview(a.T)) == describe(a)
-    assert describe(memoryview(np.array(1.0))).nbytes == 8
+    assert footprint_of(memoryview(a[::2, ::3])) == footprint_of(a[::2, ::3])
+    assert footprint_of(memoryview(a.T)) == footprint_of(a)
+    assert footprint_of(memoryview(np.array(1.0))).nbytes == 8
 
 
 def test_shared_memory():
     block = shared_memory.SharedMemory(create=True, size=10_000)
     try:
-        footprint = describe(block)
-        assert footprint == describe(block.buf)
+        footprint = footprint_of(block)
+        assert footprint == footprint_of(block.buf)
         assert footprint.nbytes == block.size
     finally:
         block.close()
         block.unlink()
     with pytest.raises(ValueError, match=r"SharedMemory.*released or closed"):
-        describe(block)
+        footprint_of(block)
 
 
 class Interface:
@@ -154,29 +154,29 @@ class Struct:
 
 def test_array_interface():
     obj = Interface()
-    assert describe(obj) == describe(obj.data)
+    assert footprint_of(obj) == footprint_of(obj.data)
     strided = obj.data[::2, ::-1]
     obj.__array_interface__ = strided.__array_interface__
-    assert describe(obj) == describe(strided)
+    assert footprint_of(obj) == footprint_of(strided)
 
 
 def test_array_interface_around_a_buffer():
     data = bytearray(100)
     obj = Interface(data=data, offset=20, shape=(10,), typestr="<f8", strides=None)
-    assert describe(obj).address == address_of(data) + 20
-    assert describe(obj).nbytes == 80
+    assert footprint_of(obj).address == address_of(data) + 20
+    assert footprint_of(obj).nbytes == 80
 
 
 def test_array_struct():
     a = np.zeros((4, 6))[::2, ::-1]
-    assert describe(Struct(a)) == describe(a)
+    assert footprint_of(Struct(a)) == footprint_of(a)
 
 
 def test_region():
     region = Region(0x7000_1000, 1 << 40, pid=12)
-    assert describe(region) == Footprint(0x7000_1000, 1 << 40, pid=12)
-    assert describe(Region(0, 0)).pages == 0
-    assert describe(Region(2**64 - 4096, 4096)).nbytes == 4096
+    assert footprint_of(region) == Footprint(0x7000_1000, 1 << 40, pid=12)
+    assert footprint_of(Region(0, 0)).pages == 0
+    assert footprint_of(Region(2**64 - 4096, 4096)).nbytes == 4096
     assert pickle.loads(pickle.dumps(region)) == region
 
 
@@ -212,7 +212,7 @@ def test_bad_regions(arguments, error, message):
 
 def test_a_footprint_is_its_own():
     footprint = Footprint(4096, 100)
-    assert describe(footprint) is footprint
+    assert footprint_of(footprint) is footprint
 
 
 class OnlyArray:
@@ -246,50 +246,50 @@ class OnDevice:
 )
 def test_refused(obj, message):
     with pytest.raises(TypeError, match=message):
-        describe(obj)
+        footprint_of(obj)
 
 
 def test_array_interface_without_data():
     obj = Interface()
     del obj.__array_interface__["data"]
     with pytest.raises(TypeError, match="gives no usable address"):
-        describe(obj)
+        footprint_of(obj)
 
 
 def test_array_interface_which_is_no_dict():
     obj = Interface()
     obj.__array_interface__ = 5
     with pytest.raises(TypeError, match="gives no usable address"):
-        describe(obj)
+        footprint_of(obj)
 
 
 def test_released_memoryview():
     view = memoryview(bytearray(10))
     view.release()
     with pytest.raises(ValueError, match=r"memoryview.*released or closed.*while it is open"):
-        describe(view)
+        footprint_of(view)
 
 
 def test_closed_mmap():
     mapping = mmap.mmap(-1, 4096)
     mapping.close()
     with pytest.raises(ValueError, match=r"mmap.*released or closed"):
-        describe(mapping)
+        footprint_of(mapping)
 
 
 def test_interleaving_strides():
     a = np.lib.stride_tricks.as_strided(np.zeros(100), (10, 10), (24, 16))
     with pytest.raises(ValueError, match="pass the base array"):
-        describe(a)
+        footprint_of(a)
 
 
 def test_nothing_stays_exported():
     data = bytearray(100)
-    describe(data)
-    describe(memoryview(data))
+    footprint_of(data)
+    footprint_of(memoryview(data))
     data.extend(bytes(100))
     mapping = mmap.mmap(-1, 4096)
-    describe(mapping)
+    footprint_of(mapping)
     mapping.close()
     assert len(data) == 200
     assert mapping.closed
@@ -299,7 +299,7 @@ def test_nothing_stays_referenced():
     for obj in (bytearray(10), np.zeros(10), array.array("d", [1]), Struct(np.zeros(3))):
         before = sys.getrefcount(obj)
         for _ in range(50):
-            describe(obj)
+            footprint_of(obj)
         assert sys.getrefcount(obj) == before
 
 
@@ -308,7 +308,7 @@ def test_nothing_is_touched():
     with mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as mapping:
         if resident(mapping, nbytes):
             pytest.skip("mincore(2) of this kernel or sandbox does not tell what is in memory")
-        footprint = describe(mapping)
+        footprint = footprint_of(mapping)
         assert sum(len(a) for a, _ in footprint.chunks(7)) == 64
         assert resident(mapping, nbytes) == 0
         mapping[0] = 1

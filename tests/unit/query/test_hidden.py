@@ -9,7 +9,7 @@ from movepages.display.views import off_nodes
 from movepages.pages.runs import RUN_DTYPE
 from movepages.query import hidden_pages, page_query
 from movepages.query.absence_reasons import absences, hidden_afterwards
-from movepages.query.survey_runs import Found
+from movepages.query.survey_runs import SurveyRuns
 from movepages.results.absence import Absence
 from movepages.system import numa_maps
 from support import memory
@@ -63,7 +63,7 @@ def presence(starts, ends, _pid):
 def runs_of(*runs):
     address, pages, status = (np.array(column) for column in zip(*runs, strict=True))
     kind = np.full(len(runs), 1, np.uint8)
-    return Found(address.astype(np.uintp), pages, status.astype(np.int32), kind)
+    return SurveyRuns(address.astype(np.uintp), pages, status.astype(np.int32), kind)
 
 
 def told(found, pid=7):
@@ -129,7 +129,7 @@ def hides(monkeypatch):
 
     def some_hidden(addresses, pages, **how):
         failure, found = ask(addresses, pages, **how)
-        every = Found(
+        every = SurveyRuns(
             memory.pages_of(a),
             np.ones(8, np.int64),
             np.array([HIDDEN] * 3 + [NODE] * 5, np.int32),

@@ -16,11 +16,11 @@ from movepages.migration.folios import HugePages
 from movepages.migration.huge_page_targets import Settler
 from movepages.migration.slices import slices
 from movepages.pages.blocks import cut_rows
-from movepages.pages.buffers import describe
+from movepages.pages.buffers import footprint_of
 from movepages.pages.footprint import Footprint
 from movepages.query import page_query
 from movepages.query import where as survey
-from movepages.query.survey_runs import Found
+from movepages.query.survey_runs import SurveyRuns
 from movepages.system import smaps
 from support import memory, system
 from support.memory import PAGE
@@ -43,11 +43,11 @@ def _small_blocks(monkeypatch):
 
 def expected_of(region, target):
     """Return status and target of each page, asked and computed page by page."""
-    footprint = describe(region)
+    footprint = footprint_of(region)
     address = np.concatenate([some for some, _ in footprint.chunks(1 << 16)])
     before = mp.move_pages(address)
     pattern = as_target(target, region, footprint)
-    wanted = pattern.part(np.arange(len(address)), address)
+    wanted = pattern.nodes_for(np.arange(len(address)), address)
     settled = Settler(pattern, HugePages(0), "majority").forecast(address, before, wanted)
     return before, settled.each
 
@@ -126,7 +126,7 @@ def test_any_mixture_of_pages_and_targets(seed):
         do(a, acts)
         seen = mp.where(region)
         elsewhere = mp.where(mp.Region(a.ctypes.data, PAGES * PAGE // 3))
-        pages = describe(region).pages
+        pages = footprint_of(region).pages
         targets = [
             NODE,
             np.full(pages, NODE),
@@ -228,17 +228,17 @@ def test_huge_pages_that_a_target_cuts_are_refused_without_a_look_at_the_others(
     a[huge_page_size : 2 * huge_page_size : PAGE] = 1
     memory.keep_as_it_is(a)
     nodes = np.full(4 * huge_page_size // PAGE, NODE, np.int32)
-    pattern = as_target(nodes, a, describe(a))
+    pattern = as_target(nodes, a, footprint_of(a))
     asked = []
     part = pattern.part
     pattern.part = lambda number, address: asked.append(number) or part(number, address)
     pattern.distinct = [NODE, NODE + 1]
-    executor._refuse_conflicts(describe(a), pattern, HugePages(0))
+    executor._refuse_conflicts(footprint_of(a), pattern, HugePages(0))
     per = huge_page_size // PAGE
     assert np.array_equal(np.concatenate(asked), np.arange(per, 2 * per))
     nodes[per + 5] = NODE + 1
     with pytest.raises(ValueError, match="target: 1 pages are pieces of huge pages"):
-        executor._refuse_conflicts(describe(a), pattern, HugePages(0))
+        executor._refuse_conflicts(footprint_of(a), pattern, HugePages(0))
 
 
 RUNS = st.lists(
@@ -254,7 +254,9 @@ def test_slices_leave_no_page_out(runs, start, most):
     gaps = np.array([gap for _, _, gap in runs])
     first = np.cumsum(pages + gaps) - pages
     address = (first * PAGE + FRAME).astype(np.uintp)
-    found = Found(address, pages, np.arange(len(runs), dtype=np.int32), np.zeros(len(runs), "u1"))
+    found = SurveyRuns(
+        address, pages, np.arange(len(runs), dtype=np.int32), np.zeros(len(runs), "u1")
+    )
     numbers, where = np.arange(start, start + pages.sum()), np.cumsum(pages) - pages
     spread = np.repeat(address, pages) + np.uintp(PAGE) * (
         np.arange(pages.sum()) - np.repeat(where, pages)

@@ -14,7 +14,7 @@ from movepages.migration.slices import each_page
 from movepages.pages.blocks import cut_rows
 from movepages.pages.footprint import Footprint
 from movepages.query import page_query
-from movepages.query.survey_runs import Found, join_found
+from movepages.query.survey_runs import SurveyRuns, join_survey_runs
 from movepages.query.syscall import survey_rows
 from support import memory, system
 from support.memory import PAGE
@@ -157,7 +157,7 @@ def test_rows_of_a_huge_page_are_in_one_block(width, gap, most, ahead):
 
 def test_each_page_cuts_no_huge_page():
     frame = FRAME // PAGE
-    runs = Found(
+    runs = SurveyRuns(
         np.array([FRAME - PAGE, FRAME, 9 * FRAME], np.uintp),
         np.array([1, 3 * frame, 7]),
         np.array([0, 1, 2], np.int32),
@@ -173,8 +173,8 @@ def test_each_page_cuts_no_huge_page():
 
 
 def test_found_is_joined_in_address_order():
-    one, other = (Found(*(np.array([n]) for n in row)) for row in ((9, 1, 0, 1), (3, 2, 1, 0)))
-    assert join_found((one, other)).address.tolist() == [3, 9]
+    one, other = (SurveyRuns(*(np.array([n]) for n in row)) for row in ((9, 1, 0, 1), (3, 2, 1, 0)))
+    assert join_survey_runs((one, other)).address.tolist() == [3, 9]
 
 
 def test_a_move_with_nothing_to_do_makes_no_moving_call(monkeypatch):

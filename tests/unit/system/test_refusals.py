@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import movepages as mp
-from movepages.pages.buffers import describe
+from movepages.pages.buffers import footprint_of
 from movepages.system.refusals import Refusal, is_there
 from support.processes import in_child
 
@@ -166,7 +166,7 @@ PROCESS = mp.process()
 
 def test_a_zombie_is_a_process_that_is_not_there():
     a = bytearray(1 << 16)
-    where = describe(a)
+    where = footprint_of(a)
     pid = os.fork()
     if not pid:
         signal.pause()
