@@ -230,8 +230,8 @@ def test_huge_pages_that_a_target_cuts_are_refused_without_a_look_at_the_others(
     nodes = np.full(4 * huge_page_size // PAGE, NODE, np.int32)
     pattern = as_target(nodes, a, footprint_of(a))
     asked = []
-    part = pattern.part
-    pattern.part = lambda number, address: asked.append(number) or part(number, address)
+    part = pattern.nodes_for
+    pattern.nodes_for = lambda number, address: asked.append(number) or part(number, address)
     pattern.distinct = [NODE, NODE + 1]
     executor._refuse_conflicts(footprint_of(a), pattern, HugePages(0))
     per = huge_page_size // PAGE
