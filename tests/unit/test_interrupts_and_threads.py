@@ -45,13 +45,16 @@ def a_while(long_query):
 
 @contextlib.contextmanager
 def interrupted_with(exception, after):
-    """Raise `exception` in the main thread, from a signal `after` so many seconds."""
+    """Raise `exception` in the main thread, from a signal `after` so many seconds.
+
+    None leaves it to the block to start the timer.
+    """
 
     def interrupt(_signal, _frame):
         raise exception
 
     before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, after)
+    signal.setitimer(signal.ITIMER_REAL, after or 0)
     try:
         with pytest.raises(exception) as caught:
             yield caught
@@ -62,12 +65,20 @@ def interrupted_with(exception, after):
 
 @pytest.fixture
 def page_by_page(monkeypatch):
-    """Have the kernel asked for every page, as it is before Linux 6.7: nothing is so quick."""
+    """Have the kernel asked for every page, as it is before Linux 6.7: nothing is so quick.
+
+    Return a list: the timer starts with what is put there, when the first answer has come.
+    """
+    delays = []
 
     def ask(addresses, pages, **how):
-        return survey_rows(addresses, pages, **how | {"fewest": None})
+        found = survey_rows(addresses, pages, **how | {"fewest": None})
+        if delays:
+            signal.setitimer(signal.ITIMER_REAL, delays.pop())
+        return found
 
     monkeypatch.setattr(looks, "survey_rows", ask)
+    return delays
 
 
 def assert_true_prefix(status, result):
@@ -97,11 +108,11 @@ def test_ctrl_c_ends_a_long_move_with_what_is_done(long_query, a_while):
     assert_true_prefix(status, caught.value.result)
 
 
-@pytest.mark.usefixtures("page_by_page")
-def test_ctrl_c_ends_move_with_a_result(a_while):
+def test_ctrl_c_ends_move_with_a_result(a_while, page_by_page):
     region = mp.Region(0, MANY * PAGE)
     node = mp.topology().allowed_nodes[0]
-    with interrupted_with(KeyboardInterrupt, a_while) as caught:
+    page_by_page.append(a_while)
+    with interrupted_with(KeyboardInterrupt, None) as caught:
         mp.move(region, node)
     result = caught.value.result
     assert result.pages == MANY
@@ -133,9 +144,9 @@ def test_an_interrupted_query_has_moved_nothing(long_query, a_while):
     assert 0 < result.already_there == int((status >= 0).sum()) < MANY
 
 
-@pytest.mark.usefixtures("page_by_page")
-def test_where_interrupted_tells_of_all_its_pages(a_while):
-    with interrupted_with(KeyboardInterrupt, a_while) as caught:
+def test_where_interrupted_tells_of_all_its_pages(a_while, page_by_page):
+    page_by_page.append(a_while)
+    with interrupted_with(KeyboardInterrupt, None) as caught:
         mp.where(mp.Region(0, MANY * PAGE))
     result = caught.value.result
     assert (result.pages, result.moved) == (MANY, 0)

@@ -18,6 +18,9 @@ from movepages.archive_format import pack
 from movepages.cells import grid
 from movepages.runs import RUN_DTYPE
 
+# Files are the same on every kernel.
+pytestmark = pytest.mark.host
+
 PAGE = damage.PAGE
 BASE = 1 << 40
 

@@ -8,6 +8,9 @@ import movepages as mp
 from movepages.absence import ABSENCE_DTYPE
 from movepages.runs import RUN_DTYPE
 
+# Files are the same on every kernel.
+pytestmark = pytest.mark.host
+
 PAGE = damage.PAGE
 
 
