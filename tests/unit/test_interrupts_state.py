@@ -110,7 +110,7 @@ def test_save(tmp_path, seconds):
 @pytest.mark.parametrize("step", [1, 2 * PAGE], ids=["one range", "many ranges"])
 def test_bind(seconds, step):
     # Neighbours of another policy would be joined, and take long to part.
-    part = memory.anonymous(120 * PAGE)[::step]
+    part = memory.anonymous(24 * PAGE)[::step]
     turn, mode = 0, ["DEFAULT", "INTERLEAVE"]
 
     def call():

@@ -14,6 +14,9 @@ import outcome
 import pytest
 import sorts
 
+# It is about the machine that starts guests.
+pytestmark = pytest.mark.host
+
 KERNEL = kernels.Kernel("6.1.0-1-amd64", Path("/cache/boot/vmlinuz-6.1.0-1-amd64"))
 
 
@@ -202,13 +205,11 @@ def test_cache_follows_the_environment(monkeypatch, tmp_path):
     assert kernels.cache_folder() == Path.home() / ".cache/movepages-lab"
 
 
-@pytest.mark.host
 def test_installer_is_sound_shell():
     assert os.access(kernels.INSTALLER, os.X_OK)
     subprocess.run(["bash", "-n", str(kernels.INSTALLER)], check=True)
 
 
-@pytest.mark.host
 def test_failed_installer_is_an_error(monkeypatch, tmp_path):
     installer = tmp_path / "install"
     installer.write_text("#!/bin/sh\necho no such package >&2\nexit 4\n")

@@ -18,6 +18,9 @@ from movepages.results.absence import ABSENCE_DTYPE
 from movepages.results.npz_archive import Archive, DamagedError
 from movepages.results.npz_format import pack
 
+# Files are the same on every kernel.
+pytestmark = pytest.mark.host
+
 PAGE = damage.PAGE
 BASE = 1 << 40
 

@@ -8,6 +8,9 @@ import movepages as mp
 from movepages.pages.runs import RUN_DTYPE
 from movepages.results.absence import ABSENCE_DTYPE
 
+# Files are the same on every kernel.
+pytestmark = pytest.mark.host
+
 PAGE = damage.PAGE
 
 
