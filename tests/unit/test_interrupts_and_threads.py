@@ -79,3 +79,143 @@ def page_by_page(monkeypatch):
 
     monkeypatch.setattr(page_query, "survey_rows", ask)
     return delays
+
+
+def assert_true_prefix(status, result):
+    """Everything asked before the signal has its status; nothing behind it has one."""
+    done = int(np.argmax(status == NOT_ATTEMPTED))
+    assert 0 < done < len(status)
+    assert (status[:done] == mp.PageStatus.EFAULT).all()
+    assert (status[done:] == NOT_ATTEMPTED).all()
+    assert (result.failed, result.not_attempted) == (done, len(status) - done)
+
+
+def test_ctrl_c_ends_a_long_query_with_what_is_done(long_query, a_while):
+    pages, status = long_query
+    start = time.monotonic()
+    with interrupted_with(KeyboardInterrupt, a_while) as caught:
+        mp.move_pages(pages, None, status)
+    assert time.monotonic() - start < 5
+    assert caught.value.status is status
+    assert_true_prefix(status, caught.value.result)
+
+
+def test_ctrl_c_ends_a_long_move_with_what_is_done(long_query, a_while):
+    pages, status = long_query
+    node = mp.topology().allowed_nodes[0]
+    with interrupted_with(KeyboardInterrupt, a_while) as caught:
+        mp.move_pages(pages, node, status)
+    assert_true_prefix(status, caught.value.result)
+
+
+def test_ctrl_c_ends_move_with_a_result(a_while, page_by_page):
+    region = mp.Region(0, MANY * PAGE)
+    node = mp.topology().allowed_nodes[0]
+    page_by_page.append(a_while)
+    with interrupted_with(KeyboardInterrupt, None) as caught:
+        mp.move(region, node)
+    result = caught.value.result
+    assert result.pages == MANY
+    assert 0 < result.not_attempted < MANY
+    assert result.failed + result.not_attempted == MANY
+
+
+class OutOfTimeError(ValueError):
+    """Also a class that refused arguments raise."""
+
+
+def test_whatever_the_handler_raises_carries_the_outcome(long_query, a_while):
+    pages, status = long_query
+    with interrupted_with(OutOfTimeError, a_while) as caught:
+        mp.move_pages(pages, None, status)
+    assert_true_prefix(status, caught.value.result)
+    assert any("move_pages" in entry.name for entry in caught.traceback)
+
+
+def test_an_interrupted_query_has_moved_nothing(long_query, a_while):
+    # No piece of a huge page, of which a list of so many is asked for in no time.
+    page = memory.anonymous(PAGE)
+    memory.touch(page)
+    pages, status = np.full(MANY, page.ctypes.data, np.uintp), long_query[1]
+    with interrupted_with(KeyboardInterrupt, a_while) as caught:
+        mp.move_pages(pages, None, status)
+    result = caught.value.result
+    assert (result.moved, result.failed) == (0, 0)
+    assert 0 < result.already_there == int((status >= 0).sum()) < MANY
+
+
+def test_where_interrupted_tells_of_all_its_pages(a_while, page_by_page):
+    page_by_page.append(a_while)
+    with interrupted_with(KeyboardInterrupt, None) as caught:
+        mp.where(mp.Region(0, MANY * PAGE))
+    result = caught.value.result
+    assert (result.pages, result.moved) == (MANY, 0)
+    assert 0 < result.failed < MANY
+
+
+def test_other_threads_run_while_the_kernel_works(long_query, a_while):
+    pages, status = long_query
+    started, ticks = threading.Event(), []
+
+    def query():
+        started.set()
+        mp.move_pages(pages, None, status)
+
+    thread = threading.Thread(target=query)
+    thread.start()
+    started.wait()
+    while thread.is_alive():
+        ticks.append(time.monotonic())
+        time.sleep(0.001)
+    thread.join()
+    assert (status == mp.PageStatus.EFAULT).all()
+    assert len(ticks) > 20
+
+
+def test_threads_on_the_same_pages_at_once():
+    memory = np.ones(256 * PAGE, np.uint8)
+    start = memory.ctypes.data
+    pages = np.arange(start, start + memory.nbytes, PAGE, dtype=np.uintp)
+    nodes = mp.topology().allowed_nodes
+    # A page that another thread is just moving is on no node for a moment; 6.1 says EFAULT then.
+    answers = [*nodes, int(mp.PageStatus.ENOENT), int(mp.PageStatus.EFAULT)]
+
+    def work(seed):
+        random = np.random.default_rng(seed)
+        for _ in range(30):
+            part = pages[random.integers(len(pages)) :]
+            mp.move_pages(part, random.choice(nodes, len(part)))
+            assert np.isin(mp.move_pages(part), answers).all()
+        return seed
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(8))) == list(range(8))
+    assert np.array_equal(mp.move_pages(pages), mp.mempolicy_nodes(pages))
+    assert (memory == 1).all()
+
+
+def test_a_signal_leaves_no_file_open():
+    """It may come right when the file has been opened, at any of these moments."""
+    rng = np.random.default_rng(7)
+    files = len(os.listdir("/proc/self/fd"))
+    stopped = 0
+
+    def interrupt(_signal, _frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(300):
+            with contextlib.suppress(KeyboardInterrupt):
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-6, 300e-6))
+                    for _ in range(20):
+                        assert read_mappings(0) is not None
+                except KeyboardInterrupt:
+                    stopped += 1
+                finally:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert stopped > 0
+    assert len(os.listdir("/proc/self/fd")) == files
