@@ -13,8 +13,9 @@ setup(
     ext_modules=[
         Pybind11Extension(
             "movepages._core",
-            sorted(glob("csrc/*.cpp")),
-            depends=sorted(glob("csrc/*.hpp")),
+            sorted(glob("csrc/*/*.cpp")),
+            depends=sorted(glob("csrc/*/*.hpp")),
+            include_dirs=["csrc"],
             cxx_std=17,
             extra_compile_args=[*strict, "-pthread"],
             extra_link_args=["-pthread"],

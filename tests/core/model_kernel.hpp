@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "../../csrc/migrate.hpp"
+#include "driver/migrate.hpp"
 
 namespace model {
 
