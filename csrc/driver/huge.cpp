@@ -42,8 +42,8 @@ Stretch HugePages::next(const std::uintptr_t* pages, const std::int32_t* nodes, 
   return {entries, heads};
 }
 
-// Where there has been no huge page for long, ever longer pieces of the list are taken as they are:
-// looking must not cost what it may save.
+// After many pages without a huge page, ever longer parts of the list are taken without a look at
+// the page tables: looking must not cost more than it can save.
 std::size_t HugePages::unlooked_at() noexcept {
   constexpr std::size_t kFew = 8;
   constexpr std::size_t kMost = 16;

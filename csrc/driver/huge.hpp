@@ -1,5 +1,6 @@
-// Pieces of huge pages in a list of pages. The kernel takes as long for each of them as for a page
-// of its own, and calls all but one of those it moves busy; so one of them stands for all.
+// Pages of a list that are pieces of huge pages. The kernel takes as long for each piece as for a
+// separate page, and reports all but one piece of a huge page that it moves as busy. So one piece,
+// the head, stands for all pieces of a huge page.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +10,7 @@
 
 namespace movepages {
 
-// What a list of pages begins with.
+// The start of a list: either ordinary pages or pieces of huge pages.
 struct Stretch {
   std::size_t entries;  // of the list
   std::size_t heads;    // huge pages that these are the pieces of; 0: pages to ask for one by one
@@ -17,20 +18,21 @@ struct Stretch {
 
 class HugePages {
  public:
-  // These take about 25 ms to move, where one is of 2 MiB; of larger ones there are less.
+  // Moving this many huge pages of 2 MiB takes about 25 ms. For larger ones kMostBytes is the
+  // limit.
   static constexpr std::size_t kMostHeads = 64;
   static constexpr std::size_t kMostBytes = std::size_t{128} << 20;
 
   HugePages(int pid, const Kernel& kernel) noexcept;
 
-  // At most `most` pages, or huge pages, that a list of `count` pages begins with. Neighbouring
-  // pieces with one target are taken together; `nodes` may be null.
+  // The start of a list of `count` pages: at most `most` pages or huge pages. Neighbouring pieces
+  // with one target are taken together; `nodes` may be null.
   Stretch next(const std::uintptr_t* pages, const std::int32_t* nodes, std::size_t count,
                std::size_t most) noexcept;
   // After next(): the index of the first entry of huge page k, and with k = heads the end.
   std::size_t first(std::size_t k) const noexcept { return first_[k]; }
 
-  // Has what was seen looked at anew.
+  // Discards what the page tables said, so that they are read again.
   void forget() noexcept { from_ = until_ = 0; }
   // Whether the page is a piece of a huge page.
   bool is_piece(std::uintptr_t page) noexcept;

@@ -30,12 +30,13 @@ struct Request {
   const Target* target = nullptr;  // null: query, nothing moves
   std::int32_t* status = nullptr;
   int flags = 0;
-  // What earlier runs learnt of the cost of a call, for later ones to know; may be null.
+  // The cost of a call as earlier runs measured it, updated by this run; may be null.
   Pace* pace = nullptr;
   bool untold = false;  // the statuses hold kNotAttempted already
 };
 
-// Asked between chunks, at most once in a time slice; true ends the call with what is done.
+// wanted() is called between chunks, at most once in a time slice. If it returns true, the call
+// ends early.
 struct Pause {
   bool (*wanted)(void* context) noexcept = nullptr;
   void* context = nullptr;

@@ -1,5 +1,5 @@
-// Address order for lists in none: the kernel walks the page tables for each page anew, and takes
-// several times as long where neighbours in the list are none in memory.
+// Address order for unordered lists. The kernel walks the page tables anew for each page, which
+// takes several times as long if neighbours in the list are far apart in memory.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,8 @@ namespace movepages {
 
 class AddressOrder {
  public:
-  // Entries that are brought into order together. More of them are closer to each other.
+  // The limits of how many entries are sorted at once. The more entries, the closer their
+  // addresses.
   static constexpr std::size_t kMost = std::size_t{1} << 18;
   static constexpr std::size_t kFewest = std::size_t{1} << 12;
 
@@ -18,8 +19,8 @@ class AddressOrder {
 
   // Whether it pays to ask for the pages in another order.
   bool pays(const std::uintptr_t* pages, std::size_t count) const noexcept;
-  // Sorts at most kMost pages; false where there is no memory for it, or an address is no
-  // process's.
+  // Sorts at most kMost pages; false if there is no memory for it, or if an address is not a
+  // user-space address.
   bool sort(const std::uintptr_t* pages, std::size_t count) noexcept;
   // After sort(): the pages in order, each by its first address, and room for their statuses.
   const std::uintptr_t* pages() const noexcept { return pages_.get(); }

@@ -1,5 +1,5 @@
-// The question where pages are: one entry for a huge page, in portions that every kernel answers
-// rightly, and again for pages that old kernels hide.
+// Queries for the nodes of pages: one entry for each huge page, in portions that every kernel
+// answers correctly, and a second look at pages that old kernels hide.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 
 namespace movepages {
 
-// move_pages(2), once more where a signal kept it from looking up the other process.
+// move_pages(2), repeated if a signal interrupted it while it looked up the other process.
 long call_again_after_eintr(const Kernel& kernel, int pid, std::size_t count,
                             const std::uintptr_t* pages, const std::int32_t* nodes,
                             std::int32_t* status, int flags) noexcept;
@@ -33,7 +33,7 @@ class Query {
 
   // 0 or -errno; without it `status` is complete.
   long ask(const std::uintptr_t* pages, std::size_t count, std::int32_t* status) noexcept;
-  // Whether pages that were called absent may have memory after all.
+  // Whether the kernel may report pages as absent that are in memory.
   bool hides() const noexcept { return hides_; }
 
  private:

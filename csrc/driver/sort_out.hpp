@@ -1,5 +1,5 @@
-// What a move has to do with each page of a slice: one pass that tells, and one that groups what is
-// to be moved by target node.
+// Sorts the pages of a slice by what a move has to do with them: one pass classifies them, a second
+// one groups the pages to be moved by target node.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
-// Room for the statuses of very many pages, which hold kNotAttempted from the start without being
-// written: one window of a file is mapped again and again, and copied where it is written to. What
-// is left of a long list when a signal ends the call then costs nothing.
+// A buffer of statuses that read as kNotAttempted without having been written: one window of a file
+// is mapped repeatedly, and copied on write. When a signal ends a call early, the rest of a long
+// list then costs nothing.
 #pragma once
 
 #include <cstddef>
@@ -10,14 +10,14 @@ namespace movepages {
 
 class Untold {
  public:
-  // start() is null where the kernel does not give it.
+  // start() is null if the kernel refuses the mapping.
   explicit Untold(std::size_t count) noexcept;
   ~Untold();
   Untold(const Untold&) = delete;
   Untold& operator=(const Untold&) = delete;
 
   std::int32_t* start() const noexcept { return start_; }
-  // Whether nobody has written to it yet: true once.
+  // Whether the buffer is unwritten: true for the first call only.
   bool take() noexcept {
     const bool before = fresh_;
     fresh_ = false;

@@ -1,4 +1,4 @@
-// Mappings whose pages come by one memory policy.
+// Mappings whose pages are allocated by one memory policy.
 #pragma once
 
 #include <cstddef>
@@ -16,11 +16,11 @@ struct BoundMemory {
   int mode;
   NodeMask nodes;
 
-  // Private, of zeros, at a multiple of `alignment`; null where there is none.
+  // A private mapping of zeros at a multiple of `alignment`; null if there is no memory.
   void* map(std::size_t bytes, std::size_t alignment) const noexcept;
-  // Whether the policy could be set; pages that are there stay where they are.
+  // Whether the policy could be set; pages that are allocated already stay where they are.
   bool bind(const void* start, std::size_t bytes) const noexcept;
-  // False if some pages were seen on other nodes, as after a move. Looks at a few.
+  // False if one of a few sampled pages is on another node, as after a move.
   bool seems_in_place(const void* start, std::size_t bytes) const noexcept;
 };
 

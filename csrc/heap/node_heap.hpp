@@ -1,6 +1,6 @@
-// A heap whose pages follow one memory policy: small blocks share slabs, each of the others is a
-// mapping. No part of a page in it belongs to anything else. A few mappings that were released wait
-// for the next block of their size: their pages are where they should be. No Python here.
+// A heap whose pages follow one memory policy. Small blocks share slabs, each larger block is a
+// mapping. No page of the heap holds anything else. A few released mappings are kept for the next
+// block of their size, because their pages are on the right nodes already.
 #pragma once
 
 #include <mutex>
@@ -26,7 +26,7 @@ class NodeHeap {
   void* allocate_zeroed(std::size_t bytes) noexcept;
   void* resize(void* block, std::size_t bytes) noexcept;
   void release(void* block) noexcept;
-  // Keeps nothing for later from now on: whoever made new blocks is done with it.
+  // Frees the kept mappings and keeps none from now on. Called when no new blocks are expected.
   void retire() noexcept;
 
  private:
@@ -50,7 +50,7 @@ class NodeHeap {
   const std::size_t huge_from_;
   std::mutex mutex_;
   Slabs slabs_;
-  // NumPy does not always tell how large a block was.
+  // The sizes of the mappings, because NumPy does not always pass the size of a block.
   std::unordered_map<std::uintptr_t, std::size_t> mappings_;
   Mapping spares_[kMostSpares] = {};  // The oldest first.
   std::size_t spare_count_ = 0;

@@ -1,4 +1,4 @@
-// Small blocks of memory, of which many share a slab with others of about their size.
+// Small blocks of memory; blocks of similar size share a slab.
 #pragma once
 
 #include "heap/bound_memory.hpp"

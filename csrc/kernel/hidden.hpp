@@ -1,6 +1,6 @@
-// Pages that have memory and that move_pages(2) calls absent: before Linux 6.6 it does not see a
-// page under a NUMA hinting fault or in a mapping without access (PROT_NONE), neither to tell its
-// node nor to move it. Automatic NUMA balancing puts many pages under such faults.
+// Pages in memory that move_pages(2) reports as absent. Before Linux 6.6 it neither reports nor
+// moves a page under a NUMA hinting fault or in a mapping without access (PROT_NONE). Automatic
+// NUMA balancing puts many pages under such faults.
 #pragma once
 
 #include <cerrno>
@@ -12,24 +12,23 @@
 
 namespace movepages {
 
-// Whether the running kernel is one that does so.
+// Whether the running kernel is that old.
 bool kernel_hides_pages() noexcept;
 
-// The status of a page that is in memory and stays hidden: no answer of the kernel, and none that
-// it gives to any other page.
+// The status of a page that is in memory and stays hidden. The kernel itself gives no page this
+// status.
 constexpr std::int32_t kHidden = -ENODATA;
 
 class HiddenPages {
  public:
-  // Pages of process `pid`. Those of another process are touched only if `touches`, which a move
-  // may do and a look may not.
+  // Pages of process `pid`. Pages of another process are accessed only if `touches` is set, as a
+  // move may do and a query may not.
   HiddenPages(int pid, bool touches) noexcept : pid_(pid), touches_(touches), pagemap_(pid) {}
 
-  // What is known of a page that move_pages(2) answered with `status`: its node or kHidden if it is
-  // only hidden, otherwise `status`. A touch takes the hinting fault, as any access to the page
-  // would: after it move_pages(2) sees the page, until the kernel puts it under the next. A page
-  // that its process gives back right between the look at it and the touch would be faulted in
-  // anew, an empty one.
+  // Returns the status of a page that move_pages(2) answered with `status`: its node or kHidden if
+  // the page is only hidden, otherwise `status`. An access to the page takes the hinting fault, and
+  // move_pages(2) sees the page until the kernel puts it under the next. If the process frees the
+  // page between the check and the access, the access faults in an empty page.
   std::int32_t reveal(std::uintptr_t page, std::int32_t status) noexcept;
 
  private:

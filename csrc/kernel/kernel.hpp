@@ -1,4 +1,4 @@
-// What the driver asks of the kernel, as a table: a test can put another kernel behind it.
+// The driver calls the kernel through this table, so that a test can replace the kernel.
 #pragma once
 
 #include <cstddef>
@@ -27,9 +27,9 @@ struct Kernel {
                      const std::int32_t* nodes, std::int32_t* status, int flags) noexcept;
   bool (*allowed_nodes)(NodeMask& mask) noexcept;  // false: not known, as in a sandbox
   std::int64_t (*now_ns)() noexcept;
-  // Whether it calls pages absent that are not; see hidden.hpp. Null: it does not.
+  // Whether move_pages(2) reports pages as absent that are in memory; see hidden.hpp. Null: never.
   bool (*hides_pages)() noexcept = nullptr;
-  // See pagemap.hpp. Null: it does not tell where huge pages are.
+  // See pagemap.hpp. Null: the kernel does not tell where huge pages are.
   HugeUntil* huge_until = nullptr;
   std::size_t page_bytes = 0;
   std::size_t frame_bytes = 0;  // of a huge page

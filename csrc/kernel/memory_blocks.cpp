@@ -12,7 +12,8 @@
 namespace movepages {
 namespace {
 
-// Of 128 MiB, the smallest there are, these make 2 PiB; a larger number is no number of a block.
+// This many blocks of the smallest size, 128 MiB, make 2 PiB. A larger number is not that of a
+// block.
 constexpr std::size_t kMostBlocks = std::size_t{1} << 24;
 
 template <typename Each>

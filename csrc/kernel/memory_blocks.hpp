@@ -1,4 +1,4 @@
-// Which node a page frame belongs to, by its number: the blocks of memory that sysfs lists.
+// The node of a page frame, by its number: the memory blocks that sysfs lists.
 #pragma once
 
 #include <cstddef>
@@ -11,15 +11,14 @@ namespace movepages {
 class MemoryBlocks {
  public:
   MemoryBlocks() = default;
-  // Reads memory/ and node/ in a folder; it knows no block where these are hidden or not
-  // understood.
+  // Reads memory/ and node/ in `folder`. Holds no block if they are hidden or in an unknown format.
   explicit MemoryBlocks(const char* folder);
 
   bool empty() const noexcept { return nodes_.empty(); }
   std::size_t bytes() const noexcept { return bytes_; }
   const std::vector<std::int32_t>& nodes() const noexcept { return nodes_; }
 
-  // Negative where it is not known, as in a block that the frames of several nodes share.
+  // The node of a frame; negative if it is unknown, as in a block that several nodes share.
   std::int32_t node_of(std::uint64_t frame_number) const noexcept {
     const std::uint64_t block = frame_number >> shift_;
     return block < nodes_.size() ? nodes_[static_cast<std::size_t>(block)] : kUnknown;
@@ -41,8 +40,8 @@ class MemoryBlocks {
   std::vector<std::int32_t> nodes_;
 };
 
-// Those of this machine, read when somebody first asks: memory can be plugged in at any time, so
-// nobody keeps them for long.
+// The blocks of this machine, read at the first use. Memory can be plugged in at any time, so no
+// instance lives for long.
 class BlocksOnDemand {
  public:
   const MemoryBlocks& get();

@@ -37,8 +37,8 @@ std::optional<std::size_t> number_in(const char* path) noexcept {
   return value;
 }
 
-// Whether there are pages of hugetlbfs smaller than a frame, as on arm64 (64 KiB): PAGEMAP_SCAN
-// calls these huge too.
+// Whether there are pages of hugetlbfs smaller than frame_bytes(), as on arm64 (64 KiB):
+// PAGEMAP_SCAN calls these huge too.
 bool small_hugetlb_pages(bool in_use) noexcept {
   static constexpr char kPools[] = "/sys/kernel/mm/hugepages";
   const std::unique_ptr<DIR, int (*)(DIR*)> pools(::opendir(kPools), ::closedir);
@@ -119,8 +119,8 @@ long scan_huge(Pagemap& pagemap, std::uintptr_t* start, std::uintptr_t end, Regi
   return count;
 }
 
-// A scan for what is not huge ends at the first such page, so that it costs next to nothing where
-// there is no huge page at all. It goes past what is not mapped, so a second one has to confirm.
+// A scan for pages that are not huge stops at the first one, so it is cheap where no page is huge.
+// It skips unmapped ranges, so a second scan has to confirm.
 HugeAnswer huge_until(Pagemap& pagemap, std::uintptr_t start, std::uintptr_t end) noexcept {
   if (huge_is_ambiguous()) return {start, false};
   Region region;

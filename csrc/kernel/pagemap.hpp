@@ -1,5 +1,5 @@
-// What the page tables tell without asking for pages one by one: /proc/PID/pagemap, and its ioctl
-// PAGEMAP_SCAN since Linux 6.7. Neither tells a node.
+// The page tables, read for many pages at a time: /proc/PID/pagemap, and its ioctl PAGEMAP_SCAN
+// since Linux 6.7. Neither tells the node of a page.
 #pragma once
 
 #include <unistd.h>
@@ -11,9 +11,9 @@ namespace movepages {
 
 std::size_t page_bytes() noexcept;
 
-// What one entry of a page middle directory spans, which is what a huge page is the size of. Where
-// the kernel has no transparent ones to tell it of, a page of the system's size is taken to hold
-// entries of 8 bytes for one page each. A larger one (1 GiB) is taken for several of these.
+// The size of a huge page: what one entry of a page middle directory (PMD) spans. A kernel without
+// transparent huge pages does not tell it. It then follows from page tables of one page each with
+// entries of 8 bytes. A larger huge page (1 GiB) counts as several of these.
 std::size_t frame_bytes() noexcept;
 
 // An entry of the file. Documentation/admin-guide/mm/pagemap.rst
@@ -22,10 +22,10 @@ constexpr std::uint64_t kPageSwapped = std::uint64_t{1} << 62;
 constexpr std::uint64_t kPageOfFile = std::uint64_t{1} << 61;
 constexpr std::uint64_t kPageGuard = std::uint64_t{1} << 58;
 constexpr std::uint64_t kPageExclusive = std::uint64_t{1} << 56;
-// 0 to whoever opened the file without CAP_SYS_ADMIN.
+// The number reads as 0 if the file was opened without CAP_SYS_ADMIN.
 constexpr std::uint64_t kPageFrameNumber = (std::uint64_t{1} << 55) - 1;
 
-// The file of a process, opened when it is first wanted.
+// The pagemap file of a process, opened at its first use.
 class Pagemap {
  public:
   explicit Pagemap(int pid) noexcept : pid_(pid) {}
@@ -35,9 +35,10 @@ class Pagemap {
   Pagemap(const Pagemap&) = delete;
   Pagemap& operator=(const Pagemap&) = delete;
 
-  // Or -errno.
+  // The file descriptor, or -errno.
   int descriptor() noexcept;
-  // Entries of `count` pages from `page` on: how many the kernel gave, or -errno. 0 is the end.
+  // Reads the entries of `count` pages from `page` on. Returns how many the kernel wrote, or
+  // -errno. 0 is the end of the address space.
   long read(std::uintptr_t page, std::size_t count, std::uint64_t* entries) noexcept;
 
  private:
@@ -47,7 +48,7 @@ class Pagemap {
 };
 
 // struct page_region of include/uapi/linux/fs.h, restated because the headers of most systems are
-// older than 6.7. What PAGEMAP_SCAN finds: neighbours of the same categories.
+// older than 6.7. PAGEMAP_SCAN returns one for neighbouring pages of the same categories.
 struct Region {
   std::uint64_t start;
   std::uint64_t end;
@@ -69,20 +70,23 @@ struct Scan {
   std::uint64_t max_pages = 0;  // 0: any number
 };
 
-// How many regions it wrote, or -errno: ENOTTY before Linux 6.7. `start` is put to how far it came.
-// What is not mapped is passed over in silence.
+// Returns the number of regions written, or -errno: -ENOTTY before Linux 6.7. Sets `start` to where
+// the scan stopped. Skips unmapped ranges silently.
 long scan(Pagemap& pagemap, Scan* what, Region* found, std::size_t room) noexcept;
 
-// Whether what is called huge may be smaller than frame_bytes(): pages of hugetlbfs are, on arm64.
+// Whether PAGEMAP_SCAN may call pages huge that are smaller than frame_bytes(), as those of
+// hugetlbfs on arm64.
 bool huge_is_ambiguous() noexcept;
 
-// Writes at most `room` regions of [*start, end) that are mapped by huge pages, in address order,
-// and puts into *start how far it came. How many, or -errno: ENOTTY before Linux 6.7.
+// Writes at most `room` regions of [*start, end) that huge pages map, in address order, and sets
+// *start to where the scan stopped. Returns the number of regions, or -errno: -ENOTTY before Linux
+// 6.7.
 long scan_huge(Pagemap& pagemap, std::uintptr_t* start, std::uintptr_t end, Region* found,
                std::size_t room) noexcept;
 
-// Up to where in [start, end) all is mapped by huge pages: `start` where nothing is, or where the
-// kernel does not tell, and then nothing is learnt by asking again if `known` is false.
+// `until` is the end of what huge pages map from `start` on without a gap. It is `start` if no huge
+// page maps the first page, or if the kernel does not tell. `known` is false if asking again cannot
+// help.
 struct HugeAnswer {
   std::uintptr_t until;
   bool known;

@@ -20,7 +20,7 @@ inline long bind_range(std::uintptr_t start, std::size_t bytes, int mode, const 
   return ret < 0 ? -errno : 0;
 }
 
-// Of the mapping that an address lies in.
+// The policy of the mapping at an address.
 inline long policy_at(std::uintptr_t address, int* mode, NodeMask* nodes) noexcept {
   return sys_get_mempolicy(mode, nodes->words, kMaxNodes + 1, address, kMpolFAddr);
 }
@@ -29,8 +29,9 @@ inline long mincore(std::uintptr_t start, std::size_t bytes, unsigned char* in_m
   return ::mincore(reinterpret_cast<void*>(start), bytes, in_memory) < 0 ? -errno : 0;
 }
 
-// Whether mincore() surely tells the truth of a shared mapping. To whom it does not, it says that
-// all is in memory, also far behind the end of a file, where a second mapping of it can reach.
+// Whether mincore() certainly tells the truth about a shared mapping. To a process that may not
+// know, it reports every page as resident, even far beyond the end of the file. A second mapping of
+// the file reaches that far.
 inline bool tells_what_is_in_memory(std::uintptr_t start) noexcept {
   constexpr std::size_t kFar = std::size_t{1} << (sizeof(std::size_t) == 8 ? 36 : 26);
   void* second = ::mremap(reinterpret_cast<void*>(start), 0, kFar, MREMAP_MAYMOVE);

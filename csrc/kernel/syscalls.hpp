@@ -1,5 +1,6 @@
-// The system calls by number, one line each: errno never leaves the line that made it, and a call
-// returns -errno. libnuma's wrappers are left aside, since they hide the positive return value.
+// System calls by number. Each returns -errno on failure, taken in the statement of the call, so
+// that nothing in between can change errno. The wrappers of libnuma hide the positive return value
+// of move_pages(2).
 #pragma once
 
 #include <errno.h>

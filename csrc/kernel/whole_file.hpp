@@ -1,4 +1,5 @@
-// A file read whole, out of reach of signal handlers that raise: none can leave it open.
+// Reads a whole file without running Python code, so that no signal handler can raise and leave the
+// file open.
 #pragma once
 
 #include <fcntl.h>

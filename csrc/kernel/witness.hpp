@@ -1,5 +1,5 @@
-// A second source for where a page is: get_mempolicy(2), which walks the page tables by another
-// road than move_pages(2). It faults an absent page in, so ask it of present ones alone.
+// An independent source of the node of a page: get_mempolicy(2) walks the page tables by other code
+// than move_pages(2). It faults absent pages in, so call it for present pages only.
 #pragma once
 
 #include <cstddef>

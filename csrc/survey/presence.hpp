@@ -1,5 +1,5 @@
-// What the page tables hold over a range, as stretches: cheap where there is nothing, or where huge
-// pages are. Tells no node.
+// What the page tables hold in a range, as stretches of one kind. Empty parts and huge pages are
+// cheap. Nodes are not in the page tables.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +22,8 @@ enum class Presence : std::uint8_t {
 constexpr const char* kPresenceNames[] = {"nothing", "page",  "huge page", "zero page",
                                           "swapped", "guard", "own page",  "page or zero"};
 
-// Of an entry of pagemap, which does not tell huge pages and the page of zeros from others.
+// The kind of an entry of pagemap, which does not tell huge pages and the zero page from other
+// pages.
 Presence presence_of(std::uint64_t entry) noexcept;
 
 struct PresenceRun {
@@ -34,7 +35,8 @@ struct PresenceRun {
 // Goes through [start, end), both on page borders, in address order and without a gap.
 class PresenceWalk {
  public:
-  // Whether to go without PAGEMAP_SCAN where there is none, which is dear and tells less.
+  // kScanOnly gives up where there is no PAGEMAP_SCAN; reading pagemap instead is slow and tells
+  // less.
   enum Means { kAnyMeans, kScanOnly };
 
   PresenceWalk(Pagemap& pagemap, std::uintptr_t start, std::uintptr_t end,
@@ -65,9 +67,9 @@ class PresenceWalk {
   long error_ = 0;
 };
 
-// How far from `start` one can go and meet no more than `most` pages of which the page tables hold
-// anything, `end` at most: what they hold nothing of costs next to nothing. Or 0, and the reason in
-// `error`: -ENOTTY before Linux 6.7.
+// The highest address, at most `end`, for which [start, address) has no more than `most` pages with
+// an entry in the page tables; pages without one cost almost nothing. On failure 0, and the reason
+// in `error`: -ENOTTY before Linux 6.7.
 std::uintptr_t reach(Pagemap& pagemap, std::uintptr_t start, std::uintptr_t end, std::uint64_t most,
                      long* error);
 

@@ -1,5 +1,5 @@
-// Where the memory of an address range is, as runs and not page by page: the page tables tell what
-// is there, and the kernel is asked once for each huge page, for each other page, and for no hole.
+// The nodes of the pages in address ranges, as runs. The page tables tell which pages exist; the
+// kernel is asked once for each huge page and for each other page, and never for a hole.
 #pragma once
 
 #include <cstddef>
@@ -11,9 +11,9 @@
 
 namespace movepages {
 
-// Neighbouring pages of one status. What is on no node by the page tables alone was not asked for:
-// its status is kNotAttempted, and `what` tells. A stretch that was not looked at any more because
-// the survey ended early is kNotAttempted too, and a kPage.
+// Neighbouring pages of one status. Where the page tables show that there is no node, the kernel is
+// not asked: the status is kNotAttempted and `what` says why. If the survey ends early, the rest is
+// kNotAttempted and kPage.
 struct SurveyRun {
   std::uintptr_t start;
   std::size_t pages;
@@ -34,10 +34,10 @@ struct SurveyRequest {
   std::size_t count = 0;
   unsigned threads = 1;    // at most
   std::size_t fewest = 0;  // pages in a row that are worth a look at the page tables
-  // Small pages in a row whose nodes are worth taking from the numbers of their frames, where these
-  // may be read; 0: never.
+  // The fewest small pages in a row whose nodes are worth taking from their frame numbers, where
+  // these may be read; 0: never.
   std::size_t by_number = 0;
-  // Without it, small pages that the page tables show are left out: kNotAttempted, and a kPage.
+  // If false, small pages that the page tables show are not asked for: kNotAttempted and kPage.
   bool ask_small = true;
 };
 

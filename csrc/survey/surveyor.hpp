@@ -1,4 +1,4 @@
-// The part of a survey that one thread makes: a few frames at a time.
+// One thread's part of a survey, a few huge pages at a time.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +24,8 @@ class Surveyor {
         blocks_(request.by_number > 0 ? blocks : nullptr),
         tells_(kernel.huge_until != nullptr) {}
 
-  // Appends the runs of what a range begins with, and leaves in it what is still to be looked at:
-  // all of it, or as much as takes a few milliseconds. 0 or -errno. Throws std::bad_alloc.
+  // Appends runs for the start of a range, at most a few milliseconds of work, and shortens the
+  // range to the part that is left. 0 or -errno. Throws std::bad_alloc.
   long look(PageRange* rest, std::vector<SurveyRun>* runs);
 
  private:
@@ -38,7 +38,7 @@ class Surveyor {
   void append_each(std::uintptr_t start, std::size_t count, std::vector<SurveyRun>* runs) const;
   long ask_heads(std::uintptr_t start, std::uintptr_t end, std::vector<SurveyRun>* runs);
 
-  // The walk knows where they are: the query need not look for them.
+  // The walk of the page tables knows the huge pages: the query need not look for them.
   static Kernel without_huge_pages(Kernel kernel) {
     kernel.huge_until = nullptr;
     return kernel;
