@@ -8,7 +8,7 @@ from typing_extensions import disjoint_base
 
 _T = TypeVar("_T")
 
-FRAME_BYTES: int
+HUGE_PAGE_BYTES: int
 HIDDEN: int
 MAX_NODES: int
 MPOL_MF_MOVE: int

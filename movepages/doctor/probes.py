@@ -40,7 +40,7 @@ _Mask = ctypes.c_uint64 * (_MAX_NODES // 64)
 # include/uapi/linux/fs.h and Documentation/admin-guide/mm/pagemap.rst
 _PAGEMAP_SCAN = 0xC0606610
 _PAGE_IS_PRESENT = 1 << 3
-_FRAME = (1 << 55) - 1
+_HUGE_PAGE = (1 << 55) - 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -139,6 +139,6 @@ def _ask_pagemap(page: int) -> tuple[int, int, bool]:
         )  # fmt: skip
         with Refusal() as scan:
             fcntl.ioctl(descriptor, _PAGEMAP_SCAN, bytearray(question))
-        return read.code, scan.code, entry & _FRAME != 0
+        return read.code, scan.code, entry & _HUGE_PAGE != 0
     finally:
         os.close(descriptor)

@@ -7,12 +7,12 @@ import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .._core import FRAME_BYTES
+from .._core import HUGE_PAGE_BYTES
 from ..pages.arguments import Count, listed_nodes
 from ..pages.buffers import footprint_of
 from ..pages.footprint import Footprint
 from ..system.topology_reader import topology
-from .patterns import FRAMES_A_SHARE, Cycle
+from .patterns import HUGE_PAGES_A_SHARE, Cycle
 from .targets import Layout
 
 # Far more than any ratio of bandwidths needs; a layout holds each of them.
@@ -138,5 +138,5 @@ def _as_block(block: int | None) -> int | None:
 
 
 def _block_for(footprint: Footprint, nodes: int) -> int:
-    enough = footprint.nbytes >= FRAME_BYTES * FRAMES_A_SHARE * nodes
-    return FRAME_BYTES if enough else footprint.page_size
+    enough = footprint.nbytes >= HUGE_PAGE_BYTES * HUGE_PAGES_A_SHARE * nodes
+    return HUGE_PAGE_BYTES if enough else footprint.page_size

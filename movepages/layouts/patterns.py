@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .._core import FRAME_BYTES
+from .._core import HUGE_PAGE_BYTES
 from ..pages.arguments import Addresses
 from ..pages.footprint import Footprint
 from ..results.placement import Placement
@@ -21,7 +21,7 @@ NodeArray: TypeAlias = "npt.NDArray[np.int32]"
 # A page that was absent in the placement to be followed: there is nowhere to put it.
 NOWHERE = -1
 # With fewer huge pages a share, shares of whole huge pages differ too much in size.
-FRAMES_A_SHARE = 2
+HUGE_PAGES_A_SHARE = 2
 _GOLDEN = (math.sqrt(5) - 1) / 2
 # So many places in a page decide which index of an axis most of it belongs to.
 _PLACES = 16
@@ -105,7 +105,7 @@ class Cycle(_OfNodes):
         self._block = block
         # Of memory in one piece blocks begin where huge pages do. Of many pieces, addresses could
         # meet the same node at every stride.
-        self._aligned = footprint.contiguous and block % FRAME_BYTES == 0
+        self._aligned = footprint.contiguous and block % HUGE_PAGE_BYTES == 0
         self._first = footprint.address // block
         # How many the memory takes; a last one that it does not fill counts too.
         self.turns = -(-footprint.pages // self._pages)
@@ -139,7 +139,7 @@ class ContiguousShares(_OfNodes):
 
 def _large(footprint: Footprint, shares: int) -> bool:
     """Tell whether a border may move to that of a huge page without much of a share's size."""
-    return footprint.nbytes >= FRAMES_A_SHARE * FRAME_BYTES * shares
+    return footprint.nbytes >= HUGE_PAGES_A_SHARE * HUGE_PAGE_BYTES * shares
 
 
 def share_of(addresses: Addresses, footprint: Footprint, count: int) -> npt.NDArray[np.int64]:

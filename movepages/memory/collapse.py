@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _core
-from .._core import FRAME_BYTES
+from .._core import HUGE_PAGE_BYTES
 from ..migration.folios import HugePages
 from ..pages.arguments import Addresses
 from ..results.outcome import make_error
@@ -128,18 +128,18 @@ def collapse(a: object, *, progress: Callable[[int, int], object] | None = None)
     huge = HugePages(0)
     done = collapsed = already = 0
     failures: Counter[int] = Counter()
-    frames = _count_frames(ranges) * FRAME_BYTES
-    for frame in _frames(ranges):
-        before = huge.now(frame)
-        small = frame if before is None else frame[~before]
-        already += (len(frame) - len(small)) * FRAME_BYTES
+    inside = _count_huge_pages(ranges) * HUGE_PAGE_BYTES
+    for some in _huge_pages(ranges):
+        before = huge.now(some)
+        small = some if before is None else some[~before]
+        already += (len(some) - len(small)) * HUGE_PAGE_BYTES
         if len(small):
             said = _collapse_each(small, huge)
-            collapsed += int(np.count_nonzero(said == 0)) * FRAME_BYTES
+            collapsed += int(np.count_nonzero(said == 0)) * HUGE_PAGE_BYTES
             for code in said[said != 0].tolist():
-                failures[code] += FRAME_BYTES
+                failures[code] += HUGE_PAGE_BYTES
         done = collapsed + already + failures.total()
-        if progress is not None and progress(done, frames) is False:
+        if progress is not None and progress(done, inside) is False:
             raise make_error(
                 errno.ECANCELED,
                 f"the progress callback returned False after {format_bytes(done)}; the same call "
@@ -149,41 +149,41 @@ def collapse(a: object, *, progress: Callable[[int, int], object] | None = None)
         nbytes=total,
         collapsed=collapsed,
         already_huge=already,
-        outside=total - frames,
+        outside=total - inside,
         failures=dict(failures),
     )
 
 
-def _count_frames(ranges: list[tuple[int, int]]) -> int:
+def _count_huge_pages(ranges: list[tuple[int, int]]) -> int:
     return sum(max(_inside(start, nbytes)[1], 0) for start, nbytes in ranges)
 
 
 def _inside(start: int, nbytes: int) -> tuple[int, int]:
-    """Return the first frame that lies in a range, and how many do."""
-    first = -(-start // FRAME_BYTES)
-    return first * FRAME_BYTES, (start + nbytes) // FRAME_BYTES - first
+    """Return the first huge page that lies in a range, and how many do."""
+    first = -(-start // HUGE_PAGE_BYTES)
+    return first * HUGE_PAGE_BYTES, (start + nbytes) // HUGE_PAGE_BYTES - first
 
 
-def _frames(ranges: list[tuple[int, int]]) -> Iterator[Addresses]:
-    """Stream the frames that lie in ranges of pages, a few at a time."""
+def _huge_pages(ranges: list[tuple[int, int]]) -> Iterator[Addresses]:
+    """Stream the huge pages that lie in ranges of pages, a few at a time."""
     for start, nbytes in ranges:
         first, count = _inside(start, nbytes)
         for low in range(0, count, _AT_ONCE):
             step = np.arange(low, min(low + _AT_ONCE, count), dtype=np.uintp)
-            yield np.uintp(first) + step * np.uintp(FRAME_BYTES)
+            yield np.uintp(first) + step * np.uintp(HUGE_PAGE_BYTES)
 
 
-def _collapse_each(frames: Addresses, huge: HugePages) -> npt.NDArray[np.int32]:
-    """Return the errno of each frame, 0 for success."""
-    said = _core.advise_each(frames, FRAME_BYTES, MADV_COLLAPSE, 0)
+def _collapse_each(huge_pages: Addresses, huge: HugePages) -> npt.NDArray[np.int32]:
+    """Return the errno of each huge page, 0 for success."""
+    said = _core.advise_each(huge_pages, HUGE_PAGE_BYTES, MADV_COLLAPSE, 0)
     refused = np.flatnonzero(said == errno.EINVAL)
     if len(refused):
         # MADV_NOHUGEPAGE is a reason to refuse, as `splitting` leaves it.
-        again = frames[refused]
-        _core.advise_each(again, FRAME_BYTES, mmap.MADV_HUGEPAGE, 0)
-        said[refused] = _core.advise_each(again, FRAME_BYTES, MADV_COLLAPSE, 0)
+        again = huge_pages[refused]
+        _core.advise_each(again, HUGE_PAGE_BYTES, mmap.MADV_HUGEPAGE, 0)
+        said[refused] = _core.advise_each(again, HUGE_PAGE_BYTES, MADV_COLLAPSE, 0)
     # The kernel also answers 0 for what it passed over.
-    after = huge.now(frames)
+    after = huge.now(huge_pages)
     if after is not None:
         said[(said == 0) & ~after] = errno.EAGAIN
     return said

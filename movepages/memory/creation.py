@@ -12,10 +12,10 @@ from typing import Any, Literal, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from .._core import FRAME_BYTES, advise, read_file
+from .._core import HUGE_PAGE_BYTES, advise, read_file
 from ..layouts.targets import Layout, as_target
 from ..migration.executor import SLICE_PAGES
-from ..migration.folios import whole_frames
+from ..migration.folios import whole_huge_pages
 from ..migration.move import move
 from ..pages.buffers import footprint_of
 from ..results.outcome import make_error
@@ -169,16 +169,16 @@ def _keep_small(array: npt.NDArray[Any], layout: Layout) -> None:
     if target.only is not None:
         return
     start, end = 0, footprint.address + footprint.pages * footprint.page_size
-    for addresses, _ in whole_frames(footprint.chunks(SLICE_PAGES)):
+    for addresses, _ in whole_huge_pages(footprint.chunks(SLICE_PAGES)):
         nodes = target.nodes_for(np.arange(start, start + len(addresses)), addresses)
         start += len(addresses)
-        frames = addresses // np.uintp(FRAME_BYTES)
-        differs = (frames[1:] == frames[:-1]) & (nodes[1:] != nodes[:-1])
-        cut = np.unique(frames[1:][differs])
+        huge_pages = addresses // np.uintp(HUGE_PAGE_BYTES)
+        differs = (huge_pages[1:] == huge_pages[:-1]) & (nodes[1:] != nodes[:-1])
+        cut = np.unique(huge_pages[1:][differs])
         for row in np.split(cut, np.flatnonzero(np.diff(cut) > 1) + 1):
             if len(row):
-                low = max(int(row[0]) * FRAME_BYTES, footprint.address)
-                high = min((int(row[-1]) + 1) * FRAME_BYTES, end)
+                low = max(int(row[0]) * HUGE_PAGE_BYTES, footprint.address)
+                high = min((int(row[-1]) + 1) * HUGE_PAGE_BYTES, end)
                 # A kernel without huge pages does not know the advice, and needs none.
                 advise(low, high - low, mmap.MADV_NOHUGEPAGE, high - low)
 
@@ -204,7 +204,7 @@ def _memory(nbytes: int, huge: Huge, node: int | None) -> memoryview:
         flags |= _MAP_HUGETLB | unit.bit_length() - 1 << _MAP_HUGE_SHIFT
     size = max(-(-nbytes // unit), 1) * unit
     # A huge page begins at a multiple of its size.
-    ahead = FRAME_BYTES if huge == "thp" else 0
+    ahead = HUGE_PAGE_BYTES if huge == "thp" else 0
     with Refusal(OverflowError) as refusal:
         whole = mmap.mmap(-1, size + ahead, flags=flags)
     if refusal.error:
@@ -222,7 +222,7 @@ def _memory(nbytes: int, huge: Huge, node: int | None) -> memoryview:
         raise make_error(
             refusal.code, "this kernel has no transparent huge pages; use huge=None"
         ) from refusal.error
-    start = -np.frombuffer(whole, np.uint8).ctypes.data % FRAME_BYTES
+    start = -np.frombuffer(whole, np.uint8).ctypes.data % HUGE_PAGE_BYTES
     return memoryview(whole)[start : start + nbytes]
 
 
@@ -231,7 +231,7 @@ def _default_hugetlb() -> int:
         for line in read_file("/proc/meminfo").splitlines():
             if line.startswith(b"Hugepagesize:"):
                 return int(line.split()[1]) * 1024
-    return FRAME_BYTES
+    return HUGE_PAGE_BYTES
 
 
 def _no_mapping(refusal: Refusal, size: int, huge: Huge) -> Exception:

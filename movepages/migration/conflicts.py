@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .._core import FRAME_BYTES
+from .._core import HUGE_PAGE_BYTES
 from ..layouts.patterns import NodeArray
 from ..pages.arguments import Addresses
 from ..query.syscall import move_pages
@@ -22,16 +22,16 @@ from ..results.outcome import MovePagesMemoryError
 Indices: TypeAlias = "npt.NDArray[np.int64]"
 Mask: TypeAlias = "npt.NDArray[np.bool_]"
 
-# A frame of the smallest multi-size pages, of four pages each, has 128 of them.
+# A huge page of the smallest multi-size pages, of four pages each, has 128 of them.
 _MOST_ROUNDS = 160
 
 
 def near(addresses: Addresses, pages: Mask) -> Mask:
-    """Tell which addresses share a frame with some of the pages, or lie in a frame beside one."""
-    frames = addresses // np.uintp(FRAME_BYTES)
-    some = frames[pages]
+    """Tell which addresses lie in the huge page of one of the pages, or in one beside it."""
+    huge_pages = addresses // np.uintp(HUGE_PAGE_BYTES)
+    some = huge_pages[pages]
     one = np.uintp(1)
-    beside: Mask = np.isin(frames, np.concatenate((some - one, some, some + one)))
+    beside: Mask = np.isin(huge_pages, np.concatenate((some - one, some, some + one)))
     return beside
 
 
@@ -84,7 +84,7 @@ def carried_along(
         Where these pages are afterwards has to be asked for.
     """
     group = np.full(len(addresses), -1)
-    left, grain, count = tried.copy(), FRAME_BYTES, 0
+    left, grain, count = tried.copy(), HUGE_PAGE_BYTES, 0
     for _ in range(_MOST_ROUNDS):
         candidates = np.flatnonzero(left & (group < 0))
         if not len(candidates):

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from .._core import FRAME_BYTES
+from .._core import HUGE_PAGE_BYTES
 from ..layouts.patterns import NOWHERE, NodeArray
 from ..layouts.targets import Target
 from ..pages.blocks import cut_rows
@@ -33,7 +33,7 @@ SLICE_PAGES = 1 << 16
 # What was found must be recent when it is used: 1 GiB at a time.
 MOVE_PAGES = 1 << 18
 
-_FRAME = np.uintp(FRAME_BYTES)
+_HUGE_PAGE = np.uintp(HUGE_PAGE_BYTES)
 
 
 def migrate(
@@ -126,7 +126,7 @@ class _Move:
 
     def _slice_pages(self) -> int:
         fits = self.control.most_bytes / self.footprint.page_size
-        return int(max(min(SLICE_PAGES, fits), FRAME_BYTES // self.footprint.page_size))
+        return int(max(min(SLICE_PAGES, fits), HUGE_PAGE_BYTES // self.footprint.page_size))
 
     def _nothing_to_do(self, found: SurveyRuns) -> npt.NDArray[np.bool_]:
         """Tell which runs are taken as they are: what is absent, and placed ones of one target."""
@@ -172,7 +172,7 @@ class _Move:
         except MovePagesError as error:
             failure = error
         if several and self._last is not None:
-            tail = self._last.addresses >= pages.address[0] - min(pages.address[0], _FRAME)
+            tail = self._last.addresses >= pages.address[0] - min(pages.address[0], _HUGE_PAGE)
             pid = self.footprint.pid
             failure = recheck_placed(self._last, np.flatnonzero(tail), pid, self.flags) or failure
         self._last = part
@@ -189,9 +189,9 @@ class _Move:
 
     def _ask_again_at_the_border(self, pages: PageBatch) -> None:
         """Ask for what the slice before may have taken along: a folio can lie in both."""
-        if self._last is None or pages.address[0] - self._last.addresses[-1] >= _FRAME:
+        if self._last is None or pages.address[0] - self._last.addresses[-1] >= _HUGE_PAGE:
             return
-        near = pages.address < pages.address[0] + _FRAME
+        near = pages.address < pages.address[0] + _HUGE_PAGE
         pages.before[near] = move_pages(
             pages.address[near], pid=self.footprint.pid, flags=self.flags
         )
@@ -245,7 +245,7 @@ def _refuse_conflicts(footprint: Footprint, target: Target, huge: HugePages) -> 
             f"target: {overruled:,} pages are pieces of huge pages of which other pieces are to go "
             'elsewhere, and a huge page is on one node; pass on_conflict="split" to split these, '
             '"majority" to send each where most of it is wanted, or a target '
-            f"that changes at multiples of {FRAME_BYTES:,} bytes only"
+            f"that changes at multiples of {HUGE_PAGE_BYTES:,} bytes only"
         )
 
 

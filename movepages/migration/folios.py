@@ -11,24 +11,24 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _core
-from .._core import FRAME_BYTES
+from .._core import HUGE_PAGE_BYTES
 from ..layouts.patterns import NodeArray
 from ..pages.footprint import Chunk
-from ..system.smaps import KnownFrames
+from ..system.smaps import KnownHugePages
 
 Indices: TypeAlias = "npt.NDArray[np.int64]"
 _T = TypeVar("_T", bound=np.generic)
 
 
-def whole_frames(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+def whole_huge_pages(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
     """Cut a stream of chunks anew, so that no huge page lies in two of them."""
     rest: Chunk | None = None
     for addresses, nbytes in chunks:
         if rest is not None:
             addresses = np.concatenate((rest[0], addresses))
             nbytes = np.concatenate((rest[1], nbytes))
-        frame = int(addresses[-1]) // FRAME_BYTES * FRAME_BYTES
-        cut = int(np.searchsorted(addresses, np.uintp(frame)))
+        huge_page = int(addresses[-1]) // HUGE_PAGE_BYTES * HUGE_PAGE_BYTES
+        cut = int(np.searchsorted(addresses, np.uintp(huge_page)))
         rest = addresses[cut:], nbytes[cut:]
         if cut:
             yield addresses[:cut], nbytes[:cut]
@@ -52,7 +52,7 @@ class HugePages:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self._certain = KnownFrames(pid)
+        self._certain = KnownHugePages(pid)
 
     def now(self, addresses: npt.NDArray[np.uintp]) -> npt.NDArray[np.bool_] | None:
         """Tell it of pages in address order; None where the page tables do not."""
@@ -72,14 +72,14 @@ class HugePages:
 
     def forget(self) -> None:
         """Look anew next time, as after a split, where that is not done each time anyway."""
-        self._certain = KnownFrames(self.pid)
+        self._certain = KnownHugePages(self.pid)
 
     def at_first(
         self, addresses: npt.NDArray[np.uintp], *, several: bool
     ) -> npt.NDArray[np.bool_] | None:
         """Tell it before anything has moved; where it is dear, only for `several` targets."""
         # All to one node, a few pages are asked for one by one in less time.
-        if not several and int(addresses[-1]) - int(addresses[0]) < FRAME_BYTES - mmap.PAGESIZE:
+        if not several and int(addresses[-1]) - int(addresses[0]) < HUGE_PAGE_BYTES - mmap.PAGESIZE:
             return np.zeros(len(addresses), bool)
         inside = self.now(addresses)
         return self._certain.hold(addresses) if inside is None and several else inside
@@ -110,8 +110,8 @@ class Folios:
         huge = pages.at_first(addresses, several=bool((wanted != wanted[0]).any()))
         if huge is None or not huge.any():
             return cls(len(addresses))
-        frames = addresses // np.uintp(FRAME_BYTES)
-        new = ~huge[1:] | ~huge[:-1] | (frames[1:] != frames[:-1])
+        huge_pages = addresses // np.uintp(HUGE_PAGE_BYTES)
+        new = ~huge[1:] | ~huge[:-1] | (huge_pages[1:] != huge_pages[:-1])
         starts = np.concatenate(([0], np.flatnonzero(new) + 1))
         return cls(len(addresses), starts, np.diff(starts, append=len(addresses)))
 

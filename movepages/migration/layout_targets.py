@@ -13,7 +13,7 @@ from ..pages.buffers import footprint_of
 from ..pages.footprint import Footprint
 from ..query.syscall import move_pages
 from .executor import SLICE_PAGES
-from .folios import HugePages, whole_frames
+from .folios import HugePages, whole_huge_pages
 from .huge_page_targets import Settler
 
 
@@ -52,7 +52,7 @@ def targets(layout: MoveTarget, a: object) -> npt.NDArray[np.int32]:
 def _wanted_nodes(footprint: Footprint, target: Target) -> Iterator[NodeArray]:
     """Stream the node wanted for each page; layouts that keep huge pages whole look for these."""
     settler, start = Settler(target, HugePages(footprint.pid), "majority"), 0
-    for addresses, _ in whole_frames(footprint.chunks(SLICE_PAGES)):
+    for addresses, _ in whole_huge_pages(footprint.chunks(SLICE_PAGES)):
         wanted = target.nodes_for(np.arange(start, start + len(addresses)), addresses)
         start += len(addresses)
         if settler.adapts:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _core
-from .._core import FRAME_BYTES
+from .._core import HUGE_PAGE_BYTES
 from ..layouts.patterns import NOWHERE, NodeArray
 from ..pages.arguments import Addresses
 from ..query.syscall import move_in_slices, move_pages
@@ -90,7 +90,7 @@ class _Migration:
         self.before, self.settler = before, settler
         settled = settler.settle(part.addresses, before, wanted)
         self.folios, self.target = settled.folios, settled.target
-        self._split_frames = settled.split_at // np.uintp(FRAME_BYTES)
+        self._split_huge_pages = settled.split_at // np.uintp(HUGE_PAGE_BYTES)
         part.split, part.wanted, part.target = settled.split, settled.wanted, settled.each
         part.is_torn = settler.torn
         self.pages = self.folios.first(part.addresses)
@@ -190,8 +190,8 @@ class _Migration:
         found = self._move_together(splits=splits)
         if splits and len(found):
             # What could not be split goes where most of it is wanted. Some of it has been counted.
-            frames = found // np.uintp(FRAME_BYTES)
-            part.split += int(np.count_nonzero(~np.isin(frames, self._split_frames)))
+            huge_pages = found // np.uintp(HUGE_PAGE_BYTES)
+            part.split += int(np.count_nonzero(~np.isin(huge_pages, self._split_huge_pages)))
             left = self._move_together(splits=False)
             part.split = max(part.split - len(left), 0)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .._core import FRAME_BYTES
+from .._core import HUGE_PAGE_BYTES
 from ..query.survey_runs import SurveyRuns
 
 Ints: TypeAlias = "npt.NDArray[np.int64]"
@@ -104,8 +104,8 @@ def each_page(
             place = np.repeat(shift[of_run], counts)
             place += np.arange(start, stop)
         if stop < total:
-            frame = address[-1] // np.uintp(FRAME_BYTES) * np.uintp(FRAME_BYTES)
-            whole = int(np.searchsorted(address, frame))
+            huge_page = address[-1] // np.uintp(HUGE_PAGE_BYTES) * np.uintp(HUGE_PAGE_BYTES)
+            whole = int(np.searchsorted(address, huge_page))
             stop = start + (whole or len(address))
             here = slice(0, stop - start)
             address, status, place = address[here], status[here], place[here]

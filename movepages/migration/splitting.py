@@ -7,7 +7,7 @@ import mmap
 import numpy as np
 
 from .. import _core
-from .._core import FRAME_BYTES
+from .._core import HUGE_PAGE_BYTES
 from ..pages.arguments import Addresses
 from ..system.advice import MADV_COLD, MADV_POPULATE_READ, MADV_POPULATE_WRITE
 from ..system.maps import Backing, read_mappings
@@ -77,8 +77,8 @@ def _private(pages: Addresses, pid: int) -> Addresses:
 
 
 def _keep_small(pages: Addresses) -> None:
-    """Forbid huge pages in the frames of some pages, one call for neighbours."""
-    frames = np.unique(pages // np.uintp(FRAME_BYTES))
-    for row in np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1):
-        start, nbytes = int(row[0]) * FRAME_BYTES, len(row) * FRAME_BYTES
+    """Forbid huge pages in the huge pages of some pages, one call for neighbours."""
+    huge_pages = np.unique(pages // np.uintp(HUGE_PAGE_BYTES))
+    for row in np.split(huge_pages, np.flatnonzero(np.diff(huge_pages) > 1) + 1):
+        start, nbytes = int(row[0]) * HUGE_PAGE_BYTES, len(row) * HUGE_PAGE_BYTES
         _core.advise(start, nbytes, mmap.MADV_NOHUGEPAGE, nbytes)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .._core import FRAME_BYTES
+from .._core import HUGE_PAGE_BYTES
 from .footprint import Footprint
 
 Ints: TypeAlias = "npt.NDArray[np.int64]"
@@ -30,20 +30,20 @@ def cut_rows(footprint: Footprint, most: int, reach: Reach = _no_further) -> Ite
     any number of pages without memory.
     """
     size = footprint.page_size
-    most = -(-most * size // FRAME_BYTES) * FRAME_BYTES // size
+    most = -(-most * size // HUGE_PAGE_BYTES) * HUGE_PAGE_BYTES // size
     if footprint.contiguous:
         yield from _cut_one(footprint, most, reach)
         return
     rest: Rows = np.empty(0, np.uintp), np.empty(0, np.int64)
     for some in footprint.ranges():
-        cut = _cut_long(_cut_at_frames(some, size), size, most)
+        cut = _cut_long(_cut_at_huge_pages(some, size), size, most)
         addresses, pages = (np.concatenate(pair) for pair in zip(rest, cut, strict=True))
         last = addresses + (pages - 1).astype(np.uintp) * np.uintp(size)
-        frame = np.uintp(FRAME_BYTES)
-        cuts = np.flatnonzero(np.append(True, addresses[1:] // frame != last[:-1] // frame))
+        huge_page = np.uintp(HUGE_PAGE_BYTES)
+        cuts = np.flatnonzero(np.append(True, addresses[1:] // huge_page != last[:-1] // huge_page))
         for first, end in _blocks((addresses, pages), last, cuts, most, size, reach):
             yield addresses[first:end], pages[first:end]
-        # What shares its last frame with rows to come waits for them.
+        # What shares its last huge page with rows to come waits for them.
         rest = addresses[cuts[-1] :], pages[cuts[-1] :]
     if len(rest[0]):
         yield rest
@@ -87,11 +87,11 @@ def _cut_long(rows: Rows, size: int, most: int) -> Rows:
     return begin, ((until - begin) // np.uintp(size)).astype(np.int64)
 
 
-def _cut_at_frames(rows: Rows, size: int) -> Rows:
-    """Cut rows in two where their last frame begins."""
+def _cut_at_huge_pages(rows: Rows, size: int) -> Rows:
+    """Cut rows in two where their last huge page begins."""
     addresses, pages = rows
-    frame, page = np.uintp(FRAME_BYTES), np.uintp(size)
-    border = (addresses + (pages - 1).astype(np.uintp) * page) // frame * frame
+    huge_page, page = np.uintp(HUGE_PAGE_BYTES), np.uintp(size)
+    border = (addresses + (pages - 1).astype(np.uintp) * page) // huge_page * huge_page
     across = border > addresses
     which = np.repeat(np.arange(len(pages)), 1 + across)
     second = np.append(False, which[1:] == which[:-1])
@@ -105,17 +105,18 @@ def _cut_one(footprint: Footprint, most: int, reach: Reach) -> Iterator[Rows]:
     size = footprint.page_size
     for addresses, pages in footprint.ranges():
         first, total = int(addresses[0]), int(pages[0])
-        if total <= most + first % FRAME_BYTES // size:
+        if total <= most + first % HUGE_PAGE_BYTES // size:
             yield addresses, pages
             return
         done = 0
         while done < total:
             start = first + done * size
-            ahead = start % FRAME_BYTES // size
+            ahead = start % HUGE_PAGE_BYTES // size
             some = reach(start, total - done, most - ahead)
             if some < total - done:
-                # Up to the border of a frame, and one frame at least.
-                some = max((some + ahead) * size // FRAME_BYTES, 1) * FRAME_BYTES // size - ahead
+                # End where a huge page does, after one of them at least.
+                whole = max((some + ahead) * size // HUGE_PAGE_BYTES, 1)
+                some = whole * HUGE_PAGE_BYTES // size - ahead
             some = min(some, total - done)
             yield np.array([start], np.uintp), np.array([some], np.int64)
             done += some

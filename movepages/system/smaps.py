@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _core
-from .._core import FRAME_BYTES
+from .._core import HUGE_PAGE_BYTES
 from .intervals import Intervals
 from .refusals import read_if_told
 
@@ -26,7 +26,7 @@ _MAPPED_HUGE = (b"AnonHugePages", b"ShmemPmdMapped", b"FilePmdMapped")
 
 
 class Mapping(NamedTuple):
-    """One mapping, and how many frames of it huge pages map."""
+    """One mapping, and how many huge pages of it huge pages map."""
 
     start: int
     end: int
@@ -52,7 +52,7 @@ def parse_fields(text: bytes) -> Iterator[tuple[int, int, Counter[bytes]]]:
 def parse_smaps(text: bytes) -> list[Mapping]:
     """Return the mappings that hold huge pages."""
     return [
-        Mapping(start, end, huge // FRAME_BYTES)
+        Mapping(start, end, huge // HUGE_PAGE_BYTES)
         for start, end, fields in parse_fields(text)
         # hugetlbfs: whatever is mapped there is huge, and Rss does not count it.
         if (huge := sum(fields[name] for name in (*_MAPPED_HUGE, *_HUGETLB)))
@@ -73,12 +73,12 @@ def mappings_without_memory(pid: int) -> Intervals:
     return Intervals(np.array(edges, np.uintp), np.ones(len(edges) // 2, np.uint8))
 
 
-class KnownFrames:
-    """Frames of a process that huge pages are certain to map.
+class KnownHugePages:
+    """Huge pages of a process, where /proc/PID/smaps makes them certain.
 
-    A mapping tells how many of its frames huge pages map, not which. Only a frame of which every
-    page is present can be one, so where as many frames are full as are huge, these are they. Where
-    more are full, none is certain, nor where a mapping is too large to look for full ones.
+    A mapping tells how many huge pages it has, not where. A range can be a huge page only if all its
+    pages are present. Where as many ranges are full as there are huge pages, these are the huge
+    pages. Where more ranges are full, none is certain, nor in a mapping too large to look through.
 
     Parameters
     ----------
@@ -90,27 +90,28 @@ class KnownFrames:
         self._pid = pid
 
     @cached_property
-    def frames(self) -> npt.NDArray[np.uintp]:
-        """Start of each such frame, ascending; none where /proc/PID/smaps may not be read."""
+    def huge_pages(self) -> npt.NDArray[np.uintp]:
+        """Start of each, ascending; none where /proc/PID/smaps may not be read."""
         text = read_if_told(self._pid, "smaps") or b""
         parts = [self._of(mapping) for mapping in parse_smaps(text)]
         return np.concatenate([np.empty(0, np.uintp), *parts])
 
     def _of(self, mapping: Mapping) -> npt.NDArray[np.uintp]:
-        first = -(-mapping.start // FRAME_BYTES) * FRAME_BYTES
-        end = mapping.end // FRAME_BYTES * FRAME_BYTES
+        first = -(-mapping.start // HUGE_PAGE_BYTES) * HUGE_PAGE_BYTES
+        end = mapping.end // HUGE_PAGE_BYTES * HUGE_PAGE_BYTES
         if first >= end or end - first > TOO_MANY_BYTES:
             return np.empty(0, np.uintp)
-        full = full_frames(first, end, self._pid)
+        full = full_huge_pages(first, end, self._pid)
         return full if len(full) == mapping.huge else full[:0]
 
     def hold(self, addresses: npt.NDArray[np.uintp]) -> npt.NDArray[np.bool_]:
-        """Tell which addresses lie in such frames."""
-        return np.isin(addresses // np.uintp(FRAME_BYTES), self.frames // np.uintp(FRAME_BYTES))
+        """Tell which addresses lie in these huge pages."""
+        size = np.uintp(HUGE_PAGE_BYTES)
+        return np.isin(addresses // size, self.huge_pages // size)
 
 
-def full_frames(start: int, end: int, pid: int) -> npt.NDArray[np.uintp]:
-    """Return the frames between two borders of frames of which every page is present."""
+def full_huge_pages(start: int, end: int, pid: int) -> npt.NDArray[np.uintp]:
+    """Return the ranges of a huge page's size between two addresses that have all their pages."""
     told = _core.presence(np.array([start], np.uintp), np.array([end], np.uintp), pid)
     if told is None:
         return np.empty(0, np.uintp)
@@ -121,8 +122,8 @@ def full_frames(start: int, end: int, pid: int) -> npt.NDArray[np.uintp]:
     begin, until = begin[there], until[there]
     new = np.append(True, begin[1:] != until[:-1])[: len(begin)]
     begin, until = begin[new], until[np.append(new[1:], True)[: len(until)]]
-    first, last = -(-begin // FRAME_BYTES), until // FRAME_BYTES
+    first, last = -(-begin // HUGE_PAGE_BYTES), until // HUGE_PAGE_BYTES
     counts = np.maximum(last - first, 0)
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    frames: npt.NDArray[np.uintp] = (np.repeat(first, counts) + within).astype(np.uintp)
-    return frames * np.uintp(FRAME_BYTES)
+    huge_pages: npt.NDArray[np.uintp] = (np.repeat(first, counts) + within).astype(np.uintp)
+    return huge_pages * np.uintp(HUGE_PAGE_BYTES)

@@ -1,9 +1,9 @@
 // Pages under NUMA hinting faults, which a kernel before 6.6 answers as if they were absent.
 #include <algorithm>
 
-#include "../../csrc/hidden.hpp"
 #include "cases.hpp"
 #include "check.hpp"
+#include "kernel/hidden.hpp"
 #include "trial.hpp"
 
 namespace {

@@ -6,9 +6,9 @@
 #include <climits>
 #include <cstdio>
 
-#include "../../csrc/migrate.hpp"
 #include "cases.hpp"
 #include "check.hpp"
+#include "driver/migrate.hpp"
 
 namespace {
 

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "../../csrc/migrate.hpp"
+#include "driver/migrate.hpp"
 
 namespace model {
 
@@ -123,7 +123,7 @@ class Kernel {
   std::int64_t query_ns = 1'000;
   std::uintptr_t slow_from = UINTPTR_MAX;  // pages from here on cost this much more
   std::int64_t slow_ns = 0;
-  std::size_t frame_bytes = kFramePages * kPageBytes;  // what the driver is told
+  std::size_t huge_page_bytes = kFramePages * kPageBytes;  // what the driver is told
 
   long calls = 0;
   long moving_calls = 0;

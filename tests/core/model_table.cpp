@@ -1,8 +1,8 @@
 // The model where the driver expects the kernel.
 #include <algorithm>
 
-#include "../../csrc/hidden.hpp"
 #include "check.hpp"
+#include "kernel/hidden.hpp"
 #include "model_kernel.hpp"
 
 namespace model {
@@ -48,13 +48,13 @@ movepages::Kernel Kernel::table() {
   calls.hides_pages = call_hides_pages;
   calls.huge_until = call_huge_until;
   calls.page_bytes = kPageBytes;
-  calls.frame_bytes = current->frame_bytes;
+  calls.huge_page_bytes = current->huge_page_bytes;
   return calls;
 }
 
 }  // namespace model
 
-// In place of csrc/hidden.cpp, which asks the page tables of this very process.
+// In place of csrc/kernel/hidden.cpp, which asks the page tables of this very process.
 namespace movepages {
 
 std::int32_t HiddenPages::reveal(std::uintptr_t page, std::int32_t status) noexcept {

@@ -1,9 +1,9 @@
 // Lists in no order, which are asked for in the order of their addresses.
 #include <algorithm>
 
-#include "../../csrc/order.hpp"
 #include "cases.hpp"
 #include "check.hpp"
+#include "driver/order.hpp"
 #include "trial.hpp"
 
 namespace {

@@ -70,7 +70,7 @@ void no_call_is_for_seconds_of_huge_pages() {
   for (const std::int64_t fixed_ns : {std::int64_t{155'000}, 26 * kMs}) {
     Kernel kernel;
     kernel.version.tells_huge_pages = false;
-    kernel.frame_bytes = kFrame * model::kPageBytes;
+    kernel.huge_page_bytes = kFrame * model::kPageBytes;
     kernel.call_ns = fixed_ns;
     Trial trial(kernel);
     trial.pages = small_pages(kernel, 100'000);
@@ -91,7 +91,7 @@ void no_call_is_for_seconds_of_huge_pages() {
 void pages_far_apart_get_long_calls_too() {
   Kernel kernel;
   kernel.version.tells_huge_pages = false;
-  kernel.frame_bytes = 8 * model::kPageBytes;
+  kernel.huge_page_bytes = 8 * model::kPageBytes;
   kernel.call_ns = 26 * kMs;
   Trial trial(kernel);
   for (const std::uintptr_t page : small_pages(kernel, kPages)) {

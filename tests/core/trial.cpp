@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "../../csrc/hidden.hpp"
 #include "check.hpp"
+#include "kernel/hidden.hpp"
 
 using model::Fate;
 using movepages::kNotAttempted;

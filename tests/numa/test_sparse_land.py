@@ -71,8 +71,8 @@ def test_each_target(mapping, chosen):
     # Of equal shares the lowest node has the first turn.
     shares, turns = {chosen[0]: 1, chosen[1]: 1}, np.array(sorted(chosen[:2]))
     at_first, seen = mp.where(a), witness.nodes_of(address)
-    frame = (address // np.uintp(_core.FRAME_BYTES)).astype(np.int64)
-    frame -= a.ctypes.data // _core.FRAME_BYTES
+    frame = (address // np.uintp(_core.HUGE_PAGE_BYTES)).astype(np.int64)
+    frame -= a.ctypes.data // _core.HUGE_PAGE_BYTES
     share = numbers * count // (len(a) // PAGE)
     placed = memory.anonymous(count * 8 * PAGE, chosen[0])
     mp.move(placed, mp.blocks(chosen)).raise_for_status()

@@ -14,9 +14,9 @@
 #include <thread>
 #include <vector>
 
-#include "migrate.hpp"
-#include "survey.hpp"
-#include "syscalls.hpp"
+#include "driver/migrate.hpp"
+#include "kernel/syscalls.hpp"
+#include "survey/survey.hpp"
 
 namespace {
 

@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# All but the binding, which is Python's.
-_BINDING = ("module", "binding")
-CORE = [p for p in sorted((ROOT / "csrc").glob("*.cpp")) if not p.name.startswith(_BINDING)]
+CORE = sorted(p for p in (ROOT / "csrc").glob("*/*.cpp") if p.parent.name != "binding")
 STRICT = ["-std=c++17", "-Wall", "-Wextra", "-Wconversion", "-Werror", f"-I{ROOT / 'csrc'}"]
 ADDRESS_SANITIZER = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 

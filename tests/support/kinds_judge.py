@@ -60,15 +60,15 @@ class Judge:
             moves = [-1 if rule.moves is None else int(rule.moves) for rule in rules]
             reasons = [bits(rule.reasons) for rule in rules]
             self._rules.append((np.repeat(moves, counts), np.repeat(reasons, counts)))
-        self._frames = Frames(self.pages)
+        self._huge_pages = Frames(self.pages)
 
     def close(self) -> None:
         """Let go of the witness's file."""
-        self._frames.close()
+        self._huge_pages.close()
 
     def look(self) -> tuple[np.ndarray, np.ndarray]:
         """Return frame and node of every page, by the page tables."""
-        frames = self._frames.read()
+        frames = self._huge_pages.read()
         return frames, nodes_of_frames(frames)
 
     def contested(self, asked: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "../check.hpp"
-#include "survey.hpp"
-#include "syscalls.hpp"
+#include "kernel/syscalls.hpp"
+#include "survey/survey.hpp"
 
 namespace {
 

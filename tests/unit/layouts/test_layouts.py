@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import movepages as mp
-from movepages._core import FRAME_BYTES
+from movepages._core import HUGE_PAGE_BYTES
 from movepages.pages.buffers import footprint_of
 from movepages.pages.footprint import Footprint
 from support import memory
@@ -110,22 +110,22 @@ def test_interleave_takes_turns(a, nodes, pages):
     assert found.tolist() == [nodes[each % len(nodes)] for each in turn]
 
 
-@given(st.integers(0, 3 * FRAME_BYTES), st.integers(1, 12 * FRAME_BYTES), NODES)
+@given(st.integers(0, 3 * HUGE_PAGE_BYTES), st.integers(1, 12 * HUGE_PAGE_BYTES), NODES)
 def test_large_blocks_cut_no_huge_page(ahead, nbytes, nodes):
-    layout = mp.interleave(nodes, block=2 * FRAME_BYTES)
+    layout = mp.interleave(nodes, block=2 * HUGE_PAGE_BYTES)
     footprint = Footprint((1 << 40) + ahead, nbytes)
     pattern = layout.over(None, footprint)
     page = np.concatenate([addresses for addresses, _ in footprint.chunks(1 << 16)])
     found = pattern.nodes_for(np.arange(len(page)), page)
-    frame = page // np.uintp(FRAME_BYTES)
+    frame = page // np.uintp(HUGE_PAGE_BYTES)
     changes = np.flatnonzero(found[1:] != found[:-1]) + 1
     assert (frame[changes] != frame[changes - 1]).all()
     assert found[0] == nodes[0]
 
 
 def test_the_default_block_is_a_huge_page_once_there_are_some():
-    for frames, block in ((3, PAGE), (4, FRAME_BYTES)):
-        footprint = Footprint(1 << 40, frames * FRAME_BYTES)
+    for frames, block in ((3, PAGE), (4, HUGE_PAGE_BYTES)):
+        footprint = Footprint(1 << 40, frames * HUGE_PAGE_BYTES)
         addresses = np.uintp(1 << 40) + np.arange(600, dtype=np.uintp) * np.uintp(PAGE)
         pattern = mp.interleave([0, 1]).over(None, footprint)
         found = pattern.nodes_for(np.arange(600), addresses)
@@ -232,11 +232,11 @@ def test_turns_go_on_behind_a_part(nodes, parts, block):
 
 
 def test_turns_of_huge_blocks_begin_where_huge_pages_do():
-    layout = mp.interleave([0, 1, 2], block=FRAME_BYTES)
-    region = mp.Region(5 * FRAME_BYTES - PAGE, FRAME_BYTES + 2 * PAGE)
+    layout = mp.interleave([0, 1, 2], block=HUGE_PAGE_BYTES)
+    region = mp.Region(5 * HUGE_PAGE_BYTES - PAGE, HUGE_PAGE_BYTES + 2 * PAGE)
     assert set(mp.targets(layout, region).tolist()) == {0, 1, 2}
     assert mp.targets(layout.after(region), region)[0] == 0
-    within = mp.Region(5 * FRAME_BYTES, PAGE)
+    within = mp.Region(5 * HUGE_PAGE_BYTES, PAGE)
     assert mp.targets(layout.after(within), within).tolist() == [1]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages._core import FRAME_BYTES
+from movepages._core import HUGE_PAGE_BYTES
 from support import memory
 
 NODE = mp.topology().allowed_nodes[0]
@@ -21,7 +21,9 @@ def refused_frames(a):
             elif first == "VmFlags:" and "nh" in line.split():
                 refused.append(edges)
     starts = range(
-        -(-a.ctypes.data // FRAME_BYTES) * FRAME_BYTES, a.ctypes.data + a.nbytes, FRAME_BYTES
+        -(-a.ctypes.data // HUGE_PAGE_BYTES) * HUGE_PAGE_BYTES,
+        a.ctypes.data + a.nbytes,
+        HUGE_PAGE_BYTES,
     )
     return [any(low <= start < high for low, high in refused) for start in starts]
 
@@ -42,24 +44,24 @@ class Cut:
         self.frames = frames
 
     def over(self, array, _footprint):
-        self.first = -(-array.ctypes.data // FRAME_BYTES)
+        self.first = -(-array.ctypes.data // HUGE_PAGE_BYTES)
         return self
 
     def nodes_for(self, _start, addresses):
-        frame = (addresses // np.uintp(FRAME_BYTES)).astype(np.int64) - self.first
+        frame = (addresses // np.uintp(HUGE_PAGE_BYTES)).astype(np.int64) - self.first
         odd = addresses // np.uintp(memory.PAGE) % 2 == 1
         return np.where(odd & np.isin(frame, self.frames), -1, NODE).astype(np.int32)
 
 
 @pytest.mark.parametrize("cut", [[], [0], [1, 2, 5], range(6)])
 def test_what_a_layout_cuts_is_kept_in_small_pages_and_nothing_else(cut):
-    a = mp.empty(7 * FRAME_BYTES, np.uint8, layout=Cut(list(cut)))
+    a = mp.empty(7 * HUGE_PAGE_BYTES, np.uint8, layout=Cut(list(cut)))
     found = refused_frames(a)[:6]
     assert found == [frame in cut for frame in range(6)]
     assert mp.where(a).absent_bytes == 0
 
 
 def test_one_node_for_all_and_huge_pages_asked_for_are_left_as_they_are():
-    size = 4 * FRAME_BYTES
+    size = 4 * HUGE_PAGE_BYTES
     assert not any(refused_frames(mp.empty(size, np.uint8, layout=mp.blocks([NODE, NODE]))))
     assert not any(refused_frames(mp.empty(size, np.uint8, layout=Cut([1]), huge="thp")))

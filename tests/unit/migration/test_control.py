@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages._core import FRAME_BYTES
+from movepages._core import HUGE_PAGE_BYTES
 from movepages.migration import executor, slice_migration
 from movepages.migration.control import Control
 from movepages.query import page_query
@@ -134,7 +134,7 @@ class TestRetry:
 
     def region(self):
         # Within one slice, as each slice has turns of its own.
-        return mp.Region(FRAME_BYTES, 400 * memory.PAGE)
+        return mp.Region(HUGE_PAGE_BYTES, 400 * memory.PAGE)
 
     @pytest.mark.parametrize(("attempts", "failed"), [(0, 300), (1, 200), (2, 100), (3, 0), (9, 0)])
     def test_only_what_is_busy_gets_another_turn(self, turns, attempts, failed):
@@ -184,6 +184,6 @@ def test_a_process_that_dies_before_the_last_look_is_an_error(monkeypatch):
     monkeypatch.setattr(executor, "refuse_unusable_nodes", lambda *_: None)
     target = np.arange(pages) % 2
     with pytest.raises(ProcessLookupError) as caught:
-        mp.move(mp.Region(FRAME_BYTES, pages * memory.PAGE), target)
+        mp.move(mp.Region(HUGE_PAGE_BYTES, pages * memory.PAGE), target)
     result = caught.value.result
     assert (result.not_attempted, result.already_there, result.moved) == (200, 0, 200)

@@ -26,7 +26,7 @@ from support import memory, system
 from support.memory import PAGE
 from support.sparse import Anywhere
 
-FRAME = _core.FRAME_BYTES
+FRAME = _core.HUGE_PAGE_BYTES
 PAGES = 4 * FRAME // PAGE
 NODE = mp.topology().allowed_nodes[0]
 NOT_ATTEMPTED = mp.PageStatus.NOT_ATTEMPTED.value

@@ -19,7 +19,7 @@ from movepages.query.syscall import survey_rows
 from support import memory, system
 from support.memory import PAGE
 
-FRAME = mp._core.FRAME_BYTES
+FRAME = mp._core.HUGE_PAGE_BYTES
 
 
 def page_by_page(region):

@@ -5,8 +5,8 @@ import os
 import numpy as np
 import pytest
 
-from movepages._core import FRAME_BYTES
-from movepages.system.smaps import KnownFrames, Mapping, full_frames, parse_smaps
+from movepages._core import HUGE_PAGE_BYTES
+from movepages.system.smaps import KnownHugePages, Mapping, full_huge_pages, parse_smaps
 from support import memory
 from support.memory import PAGE
 
@@ -33,7 +33,7 @@ FilePmdMapped:      2048 kB
 
 
 def test_the_mappings_that_hold_huge_pages():
-    per = (1 << 21) // FRAME_BYTES
+    per = (1 << 21) // HUGE_PAGE_BYTES
     assert parse_smaps(TEXT) == [
         Mapping(0x7F0000000000, 0x7F0000800000, 2 * per),
         Mapping(0x7F0001000000, 0x7F0001400000, 2 * per),
@@ -44,28 +44,28 @@ def test_the_mappings_that_hold_huge_pages():
 
 @pytest.mark.parametrize("pid", [0, os.getpid()])
 def test_full_frames(pid):
-    whole = memory.anonymous(8 * FRAME_BYTES)
-    start = -(-whole.ctypes.data // FRAME_BYTES) * FRAME_BYTES
-    a = whole[start - whole.ctypes.data :][: 6 * FRAME_BYTES]
+    whole = memory.anonymous(8 * HUGE_PAGE_BYTES)
+    start = -(-whole.ctypes.data // HUGE_PAGE_BYTES) * HUGE_PAGE_BYTES
+    a = whole[start - whole.ctypes.data :][: 6 * HUGE_PAGE_BYTES]
     memory.touch(a)
-    memory.discard(a[FRAME_BYTES + 7 * PAGE : FRAME_BYTES + 8 * PAGE])
-    memory.discard(a[4 * FRAME_BYTES : 5 * FRAME_BYTES])
-    found = full_frames(start, start + 6 * FRAME_BYTES, pid)
-    assert ((found - np.uintp(start)) // FRAME_BYTES).tolist() == [0, 2, 3, 5]
+    memory.discard(a[HUGE_PAGE_BYTES + 7 * PAGE : HUGE_PAGE_BYTES + 8 * PAGE])
+    memory.discard(a[4 * HUGE_PAGE_BYTES : 5 * HUGE_PAGE_BYTES])
+    found = full_huge_pages(start, start + 6 * HUGE_PAGE_BYTES, pid)
+    assert ((found - np.uintp(start)) // HUGE_PAGE_BYTES).tolist() == [0, 2, 3, 5]
 
 
 def test_what_is_not_certain_is_not_told(monkeypatch):
-    known = KnownFrames(0)
+    known = KnownHugePages(0)
     first = 0x7F0000000000
     text = TEXT.splitlines(keepends=True)
     monkeypatch.setattr("movepages.system.smaps.read_if_told", lambda *_args: b"".join(text[:9]))
     for full, expected in ((2, 2), (3, 0), (1, 0)):
-        frames = first + np.arange(full, dtype=np.uintp) * np.uintp(FRAME_BYTES)
-        monkeypatch.setattr("movepages.system.smaps.full_frames", lambda *_args, f=frames: f)
-        known = KnownFrames(0)
+        frames = first + np.arange(full, dtype=np.uintp) * np.uintp(HUGE_PAGE_BYTES)
+        monkeypatch.setattr("movepages.system.smaps.full_huge_pages", lambda *_args, f=frames: f)
+        known = KnownHugePages(0)
         assert len(known.frames) == expected
     assert known.hold(np.array([first], np.uintp)).tolist() == [False]
 
 
 def test_a_process_that_is_no_more_has_none():
-    assert len(KnownFrames(2**22 + 1).frames) == 0
+    assert len(KnownHugePages(2**22 + 1).frames) == 0

@@ -1,0 +1,57 @@
+// Whole arrays and buffers.
+#pragma once
+
+#include <algorithm>
+
+#include "binding/arguments.hpp"
+#include "driver/query.hpp"
+#include "kernel/kernel.hpp"
+#include "kernel/pagemap.hpp"
+#include "kernel/syscalls.hpp"
+
+namespace movepages::binding {
+
+// Asking for so few pages costs less than finding out whether the question pays.
+constexpr std::size_t kGlancePages = std::min(std::size_t{64}, Query::kPortion);
+
+// (first page, pages) of a small contiguous array, if all pages are on a node that this thread may
+// use. None if a page is elsewhere, if the answer takes more than one call, and for anything else
+// than such an array.
+inline py::object glance(const py::object& given, const py::object& target) {
+  const int node = to_int(target, "node", -1);
+  if (Py_TYPE(given.ptr()) != py::detail::npy_api::get().PyArray_Type_) return py::none();
+  const auto array = py::reinterpret_borrow<py::array>(given);
+  const auto nbytes = static_cast<std::size_t>(array.nbytes());
+  if (nbytes == 0 || nbytes > (kGlancePages - 1) * page_bytes() || node < 0 || node >= kMaxNodes ||
+      !has_flag(array, Flags::NPY_ARRAY_C_CONTIGUOUS_)) {
+    return py::none();
+  }
+  const auto first = reinterpret_cast<std::uintptr_t>(array.data()) / page_bytes() * page_bytes();
+  const auto end = reinterpret_cast<std::uintptr_t>(array.data()) + nbytes;
+  std::uintptr_t pages[kGlancePages];
+  std::int32_t status[kGlancePages];
+  std::size_t count = 0;
+  for (std::uintptr_t at = first; at < end; at += page_bytes()) pages[count++] = at;
+  NodeMask allowed;
+  const Kernel& kernel = real_kernel();
+  if (!kernel.allowed_nodes(allowed) || !allowed.has(node)) return py::none();
+  long ret = 0;
+  {
+    const py::gil_scoped_release release;
+    ret = kernel.move_pages(0, count, pages, nullptr, status, kMpolMfMove);
+  }
+  const auto placed = [node](std::int32_t on) { return on == node; };
+  if (ret != 0 || !std::all_of(status, status + count, placed)) return py::none();
+  return py::make_tuple(first, count);
+}
+
+// numpy refuses buffers of a format that it does not know; their address does not depend on it.
+inline std::uintptr_t buffer_address(const py::object& view) {
+  Py_buffer buffer;
+  if (PyObject_GetBuffer(view.ptr(), &buffer, PyBUF_FULL_RO) != 0) throw py::error_already_set();
+  const auto address = reinterpret_cast<std::uintptr_t>(buffer.buf);
+  PyBuffer_Release(&buffer);
+  return address;
+}
+
+}  // namespace movepages::binding

@@ -1,0 +1,59 @@
+// What the kernel says about this machine and this process.
+#pragma once
+
+#include <cerrno>
+#include <string>
+
+#include "binding/arguments.hpp"
+#include "kernel/kernel.hpp"
+#include "kernel/memory_blocks.hpp"
+#include "kernel/pagemap.hpp"
+#include "kernel/whole_file.hpp"
+
+namespace movepages::binding {
+
+inline py::object allowed_nodes() {
+  NodeMask mask;
+  if (!real_kernel().allowed_nodes(mask)) return py::none();
+  py::list nodes;
+  for (std::int32_t node = 0; node < kMaxNodes; ++node) {
+    if (mask.has(node)) nodes.append(node);
+  }
+  return nodes;
+}
+
+// (bytes in a block of memory, node of each block); a node that is not known is negative.
+inline py::tuple memory_blocks(const std::string& folder) {
+  const MemoryBlocks blocks(folder.c_str());
+  const auto count = static_cast<py::ssize_t>(blocks.nodes().size());
+  return py::make_tuple(blocks.bytes(), py::array_t<std::int32_t>(count, blocks.nodes().data()));
+}
+
+// The kernel writes zeros in place of page frame numbers for a process without CAP_SYS_ADMIN.
+inline bool shows_frame_numbers() {
+  const int here = 0;
+  std::uint64_t entry = 0;
+  const auto page = reinterpret_cast<std::uintptr_t>(&here);
+  return Pagemap(0).read(page, 1, &entry) == 1 && (entry & kPageFrameNumber) != 0;
+}
+
+inline py::object read_file(const std::string& path) {
+  std::string content;
+  int error = 0;
+  {
+    const py::gil_scoped_release release;
+    error = read_whole_file(path.c_str(), &content);
+  }
+  if (error != 0) {
+    errno = error;
+    PyErr_SetFromErrnoWithFilename(PyExc_OSError, path.c_str());
+    throw py::error_already_set();
+  }
+  // py::bytes would throw a RuntimeError where there is no memory.
+  PyObject* bytes =
+      PyBytes_FromStringAndSize(content.data(), static_cast<py::ssize_t>(content.size()));
+  if (bytes == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(bytes);
+}
+
+}  // namespace movepages::binding

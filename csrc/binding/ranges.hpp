@@ -1,0 +1,162 @@
+// Address ranges: the nodes of their pages, and what the page tables hold.
+#pragma once
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <iterator>
+#include <vector>
+
+#include "binding/arguments.hpp"
+#include "binding/outcome.hpp"
+#include "driver/migrate.hpp"
+#include "kernel/kernel.hpp"
+#include "kernel/pagemap.hpp"
+#include "survey/presence.hpp"
+#include "survey/survey.hpp"
+
+namespace movepages::binding {
+
+constexpr Expected kCounts = {"pages", 'i',   sizeof(std::int64_t),
+                              "int64", false, "np.ascontiguousarray(pages, np.int64)"};
+
+// A failure as move_pages() has it, and addresses, pages, statuses and kinds of runs in order.
+inline py::tuple survey_ranges(const py::object& starts, const py::object& counts,
+                               const py::object& pid, const py::object& flags,
+                               const py::object& threads, const py::object& fewest,
+                               const py::object& by_number, bool ask_small,
+                               const py::object& pause) {
+  SurveyRequest request;
+  request.pid = to_int(pid, "pid", -1);
+  if (request.pid == ::getpid()) request.pid = 0;
+  request.flags = to_int(flags, "flags", -1);
+  request.threads = static_cast<unsigned>(std::max(1, to_int(threads, "threads", 1)));
+  request.ask_small = ask_small;
+  request.by_number = static_cast<std::size_t>(std::max(0, to_int(by_number, "by_number", 0)));
+  const py::array start = checked(starts, kPages);
+  const py::array count = checked(counts, kCounts);
+  require_length(count, kCounts, start.size());
+  const auto* first = static_cast<const std::uintptr_t*>(start.data());
+  const auto* pages = static_cast<const std::int64_t*>(count.data());
+  std::vector<PageRange> ranges;
+  for (py::ssize_t i = 0; i < start.size(); ++i) {
+    if (pages[i] > 0) ranges.push_back({first[i], static_cast<std::size_t>(pages[i])});
+  }
+  request.ranges = ranges.data();
+  request.count = ranges.size();
+  Kernel kernel = real_kernel();
+  if (fewest.is_none()) {
+    kernel.huge_until = nullptr;
+  } else {
+    request.fewest = static_cast<std::size_t>(std::max(1, to_int(fewest, "fewest", 1)));
+  }
+  const Pause interrupt = {raised, pause.ptr()};
+  std::vector<SurveyRun> runs;
+  Outcome outcome;
+  {
+    const py::gil_scoped_release release;
+    outcome = survey(request, interrupt, kernel, &runs);
+  }
+  const auto found = static_cast<py::ssize_t>(runs.size());
+  py::array_t<std::uintptr_t> addresses(found);
+  py::array_t<std::int64_t> lengths(found);
+  py::array_t<std::int32_t> status(found);
+  py::array_t<std::uint8_t> kinds(found);
+  for (py::ssize_t i = 0; i < found; ++i) {
+    const SurveyRun& run = runs[static_cast<std::size_t>(i)];
+    addresses.mutable_at(i) = run.start;
+    lengths.mutable_at(i) = static_cast<std::int64_t>(run.pages);
+    status.mutable_at(i) = run.status;
+    kinds.mutable_at(i) = static_cast<std::uint8_t>(run.what);
+  }
+  return py::make_tuple(to_python(outcome), addresses, lengths, status, kinds);
+}
+
+// What the page tables hold in page-aligned ranges: (starts, ends, kinds) of stretches in order, or
+// None where the kernel does not tell.
+inline py::object presence_in(const py::object& starts, const py::object& ends,
+                              const py::object& pid) {
+  const int process = to_int(pid, "pid", -1);
+  const py::array start = checked(starts, kPages);
+  const py::array end = checked(ends, kPages);
+  require_length(end, kPages, start.size());
+  const auto* from = static_cast<const std::uintptr_t*>(start.data());
+  const auto* to = static_cast<const std::uintptr_t*>(end.data());
+  std::vector<PresenceRun> found;
+  long error = 0;
+  {
+    const py::gil_scoped_release release;
+    Pagemap pagemap(process);
+    for (py::ssize_t i = 0; i < start.size() && error == 0; ++i) {
+      PresenceWalk walk(pagemap, from[i], to[i]);
+      PresenceRun run;
+      while (walk.next(&run)) found.push_back(run);
+      error = walk.error();
+    }
+  }
+  if (error != 0) return py::none();
+  const auto count = static_cast<py::ssize_t>(found.size());
+  py::array_t<std::uintptr_t> first(count);
+  py::array_t<std::uintptr_t> last(count);
+  py::array_t<std::uint8_t> kinds(count);
+  for (py::ssize_t i = 0; i < count; ++i) {
+    const PresenceRun& run = found[static_cast<std::size_t>(i)];
+    first.mutable_at(i) = run.start;
+    last.mutable_at(i) = run.end;
+    kinds.mutable_at(i) = static_cast<std::uint8_t>(run.what);
+  }
+  return py::make_tuple(first, last, kinds);
+}
+
+inline py::dict presence_kinds() {
+  py::dict kinds;
+  for (std::size_t i = 0; i < std::size(kPresenceNames); ++i) {
+    kinds[kPresenceNames[i]] = i;
+  }
+  return kinds;
+}
+
+// (starts, ends) of what huge pages map in [start, end), or None where the kernel does not tell.
+inline py::object huge_ranges(std::uintptr_t start, std::uintptr_t end, int pid) {
+  constexpr std::size_t kRoom = 256;
+  std::vector<Region> found;
+  long ret = 0;
+  {
+    const py::gil_scoped_release release;
+    Pagemap pagemap(pid);
+    while (ret >= 0 && start < end) {
+      const std::size_t before = found.size();
+      const std::uintptr_t from = start;
+      found.resize(before + kRoom);
+      ret = scan_huge(pagemap, &start, end, found.data() + before, kRoom);
+      found.resize(before + static_cast<std::size_t>(ret > 0 ? ret : 0));
+      if (start <= from) break;
+    }
+  }
+  if (ret < 0) return py::none();
+  const auto count = static_cast<py::ssize_t>(found.size());
+  py::array_t<std::uintptr_t> starts(count);
+  py::array_t<std::uintptr_t> ends(count);
+  for (py::ssize_t i = 0; i < count; ++i) {
+    const Region& region = found[static_cast<std::size_t>(i)];
+    starts.mutable_at(i) = static_cast<std::uintptr_t>(region.start);
+    ends.mutable_at(i) = static_cast<std::uintptr_t>(region.end);
+  }
+  return py::make_tuple(starts, ends);
+}
+
+// The end of the range from `start` that holds at most `most` pages, or None where the kernel does
+// not tell.
+inline py::object reach_of(std::uintptr_t start, std::uintptr_t end, std::uint64_t most, int pid) {
+  std::uintptr_t until = 0;
+  long error = 0;
+  {
+    const py::gil_scoped_release release;
+    Pagemap pagemap(pid);
+    until = reach(pagemap, start, end, most, &error);
+  }
+  if (error != 0) return py::none();
+  return py::int_(until);
+}
+
+}  // namespace movepages::binding

@@ -1,0 +1,318 @@
+#include "driver/driver.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <new>
+
+#include "driver/order.hpp"
+#include "kernel/syscalls.hpp"
+
+namespace movepages {
+namespace {
+
+// Every entry of a list may be a huge page. What a first call can have of them takes about 50 ms,
+// and the calls after it have four times as much as the one before at most.
+constexpr std::size_t kFewBytes = std::size_t{512} << 20;
+
+std::size_t few_huge_pages(const Kernel& kernel) noexcept {
+  return std::max<std::size_t>(kFewBytes / std::max<std::size_t>(kernel.huge_page_bytes, 1), 1);
+}
+
+bool may_have_begun(long error) noexcept {
+  return error != -EPERM && error != -ESRCH && error != -EINVAL && error != -ENOSYS &&
+         error != -EINTR;
+}
+
+}  // namespace
+
+Outcome Driver::run() noexcept {
+  attempt();
+  // Not before: of a long list that would keep a signal waiting.
+  const std::size_t end = request_.untold ? std::max(told_, asked_) : request_.count;
+  std::fill(request_.status + told_, request_.status + end, kNotAttempted);
+  outcome_.told = told_;
+  return outcome_;
+}
+
+void Driver::attempt() noexcept {
+  if (request_.flags & ~(kMpolMfMove | kMpolMfMoveAll)) {
+    outcome_.error = -EINVAL;
+    outcome_.rejected = true;
+  } else if (request_.target != nullptr && !nodes_are_usable()) {
+    return;
+  } else if (request_.count == 0) {
+    // Its checks of process and permission are wanted, not the 155 us of a call that moves.
+    outcome_.error = query_.ask(nullptr, 0, nullptr);
+  } else if (request_.target == nullptr) {
+    query_all();
+  } else if (prepare_nodes()) {
+    move_all();
+    // A later entry can have taken the folio of an earlier one along, to its target or away from
+    // it. With one target and one call there is no such entry that was not looked at already.
+    if (mixed_ || calls_ > 1) {
+      recheck(0, done_, mixed_ ? Doubt::kEveryPage : Doubt::kMissing, kNotAttempted);
+    }
+  }
+}
+
+// The kernel leaves statuses unwritten: those of the next call get their sentinel.
+void Driver::prefill(std::size_t end) noexcept {
+  if (end <= told_) return;
+  if (!request_.untold) std::fill(request_.status + told_, request_.status + end, kNotAttempted);
+  told_ = end;
+}
+
+// Pause is asked once a slice and not once a chunk: it may have to wait for the interpreter.
+bool Driver::pause_wanted(std::int64_t now) noexcept {
+  if (pause_.wanted == nullptr || now - last_pause_ns_ < kSliceNs) return false;
+  last_pause_ns_ = now;
+  outcome_.interrupted = pause_.wanted(pause_.context);
+  return outcome_.interrupted;
+}
+
+void Driver::query_all() noexcept {
+  if (request_.count > Query::kPortion) last_pause_ns_ = kernel_.now_ns();
+  AddressOrder order(kernel_.page_bytes);
+  std::size_t pos = 0;
+  while (pos < request_.count) {
+    const std::uintptr_t* pages = request_.pages + pos;
+    std::int32_t* status = request_.status + pos;
+    const std::size_t count = std::min(AddressOrder::kMost, request_.count - pos);
+    std::size_t asked = 0;
+    asked_ = pos + count;
+    if (order.pays(pages, count) && order.sort(pages, count)) {
+      std::fill_n(order.status(), count, kNotAttempted);
+      asked = query_in_portions(order.pages(), count, order.status(), pos > 0);
+      order.give(count, status);
+      told_ = pos + count;
+    } else {
+      asked = query_in_portions(pages, count, status, pos > 0);
+      told_ = pos + asked;
+    }
+    if (asked < count) return;
+    pos += count;
+  }
+}
+
+// How many pages were asked for: less than `count` after an error, or where Pause asked for the
+// end, which it does between two portions, and before the first if some went `before`.
+std::size_t Driver::query_in_portions(const std::uintptr_t* pages, std::size_t count,
+                                      std::int32_t* status, bool before) noexcept {
+  for (std::size_t pos = 0; pos < count; pos += Query::kPortion) {
+    if ((before || pos > 0) && pause_wanted(kernel_.now_ns())) return pos;
+    const std::size_t some = std::min(Query::kPortion, count - pos);
+    outcome_.error = query_.ask(pages + pos, some, status + pos);
+    if (outcome_.error != 0) return pos;
+  }
+  return count;
+}
+
+// Refuses a bad node before anything has moved, where the kernel would stop half-way.
+bool Driver::nodes_are_usable() noexcept {
+  NodeMask allowed;
+  // Of another process's cpuset the kernel alone can tell.
+  const bool known = request_.pid == 0 && kernel_.allowed_nodes(allowed);
+  const std::size_t entries = request_.target->each ? request_.count : 1;
+  const std::int32_t first = entries > 0 ? wanted(0) : 0;
+  for (std::size_t i = 0; i < entries; ++i) {
+    const std::int32_t node = wanted(i);
+    const bool possible = node >= 0 && node < kMaxNodes;
+    if (!possible || (known && !allowed.has(node))) {
+      outcome_.error = possible ? refusal_of(node) : -ENODEV;
+      outcome_.rejected = true;
+      outcome_.refused = i;
+      return false;
+    }
+    mixed_ |= node != first;
+  }
+  return true;
+}
+
+// Whether a node that may not be used has no memory, or is outside the cpuset. The kernel tells, as
+// it looks at the node before it looks for the page; nothing is mapped at this address.
+long Driver::refusal_of(std::int32_t node) const noexcept {
+  const std::uintptr_t nowhere =
+      std::numeric_limits<std::uintptr_t>::max() - kernel_.page_bytes + 1;
+  std::int32_t status = 0;
+  const long ret = call_again_after_eintr(kernel_, 0, 1, &nowhere, &node, &status, kMpolMfMove);
+  return ret == -EACCES ? -EACCES : -ENODEV;
+}
+
+// The kernel wants a node for each entry; one target for all is repeated for one chunk only.
+bool Driver::prepare_nodes() noexcept {
+  if (request_.target->each) return true;
+  const std::size_t count = std::min(Pace::kMost, request_.count);
+  same_node_.reset(new (std::nothrow) std::int32_t[count]);
+  if (!same_node_) {
+    outcome_.error = -ENOMEM;
+    outcome_.rejected = true;
+    return false;
+  }
+  std::fill_n(same_node_.get(), count, request_.target->all);
+  return true;
+}
+
+void Driver::move_all() noexcept {
+  Pace own;
+  Pace& pace = request_.pace ? *request_.pace : own;
+  const std::size_t few = few_huge_pages(kernel_);
+  std::size_t huge_pages = few;
+  std::int64_t before = last_pause_ns_ = kernel_.now_ns();
+  while (done_ < request_.count) {
+    const std::size_t start = done_;
+    const Span span = span_of(start, pace.next(), huge_pages);
+    const std::size_t tried = move_chunk(span.entries);
+    const std::int64_t now = kernel_.now_ns();
+    if (tried == 0) return;
+    // Of huge pages taken by one entry each, `tried` is fewer than the entries they had in the
+    // list.
+    const bool dense = tried == done_ - start && span.huge_pages * 8 <= span.entries;
+    pace.learn(tried, now - before, dense);
+    const bool short_enough = now - before <= kSliceNs + 2 * pace.fixed_ns();
+    huge_pages = short_enough ? std::max(few, 4 * span.huge_pages) : few;
+    if (done_ >= request_.count || pause_wanted(now)) return;
+    // Whoever was asked may have taken long.
+    before = last_pause_ns_ == now ? kernel_.now_ns() : now;
+  }
+}
+
+// How many entries from `start` on lie in so many ranges of a huge page, `most` at most.
+Driver::Span Driver::span_of(std::size_t start, std::size_t most,
+                             std::size_t most_huge_pages) const noexcept {
+  const std::uintptr_t* pages = request_.pages + start;
+  const std::size_t bytes = kernel_.huge_page_bytes;
+  most = std::min(most, request_.count - start);
+  if (bytes == 0) return {most, 0};
+  Span span = {0, 0};
+  std::uintptr_t huge_page = 0;
+  for (; span.entries < most; ++span.entries) {
+    const std::uintptr_t page = pages[span.entries];
+    if (span.huge_pages > 0 && page - huge_page < bytes) continue;
+    if (span.huge_pages == most_huge_pages) break;
+    huge_page = page / bytes * bytes;
+    ++span.huge_pages;
+  }
+  return span;
+}
+
+// The truth about as many pages as one call or two go past, at most `most` of them or huge pages of
+// them. How many it were; 0: the call failed as a whole.
+std::size_t Driver::move_chunk(std::size_t most) noexcept {
+  const std::size_t start = done_;
+  const std::int32_t* nodes = request_.target->each ? request_.target->each + start : nullptr;
+  const Stretch stretch = huge_.next(request_.pages + start, nodes, request_.count - start, most);
+  if (stretch.heads > 0) return move_heads(stretch) ? stretch.heads : 0;
+  return move_each(stretch.entries) ? done_ - start : 0;
+}
+
+bool Driver::move_each(std::size_t count) noexcept {
+  const std::size_t start = done_;
+  const std::size_t end = start + count;
+  prefill(end);
+  const std::int32_t* nodes =
+      request_.target->each ? request_.target->each + start : same_node_.get();
+  const long ret = call_again_after_eintr(kernel_, request_.pid, count, request_.pages + start,
+                                          nodes, request_.status + start, request_.flags);
+  ++calls_;
+  if (ret == 0) {
+    done_ = end;
+    return recheck(start, end, Doubt::kMissing, -EBUSY);
+  }
+  if (ret > 0 || ret == -ENOMEM) {
+    // A full node is no reason to leave the pages for other nodes where they are.
+    if (ret == -ENOMEM) outcome_.error = ret;
+    done_ = end_of_failed_batch(start, end);
+    // What ended a failed batch may be busy only because its folio was in that batch.
+    std::int32_t& last = request_.status[done_ - 1];
+    if (last == -EBUSY && done_ - 1 > start) {
+      last = kNotAttempted;
+      --done_;
+    }
+    return recheck(start, done_, Doubt::kMissing, ret > 0 ? -EBUSY : -ENOMEM);
+  }
+  outcome_.error = ret;
+  // Some may have moved before the entry that stopped the call; of the others nothing is known.
+  if (may_have_begun(ret)) {
+    done_ = end;
+    recheck(start, end, Doubt::kMissing, kNotAttempted);
+  }
+  return false;
+}
+
+// One entry for each huge page, whose answer holds for all its pieces while it is one.
+bool Driver::move_heads(const Stretch& stretch) noexcept {
+  std::uintptr_t head[HugePages::kMostHeads];
+  std::int32_t node[HugePages::kMostHeads];
+  std::int32_t said[HugePages::kMostHeads];
+  const std::size_t start = done_;
+  for (std::size_t k = 0; k < stretch.heads; ++k) {
+    head[k] = request_.pages[start + huge_.first(k)];
+    node[k] = wanted(start + huge_.first(k));
+  }
+  const Target target = {node, 0};
+  const Outcome outcome = run_within(head, stretch.heads, target, said, false);
+  for (std::size_t k = 0; k < stretch.heads; ++k) {
+    std::fill(request_.status + start + huge_.first(k),
+              request_.status + start + huge_.first(k + 1), said[k]);
+  }
+  done_ += stretch.entries;
+  told_ = std::max(told_, done_);
+  if (!goes_on_after(outcome.error)) return false;
+  huge_.forget();
+  // The kernel splits a huge page when its target is full.
+  for (std::size_t k = 0; k < stretch.heads; ++k) {
+    if (huge_.is_piece(head[k])) continue;
+    if (!move_pieces(start + huge_.first(k), start + huge_.first(k + 1))) return false;
+  }
+  return true;
+}
+
+bool Driver::move_pieces(std::size_t begin, std::size_t end) noexcept {
+  const std::int32_t* each = request_.target->each ? request_.target->each + begin : nullptr;
+  const Target target = {each, request_.target->all};
+  return goes_on_after(
+      run_within(request_.pages + begin, end - begin, target, request_.status + begin, false)
+          .error);
+}
+
+// Moves some of the pages by a run of their own, each for itself. In their `last_turn` what does
+// not move is not asked why.
+Outcome Driver::run_within(const std::uintptr_t* pages, std::size_t count, const Target& target,
+                           std::int32_t* status, bool last_turn) noexcept {
+  Kernel plain = kernel_;
+  plain.hides_pages = nullptr;
+  plain.huge_until = nullptr;
+  const Request request = {request_.pid, count, pages, &target, status, request_.flags};
+  Driver driver(request, Pause(), plain);
+  driver.last_turn_ = last_turn;
+  ++calls_;
+  return driver.run();
+}
+
+bool Driver::goes_on_after(long error) noexcept {
+  if (error != 0) outcome_.error = error;
+  return error == 0 || error == -ENOMEM;
+}
+
+// The index from which the kernel has to be called again. A failed batch stays unwritten: it is
+// the first gap in the statuses. do_pages_move() writes the status of an entry it cannot queue
+// before it flushes the batch in front of it, so a written entry behind the gap was looked at;
+// without one the batch ran up to the first entry for another node.
+std::size_t Driver::end_of_failed_batch(std::size_t start, std::size_t end) const noexcept {
+  const std::int32_t* status = request_.status;
+  const std::int32_t* gap = std::find(status + start, status + end, kNotAttempted);
+  const std::int32_t* written =
+      std::find_if(gap, status + end, [](std::int32_t value) { return value != kNotAttempted; });
+  if (written != status + end) return static_cast<std::size_t>(written - status) + 1;
+  auto i = static_cast<std::size_t>(gap - status);
+  if (i == end) return end;
+  const std::int32_t node = wanted(i);
+  while (i < end && wanted(i) == node) ++i;
+  return i;
+}
+
+Outcome move_pages(const Request& request, const Pause& pause, const Kernel& kernel) noexcept {
+  return Driver(request, pause, kernel).run();
+}
+
+}  // namespace movepages

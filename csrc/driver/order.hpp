@@ -1,0 +1,42 @@
+// Address order for unordered lists. The kernel walks the page tables anew for each page, which
+// takes several times as long if neighbours in the list are far apart in memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace movepages {
+
+class AddressOrder {
+ public:
+  // The limits of how many entries are sorted at once. The more entries, the closer their
+  // addresses.
+  static constexpr std::size_t kMost = std::size_t{1} << 18;
+  static constexpr std::size_t kFewest = std::size_t{1} << 12;
+
+  explicit AddressOrder(std::size_t page_bytes) noexcept : page_bytes_(page_bytes) {}
+
+  // Whether it pays to ask for the pages in another order.
+  bool pays(const std::uintptr_t* pages, std::size_t count) const noexcept;
+  // Sorts at most kMost pages; false if there is no memory for it, or if an address is not a
+  // user-space address.
+  bool sort(const std::uintptr_t* pages, std::size_t count) noexcept;
+  // After sort(): the pages in order, each by its first address, and room for their statuses.
+  const std::uintptr_t* pages() const noexcept { return pages_.get(); }
+  std::int32_t* status() noexcept { return status_.get(); }
+  // Puts the first `count` statuses where their pages are in the list.
+  void give(std::size_t count, std::int32_t* status) const noexcept;
+
+ private:
+  bool make_room(std::size_t count) noexcept;
+
+  const std::size_t page_bytes_;
+  std::size_t room_ = 0;
+  std::unique_ptr<std::uint64_t[]> keys_;
+  std::unique_ptr<std::uint64_t[]> other_;
+  std::unique_ptr<std::uintptr_t[]> pages_;
+  std::unique_ptr<std::int32_t[]> status_;
+};
+
+}  // namespace movepages

@@ -1,0 +1,143 @@
+#include <algorithm>
+
+#include "driver/driver.hpp"
+
+namespace movepages {
+namespace {
+
+constexpr std::size_t kRecheck = 256;
+constexpr int kRetriesOfHidden = 3;
+
+bool looks_absent(std::int32_t status) noexcept { return status == -ENOENT || status == -EFAULT; }
+
+}  // namespace
+
+bool Driver::in_doubt(std::int32_t status) const noexcept {
+  return status == kNotAttempted || status == -EBUSY || status == -EACCES || status == -ENOMEM ||
+         (query_.hides() && looks_absent(status));
+}
+
+// Asks the kernel where pages in [begin, end) are now and writes what follows from the answer;
+// `fallback` is for those without a status which are not where they were wanted.
+bool Driver::recheck(std::size_t begin, std::size_t end, Doubt doubt,
+                     std::int32_t fallback) noexcept {
+  std::size_t index[kRecheck];
+  std::uintptr_t pages[kRecheck];
+  std::int32_t now[kRecheck];
+  for (std::size_t i = begin; i < end;) {
+    std::size_t count = 0;
+    for (; i < end && count < kRecheck; ++i) {
+      if (doubt == Doubt::kMissing) {
+        // Most have a node: the first comparison is about all of them.
+        const std::int32_t status = request_.status[i];
+        if (status >= 0 || !in_doubt(status)) continue;
+      }
+      index[count] = i;
+      pages[count++] = request_.pages[i];
+    }
+    if (count == 0) break;
+    const std::size_t first = index[0];
+    long ret = query_.ask(pages, count, now);
+    if (query_.hides() && ret == 0 && fallback != kNotAttempted) {
+      ret = move_revealed(index, pages, now, count);
+    }
+    if (ret == 0) {
+      // Those that get no better answer than `fallback` are brought together at the front.
+      std::size_t unexplained = 0;
+      for (std::size_t k = 0; k < count; ++k) {
+        const bool untold = request_.status[index[k]] == kNotAttempted;
+        settle(index[k], now[k], fallback);
+        if (!untold || request_.status[index[k]] != -EBUSY) continue;
+        index[unexplained] = index[k];
+        pages[unexplained++] = pages[k];
+      }
+      if (unexplained > 0 && !last_turn_) ret = ask_why(index, pages, unexplained);
+    }
+    if (ret != 0) {
+      outcome_.error = ret;
+      forget(first, end, doubt);
+      return false;
+    }
+  }
+  return true;
+}
+
+// What is in doubt and cannot be asked for any more is not known.
+void Driver::forget(std::size_t begin, std::size_t end, Doubt doubt) noexcept {
+  for (std::size_t i = begin; i < end; ++i) {
+    if (doubt == Doubt::kEveryPage || in_doubt(request_.status[i])) {
+      request_.status[i] = kNotAttempted;
+    }
+  }
+}
+
+// Moves, among the pages just asked for, those that were hidden when their turn came and are not
+// any more. The kernel may hide a page again at any moment, so it gets a few turns.
+long Driver::move_revealed(const std::size_t* index, const std::uintptr_t* pages, std::int32_t* now,
+                           std::size_t count) noexcept {
+  for (int tries = 0; tries < kRetriesOfHidden; ++tries) {
+    std::size_t which[kRecheck];
+    std::uintptr_t again[kRecheck];
+    std::int32_t nodes[kRecheck];
+    std::int32_t status[kRecheck];
+    std::size_t pending = 0;
+    for (std::size_t k = 0; k < count; ++k) {
+      const std::size_t i = index[k];
+      if (!looks_absent(request_.status[i]) || now[k] < 0 || now[k] == wanted(i)) continue;
+      which[pending] = k;
+      again[pending] = pages[k];
+      nodes[pending] = wanted(i);
+      ++pending;
+    }
+    if (pending == 0) return 0;
+    if (tries > 0) {
+      const long ret = query_.ask(again, pending, status);
+      if (ret != 0) return ret;
+    }
+    const Outcome outcome = run_within(again, pending, {nodes, 0}, status, false);
+    const bool last = tries + 1 == kRetriesOfHidden;
+    for (std::size_t k = 0; k < pending; ++k) {
+      const std::size_t i = index[which[k]];
+      if (status[k] == nodes[k]) {
+        now[which[k]] = status[k];
+      } else if (!looks_absent(status[k]) || last) {
+        // Seen, and still not moved, it is a page like any other; hidden each time, it is busy.
+        request_.status[i] = looks_absent(status[k]) ? -EBUSY : status[k];
+      }
+    }
+    if (!goes_on_after(outcome.error)) return outcome.error;
+  }
+  return 0;
+}
+
+void Driver::settle(std::size_t i, std::int32_t now, std::int32_t fallback) noexcept {
+  std::int32_t& status = request_.status[i];
+  if (now == wanted(i)) {
+    status = now;
+  } else if (status == kNotAttempted && fallback == kNotAttempted) {
+    return;
+  } else if (now < 0) {
+    status = now;
+  } else if (status == kNotAttempted) {
+    status = fallback;
+  } else if (status >= 0) {
+    status = -EBUSY;
+  }
+}
+
+// A batch that failed for a number of pages tells no reason: they are busy, or their target has
+// been filled by the pieces of a huge page that the kernel split, whose own answer is dropped
+// (migrate_pages()). Asked for once more, by themselves, they get theirs.
+long Driver::ask_why(const std::size_t* index, const std::uintptr_t* pages,
+                     std::size_t count) noexcept {
+  std::int32_t nodes[kRecheck];
+  std::int32_t status[kRecheck];
+  for (std::size_t k = 0; k < count; ++k) nodes[k] = wanted(index[k]);
+  const Outcome outcome = run_within(pages, count, {nodes, 0}, status, true);
+  for (std::size_t k = 0; k < count; ++k) {
+    if (status[k] != kNotAttempted) request_.status[index[k]] = status[k];
+  }
+  return goes_on_after(outcome.error) ? 0 : outcome.error;
+}
+
+}  // namespace movepages

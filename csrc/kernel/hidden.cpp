@@ -1,0 +1,80 @@
+#include "kernel/hidden.hpp"
+
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <new>
+
+#include "kernel/syscalls.hpp"
+
+namespace movepages {
+namespace {
+
+bool is_before_6_6() noexcept {
+  utsname name;
+  int major = 0;
+  int minor = 0;
+  if (::uname(&name) != 0 || std::sscanf(name.release, "%d.%d", &major, &minor) != 2) return false;
+  return major < 6 || (major == 6 && minor < 6);
+}
+
+// A zero page is present too, and truly on no node; it answers EFAULT and is nobody's own.
+bool tells_of_memory(std::uint64_t entry, std::int32_t status) noexcept {
+  return (entry & kPagePresent) && (status == -ENOENT || (entry & kPageExclusive));
+}
+
+}  // namespace
+
+bool kernel_hides_pages() noexcept {
+  static const bool hides = is_before_6_6();
+  return hides;
+}
+
+std::int32_t HiddenPages::reveal(std::uintptr_t page, std::int32_t status) noexcept {
+  if (status != -ENOENT && status != -EFAULT) return status;
+  if (!seems_hidden(page, status)) return status;
+  std::uint64_t entry = 0;
+  if (pagemap_.read(page, 1, &entry) != 1 || !tells_of_memory(entry, status)) return status;
+  std::int32_t node = pid_ == 0 || touches_ ? touched(page) : kHidden;
+  // A page whose number tells its node is as hidden from a move as it was.
+  if (node < 0 && !touches_) node = node_by_number(entry);
+  return node >= 0 ? node : kHidden;
+}
+
+// The node of a page after an access to it, negative where it may not be accessed.
+std::int32_t HiddenPages::touched(std::uintptr_t page) noexcept {
+  int node = kHidden;
+  if (pid_ == 0) {
+    const long ret = sys_get_mempolicy(&node, nullptr, 0, page, kMpolFNode | kMpolFAddr);
+    return ret == 0 ? node : kHidden;
+  }
+  if (!sys_read_byte(pid_, page)) return kHidden;
+  const long ret = sys_move_pages(pid_, 1, &page, nullptr, &node, kMpolMfMove);
+  return ret == 0 ? node : kHidden;
+}
+
+// A number is told to CAP_SYS_ADMIN alone. That of a page which neither belongs to one process nor
+// to a file may be that of the page of zeros.
+std::int32_t HiddenPages::node_by_number(std::uint64_t entry) noexcept {
+  const std::uint64_t number = entry & kPageFrameNumber;
+  if (number == 0 || (entry & (kPageExclusive | kPageOfFile)) == 0) return kHidden;
+  try {
+    return blocks_.get().node_of(number);
+  } catch (const std::bad_alloc&) {
+    return kHidden;
+  }
+}
+
+// Absent pages come in rows: a window of entries is read at once.
+bool HiddenPages::seems_hidden(std::uintptr_t page, std::int32_t status) noexcept {
+  const std::uintptr_t index = page / page_bytes();
+  if (index < first_ || index - first_ >= filled_) {
+    first_ = index;
+    filled_ = static_cast<std::size_t>(std::max(pagemap_.read(page, kWindow, entries_), 0L));
+  }
+  return filled_ > 0 && tells_of_memory(entries_[index - first_], status);
+}
+
+}  // namespace movepages

@@ -1,0 +1,49 @@
+// Pages in memory that move_pages(2) reports as absent. Before Linux 6.6 it neither reports nor
+// moves a page under a NUMA hinting fault or in a mapping without access (PROT_NONE). Automatic
+// NUMA balancing puts many pages under such faults.
+#pragma once
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+
+#include "kernel/memory_blocks.hpp"
+#include "kernel/pagemap.hpp"
+
+namespace movepages {
+
+// Whether the running kernel is that old.
+bool kernel_hides_pages() noexcept;
+
+// The status of a page that is in memory and stays hidden. The kernel itself gives no page this
+// status.
+constexpr std::int32_t kHidden = -ENODATA;
+
+class HiddenPages {
+ public:
+  // Pages of process `pid`. Pages of another process are accessed only if `touches` is set, as a
+  // move may do and a query may not.
+  HiddenPages(int pid, bool touches) noexcept : pid_(pid), touches_(touches), pagemap_(pid) {}
+
+  // Returns the status of a page that move_pages(2) answered with `status`: its node or kHidden if
+  // the page is only hidden, otherwise `status`. An access to the page takes the hinting fault, and
+  // move_pages(2) sees the page until the kernel puts it under the next. If the process frees the
+  // page between the check and the access, the access faults in an empty page.
+  std::int32_t reveal(std::uintptr_t page, std::int32_t status) noexcept;
+
+ private:
+  bool seems_hidden(std::uintptr_t page, std::int32_t status) noexcept;
+  std::int32_t touched(std::uintptr_t page) noexcept;
+  std::int32_t node_by_number(std::uint64_t entry) noexcept;
+
+  static constexpr std::size_t kWindow = 64;
+  const int pid_;
+  const bool touches_;
+  Pagemap pagemap_;
+  BlocksOnDemand blocks_;
+  std::uintptr_t first_ = 0;
+  std::size_t filled_ = 0;
+  std::uint64_t entries_[kWindow];
+};
+
+}  // namespace movepages

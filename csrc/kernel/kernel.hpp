@@ -1,0 +1,40 @@
+// The driver calls the kernel through this table, so that a test can replace the kernel.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernel/pagemap.hpp"
+
+namespace movepages {
+
+// Node ids fit in MAX_NUMNODES, which no configuration of Linux sets above 1024 (NODES_SHIFT <=
+// 10).
+constexpr std::int32_t kMaxNodes = 1024;
+
+// Nodes the calling thread may use, as a mask of kMaxNodes bits.
+struct NodeMask {
+  static constexpr std::size_t kWordBits = 8 * sizeof(unsigned long);
+  unsigned long words[static_cast<std::size_t>(kMaxNodes) / kWordBits] = {};
+  bool has(std::int32_t node) const noexcept {
+    const auto bit = static_cast<std::size_t>(node);
+    return words[bit / kWordBits] >> (bit % kWordBits) & 1;
+  }
+};
+
+struct Kernel {
+  long (*move_pages)(int pid, std::size_t count, const std::uintptr_t* pages,
+                     const std::int32_t* nodes, std::int32_t* status, int flags) noexcept;
+  bool (*allowed_nodes)(NodeMask& mask) noexcept;  // false: not known, as in a sandbox
+  std::int64_t (*now_ns)() noexcept;
+  // Whether move_pages(2) reports pages as absent that are in memory; see hidden.hpp. Null: never.
+  bool (*hides_pages)() noexcept = nullptr;
+  // See pagemap.hpp. Null: the kernel does not tell where huge pages are.
+  HugeUntil* huge_until = nullptr;
+  std::size_t page_bytes = 0;
+  std::size_t huge_page_bytes = 0;  // of a huge page
+};
+
+const Kernel& real_kernel() noexcept;
+
+}  // namespace movepages

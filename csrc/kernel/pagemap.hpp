@@ -1,0 +1,97 @@
+// The page tables, read for many pages at a time: /proc/PID/pagemap, and its ioctl PAGEMAP_SCAN
+// since Linux 6.7. Neither tells the node of a page.
+#pragma once
+
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace movepages {
+
+std::size_t page_bytes() noexcept;
+
+// The size of a huge page: what one entry of a page middle directory (PMD) spans. A kernel without
+// transparent huge pages does not tell it. It then follows from page tables of one page each with
+// entries of 8 bytes. A larger huge page (1 GiB) counts as several of these.
+std::size_t huge_page_bytes() noexcept;
+
+// An entry of the file. Documentation/admin-guide/mm/pagemap.rst
+constexpr std::uint64_t kPagePresent = std::uint64_t{1} << 63;
+constexpr std::uint64_t kPageSwapped = std::uint64_t{1} << 62;
+constexpr std::uint64_t kPageOfFile = std::uint64_t{1} << 61;
+constexpr std::uint64_t kPageGuard = std::uint64_t{1} << 58;
+constexpr std::uint64_t kPageExclusive = std::uint64_t{1} << 56;
+// The number reads as 0 if the file was opened without CAP_SYS_ADMIN.
+constexpr std::uint64_t kPageFrameNumber = (std::uint64_t{1} << 55) - 1;
+
+// The pagemap file of a process, opened at its first use.
+class Pagemap {
+ public:
+  explicit Pagemap(int pid) noexcept : pid_(pid) {}
+  ~Pagemap() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  Pagemap(const Pagemap&) = delete;
+  Pagemap& operator=(const Pagemap&) = delete;
+
+  // The file descriptor, or -errno.
+  int descriptor() noexcept;
+  // Reads the entries of `count` pages from `page` on. Returns how many the kernel wrote, or
+  // -errno. 0 is the end of the address space.
+  long read(std::uintptr_t page, std::size_t count, std::uint64_t* entries) noexcept;
+
+ private:
+  static constexpr int kNotOpened = -1'000'000;
+  const int pid_;
+  int descriptor_ = kNotOpened;
+};
+
+// struct page_region of include/uapi/linux/fs.h, restated because the headers of most systems are
+// older than 6.7. PAGEMAP_SCAN returns one for neighbouring pages of the same categories.
+struct Region {
+  std::uint64_t start;
+  std::uint64_t end;
+  std::uint64_t categories;
+};
+constexpr std::uint64_t kScanPresent = 1 << 3;
+constexpr std::uint64_t kScanSwapped = 1 << 4;
+constexpr std::uint64_t kScanZero = 1 << 5;
+constexpr std::uint64_t kScanHuge = 1 << 6;
+constexpr std::uint64_t kScanGuard = 1 << 8;  // since Linux 6.15, EINVAL before
+
+struct Scan {
+  std::uintptr_t start;
+  std::uintptr_t end;
+  std::uint64_t inverted = 0;
+  std::uint64_t all_of = 0;
+  std::uint64_t any_of = 0;
+  std::uint64_t told = 0;
+  std::uint64_t max_pages = 0;  // 0: any number
+};
+
+// Returns the number of regions written, or -errno: -ENOTTY before Linux 6.7. Sets `start` to where
+// the scan stopped. Skips unmapped ranges silently.
+long scan(Pagemap& pagemap, Scan* what, Region* found, std::size_t room) noexcept;
+
+// Whether PAGEMAP_SCAN may call pages huge that are smaller than huge_page_bytes(), as those of
+// hugetlbfs on arm64.
+bool huge_is_ambiguous() noexcept;
+
+// Writes at most `room` regions of [*start, end) that huge pages map, in address order, and sets
+// *start to where the scan stopped. Returns the number of regions, or -errno: -ENOTTY before Linux
+// 6.7.
+long scan_huge(Pagemap& pagemap, std::uintptr_t* start, std::uintptr_t end, Region* found,
+               std::size_t room) noexcept;
+
+// `until` is the end of what huge pages map from `start` on without a gap. It is `start` if no huge
+// page maps the first page, or if the kernel does not tell. `known` is false if asking again cannot
+// help.
+struct HugeAnswer {
+  std::uintptr_t until;
+  bool known;
+};
+using HugeUntil = HugeAnswer(Pagemap& pagemap, std::uintptr_t start, std::uintptr_t end) noexcept;
+HugeUntil huge_until;
+
+}  // namespace movepages

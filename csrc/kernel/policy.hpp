@@ -1,0 +1,65 @@
+// Address ranges: their policies by mbind(2) and get_mempolicy(2), madvise(2), mincore(2). Each
+// returns 0 or -errno.
+#pragma once
+
+#include <sys/mman.h>
+#include <sys/uio.h>
+
+#include "kernel/kernel.hpp"
+#include "kernel/syscalls.hpp"
+
+namespace movepages {
+
+// The kernel counts one bit less of a mask than it is told.
+inline long bind_range(std::uintptr_t start, std::size_t bytes, int mode, const NodeMask& nodes,
+                       unsigned flags) noexcept {
+  bool any = false;
+  for (const unsigned long word : nodes.words) any = any || word != 0;
+  const long ret = ::syscall(SYS_mbind, start, bytes, mode, any ? nodes.words : nullptr,
+                             any ? kMaxNodes + 1 : 0, flags);
+  return ret < 0 ? -errno : 0;
+}
+
+// The policy of the mapping at an address.
+inline long policy_at(std::uintptr_t address, int* mode, NodeMask* nodes) noexcept {
+  return sys_get_mempolicy(mode, nodes->words, kMaxNodes + 1, address, kMpolFAddr);
+}
+
+inline long mincore(std::uintptr_t start, std::size_t bytes, unsigned char* in_memory) noexcept {
+  return ::mincore(reinterpret_cast<void*>(start), bytes, in_memory) < 0 ? -errno : 0;
+}
+
+// Whether mincore() certainly tells the truth about a shared mapping. To a process that may not
+// know, it reports every page as resident, even far beyond the end of the file. A second mapping of
+// the file reaches that far.
+inline bool tells_what_is_in_memory(std::uintptr_t start) noexcept {
+  constexpr std::size_t kFar = std::size_t{1} << (sizeof(std::size_t) == 8 ? 36 : 26);
+  void* second = ::mremap(reinterpret_cast<void*>(start), 0, kFar, MREMAP_MAYMOVE);
+  if (second == MAP_FAILED) return false;
+  const std::size_t page = page_bytes();
+  unsigned char in_memory = 1;
+  const long ret =
+      mincore(reinterpret_cast<std::uintptr_t>(second) + kFar - page, page, &in_memory);
+  ::munmap(second, kFar);
+  return ret == 0 && (in_memory & 1) == 0;
+}
+
+inline long advise(std::uintptr_t start, std::size_t bytes, int advice) noexcept {
+  return ::madvise(reinterpret_cast<void*>(start), bytes, advice) < 0 ? -errno : 0;
+}
+
+// An open process, for advice to others; -errno where it cannot be opened.
+inline long open_process(int pid) noexcept {
+  const long ret = ::syscall(SYS_pidfd_open, pid, 0);
+  return ret < 0 ? -errno : ret;
+}
+
+// process_madvise(2) takes few kinds of advice, MADV_COLD and MADV_COLLAPSE among them.
+inline long advise_process(long process, std::uintptr_t start, std::size_t bytes,
+                           int advice) noexcept {
+  const iovec range = {reinterpret_cast<void*>(start), bytes};
+  const long ret = ::syscall(SYS_process_madvise, process, &range, 1, advice, 0);
+  return ret < 0 ? -errno : 0;
+}
+
+}  // namespace movepages

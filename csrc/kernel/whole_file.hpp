@@ -1,0 +1,42 @@
+// Reads a whole file without running Python code, so that no signal handler can raise and leave the
+// file open.
+#pragma once
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <string>
+
+namespace movepages {
+
+// 0, or the errno that opening or reading ended with; std::bad_alloc. Files of /proc tell no size
+// beforehand.
+inline int read_whole_file(const char* path, std::string* content) {
+  struct File {
+    const int number;
+    ~File() {
+      if (number >= 0) ::close(number);
+    }
+  };
+  const File file = {::open(path, O_RDONLY | O_CLOEXEC)};
+  if (file.number < 0) return errno;
+  constexpr std::size_t kFirst = std::size_t{1} << 16;
+  std::size_t filled = 0;
+  int error = 0;
+  for (;;) {
+    if (filled == content->size()) content->resize(filled == 0 ? kFirst : 2 * filled);
+    const ssize_t got = ::read(file.number, content->data() + filled, content->size() - filled);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) {
+      error = got < 0 ? errno : 0;
+      break;
+    }
+    filled += static_cast<std::size_t>(got);
+  }
+  content->resize(filled);
+  return error;
+}
+
+}  // namespace movepages

@@ -1,0 +1,197 @@
+#include "survey/survey.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <new>
+#include <system_error>
+#include <thread>
+
+#include "survey/surveyor.hpp"
+
+namespace movepages {
+namespace {
+
+// Of 4 KiB, these are asked for in 1 to 9 ms; what is huge or absent takes a thousandth of that,
+// and larger pieces once the pace tells so.
+constexpr std::size_t kPiecePages = std::size_t{1} << 15;
+constexpr std::size_t kLargePiecePages = std::size_t{1} << 20;
+constexpr std::int64_t kQuickPieceNs = 100'000;
+// Pieces whose runs are kept apart until all of them are there.
+constexpr std::size_t kPiecesAtOnce = 256;
+constexpr std::int64_t kSliceNs = 25'000'000;
+// A thread costs about 50 us to start and to end, and more until its processor is awake.
+constexpr std::int64_t kWorthThreadsNs = 2'000'000;
+
+struct Piece {
+  PageRange rest;
+  std::vector<SurveyRun> runs;
+};
+
+class Survey {
+ public:
+  Survey(const SurveyRequest& request, const Pause& pause, const Kernel& kernel,
+         std::vector<SurveyRun>* runs)
+      : request_(request), pause_(pause), kernel_(kernel), runs_(runs) {}
+
+  Outcome run() {
+    last_pause_ns_ = kernel_.now_ns();
+    Surveyor own = surveyor();
+    // The first piece shows the pace.
+    for (std::size_t most = 1; take_pieces(most); most = kPiecesAtOnce) {
+      const std::int64_t before = kernel_.now_ns();
+      next_ = 0;
+      work_with_others(own);
+      for (Piece& piece : pieces_) give(piece);
+      const auto pieces = static_cast<std::int64_t>(pieces_.size());
+      const bool quick = (kernel_.now_ns() - before) / pieces < kQuickPieceNs;
+      piece_pages_ = quick ? kLargePiecePages : kPiecePages;
+    }
+    outcome_.error = error_;
+    // A query has no other reason for it than this process's own want of memory.
+    outcome_.rejected = outcome_.error == -ENOMEM;
+    return outcome_;
+  }
+
+ private:
+  Surveyor surveyor() { return Surveyor(request_, kernel_, &blocks_); }
+
+  // Cuts what is left of the ranges, at borders of huge pages. False when nothing is left.
+  bool take_pieces(std::size_t most) {
+    pieces_.clear();
+    const std::size_t huge_page = kernel_.huge_page_bytes / kernel_.page_bytes;
+    while (pieces_.size() < most && range_ < request_.count) {
+      const PageRange& range = request_.ranges[range_];
+      const std::uintptr_t start = range.start + offset_ * kernel_.page_bytes;
+      const std::size_t ahead = start / kernel_.page_bytes % huge_page;
+      // Where nothing is asked for any more, what is left of a range is told in one.
+      const std::size_t most_pages =
+          stop_ ? range.pages : std::max(piece_pages_, huge_page) - ahead;
+      const std::size_t pages = std::min(range.pages - offset_, most_pages);
+      pieces_.push_back({{start, pages}, {}});
+      offset_ += pages;
+      if (offset_ < range.pages) continue;
+      offset_ = 0;
+      ++range_;
+    }
+    return !pieces_.empty();
+  }
+
+  void work_with_others(Surveyor& own) {
+    std::vector<std::thread> others;
+    try {
+      work_and_watch(own, &others);
+    } catch (const std::bad_alloc&) {
+      fail(-ENOMEM);
+    }
+    for (std::thread& other : others) other.join();
+  }
+
+  void work_and_watch(Surveyor& own, std::vector<std::thread>* others) {
+    const std::int64_t before = kernel_.now_ns();
+    while (work_on_one(own, true)) {
+      const std::size_t done = std::min<std::size_t>(next_, pieces_.size());
+      const std::size_t left = pieces_.size() - done;
+      const auto to_come = (kernel_.now_ns() - before) / static_cast<std::int64_t>(done + 1) *
+                           static_cast<std::int64_t>(left);
+      if (others->empty() && to_come > kWorthThreadsNs) start_others(left, others);
+    }
+  }
+
+  void watch() {
+    const std::int64_t now = kernel_.now_ns();
+    if (now - last_pause_ns_ < kSliceNs) return;
+    last_pause_ns_ = now;
+    outcome_.interrupted = pause_.wanted != nullptr && pause_.wanted(pause_.context);
+    if (outcome_.interrupted) stop_ = true;
+  }
+
+  void start_others(std::size_t left, std::vector<std::thread>* others) {
+    const std::size_t wanted = std::min<std::size_t>(request_.threads, left + 1);
+    others->reserve(wanted);
+    for (std::size_t n = 1; n < wanted; ++n) {
+      try {
+        others->emplace_back([this] { work(); });
+      } catch (const std::system_error&) {
+        return;  // No more threads to be had: those there are do it.
+      }
+    }
+  }
+
+  void work() noexcept {
+    try {
+      Surveyor mine = surveyor();
+      while (work_on_one(mine, false)) {
+      }
+    } catch (const std::bad_alloc&) {
+      fail(-ENOMEM);
+    }
+  }
+
+  // False when nothing is left to do. The thread that is to hear of signals watches in between.
+  bool work_on_one(Surveyor& surveyor, bool watches) {
+    if (stop_) return false;
+    const std::size_t index = next_++;
+    if (index >= pieces_.size()) return false;
+    Piece& piece = pieces_[index];
+    long ret = 0;
+    while (piece.rest.pages > 0 && ret == 0 && !stop_) {
+      ret = surveyor.look(&piece.rest, &piece.runs);
+      if (watches && !outcome_.interrupted) watch();
+    }
+    if (ret != 0) fail(ret);
+    return ret == 0;
+  }
+
+  void fail(long error) noexcept {
+    long none = 0;
+    error_.compare_exchange_strong(none, error);
+    stop_ = true;
+  }
+
+  void give(Piece& piece) {
+    if (piece.rest.pages > 0) {
+      piece.runs.push_back({piece.rest.start, piece.rest.pages, kNotAttempted, Presence::kPage});
+    }
+    for (const SurveyRun& run : piece.runs) {
+      SurveyRun* last = runs_->empty() ? nullptr : &runs_->back();
+      if (last != nullptr && last->status == run.status && last->what == run.what &&
+          last->start + last->pages * kernel_.page_bytes == run.start) {
+        last->pages += run.pages;
+      } else {
+        runs_->push_back(run);
+      }
+    }
+  }
+
+  const SurveyRequest& request_;
+  const Pause& pause_;
+  const Kernel& kernel_;
+  std::vector<SurveyRun>* const runs_;
+  Outcome outcome_;
+  std::int64_t last_pause_ns_ = 0;
+  BlocksOnDemand blocks_;
+  std::size_t piece_pages_ = kPiecePages;
+  std::size_t range_ = 0;
+  std::size_t offset_ = 0;  // pages of that range which are in pieces already
+  std::vector<Piece> pieces_;
+  std::atomic<std::size_t> next_{0};
+  std::atomic<bool> stop_{false};
+  std::atomic<long> error_{0};
+};
+
+}  // namespace
+
+Outcome survey(const SurveyRequest& request, const Pause& pause, const Kernel& kernel,
+               std::vector<SurveyRun>* runs) noexcept {
+  try {
+    return Survey(request, pause, kernel, runs).run();
+  } catch (const std::bad_alloc&) {
+    Outcome outcome;
+    outcome.error = -ENOMEM;
+    outcome.rejected = true;
+    return outcome;
+  }
+}
+
+}  // namespace movepages

@@ -1,0 +1,231 @@
+#include "survey/surveyor.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace movepages {
+namespace {
+
+// Scratch of 48 KiB, which a processor's nearest caches hold.
+constexpr std::size_t kAtOnce = 4096;
+// Small pages after which a look ends, to be gone on with: these take up to 9 ms.
+constexpr std::size_t kStep = std::size_t{1} << 15;
+// No process has memory from here on.
+constexpr std::uintptr_t kUserEnd = std::uintptr_t{1} << (8 * sizeof(std::uintptr_t) - 1);
+
+void append(std::vector<SurveyRun>* runs, const SurveyRun& run) {
+  if (!runs->empty()) {
+    SurveyRun& last = runs->back();
+    const bool same = last.status == run.status && last.what == run.what;
+    if (same && last.start + last.pages * page_bytes() == run.start) {
+      last.pages += run.pages;
+      return;
+    }
+  }
+  runs->push_back(run);
+}
+
+}  // namespace
+
+long Surveyor::look(PageRange* rest, std::vector<SurveyRun>* runs) {
+  const bool sound =
+      rest->start < kUserEnd && rest->pages <= (kUserEnd - rest->start) / kernel_.page_bytes;
+  left_ = kStep;
+  if (!tells_ || !sound || rest->pages < fewest_) return ask_each(rest, rest->pages, runs);
+  const std::size_t before = rest->pages;
+  // Where there are small pages, there are mostly more: a scan would say nothing new.
+  if (mostly_small_ && ask_small_) {
+    const long ret = read_each(rest, rest->pages, runs);
+    if (ret != 0 || rest->pages < before) {
+      mostly_small_ = 8 * (kStep - left_) >= 7 * (before - rest->pages);
+      return ret;
+    }
+  }
+  const std::size_t known = runs->size();
+  const SurveyRun last = known > 0 ? runs->back() : SurveyRun();
+  const PageRange range = *rest;
+  long unknown = 0;
+  const long ret = look_by_page_tables(rest, runs, &unknown);
+  mostly_small_ = 8 * (kStep - left_) >= 7 * (before - rest->pages);
+  if (unknown == 0) return ret;
+  tells_ = unknown != -ENOTTY;
+  runs->resize(known);
+  if (known > 0) runs->back() = last;
+  *rest = range;
+  left_ = kStep;
+  return ask_each(rest, rest->pages, runs);
+}
+
+long Surveyor::look_by_page_tables(PageRange* rest, std::vector<SurveyRun>* runs, long* unknown) {
+  const std::uintptr_t end = rest->start + rest->pages * kernel_.page_bytes;
+  PresenceWalk walk(pagemap_, rest->start, end, PresenceWalk::kScanOnly);
+  PresenceRun found;
+  while (left_ > 0 && walk.next(&found)) {
+    const std::size_t pages = (found.end - found.start) / kernel_.page_bytes;
+    long ret = 0;
+    if (found.what == Presence::kPage && ask_small_) {
+      // All of them, unless the step ends here.
+      const std::size_t some = std::min(pages, left_);
+      PageRange small = {found.start, some};
+      ret = read_each(&small, some, runs);
+      if (ret == 0) ret = ask_each(&small, small.pages, runs);
+      found.end = found.start + some * kernel_.page_bytes;
+    } else if (found.what == Presence::kHugePage) {
+      ret = ask_heads(found.start, found.end, runs);
+    } else {
+      append(runs, {found.start, pages, kNotAttempted, found.what});
+    }
+    if (ret != 0) return ret;
+    *rest = {found.end, (end - found.end) / kernel_.page_bytes};
+  }
+  *unknown = walk.error();
+  // The page tables of a process that is no more are empty: that it is still there has to be known.
+  return other_process_ ? query_.ask(nullptr, 0, nullptr) : 0;
+}
+
+long Surveyor::ask_each(PageRange* rest, std::size_t most, std::vector<SurveyRun>* runs) {
+  const std::size_t room = std::min(most, kAtOnce);
+  if (pages_.size() < room) pages_.resize(room);
+  if (status_.size() < room) status_.resize(room);
+  if (kinds_.empty()) kinds_.resize(kAtOnce);
+  for (std::size_t todo = std::min(most, left_); todo > 0;) {
+    const std::size_t count = std::min(todo, kAtOnce);
+    for (std::size_t i = 0; i < count; ++i) pages_[i] = rest->start + i * kernel_.page_bytes;
+    const long ret = query_.ask(pages_.data(), count, status_.data());
+    if (ret != 0) return ret;
+    std::fill_n(kinds_.begin(), count, Presence::kPage);
+    append_each(rest->start, count, runs);
+    todo -= count;
+    left_ -= count;
+    advance(rest, count);
+  }
+  return 0;
+}
+
+// Takes the node of each page from the number of its huge page, as far as that goes. A page of
+// which the kernel does not say that it is a normal one, of one process or of a file, has no such
+// number to go by: the zero page, a page of a device. These are asked for, and some of the others
+// too: unless all are where their number puts them, no number is gone by any more.
+long Surveyor::read_each(PageRange* rest, std::size_t most, std::vector<SurveyRun>* runs) {
+  for (std::size_t todo = std::min(most, left_);
+       blocks_ != nullptr && todo >= by_number_ && todo > 0;) {
+    const std::size_t count = std::min(todo, kAtOnce);
+    bool agrees = false;
+    const long ret =
+        fill_by_number(rest->start, count) ? hold_against_call(rest->start, count, &agrees) : 0;
+    if (ret != 0) return ret;
+    if (!agrees) {
+      blocks_ = nullptr;
+      break;
+    }
+    append_each(rest->start, count, runs);
+    todo -= count;
+    left_ -= count;
+    advance(rest, count);
+  }
+  return 0;
+}
+
+void Surveyor::advance(PageRange* rest, std::size_t pages) const noexcept {
+  rest->start += pages * kernel_.page_bytes;
+  rest->pages -= pages;
+}
+
+bool Surveyor::fill_by_number(std::uintptr_t start, std::size_t count) {
+  const MemoryBlocks& blocks = blocks_->get();
+  if (entries_.empty()) entries_.resize(kAtOnce);
+  if (kinds_.empty()) kinds_.resize(kAtOnce);
+  if (status_.size() < kAtOnce) status_.resize(kAtOnce);
+  if (blocks.empty()) return false;
+  if (pagemap_.read(start, count, entries_.data()) != static_cast<long>(count)) return false;
+  // Neighbours are mostly alike: all but their numbers, and the blocks that these are in.
+  constexpr std::uint64_t kFlags = ~kPageFrameNumber;
+  std::uint64_t last = ~entries_[0];
+  unknown_ = small_now_ = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint64_t entry = entries_[i];
+    const bool alike = ((entry ^ last) & kFlags) == 0 && (entry & kPageFrameNumber) != 0 &&
+                       blocks.same(entry & kPageFrameNumber, last & kPageFrameNumber);
+    last = entry;
+    if (alike) {
+      kinds_[i] = kinds_[i - 1];
+      status_[i] = status_[i - 1];
+    } else {
+      const std::uint64_t number = entry & kPageFrameNumber;
+      const bool normal = (entry & (kPageExclusive | kPageOfFile)) != 0 && number != 0;
+      kinds_[i] = presence_of(entry);
+      status_[i] = kinds_[i] == Presence::kPage && normal ? blocks.node_of(number) : kNotAttempted;
+    }
+    const bool is_small = kinds_[i] == Presence::kPage;
+    small_now_ += is_small;
+    unknown_ += is_small && status_[i] < 0;
+  }
+  return true;
+}
+
+// Asks for the pages of unknown node, and for a sample of the others. `agrees` is false too where
+// so many are unknown that the numbers are not worth reading.
+long Surveyor::hold_against_call(std::uintptr_t start, std::size_t count, bool* agrees) {
+  constexpr std::size_t kSampled = 512;
+  if (pages_.size() < kAtOnce) pages_.resize(kAtOnce);
+  if (said_.empty()) said_.resize(kAtOnce);
+  asked_.clear();
+  // The sampled place goes through all of them, in steps that share no factor with their number.
+  const std::size_t sampled = portions_++ * std::size_t{197} % kSampled;
+  if (unknown_ > small_now_ / 2) return 0;
+  for (std::size_t i = unknown_ > 0 ? 0 : sampled; i < count; i += unknown_ > 0 ? 1 : kSampled) {
+    if (kinds_[i] != Presence::kPage) continue;
+    if (status_[i] >= 0 && i % kSampled != sampled) continue;
+    pages_[asked_.size()] = start + i * kernel_.page_bytes;
+    asked_.push_back(i);
+  }
+  const long ret = query_.ask(pages_.data(), asked_.size(), said_.data());
+  for (std::size_t k = 0; ret == 0 && k < asked_.size(); ++k) {
+    std::int32_t& status = status_[asked_[k]];
+    if (status >= 0 && status != said_[k]) return 0;
+    status = said_[k];
+  }
+  *agrees = ret == 0;
+  return ret;
+}
+
+void Surveyor::append_each(std::uintptr_t start, std::size_t count,
+                           std::vector<SurveyRun>* runs) const {
+  for (std::size_t i = 0; i < count;) {
+    std::size_t same = i + 1;
+    while (same < count && status_[same] == status_[i] && kinds_[same] == kinds_[i]) ++same;
+    append(runs, {start + i * kernel_.page_bytes, same - i, status_[i], kinds_[i]});
+    i = same;
+  }
+}
+
+long Surveyor::ask_heads(std::uintptr_t start, std::uintptr_t end, std::vector<SurveyRun>* runs) {
+  const std::uintptr_t huge_page = kernel_.huge_page_bytes;
+  if (pages_.size() < kAtOnce) pages_.resize(kAtOnce);
+  if (status_.size() < kAtOnce) status_.resize(kAtOnce);
+  // The size of a huge page is a power of two.
+  const auto huge_page_behind = [last = huge_page - 1](std::uintptr_t at) {
+    return (at | last) + 1;
+  };
+  while (start < end) {
+    std::size_t count = 0;
+    for (std::uintptr_t at = start; at < end && count < kAtOnce; at = huge_page_behind(at)) {
+      pages_[count++] = at;
+    }
+    const long ret = query_.ask(pages_.data(), count, status_.data());
+    if (ret != 0) return ret;
+    const std::uintptr_t until = std::min(end, huge_page_behind(pages_[count - 1]));
+    for (std::size_t i = 0; i < count;) {
+      std::size_t same = i + 1;
+      while (same < count && status_[same] == status_[i]) ++same;
+      const std::uintptr_t next = same < count ? pages_[same] : until;
+      append(runs,
+             {pages_[i], (next - pages_[i]) / kernel_.page_bytes, status_[i], Presence::kHugePage});
+      i = same;
+    }
+    start = until;
+  }
+  return 0;
+}
+
+}  // namespace movepages
