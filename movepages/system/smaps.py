@@ -76,9 +76,9 @@ def mappings_without_memory(pid: int) -> Intervals:
 class KnownHugePages:
     """Huge pages of a process, where /proc/PID/smaps makes them certain.
 
-    A mapping tells how many huge pages it has, not where. A range can be a huge page only if all its
-    pages are present. Where as many ranges are full as there are huge pages, these are the huge
-    pages. Where more ranges are full, none is certain, nor in a mapping too large to look through.
+    A mapping tells how many huge pages it has, not where. A range can be a huge page only if all
+    its pages are present. If as many ranges are full as there are huge pages, these are the huge
+    pages. If more are full, none is certain, nor in a mapping too large to look through.
 
     Parameters
     ----------

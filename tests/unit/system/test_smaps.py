@@ -63,9 +63,9 @@ def test_what_is_not_certain_is_not_told(monkeypatch):
         frames = first + np.arange(full, dtype=np.uintp) * np.uintp(HUGE_PAGE_BYTES)
         monkeypatch.setattr("movepages.system.smaps.full_huge_pages", lambda *_args, f=frames: f)
         known = KnownHugePages(0)
-        assert len(known.frames) == expected
+        assert len(known.huge_pages) == expected
     assert known.hold(np.array([first], np.uintp)).tolist() == [False]
 
 
 def test_a_process_that_is_no_more_has_none():
-    assert len(KnownHugePages(2**22 + 1).frames) == 0
+    assert len(KnownHugePages(2**22 + 1).huge_pages) == 0
