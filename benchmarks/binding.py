@@ -16,9 +16,9 @@ import json
 import sys
 from statistics import median
 
-from contenders import by_ctypes, by_movepages
-from contest import Bound, Row, query_rounds, ratio, seconds
-from memory import PAGE, pages_of, small_pages
+from harness.contenders import by_ctypes, by_movepages
+from harness.contest import Bound, Row, query_rounds, ratio, seconds
+from harness.memory import PAGE, pages_of, small_pages
 
 LARGE_RATIO, SMALL_EXCESS_US, CTYPES_RATIO = 1.02, 1.5, 3.0
 

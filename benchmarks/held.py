@@ -5,7 +5,7 @@ python benchmarks/held.py BYTES
 
 import sys
 
-import memory
+from harness import memory
 
 if __name__ == "__main__":
     array = memory.small_pages(int(sys.argv[1]))

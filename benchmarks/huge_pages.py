@@ -22,7 +22,7 @@ from statistics import median
 import numpy as np
 
 import movepages as mp
-from memory import PAGE, huge_page_size, huge_pages, pages_of
+from harness.memory import PAGE, huge_page_size, huge_pages, pages_of
 
 RATIO = 1.1
 

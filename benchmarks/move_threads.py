@@ -14,10 +14,10 @@ import threading
 
 import numpy as np
 
-import memory
 import movepages as mp
-from contenders import by_c, timed
-from contest import ratio, seconds, take_turns
+from harness import memory
+from harness.contenders import by_c, timed
+from harness.contest import ratio, seconds, take_turns
 
 THREADS = (1, 2, 4)
 

@@ -17,9 +17,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-import memory
 import movepages as mp
-from contenders import by_c
+from harness import memory
+from harness.contenders import by_c
 
 PART = 1 << 16
 

@@ -19,13 +19,12 @@ import re
 import sys
 from pathlib import Path
 
-import growth
-import report
-from contest import Line, Row
-from hwloc_cases import HWLOC
-from move_cases import MOVES
-from numactl_cases import NUMACTL
-from query_cases import BINDING, QUERIES, Sizes
+from cases.hwloc import HWLOC
+from cases.moves import MOVES
+from cases.numactl import NUMACTL
+from cases.queries import BINDING, QUERIES, Sizes
+from harness import growth, report
+from harness.contest import Line, Row
 
 GROUPS = {"queries": (*QUERIES, *HWLOC), "binding": BINDING, "moves": (*MOVES, *NUMACTL)}
 

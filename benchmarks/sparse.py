@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-import memory
 import movepages as mp
-from contenders import by_c
+from harness import memory
+from harness.contenders import by_c
 
 PRESENT = 1000
 

@@ -63,7 +63,7 @@ def test_growth(tmp_path):
 def test_a_bound_holds_or_not():
     sys.path.insert(0, str(ROOT / "benchmarks"))
     try:
-        from contest import Bound, Row
+        from harness.contest import Bound, Row
     finally:
         sys.path.pop(0)
     assert Row("it", 1.0, bound=Bound("<=", 1)).holds

@@ -13,18 +13,18 @@ from pathlib import Path
 
 import numpy as np
 
-import memory
 import movepages as mp
-from contenders import timed
-from contest import Line, Skip, faster, take_turns
-from move_cases import two_nodes
-from query_cases import Sizes, in_bytes
+from cases.moves import two_nodes
+from cases.queries import Sizes, in_bytes
+from harness import memory
+from harness.contenders import timed
+from harness.contest import Line, Skip, faster, take_turns
 
 
 @contextmanager
 def held(nbytes: int) -> Iterator[mp.Region]:
     """Let another process hold small pages."""
-    command = [sys.executable, Path(__file__).with_name("held.py"), str(nbytes)]
+    command = [sys.executable, Path(__file__).parents[1] / "held.py", str(nbytes)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         yield mp.Region(int(process.stdout.readline()), nbytes, process.pid)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from contenders import baseline
+from harness.contenders import baseline
 
 
 def shootdowns() -> int | None:

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-import memory
 import movepages as mp
-from contenders import timed
-from contest import Line, Skip, faster, take_turns
-from query_cases import Sizes, huge_array, in_bytes
+from cases.queries import Sizes, huge_array, in_bytes
+from harness import memory
+from harness.contenders import timed
+from harness.contest import Line, Skip, faster, take_turns
 
 _BY_NODESET = 1 << 5
 

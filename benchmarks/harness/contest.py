@@ -14,7 +14,7 @@ from statistics import median
 import numpy as np
 
 import movepages as mp
-from contenders import Contender, by_c
+from harness.contenders import Contender, by_c
 
 Rounds = list[dict[str, float]]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-import memory
 import movepages as mp
-from contenders import by_c, timed
-from contest import seconds, take_turns
+from harness import memory
+from harness.contenders import by_c, timed
+from harness.contest import seconds, take_turns
 
 WINDOW = 1 << 30
 

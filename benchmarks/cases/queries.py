@@ -15,11 +15,21 @@ from statistics import median
 import numpy as np
 
 import binding
-import memory
 import movepages as mp
-from contenders import by_c, by_libnuma, by_lists, by_movepages, libnuma, timed
-from contest import Bound, Line, Rounds, Row, Skip, faster, in_words, query_rounds, take_turns
-from rights import without_admin
+from harness import memory
+from harness.contenders import by_c, by_libnuma, by_lists, by_movepages, libnuma, timed
+from harness.contest import (
+    Bound,
+    Line,
+    Rounds,
+    Row,
+    Skip,
+    faster,
+    in_words,
+    query_rounds,
+    take_turns,
+)
+from harness.rights import without_admin
 
 WHERE_HUGE, WHERE_SMALL, WHERE_ADMIN, RANDOM_ORDER = 150, 1.6, 4, 1.3
 SPARSE_SECONDS, SPARSE_MIB = 1, 32
@@ -161,7 +171,7 @@ def where_small(sizes: Sizes) -> list[Line]:
 
 
 def sparse(sizes: Sizes) -> list[Line]:
-    script = Path(__file__).with_name("sparse.py")
+    script = Path(__file__).parents[1] / "sparse.py"
     command = [sys.executable, script, str(sizes.sparse), str(sizes.rounds)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     told = json.loads(done.stdout)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from contest import Row
-from growth import Curve
+from harness.contest import Row
+from harness.growth import Curve
 
 COLOURS = {True: "tab:green", False: "tab:red", None: "tab:blue"}
 

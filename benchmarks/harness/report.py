@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 import movepages as mp
-from contest import Line, Row, Skip
-from growth import Curve
+from harness.contest import Line, Row, Skip
+from harness.growth import Curve
 
 
 def machine() -> dict[str, object]:
@@ -91,7 +91,7 @@ def write(folder: Path, text: str, lines: list[Line], curves: list[Curve]) -> No
     (folder / f"{name}.md").write_text(text + "\n")
     (folder / f"{name}.json").write_text(json.dumps(as_json(lines, curves), indent=2) + "\n")
     try:
-        import plot
+        from harness import plot
     except ImportError as error:
         print(f"\nNo picture was drawn: {error}; pip install matplotlib")
         return

@@ -7,12 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-import memory
 import movepages as mp
-import tlb
-from contenders import by_c, timed
-from contest import Bound, Line, Rounds, Row, Skip, cost, faster, ratio, seconds, take_turns
-from query_cases import Sizes, huge_array, in_bytes
+from cases.queries import Sizes, huge_array, in_bytes
+from harness import memory, tlb
+from harness.contenders import by_c, timed
+from harness.contest import Bound, Line, Rounds, Row, Skip, cost, faster, ratio, seconds, take_turns
 
 IN_PLACE, ONE_IN_PLACE, PLAIN, INTERLEAVED, SHOOTDOWNS = 100, 20, 1.1, 1.05, 0.01
 Measure = Callable[[Callable[[], object]], float]
