@@ -1,7 +1,7 @@
-"""Moves that go on while the program does: a thread each, and a Future that tells of it.
+"""Moves in the background: one thread each, and a Future for the outcome.
 
-The locks of threading are not safe from signals: what a handler raises just after one was taken
-leaves it taken, and whoever needs it next waits for ever. So nothing is waited for under a lock
+Locks of the threading module are not signal-safe: if a handler raises just after a lock was taken,
+the lock stays taken and the next thread waits for ever. So no code here waits while it holds a lock
 that the moving thread needs.
 """
 
@@ -15,19 +15,19 @@ from concurrent.futures import Future
 
 from ..results.outcome import MoveResult
 
-# Seconds between two looks, should the lock that tells of the end have been lost to a signal.
+# Seconds between two checks for the end, in case a signal made its lock useless.
 _LOOK_AGAIN = 0.05
 
 _under_way: set[BackgroundMove] = set()
 
 
 class BackgroundMove(Future[MoveResult]):
-    """A move under way in a thread of its own.
+    """A move that runs in its own thread.
 
-    A `concurrent.futures.Future` whose result is a `MoveResult`, with progress and a `cancel` that
-    ends a move that has begun: it is done then with a `MovePagesCancelledError`, whose ``.result``
-    tells what had been moved. It runs in the process that began it: in a child that is forked
-    meanwhile, it is done with a RuntimeError that says so.
+    A `concurrent.futures.Future` whose result is a `MoveResult`, with `progress`. Its `cancel` also
+    ends a move that is running, which then finishes with a `MovePagesCancelledError`; its
+    ``.result`` holds what had been moved. The move runs in the process that started it. In a child
+    process that is forked meanwhile, it is done, with a RuntimeError that says so.
 
     Examples
     --------
@@ -51,37 +51,37 @@ class BackgroundMove(Future[MoveResult]):
 
     @property
     def progress(self) -> tuple[int, int]:
-        """Pages done with, and pages in all; (0, 0) before it has begun."""
+        """Pages finished and total pages; (0, 0) before the move has begun."""
         return self._progress
 
     def cancel(self) -> bool:
-        """Ask it to end within a time slice; False where it is done already."""
+        """Ask the move to end within one time slice; return False if it is done already."""
         if self.done():
             return False
         self._to_end = True
         return True
 
     def done(self) -> bool:
-        """Tell whether it has come to its end, by itself or by `cancel`."""
+        """Return whether the move has ended, by itself or by `cancel`."""
         return bool(self._state == "FINISHED")
 
     def running(self) -> bool:
-        """Tell whether it is still under way."""
+        """Return whether the move is still running."""
         return not self.done()
 
     def result(self, timeout: float | None = None) -> MoveResult:
-        """Wait for the outcome, so many seconds at most, and return or raise it."""
+        """Wait for the outcome, at most `timeout` seconds, and return or raise it."""
         error = self.exception(timeout)
         if error is None:
             return self._result
         try:
             raise error
         finally:
-            # A frame and its exception would keep each other, and the caller's array, alive.
+            # The stack frame and its exception would keep each other, and the array, alive.
             del self, error
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Wait for the outcome, so many seconds at most, and return what ended the move early."""
+        """Wait at most `timeout` seconds; return the error that ended the move, or None."""
         end = None if timeout is None else time.monotonic() + timeout
         while not self.done():
             left = _LOOK_AGAIN if end is None else min(end - time.monotonic(), _LOOK_AGAIN)
@@ -97,7 +97,7 @@ class BackgroundMove(Future[MoveResult]):
 
 
 class _Begun(threading.Event):
-    """Tells that a thread has begun; who waits for it takes no lock that the thread needs."""
+    """Signals that a thread has begun, without a lock that the thread needs."""
 
     _flag: bool
 
@@ -114,7 +114,7 @@ def start(
     call: Callable[[Callable[[int, int], bool]], MoveResult],
     progress: Callable[[int, int], object] | None,
 ) -> BackgroundMove:
-    """Run a call that takes a progress callback in a thread; the program's end waits for it."""
+    """Run a call that takes a progress callback in a thread; the program waits for it at exit."""
     job = BackgroundMove()
     job.set_running_or_notify_cancel()
 
@@ -140,10 +140,10 @@ def start(
         _under_way.add(job)
         thread.start()
     except BaseException as error:
-        # Nobody will have it, to ask it or to cancel it.
+        # The caller gets no job to query or cancel.
         job.cancel()
         _under_way.discard(job)
-        # Interrupted once the thread has begun, threading fails to forget it, with a KeyError.
+        # If a signal comes once the thread has begun, threading raises a KeyError on clean-up.
         if isinstance(error, KeyError) and error.__context__ is not None:
             raise error.__context__ from None
         raise
@@ -151,13 +151,13 @@ def start(
 
 
 def _end_in_child() -> None:
-    """Make done what does not run here, as no thread but the forking one does."""
+    """Finish jobs in a forked child, where only the forking thread runs."""
     for job in list(_under_way):
-        # Its own progress callback may have forked.
+        # The job's own progress callback may have forked: then its thread is this one.
         if job._thread == threading.get_ident():
             continue
         _under_way.discard(job)
-        # The thread may have held the lock, and what waits for it waits in the parent.
+        # The thread may have held the lock at the fork. Its waiters are in the parent.
         job._condition = threading.Condition()
         job._waiters.clear()
         job._done_callbacks.clear()  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""How fast pages move here: measured once, for estimates."""
+"""Measure how fast pages move on this machine, for estimates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _known: list[float] = []
 
 
 def rate_known() -> float | None:
-    """Return bytes a second as `calibrate` last measured them in this process."""
+    """Return the bytes per second that `calibrate` last measured in this process, or None."""
     return _known[-1] if _known else None
 
 
@@ -25,17 +25,17 @@ def calibrate(nbytes: int = 16 << 20) -> float | None:
     Parameters
     ----------
     nbytes : int, default 16 MiB
-        Memory to move for it, there and back.
+        Memory to move there and back.
 
     Returns
     -------
     float or None
-        Bytes a second, the slower of both ways; None where there are not two nodes to use.
+        Bytes per second of the slower direction; None if fewer than two nodes are usable.
 
     Raises
     ------
     ValueError
-        Less than one page.
+        `nbytes` is less than one page.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Pages that move together although nothing tells so: found by moving one of them.
+"""Find pages that move together although the page tables do not show it, by moving one.
 
 Page tables show huge pages from Linux 6.7 on, and never multi-size ones (mTHP), large folios of
-files, or a huge page that was partly unmapped. A target that cuts through one of these carries all
-of its pages from node to node, and those that were moved first are not where they were wanted.
+files, or a huge page that was partly unmapped. If a target cuts through one of these, each entry
+moves all of its pages, and the pages that were moved first end up elsewhere.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..results.outcome import MovePagesMemoryError
 Indices: TypeAlias = "npt.NDArray[np.int64]"
 Mask: TypeAlias = "npt.NDArray[np.bool_]"
 
-# A huge page of the smallest multi-size pages, of four pages each, has 128 of them.
+# The smallest multi-size page has 4 pages, so the range of a huge page holds up to 128 of them.
 _MOST_ROUNDS = 160
 
 
@@ -81,7 +81,7 @@ def carried_along(
     Returns
     -------
     Groups
-        Where these pages are afterwards has to be asked for.
+        The pages have moved: query where they are now.
     """
     group = np.full(len(addresses), -1)
     left, grain, count = tried.copy(), HUGE_PAGE_BYTES, 0
@@ -101,7 +101,7 @@ def carried_along(
         count += len(starts)
         ends = np.append(starts[1:], len(of)) - 1
         span = int((addresses[pages[ends]] - addresses[pages[starts]]).max())
-        # Neighbours are mostly alike: from now on one page is tried in each block as large.
+        # Neighbouring folios mostly have one size, so the next probes are this far apart.
         grain = min(grain, 1 << span.bit_length())
     return Groups(group, count)
 
@@ -115,19 +115,19 @@ def _move_and_see(
     pid: int,
     flags: int,
 ) -> tuple[Indices, Indices]:
-    """Move one page in each of some blocks, and return the pages that came along.
+    """Move one page in each of some blocks, and return the pages that moved with it.
 
     Returns
     -------
     pages : ndarray of int64
-        Pages that moved together with others, the one that was asked for among them, ascending.
+        Pages that moved together with others, the probe included, ascending.
     of : ndarray of int64
-        Numbers from 0 that tell which of these moved together, ascending.
+        Group of each of these pages, numbered from 0, ascending.
     """
     inside = np.flatnonzero(np.isin(block, block[probes]))
     before = move_pages(addresses[inside], pid=pid, flags=flags)
     order = probes[np.argsort(target[probes], kind="stable")]
-    # One full node says nothing of the others; which pages moved is seen below.
+    # A full node does not affect the others. The query below shows which pages moved.
     with suppress(MovePagesMemoryError):
         move_pages(addresses[order], target[order], pid=pid, flags=flags)
     after = move_pages(addresses[inside], pid=pid, flags=flags)

@@ -1,4 +1,4 @@
-"""What ends a move early or makes it try again: deadline, progress callback, retry policy."""
+"""Deadline, progress callback, retry policy and bandwidth limit of a move."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..results.status import PageStatus
 
 Progress: TypeAlias = Callable[[int, int], object]
 
-# With a bandwidth limit: seconds that a slice's share of it is for.
+# With a bandwidth limit, a slice holds as many bytes as the limit allows in so many seconds.
 _SLICE_SECONDS = 0.05
 
 
@@ -25,18 +25,18 @@ class RetryPolicy:
     Attributes
     ----------
     reasons : collection of PageStatus
-        Statuses worth another turn; by default EBUSY alone, as no other passes by itself.
+        Statuses worth another turn; EBUSY alone by default, as the others do not go away.
     attempts : int
-        Turns after the first, at most; 0 for none.
+        Largest number of turns after the first; 0 for none.
     backoff : float
-        Seconds before the second turn; twice as long before each one after it.
+        Seconds to wait before the second turn; the wait doubles before each further turn.
     deadline : float
-        Seconds that a move may spend on further turns in all, the waits before them included.
+        Seconds that a move may spend on further turns in total, waits included.
 
     Raises
     ------
     TypeError, ValueError
-        No number, or one below 0; no collection of statuses.
+        A value is not a number, or negative; `reasons` is not a collection of statuses.
 
     Examples
     --------
@@ -52,13 +52,13 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         for name in ("attempts", "backoff", "deadline"):
-            # Not < 0: nothing is above or below what is no number, and no time would be up.
+            # A NaN is neither above nor below 0, and a deadline of NaN would never pass.
             if not getattr(self, name) >= 0:
                 raise ValueError(
                     f"RetryPolicy {name}: expected 0 or more, got {getattr(self, name)}"
                 )
         try:
-            # Once, as an iterator has them only once; numbers of errno.h are refused here.
+            # An iterator can be read only once. Positive errno numbers are refused here.
             reasons = tuple(PageStatus(each) for each in self.reasons)
         except (TypeError, ValueError) as wrong:
             kind = type(wrong)
@@ -70,7 +70,7 @@ class RetryPolicy:
 
 
 def as_deadline(seconds: float | None) -> float | None:
-    """Return a deadline as a float; refuse one that never comes."""
+    """Return a deadline as a float; refuse NaN, which would never pass."""
     if seconds is None:
         return None
     try:
@@ -83,7 +83,7 @@ def as_deadline(seconds: float | None) -> float | None:
 
 
 class Control:
-    """Asked in every slice of about 25 ms whether the move goes on."""
+    """Decides about every 25 ms whether a move goes on."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class Control:
         self._turn_start: float | None = None
 
     def __call__(self) -> None:
-        """Raise when the time is up or the callback says so.
+        """Raise if the deadline has passed or the callback returned False.
 
         Raises
         ------
@@ -125,11 +125,11 @@ class Control:
 
     @property
     def most_bytes(self) -> float:
-        """Bytes of one slice at most, so that none of them is far above the limit."""
+        """Largest size of a slice in bytes, so that no slice exceeds the limit by much."""
         return float("inf") if self._limit is None else self._limit * _SLICE_SECONDS
 
     def throttle(self, moved_bytes: int) -> None:
-        """Wait until so many bytes moved since the start are within the limit."""
+        """Wait until `moved_bytes` since the start are within the bandwidth limit."""
         if self._limit is None:
             return
         while (ahead := self._start + moved_bytes / self._limit - time.monotonic()) > 0:
@@ -137,13 +137,13 @@ class Control:
             self()
 
     def finish(self) -> None:
-        """Tell the callback that all is done; there is nothing left to cancel."""
+        """Report completion to the callback; its answer no longer matters."""
         if self._progress is not None:
             self._progress(self._total, self._total)
 
     def waits_for_turn(self, turn: int) -> bool:
-        """Wait before a further turn; False where the policy allows none."""
-        # Any number of turns is allowed, and 2.0 ** 1024 is no float.
+        """Wait before a further turn; return False if the policy allows none."""
+        # The number of turns is unlimited, and 2.0 ** 1024 overflows.
         pause = self.retry.backoff * 2.0 ** min(turn - 1, 1000)
         if turn > self.retry.attempts or self._retrying + pause > self.retry.deadline:
             return False
@@ -153,7 +153,7 @@ class Control:
         return True
 
     def end_turn(self) -> None:
-        """Count a further turn that is over, and the wait before it, as time spent on them."""
+        """Add the time of a finished turn, and of the wait before it, to the time spent."""
         if self._turn_start is not None:
             self._retrying += time.monotonic() - self._turn_start
             self._turn_start = None

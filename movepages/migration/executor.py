@@ -1,4 +1,4 @@
-"""Looking at and moving the pages of a footprint, a slice at a time."""
+"""Move and preview the pages of a footprint, slice by slice."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from .slice_migration import migrate_slice, recheck_placed
 from .slices import PageBatch, slices
 from .tally import SliceCounts, SliceRecord, Tally, sum_aside
 
-# Bounds the scratch memory, about 3 MiB, and is one chunk of the driver's.
+# A slice needs about 3 MiB of scratch memory, and is one chunk of the driver.
 SLICE_PAGES = 1 << 16
-# What was found must be recent when it is used: 1 GiB at a time.
+# A query result must be recent when it is used, so at most 1 GiB is queried ahead.
 MOVE_PAGES = 1 << 18
 
 _HUGE_PAGE = np.uintp(HUGE_PAGE_BYTES)
@@ -44,9 +44,9 @@ def migrate(
     Raises
     ------
     ValueError
-        The target cuts through huge pages and may not; nothing has moved.
+        The target cuts through huge pages and ``on_conflict`` is "raise". Nothing has moved.
     MovePagesError
-        A call failed as a whole; ``.result`` tells what was done by then.
+        A call failed as a whole; ``.result`` holds what had been done by then.
     """
     tally = Tally(footprint)
     refuse_unusable_nodes(target.distinct, footprint.pid, tally.result)
@@ -75,7 +75,7 @@ def migrate(
 
 
 class _Move:
-    """Goes through the blocks of a footprint and moves what is not where it is wanted."""
+    """Goes through a footprint block by block and moves the pages that are off their target."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class _Move:
         self._last: SliceRecord | None = None
 
     def run(self) -> MovePagesError | None:
-        """Return what ended the move early, or a full node that did not."""
+        """Return the error that ended the move early, or that of a full node, which did not."""
         failure: MovePagesError | None = None
         try:
             for pages in self._to_move():
@@ -106,7 +106,7 @@ class _Move:
             self.tally.settle()
             return failure
         finally:
-            # A frame and its exception would keep each other, and the caller's array, alive.
+            # The stack frame and its exception would keep each other, and the array, alive.
             del failure
 
     def _to_move(self) -> Iterator[PageBatch]:
@@ -129,18 +129,18 @@ class _Move:
         return int(max(min(SLICE_PAGES, fits), HUGE_PAGE_BYTES // self.footprint.page_size))
 
     def _nothing_to_do(self, found: SurveyRuns) -> npt.NDArray[np.bool_]:
-        """Tell which runs are taken as they are: what is absent, and placed ones of one target."""
+        """Return which runs need no move: absent pages, and pages already on the only target."""
         done = _without_memory(found)
         return done if self.target.only is None else done | (found.status == self.target.only)
 
     def _take(self, pages: PageBatch) -> None:
-        """Note runs of which every page is placed or absent."""
+        """Record runs whose pages are all placed or absent."""
         settled = self._settled(pages)
         self.tally.add(settled)
         self.control.done += settled.pages
 
     def _settled(self, pages: PageBatch) -> SliceCounts:
-        """Sum up what is set aside of a slice."""
+        """Count the runs of a batch that need no move."""
         aside = pages.aside
         runs = self._looks.runs(aside)
         if self.target.only is not None:
@@ -149,7 +149,7 @@ class _Move:
         return sum_aside(runs, nowhere)
 
     def _migrate(self, pages: PageBatch) -> MovePagesError | None:
-        # A copy: the caller may write into the array of nodes while this goes on.
+        # The caller may write into the array of nodes meanwhile, hence a copy.
         wanted = np.array(self.target.nodes_for(pages.number, pages.address))
         aside = self._settled(pages) if len(pages.aside.address) else None
         part = self.tally.begin(pages.address, aside)
@@ -188,7 +188,7 @@ class _Move:
             del failure
 
     def _ask_again_at_the_border(self, pages: PageBatch) -> None:
-        """Ask for what the slice before may have taken along: a folio can lie in both."""
+        """Query the first pages again: the slice before may have moved a folio in both."""
         if self._last is None or pages.address[0] - self._last.addresses[-1] >= _HUGE_PAGE:
             return
         near = pages.address < pages.address[0] + _HUGE_PAGE
@@ -200,7 +200,7 @@ class _Move:
 def preview(
     footprint: Footprint, target: Target, on_conflict: OnConflict
 ) -> Iterator[tuple[NodeArray, Settled, int]]:
-    """Stream where pages are, the target that they would go to, and how many others are absent.
+    """Yield, slice by slice, current nodes, settled targets and the number of absent pages.
 
     Nothing moves.
     """
@@ -215,7 +215,7 @@ def preview(
 def _present(
     footprint: Footprint, looks: PageQuery, *, only_huge: bool = False
 ) -> Iterator[PageBatch]:
-    """Stream the pages that have memory, in slices, with what is absent set aside."""
+    """Yield the present pages in slices; each slice carries its absent runs beside them."""
     start = 0
     for addresses, rows in cut_rows(footprint, MOVE_PAGES, looks.reach):
         found = looks.huge(addresses, rows) if only_huge else looks.at(addresses, rows).found
@@ -224,7 +224,7 @@ def _present(
 
 
 def _without_memory(found: SurveyRuns) -> npt.NDArray[np.bool_]:
-    """Tell which runs have no memory; that of hidden pages is on a node that is not known."""
+    """Return which runs are absent. Hidden pages are present, on an unknown node."""
     absent: npt.NDArray[np.bool_] = (found.status < 0) & (found.status != PageStatus.ENODATA.value)
     return absent
 
@@ -250,5 +250,5 @@ def _refuse_conflicts(footprint: Footprint, target: Target, huge: HugePages) -> 
 
 
 def _goes_on(failure: MovePagesError, target: Target) -> bool:
-    """One full node is no reason to leave the pages for other nodes where they are."""
+    """Return whether to go on: pages for other nodes can move although one node is full."""
     return failure.errno == errno.ENOMEM and len(target.distinct) > 1

@@ -1,4 +1,4 @@
-"""A small array that is in place already: one question, and nothing prepared for more."""
+"""Fast path of move() for a small array that is already on its target: one query."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..results.outcome import MoveResult
 
 
 def placed_already(a: object, target: object, flags: int) -> MoveResult | None:
-    """Return the outcome of a move that has nothing to do; None where it takes more to tell.
+    """Return the outcome of a move that has nothing to do; None if that is not certain.
 
-    Only a numpy array of a few pages in one piece is looked at, and only for one node. Whatever
-    seems wrong is for others to find out, and to explain.
+    The fast path takes contiguous numpy arrays of a few pages and a single target node. It leaves
+    everything else, errors included, to the full move.
     """
     if type(target) is not int or flags != MPOL_MF_MOVE:
         return None

@@ -1,4 +1,4 @@
-"""Pieces of one huge page: asked for once, moved once, and never sent to two nodes."""
+"""Fold the pages of one huge page into one entry, so that it is queried and moved once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _T = TypeVar("_T", bound=np.generic)
 
 
 def whole_huge_pages(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-    """Cut a stream of chunks anew, so that no huge page lies in two of them."""
+    """Cut a stream of chunks again, so that no huge page lies in two chunks."""
     rest: Chunk | None = None
     for addresses, nbytes in chunks:
         if rest is not None:
@@ -37,12 +37,12 @@ def whole_huge_pages(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
 
 
 class HugePages:
-    """Which pages of a process are pieces of huge pages.
+    """Finds the pages of a process that belong to huge pages.
 
     Parameters
     ----------
     pid : int
-        Whose; 0 for this process.
+        The process; 0 for this one.
 
     Notes
     -----
@@ -55,7 +55,7 @@ class HugePages:
         self._certain = KnownHugePages(pid)
 
     def now(self, addresses: npt.NDArray[np.uintp]) -> npt.NDArray[np.bool_] | None:
-        """Tell it of pages in address order; None where the page tables do not."""
+        """Return which pages, in address order, belong to huge pages; None if that is unknown."""
         if not len(addresses):
             return np.zeros(0, bool)
         last = int(addresses[-1]) + mmap.PAGESIZE
@@ -71,14 +71,14 @@ class HugePages:
         return inside
 
     def forget(self) -> None:
-        """Look anew next time, as after a split, where that is not done each time anyway."""
+        """Drop what smaps said, such as after a split."""
         self._certain = KnownHugePages(self.pid)
 
     def at_first(
         self, addresses: npt.NDArray[np.uintp], *, several: bool
     ) -> npt.NDArray[np.bool_] | None:
-        """Tell it before anything has moved; where it is dear, only for `several` targets."""
-        # All to one node, a few pages are asked for one by one in less time.
+        """Return it before anything has moved; if that is slow, only for `several` targets."""
+        # Querying a few pages of one target one by one takes less time than a scan.
         if not several and int(addresses[-1]) - int(addresses[0]) < HUGE_PAGE_BYTES - mmap.PAGESIZE:
             return np.zeros(len(addresses), bool)
         inside = self.now(addresses)
@@ -87,15 +87,15 @@ class HugePages:
 
 @dataclass(frozen=True)
 class Folios:
-    """The pages of a slice, the pieces of each huge page taken together.
+    """The pages of a slice, grouped by huge page.
 
     Attributes
     ----------
     pages : int
-        How many pages the slice has.
+        Number of pages in the slice.
     starts, counts : ndarray of int64, or None
-        Index of the first page of each, and how many of the slice's pages it has; None where each
-        page is by itself, as in a slice without huge pages.
+        Index of the first page of each folio, and its number of pages in the slice. None if each
+        page is its own folio, as in a slice without huge pages.
     """
 
     pages: int
@@ -104,7 +104,7 @@ class Folios:
 
     @classmethod
     def find(cls, addresses: npt.NDArray[np.uintp], wanted: NodeArray, pages: HugePages) -> Folios:
-        """Take pages in address order together as the page tables have them."""
+        """Group pages in address order into folios as the page tables show them."""
         if not len(addresses):
             return cls(0)
         huge = pages.at_first(addresses, several=bool((wanted != wanted[0]).any()))
@@ -116,18 +116,18 @@ class Folios:
         return cls(len(addresses), starts, np.diff(starts, append=len(addresses)))
 
     def first(self, each: npt.NDArray[_T]) -> npt.NDArray[_T]:
-        """Return what is said of the first page of each folio."""
+        """Return the value of the first page of each folio."""
         return each if self.starts is None else each[self.starts]
 
     def least(self, each: npt.NDArray[_T]) -> npt.NDArray[_T]:
-        """Return the least that is said of the pages of each folio."""
+        """Return the smallest value among the pages of each folio."""
         if self.starts is None:
             return each
         least: npt.NDArray[_T] = np.minimum.reduceat(each, self.starts)
         return least
 
     def without(self, which: Indices) -> Folios:
-        """Return them with every page of some of them by itself."""
+        """Return folios in which every page of the folios `which` is its own folio."""
         assert self.starts is not None
         apart = np.zeros(len(self.starts), bool)
         apart[which] = True
@@ -137,17 +137,17 @@ class Folios:
         return Folios(self.pages, starts, np.diff(starts, append=self.pages))
 
     def spread(self, each: npt.NDArray[_T]) -> npt.NDArray[_T]:
-        """Say of each page what is said of its folio."""
+        """Return the value of its folio for each page."""
         return each if self.counts is None else np.repeat(each, self.counts)
 
     def differ(self, each: npt.NDArray[_T]) -> Indices:
-        """Return the folios of which not all pages are said the same."""
+        """Return the folios whose pages have several values."""
         if self.starts is None:
             return np.empty(0, np.int64)
         return np.flatnonzero(self.least(each) != np.maximum.reduceat(each, self.starts))
 
     def votes(self, wanted: NodeArray, which: Indices) -> tuple[list[int], Indices]:
-        """Count the pages of some folios that are wanted on each node.
+        """Count, for each of the folios `which`, the pages that are wanted on each node.
 
         Returns
         -------

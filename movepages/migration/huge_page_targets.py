@@ -1,4 +1,4 @@
-"""From the node wanted for each page to a target that huge pages can follow."""
+"""Turn the node wanted for each page into a target that huge pages can follow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..query.syscall import move_pages
 from .folios import Folios, HugePages, Indices
 from .splitting import fill_holes, split_at
 
-# So much of its share may be missing to a node that takes turns with others.
+# A node in an interleaved layout may miss this fraction of its share.
 _NEARLY = 1 / 8
 
 OnConflict: TypeAlias = Literal["majority", "split", "raise"]
@@ -26,15 +26,15 @@ class Settled(NamedTuple):
     Attributes
     ----------
     folios : Folios
-        The pages, those of each huge page taken together.
+        The pages, grouped by huge page.
     target : ndarray of int32
-        Node of each of these; negative where no page of it has a target.
+        Node of each folio; negative if none of its pages has a target.
     wanted : ndarray of int32
-        Node wanted for each page. A layout whose borders are its own wants what it gets.
+        Node wanted for each page. If the layout shifts its borders, these are the shifted ones.
     split : int
-        Huge pages that were split, or would be.
+        Number of huge pages that were split, or would be.
     split_at : ndarray of uintp
-        One page of each huge page that the kernel has not refused to split.
+        One page of each huge page that the kernel did not refuse to split.
     """
 
     folios: Folios
@@ -50,12 +50,12 @@ class Settled(NamedTuple):
 
 
 class Settler:
-    """Settles the target of one move, block by block in address order.
+    """Decides the target of each huge page of one move, block by block in address order.
 
     Parameters
     ----------
     pattern : Pattern
-        What is wanted.
+        The nodes wanted.
     huge : HugePages
         Where huge pages are.
     on_conflict : {"majority", "split", "raise"}
@@ -64,7 +64,7 @@ class Settler:
 
     def __init__(self, pattern: Pattern, huge: HugePages, on_conflict: OnConflict) -> None:
         self.balance = Balance()
-        # A layout of your own may say nothing of borders.
+        # A user's layout may lack these attributes.
         self.adapts = getattr(pattern, "adapts", False)
         self.torn = getattr(pattern, "torn", False)
         self.on_conflict = on_conflict
@@ -72,16 +72,16 @@ class Settler:
         self._huge = huge
 
     def settle(self, addresses: Addresses, present: NodeArray, wanted: NodeArray) -> Settled:
-        """Return the target of some pages; huge pages that it cuts are split, if they are to be.
+        """Return the target of some pages; with "split", split huge pages that it cuts first.
 
         Parameters
         ----------
         addresses : ndarray of uintp
             Pages in address order.
         present : ndarray of int32
-            Where each is; negative where it is absent. Written to where pages are split.
+            Node of each page; negative if absent. Updated for pages of split huge pages.
         wanted : ndarray of int32
-            The node wanted for each; negative for none.
+            Node wanted for each page; negative for none.
         """
         folios = Folios.find(addresses, wanted, self._huge)
         settled = self._without_splitting(folios, present, wanted)
@@ -90,14 +90,14 @@ class Settler:
         cut = _on_several(folios, wanted)
         done = self._split(folios, cut, addresses, present)
         folios = Folios.find(addresses, wanted, self._huge)
-        # Before Linux 6.7 what is still huge is seen when it moves.
+        # Before Linux 6.7 a huge page that is still whole shows only when it moves.
         split = min(len(cut) - len(_on_several(folios, wanted)), len(done))
         return self._choose(folios, present, wanted, split)._replace(split_at=done)
 
     def _split(
         self, folios: Folios, cut: Indices, addresses: Addresses, present: NodeArray
     ) -> Addresses:
-        """Split some huge pages, and note where their pages are afterwards."""
+        """Split some huge pages, and query where their pages are afterwards."""
         done = split_at(folios.first(addresses)[cut], self._huge.pid)
         self._huge.forget()
         one_each = np.zeros(len(folios.first(addresses)), bool)
@@ -108,7 +108,7 @@ class Settler:
         return done
 
     def forecast(self, addresses: Addresses, present: NodeArray, wanted: NodeArray) -> Settled:
-        """Return what `settle` would, as far as one can know; nothing is split."""
+        """Return what `settle` would return, as far as that is known; split nothing."""
         folios = Folios.find(addresses, wanted, self._huge)
         settled = self._without_splitting(folios, present, wanted)
         if settled is not None:
@@ -119,7 +119,7 @@ class Settler:
     def _without_splitting(
         self, folios: Folios, present: NodeArray, wanted: NodeArray
     ) -> Settled | None:
-        """Return a target that leaves huge pages whole, unless these are to be split for it."""
+        """Return a target that leaves huge pages whole, or None if "split" has to split some."""
         balance = self.balance.copy()
         settled = self._choose(folios, present, wanted, 0)
         if self.on_conflict != "split" or settled.wanted is not wanted:
@@ -150,12 +150,12 @@ class Settler:
         target: NodeArray,
         shares: Mapping[int, float],
     ) -> bool:
-        """Give huge pages to nodes in turn, and small pages to those that got less.
+        """Give huge pages to nodes in turn, and small pages to nodes that got less.
 
         Returns
         -------
         bool
-            Whether each node has got what it was to get, or nearly so.
+            Whether each node got its share, or nearly so.
         """
         assert folios.counts is not None
         nodes = sorted(shares)
@@ -167,7 +167,7 @@ class Settler:
 
 
 def _on_several(folios: Folios, wanted: NodeArray) -> Indices:
-    """Return the folios that are wanted on several nodes."""
+    """Return the folios whose pages are wanted on several nodes."""
     cut = folios.differ(wanted)
     if not len(cut):
         return cut

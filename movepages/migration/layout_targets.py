@@ -18,26 +18,26 @@ from .huge_page_targets import Settler
 
 
 def targets(layout: MoveTarget, a: object) -> npt.NDArray[np.int32]:
-    """Tell what a layout means for an array: the node it wants each page on.
+    """Return the node that a layout wants each page of an array on.
 
     Parameters
     ----------
     layout : Layout, or what else `move` takes as a target
-        What `interleave` and the others return. Whether its nodes are there is not asked.
+        Such as `interleave` returns. Whether its nodes exist is not checked.
     a : ndarray, buffer or Region
         As for `where`.
 
     Returns
     -------
     ndarray of int32, shape (where(a).pages,)
-        In address order; -1 for pages of which it says nothing. Layouts that keep huge pages whole
-        want each of these on one node, as the array is now.
+        In address order; -1 for pages without a target. A layout that keeps huge pages whole wants
+        all pages of a huge page on one node; which pages are huge is found at the time of the call.
 
     Raises
     ------
     TypeError, ValueError
-        `a` exposes no memory, or has not what the layout is about, such as an axis; or the layout
-        is no target.
+        `a` exposes no memory, or lacks what the layout needs, such as an axis; `layout` is not a
+        target.
 
     Examples
     --------
@@ -50,13 +50,13 @@ def targets(layout: MoveTarget, a: object) -> npt.NDArray[np.int32]:
 
 
 def _wanted_nodes(footprint: Footprint, target: Target) -> Iterator[NodeArray]:
-    """Stream the node wanted for each page; layouts that keep huge pages whole look for these."""
+    """Yield the node wanted for each page; find huge pages for layouts that keep them whole."""
     settler, start = Settler(target, HugePages(footprint.pid), "majority"), 0
     for addresses, _ in whole_huge_pages(footprint.chunks(SLICE_PAGES)):
         wanted = target.nodes_for(np.arange(start, start + len(addresses)), addresses)
         start += len(addresses)
         if settler.adapts:
-            # Whether a page is there matters only where small pages make up for huge ones.
+            # Presence matters only for layouts that even out huge pages with small ones.
             present = move_pages(addresses, pid=footprint.pid) if settler.shares else wanted
             wanted = settler.forecast(addresses, present, wanted).wanted
         yield wanted

@@ -1,4 +1,4 @@
-"""One slice of a move: asked for, moved where need be, looked at again where in doubt."""
+"""Move one slice of pages: settle targets, move in turns, query doubtful pages again."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ def migrate_slice(
     flags: int,
     control: Control,
 ) -> None:
-    """Move one slice, of which `before` was said; what `part` says is true whatever is raised."""
+    """Move one slice whose pages were on `before`; `part` stays true whatever is raised."""
     _Migration(part, before, wanted, huge, settler, pid, flags, control).run()
 
 
 def recheck_placed(
     part: SliceRecord, pages: Indices, pid: int, flags: int
 ) -> MovePagesError | None:
-    """Ask for pages that a folio nobody knew of can have carried from their target, or to it.
+    """Query pages again that an unknown folio may have carried off their target, or onto it.
 
     Returns
     -------
     MovePagesError or None
-        Why nobody answered, not raised. What is not known any more, `part` does not tell.
+        The error of the query, which is returned and not raised; `part` keeps what it knew.
     """
     busy = part.status[pages] == PageStatus.EBUSY.value
     open_ = pages[((part.status[pages] >= 0) | busy) & (part.target[pages] != NOWHERE)]
     if not len(open_):
         return None
     now, lost = _where_now(part, open_, pid, flags)
-    # What its folio overruled may be where it was wanted after all.
+    # A page that its folio overruled may be where it was wanted after all.
     elsewhere = (now != part.target[open_]) & (now != part.wanted[open_])
     gone = open_[elsewhere]
     status, there = part.status.copy(), part.there.copy()
@@ -60,14 +60,14 @@ def recheck_placed(
     try:
         return lost
     finally:
-        # A frame and its exception would keep each other, and the caller's array, alive.
+        # The stack frame and its exception would keep each other, and the array, alive.
         del lost
 
 
 def _where_now(
     part: SliceRecord, pages: Indices, pid: int, flags: int
 ) -> tuple[NodeArray, MovePagesError | None]:
-    """Ask where pages are; of a process that is no more, nothing is known."""
+    """Query where pages are; return NOT_ATTEMPTED and the error if the query fails."""
     try:
         return move_pages(part.addresses[pages], pid=pid, flags=flags), None
     except MovePagesError as error:
@@ -106,8 +106,8 @@ class _Migration:
         self._raise_if_lost()
 
     def _take_turns(self) -> None:
-        # Grouped by target: the kernel moves up to 512 pages with one TLB flush, until it changes.
-        # Absent then and absent now is restored, with nothing to do.
+        # The kernel moves up to 512 pages of one target with one TLB flush, so targets are grouped.
+        # A page that was absent in the placement to restore, and is absent now, needs nothing.
         before = np.ascontiguousarray(self._of_folios(self.before))
         wanted = np.ascontiguousarray(self.target)
         status, there, todo, pages, nodes = _core.sort_out(self.pages, before, wanted)
@@ -119,7 +119,7 @@ class _Migration:
                 self._settle_what_moves_together()
                 nodes = self.folios.first(self.part.target)[todo]
             self.control.end_turn()
-            # A folio is as bad as the worst of its pages.
+            # The status of a folio is the worst status of its pages.
             said = self.folios.least(self.part.status)[todo]
             again = self._worth_a_turn(said)
             todo, pages, nodes = todo[again], pages[again], nodes[again]
@@ -127,7 +127,7 @@ class _Migration:
                 break
 
     def _spare_overruled(self) -> None:
-        """Say of overruled pages whose huge page did not move that they are where they belong."""
+        """Count overruled pages as placed if their huge page stayed where they were wanted."""
         part = self.part
         failed = (part.status < 0) & (part.status != PageStatus.NOT_ATTEMPTED.value)
         pages = np.flatnonzero(failed & (part.wanted != part.target) & (part.wanted != NOWHERE))
@@ -142,7 +142,7 @@ class _Migration:
         part.tell(status, there)
 
     def _of_folios(self, before: NodeArray) -> NodeArray:
-        """Return what was said of each folio; those that have become one since are asked anew."""
+        """Return the node of each folio; query folios whose pages were on several nodes again."""
         said = self.folios.first(before)
         differs = self.folios.differ(before)
         if len(differs):
@@ -172,7 +172,7 @@ class _Migration:
         self._raise_if_lost()
 
     def _pieces(self, todo: Indices) -> tuple[Indices, Indices]:
-        """Return the pages of some folios, and the index in `todo` of the folio of each."""
+        """Return the pages of the folios in `todo`, and each page's index into `todo`."""
         if self.folios.counts is None:
             return todo, np.arange(len(todo))
         turn = np.full(len(self.pages), -1)
@@ -182,14 +182,14 @@ class _Migration:
         return pieces, turn[pieces]
 
     def _settle_what_moves_together(self) -> None:
-        """Give pages that turn out to move together one target, or split them, and move them."""
+        """Find pages that moved together; split them or give them one target; move them."""
         part = self.part
         if not (self.several and (part.status == PageStatus.EBUSY.value).any()):
             return
         splits = self.settler.on_conflict == "split" and not self._keeps_whole
         found = self._move_together(splits=splits)
         if splits and len(found):
-            # What could not be split goes where most of it is wanted. Some of it has been counted.
+            # Groups that could not be split go by majority. Some of them were counted as split.
             huge_pages = found // np.uintp(HUGE_PAGE_BYTES)
             part.split += int(np.count_nonzero(~np.isin(huge_pages, self._split_huge_pages)))
             left = self._move_together(splits=False)
@@ -197,7 +197,7 @@ class _Migration:
 
     @property
     def _keeps_whole(self) -> bool:
-        """Whether the layout moves its borders to those of huge pages."""
+        """Whether the layout shifts its borders to lie between huge pages."""
         return self.settler.adapts and self.settler.shares is None
 
     def _move_together(self, *, splits: bool) -> Addresses:
@@ -239,14 +239,14 @@ class _Migration:
         move_pages(part.addresses[pages], part.target[pages], pid=self.pid, flags=self.flags)
 
     def _see(self, pages: Indices) -> None:
-        """Ask for some pages, and say of each that has a target whether it is there."""
+        """Query some pages again, and update the status of each that has a target."""
         part = self.part
         pages = pages[part.target[pages] != NOWHERE]
         now, self.lost = _where_now(part, pages, self.pid, self.flags)
         target = part.target[pages]
         status, there = part.status.copy(), part.there.copy()
         placed = now == target
-        # What failed for a reason of its own has it still.
+        # A page that failed for a reason of its own keeps this status.
         failed = (part.status[pages] < 0) & (part.status[pages] != PageStatus.EBUSY.value)
         said = np.where(failed, part.status[pages], PageStatus.EBUSY.value)
         status[pages] = np.where(placed | (now < 0), now, said)
@@ -254,7 +254,7 @@ class _Migration:
         part.tell(status, there)
 
     def _raise_if_lost(self) -> None:
-        """Raise what kept a question from being answered, unless something else is raised."""
+        """Raise the error of a failed query, unless another error is on its way."""
         lost, self.lost = self.lost, None
         try:
             if lost is not None:
@@ -263,16 +263,16 @@ class _Migration:
             del lost
 
     def _settle(self) -> None:
-        """Make what was expected what is told."""
+        """Turn the expected statuses of the last call into recorded ones."""
         self.part.tell(self.part.status, self.part.there)
 
     def _tell(self, status: NodeArray, there: npt.NDArray[np.bool_]) -> None:
         self.part.tell(self.folios.spread(status), self.folios.spread(there))
 
     def _look_again(self, todo: Indices, pieces: Indices, *, go_on: bool) -> None:
-        """Hold against the kernel what a huge page can have made untrue."""
+        """Query statuses again that a huge page may have made untrue."""
         if self.several:
-            # At all pages of a call that ended by itself the driver has looked again.
+            # The driver has queried all pages of a call that ended by itself again.
             others = np.ones(len(self.part.addresses), bool)
             others[pieces] = not go_on
             self.lost = recheck_placed(self.part, np.flatnonzero(others), self.pid, self.flags)
@@ -283,7 +283,7 @@ class _Migration:
             self._one_by_one(split, go_on=go_on)
 
     def _split(self, todo: Indices) -> Indices:
-        """Return the pages of huge pages that were to move and may be huge no more."""
+        """Return the pages of huge pages in `todo` that the kernel may have split."""
         if self.folios.counts is None:
             return np.empty(0, np.int64)
         several = np.zeros(len(self.pages), bool)
@@ -295,11 +295,11 @@ class _Migration:
         return np.flatnonzero(pieces if still is None else pieces & ~still)
 
     def _one_by_one(self, pieces: Indices, *, go_on: bool) -> None:
-        """Settle the pieces of huge pages that the kernel split, a full node being the reason."""
+        """Move the pages of huge pages that the kernel split because the target node was full."""
         part, target = self.part, self.part.target
         now, self.lost = _where_now(part, pieces, self.pid, self.flags)
         placed = now == target[pieces]
-        # What was said of the whole holds for a piece that did not move, unless it was success.
+        # A small page that did not move keeps the status of its huge page, unless that was success.
         said = np.where(part.status[pieces] >= 0, PageStatus.EBUSY.value, part.status[pieces])
         status = part.status.copy()
         status[pieces] = np.where(placed | (now < 0), now, said)

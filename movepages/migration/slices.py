@@ -1,4 +1,4 @@
-"""Slices of pages one by one, spread out from runs as they were found."""
+"""Expand the runs of a survey into slices of single pages."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Ints: TypeAlias = "npt.NDArray[np.int64]"
 
 
 class PageBatch(NamedTuple):
-    """Pages one by one, in address order.
+    """Single pages in address order, with the runs between them that need no move.
 
     Attributes
     ----------
     address, before : ndarray
-        Where each is, and what was said of it.
+        Address and status of each page.
     number : ndarray of int64
-        Which of all pages of the footprint each is.
+        Index of each page among all pages of the footprint.
     aside : SurveyRuns
-        Runs before or between these pages that stay as they are.
+        Runs before or between these pages that need no move.
     aside_number : ndarray of int64
-        Which of all pages the first of each of these is.
+        Index of the first page of each of these runs.
     """
 
     address: npt.NDArray[np.uintp]
@@ -39,10 +39,10 @@ class PageBatch(NamedTuple):
 def slices(
     found: SurveyRuns, aside: npt.NDArray[np.bool_], start: int, page_size: int, most: int
 ) -> Iterator[PageBatch]:
-    """Spread runs out, at most `most` pages at a time, but keep those to be set `aside` as runs.
+    """Expand runs into at most `most` pages at a time; keep the runs marked `aside` as runs.
 
-    Each slice has the runs set aside that lie before its last page; what is left of them is a slice
-    without pages. `start` is the number of the first page of all.
+    Each slice carries the runs set aside that lie before its last page. Runs behind the last page
+    come in a final slice without pages. `start` is the index of the first page.
     """
     none = np.empty(0, np.uintp), np.empty(0, np.int32), np.empty(0, np.int64)
     if not aside.any():
@@ -68,13 +68,13 @@ def slices(
 def each_page(
     runs: SurveyRuns, number: Ints | int, page_size: int, most: int
 ) -> Iterator[tuple[npt.NDArray[np.uintp], npt.NDArray[np.int32], Ints]]:
-    """Spread runs out, at most `most` pages at a time and no huge page in two.
+    """Expand runs into at most `most` pages at a time, with no huge page in two parts.
 
     Parameters
     ----------
     runs : SurveyRuns
     number : ndarray of int64, or int
-        Which of all pages the first of each run is; of runs that leave none out, the first of all.
+        Index of the first page of each run among all pages; if the runs are gapless, of the first.
     page_size, most : int
 
     Returns
@@ -84,7 +84,7 @@ def each_page(
     """
     ends = np.cumsum(runs.pages)
     total = int(ends[-1]) if len(ends) else 0
-    # Of page i of all that are spread out: the address, less i pages, is the same throughout a run.
+    # Within a run, the address of page i minus i page sizes is constant.
     origin = runs.address - (ends - runs.pages).astype(np.uintp) * np.uintp(page_size)
     shift = number if isinstance(number, int) else number - (ends - runs.pages)
     start = 0
@@ -93,7 +93,7 @@ def each_page(
         first, last = np.searchsorted(ends, (start, stop - 1), "right").tolist()
         edges = np.concatenate(([start], ends[first:last], [stop]))
         of_run, counts = slice(first, last + 1), np.diff(edges)
-        # Memory for each further array of this size costs more than what is computed in it.
+        # Allocating another array of this size costs more than the computation.
         address = np.arange(start, stop, dtype=np.uintp)
         address *= np.uintp(page_size)
         address += np.repeat(origin[of_run], counts)

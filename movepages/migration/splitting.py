@@ -1,4 +1,4 @@
-"""Splitting huge pages into small ones, without privilege, so that each can be on its own node."""
+"""Split huge pages into small ones without privilege, so that each can have its own node."""
 
 from __future__ import annotations
 
@@ -16,45 +16,44 @@ _ZEROS = _core.PRESENCE["zero page"]
 
 
 def split_at(pages: Addresses, pid: int) -> Addresses:
-    """Split the huge pages that hold some pages, and keep the kernel from making them anew.
+    """Split huge pages, and keep the kernel from joining their pages again.
 
     Parameters
     ----------
     pages : ndarray of uintp
         One page of each huge page, ascending.
     pid : int
-        Whose; 0 for this process. Of another it takes CAP_SYS_NICE, and nothing keeps khugepaged
-        from joining the pages again.
+        The process; 0 for this one. Another process needs CAP_SYS_NICE, and there khugepaged may
+        join the pages again.
 
     Returns
     -------
     ndarray of uintp
-        The pages of which the kernel refused nothing. It leaves a huge page that other processes
-        map as it is, and says nothing: look again. Shared memory and files are left alone: a split
-        takes their pages out of the page tables.
+        The pages for which the kernel reported no error. It silently leaves a huge page whole that
+        other processes map, so look again. Shared memory and files are left alone, because a split
+        would remove their pages from the page tables.
 
     Notes
     -----
     Advice for a part of a huge page splits it (Linux 5.4): ``madvise_cold_or_pageout_pte_range`` in
     the kernel's mm/madvise.c. khugepaged would join the small pages again within minutes, on the
-    node that most of them are on, unless the mapping says MADV_NOHUGEPAGE: ``collapse()`` undoes
-    that.
+    node of most of them, unless the mapping has MADV_NOHUGEPAGE. ``collapse()`` lifts that advice.
     """
     pages = _private(pages, pid)
     size = mmap.PAGESIZE
     done: Addresses = pages[_core.advise_each(pages, size, MADV_COLD, pid) == 0]
     if pid == 0 and len(done):
-        # The one page that was called cold is young again. Linux before 5.14 has no such advice.
+        # A read makes the page that was advised cold young again. The advice needs Linux 5.14.
         _core.advise_each(done, size, MADV_POPULATE_READ, 0)
         _keep_small(done)
     return done
 
 
 def fill_holes(pages: Addresses, pid: int) -> None:
-    """Give memory of their own to pages that a split has left with the shared page of zeros.
+    """Give pages their own memory that a split has replaced by the shared zero page.
 
-    Linux 6.12 takes pages of zeros out of a huge page that it splits. They were on a node, and are
-    to be on one: of memory that may be written to they get a page again, by the policy there.
+    When Linux 6.12 splits a huge page, it drops small pages that hold only zeros. They were on a
+    node and have to be on one again, so each gets a new page by the policy there, if it is writable.
     """
     if pid != 0 or not len(pages):
         return
@@ -68,7 +67,7 @@ def fill_holes(pages: Addresses, pid: int) -> None:
 
 
 def _private(pages: Addresses, pid: int) -> Addresses:
-    """Return those pages that are private anonymous memory, as far as that is told."""
+    """Return the pages known to be private anonymous memory."""
     mappings = read_mappings(pid)
     if mappings is None or not len(pages):
         return pages[:0]
@@ -77,7 +76,7 @@ def _private(pages: Addresses, pid: int) -> Addresses:
 
 
 def _keep_small(pages: Addresses) -> None:
-    """Forbid huge pages in the huge pages of some pages, one call for neighbours."""
+    """Set MADV_NOHUGEPAGE on the huge pages that hold some pages, one call for neighbours."""
     huge_pages = np.unique(pages // np.uintp(HUGE_PAGE_BYTES))
     for row in np.split(huge_pages, np.flatnonzero(np.diff(huge_pages) > 1) + 1):
         start, nbytes = int(row[0]) * HUGE_PAGE_BYTES, len(row) * HUGE_PAGE_BYTES

@@ -1,4 +1,4 @@
-"""Tally: adds up what became of the pages of a move, slice by slice."""
+"""Tally: counts the outcome of a move, slice by slice."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _Outcome: TypeAlias = "tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Statu
 
 
 class SliceRecord:
-    """The pages under way: what is known of them by now; `status` may be written in place.
+    """The slice of pages that is moving now, with their statuses so far.
 
-    `aside` is what became of runs between them.
+    `aside` holds the counts of runs between these pages that need no move.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class SliceRecord:
         self._aside = aside
         self.split = self.rounds = 0
         self.is_torn = False
-        # Not known yet, which is another thing than NOWHERE.
+        # Targets are unknown at first, which is not the same as NOWHERE.
         self.target = self.wanted = np.zeros(len(addresses), np.int32)
         self.tell(
             np.full(len(addresses), PageStatus.NOT_ATTEMPTED.value, np.int32),
@@ -45,15 +45,15 @@ class SliceRecord:
         self._footprint = footprint
 
     def tell(self, status: Statuses, there: npt.NDArray[np.bool_]) -> None:
-        """Replace both arrays in one store, so that no signal comes between them."""
+        """Set both arrays in one store, so that no signal handler sees one without the other."""
         self._told: tuple[Statuses, npt.NDArray[np.bool_], _Outcome | None] = status, there, None
 
     def expect(
         self, pages: npt.NDArray[np.int64], of: npt.NDArray[np.int64], said: Statuses
     ) -> None:
-        """Let `said[of]`, which a call is about to write, be the status of these pages.
+        """Take the status of these pages from `said[of]`, which a call is about to write.
 
-        Whatever a signal cuts off after that call, what the call did is known.
+        If a signal handler raises right after the call, its outcome is already recorded.
         """
         self._told = self._told[0], self._told[1], (pages, of, said)
 
@@ -74,14 +74,14 @@ class SliceRecord:
         return self._told[1]
 
     def _overruled(self, status: Statuses) -> npt.NDArray[np.bool_]:
-        """Tell which pages went with their huge page, and not where they were wanted."""
+        """Return which pages went elsewhere with their huge page."""
         elsewhere: npt.NDArray[np.bool_] = (
             (status >= 0) & (status != self.wanted) & (self.wanted != NOWHERE)
         )
         return elsewhere
 
     def sum(self) -> SliceCounts:
-        """Return what is known of these pages by now."""
+        """Return the counts so far."""
         status, there = self.status, self.there
         others = status[~there] if there.any() else status
         overruled = self._overruled(status)
@@ -106,7 +106,7 @@ class SliceRecord:
 
 
 class SliceCounts(NamedTuple):
-    """What became of one slice."""
+    """Final counts of one slice."""
 
     pages: int
     moved: int
@@ -120,11 +120,11 @@ class SliceCounts(NamedTuple):
     runs: Runs
 
     def sum(self) -> SliceCounts:
-        """Return itself: it is settled."""
+        """Return these counts, which are final."""
         return self
 
     def beside(self, aside: SliceCounts) -> SliceCounts:
-        """Return it with runs that lie between its own and were not attempted."""
+        """Return the counts together with those of runs that needed no move."""
         runs = np.concatenate((self.runs, aside.runs))
         return self._replace(
             pages=self.pages + aside.pages,
@@ -135,9 +135,9 @@ class SliceCounts(NamedTuple):
 
 
 def sum_aside(runs: Runs, nowhere: npt.NDArray[np.int64] | None = None) -> SliceCounts:
-    """Sum up runs of pages that are placed or absent, and stay.
+    """Count runs whose pages are placed or absent, and stay.
 
-    Absent then and absent now is as wanted: of each absent run, `nowhere` pages have no target.
+    `nowhere` is the number of pages in each absent run that have no target: these are as wanted.
     """
     counts = totals(runs, "pages")
     pages = sum(counts.values())
@@ -150,10 +150,10 @@ def sum_aside(runs: Runs, nowhere: npt.NDArray[np.int64] | None = None) -> Slice
 
 
 class Tally:
-    """Counts of a move in progress; `result` is right whenever a signal handler raises.
+    """Counts of a move in progress; `result` is true at any moment a signal handler may raise.
 
-    That is why each step is one store: a slice is in from its beginning, and then replaced by its
-    sum.
+    Each step is therefore a single store: a slice is recorded before it starts, and replaced by its
+    counts when it is over.
     """
 
     def __init__(self, footprint: Footprint) -> None:
@@ -164,22 +164,22 @@ class Tally:
     def begin(
         self, addresses: npt.NDArray[np.uintp], aside: SliceCounts | None = None
     ) -> SliceRecord:
-        """Return the next slice, not attempted so far."""
+        """Record and return the next slice, with no page attempted yet."""
         part = SliceRecord(addresses, self._footprint, aside)
         self._parts.append(part)
         return part
 
     def add(self, settled: SliceCounts) -> None:
-        """Take in pages that are placed or absent, and stay."""
+        """Record pages that are placed or absent, and stay."""
         self._parts.append(settled)
 
     def settle(self, keep: int = 0) -> None:
-        """Keep only the sums of the slices, but of the last `keep` all there is."""
+        """Replace slices by their counts, except the last `keep`."""
         for index in range(max(len(self._parts) - keep - 2, 0), len(self._parts) - keep):
             self._parts[index] = self._parts[index].sum()
 
     def result(self) -> MoveResult:
-        """Return the outcome so far; whatever was not begun yet was not attempted."""
+        """Return the outcome so far; pages of later slices count as not attempted."""
         parts = [part.sum() for part in self._parts]
         failures: Counter[PageStatus] = Counter()
         for part in parts:
