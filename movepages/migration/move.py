@@ -1,4 +1,4 @@
-"""move(): bring the pages of an array to other nodes."""
+"""move(): migrate the pages of an array to other nodes."""
 
 from __future__ import annotations
 
@@ -71,67 +71,68 @@ def move(
     a : ndarray, buffer or Region
         As for `where`.
     target : int, array_like of int32 of shape (where(a).pages,), Layout or Placement
-        One node for all pages, a node for each page in address order, a layout such as
-        ``interleave([0, 1])``, or a placement seen before, which brings every page back.
+        One node for all pages, one node for each page in address order, a layout such as
+        ``interleave([0, 1])``, or an earlier placement, which moves every page back.
     flags : int, default MPOL_MF_MOVE
         MPOL_MF_MOVE_ALL also moves pages that other processes map, and needs CAP_SYS_NICE.
     retry : RetryPolicy, optional
-        Which pages that failed get another turn; by default those that are busy, twice.
+        Which failed pages are tried again, and how often; by default busy pages, twice.
     on_conflict : {"majority", "split", "raise"}
-        What to do with a target that cuts through a huge page, which moves as a whole:
+        What to do if the target cuts through a huge page, which moves as a whole:
 
-        - "majority" sends it where most of its pages were to go, and evens out the bytes of each
-          node from one huge page to the next. Its other pages are `overruled`, the result is not
-          `ok`, and a `LayoutWarning` says so.
-        - "split" splits it into small pages, each of which goes where it is wanted. The kernel is
-          told not to join them again (MADV_NOHUGEPAGE); `collapse` does. What cannot be split
-          (locked, shared with other processes, of files or hugetlbfs) goes by majority.
-        - "raise" refuses before anything moves. It needs Linux 6.7, which tells where huge pages
-          are.
+        - "majority" moves it to the node that most of its pages are wanted on, and evens out the
+          bytes of each node from one huge page to the next. Its other pages count as `overruled`,
+          the result is not `ok`, and a `LayoutWarning` says so.
+        - "split" splits it into small pages and moves each where it is wanted. The kernel is told
+          not to join them again (MADV_NOHUGEPAGE); `collapse` does. Huge pages that cannot be
+          split (locked, shared with other processes, of files or hugetlbfs) go by majority.
+        - "raise" raises ValueError before anything moves. It needs Linux 6.7, which shows where
+          huge pages are.
 
         `blocks`, `local`, `by_axis` over the slowest axis, and `interleave` and `weighted` without
-        a block of your own put their borders between huge pages and cut none.
+        your own block size put their borders between huge pages and cut none.
     on_error : {"raise", "warn"}
-        For a call that failed as a whole: raise, or give a `MovePagesWarning` and return what was
-        done.
+        If a call fails as a whole: raise, or issue a `MovePagesWarning` and return the partial
+        result.
     progress : callable, optional
-        Called as ``progress(pages_done, pages)`` about every 25 ms; returning False ends the move.
+        Called as ``progress(pages_done, pages)`` about every 25 ms. The move ends if it returns
+        False.
     deadline : float, optional
         Seconds after which the move ends.
     limit : float or str, optional
-        Bandwidth that it keeps to on average: bytes a second, "2GiB/s" or "500MB/s".
+        Largest average bandwidth: bytes per second, "2GiB/s" or "500MB/s".
     background : bool, default False
         Move in a thread, and return a `BackgroundMove` at once: a Future with ``progress`` and
-        ``cancel()``. Wrong arguments are refused before.
+        ``cancel()``. Invalid arguments still raise here.
 
     Returns
     -------
     MoveResult, or BackgroundMove with `background`
-        Pages moved, already there, failed by reason and not attempted. Pages that could not be
-        moved are counted there and raise nothing: see ``raise_for_status``.
+        Counts of pages moved, already there, failed by reason and not attempted. Pages that could
+        not be moved raise no error: see ``raise_for_status``.
 
     Raises
     ------
     TypeError, ValueError
-        `a` exposes no memory, `target` is none of these, or another argument has no such value.
-        Nothing has moved.
+        `a` exposes no memory, `target` is not a target, or another argument is invalid. Nothing has
+        moved.
     MovePagesError
         A call failed as a whole: a node that does not exist or is not allowed, a full node, no
         permission, no such process, the deadline (also a TimeoutError), cancelled by `progress`.
-        ``.result`` tells what was done by then.
+        ``.result`` holds what was done by then.
     KeyboardInterrupt
         On Ctrl-C, with the partial outcome as ``.result``.
 
     Warns
     -----
     LayoutWarning
-        Pages were overruled or torn, which share of them, and what to do about it. A move in the
-        background says so in its result alone.
+        Some pages were overruled or torn. The message gives their share and what to do about it. A
+        move in the background issues no warning; see its result.
 
     Notes
     -----
-    Pages which are only partly filled by `a` take what else is in them along; ``where(a)`` counts
-    them as ``shared_edges``. Source: move_pages(2), ``do_pages_move`` in the kernel's mm/migrate.c.
+    A page that `a` fills only in part moves with everything else in it; ``where(a)`` counts such
+    pages as ``shared_edges``. Source: move_pages(2), ``do_pages_move`` in the kernel's mm/migrate.c.
 
     Examples
     --------
@@ -177,7 +178,7 @@ def move(
         if result.overruled or result.torn:
             _warn_of_pages_elsewhere(result)
         return result
-    # Whoever does not ask for a thread need not import what it takes.
+    # A move in the foreground does not pay for the imports of threads.
     from .background import start
 
     # The array lives as long as the thread that moves it.
@@ -195,12 +196,12 @@ def _warn_of_pages_elsewhere(result: MoveResult) -> None:
         if pages
     ]
     warning = LayoutWarning("; ".join(parts))
-    # Where warnings are errors, what was done is not lost.
+    # If warnings are errors, the result is on the warning.
     warning.result = result
     warnings.warn(warning, stacklevel=3)
 
 
 def refuse_unknown(name: str, given: str, known: tuple[str, ...]) -> None:
-    """Refuse a value that is none of the known ones."""
+    """Raise ValueError unless `given` is one of the known values."""
     if given not in known:
         raise ValueError(f"{name}: expected one of {', '.join(map(repr, known))}, got {given!r}")

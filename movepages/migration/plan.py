@@ -1,4 +1,4 @@
-"""plan(): what a move would do, before anything moves."""
+"""plan(): report what a move would do, before anything moves."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a move would do, as of the moment it was made. Nothing has moved.
+    """What a move would do, as of the time of the call. Nothing has moved.
 
     Attributes
     ----------
@@ -42,27 +42,27 @@ class Plan:
     page_size : int
         Size of a page in bytes.
     flows : mapping of (int, int) to int
-        Bytes that would move from a node to another; those in place are under ``(n, n)``. Empty
-        where a target is no number that a node can have.
+        Bytes that would move from one node to another; bytes in place are under ``(n, n)``. Empty
+        if a target node is no valid node number.
     absent : int
-        Pages without memory behind them, which do not move.
+        Pages without memory, which do not move.
     untargeted : int
-        Pages that the target says nothing of, which stay.
+        Pages without a target, which stay.
     overruled : int
-        Pages that would not be where they are wanted, because the target cuts through a huge page
-        that goes elsewhere as a whole.
+        Pages that would end up elsewhere, because the target cuts through their huge page, which
+        moves as a whole.
     torn : int
-        Pages that have parts wanted on several nodes, because the layout cuts through single pages.
+        Pages with parts wanted on several nodes, because the layout cuts through single pages.
     split : int
-        Huge pages that would be split, with ``on_conflict="split"``. Those that are locked, shared
-        or of hugetlbfs cannot be, and are overruled after all; that is seen when it is tried.
+        Huge pages that would be split, with ``on_conflict="split"``. Locked and shared ones and
+        those of hugetlbfs cannot be split, which shows only in the move; their pages are overruled.
     wanted, expected : mapping of int to int
-        Bytes of whole pages that the target wants on each node, and that would be there afterwards.
-        They differ by what is overruled. Absent pages and pages without a target are left out.
+        Bytes that the target wants on each node, and bytes expected there afterwards, in whole
+        pages. They differ by overruled pages. Absent pages and pages without a target are left out.
     hidden : int
-        Pages in memory on a node that is not known: Linux before 6.6 does not tell it of all.
+        Present pages on an unknown node: Linux before 6.6 does not report all nodes.
     problems : tuple of str
-        What keeps it from being carried out in full: nodes that may not be used or are short of
+        Reasons why the move would not succeed in full: nodes that may not be used or lack free
         memory.
 
     Examples
@@ -91,7 +91,7 @@ class Plan:
     _on_conflict: OnConflict = field(repr=False, compare=False, default="majority")
 
     def __reduce__(self) -> NoReturn:
-        # Pickle and deepcopy would copy the array too, and the plan would move the copy.
+        # Pickle and deepcopy would copy the array, and the plan would move the copy.
         raise TypeError(
             "a plan is about memory of this process and cannot be copied or sent: plan() again "
             "there, or send what it tells, such as its flows"
@@ -104,12 +104,12 @@ class Plan:
 
     @property
     def in_place(self) -> int:
-        """Bytes that are where they are wanted."""
+        """Bytes already where they are wanted."""
         return sum(n for (source, to), n in self.flows.items() if source == to)
 
     @property
     def expected(self) -> dict[int, int]:
-        """Bytes on each node afterwards, of those that are wanted on some node."""
+        """Bytes expected on each node afterwards."""
         found: Counter[int] = Counter()
         for (_, to), n in self.flows.items():
             found[to] += n
@@ -117,7 +117,7 @@ class Plan:
 
     @property
     def arriving(self) -> dict[int, int]:
-        """Bytes that would come to each node."""
+        """Bytes that would arrive on each node."""
         found: Counter[int] = Counter()
         for (source, to), n in self.flows.items():
             if source != to:
@@ -126,12 +126,12 @@ class Plan:
 
     @property
     def seconds(self) -> float | None:
-        """Estimated duration by the rate that `calibrate` measured; None before it has."""
+        """Estimated duration at the rate that `calibrate` measured; None before a measurement."""
         rate = rate_known()
         return None if rate is None else self.to_move / rate
 
     def execute(self, **how: Any) -> MoveResult:
-        """Carry it out: `move` of the same array to the same target, as both are by then.
+        """Call `move` with the same array and target, as both are by then.
 
         Parameters
         ----------
@@ -162,7 +162,7 @@ class Plan:
 
     @property
     def remarks(self) -> list[str]:
-        """What there is to say besides the flows, in a few sentences."""
+        """Summary of everything but the flows, one sentence an entry."""
         lines = [f"to move: {format_bytes(self.to_move)}" + self._duration()]
         if self.overruled:
             lines += [
@@ -186,12 +186,12 @@ class Plan:
         return f", about {self.seconds:.2g} s" if self.seconds else ""
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw what goes from where to where, with matplotlib: bands as wide as their bytes.
+        """Draw the flows between nodes with matplotlib, each band as wide as its bytes.
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Where to draw; by default a new figure. What stays in place is pale.
+            Axes to draw on; by default a new figure. Bytes in place are pale.
 
         Returns
         -------
@@ -200,7 +200,7 @@ class Plan:
         Raises
         ------
         ImportError
-            There is no matplotlib: install ``movepages[plot]``.
+            matplotlib is missing: install ``movepages[plot]``.
 
         Examples
         --------
@@ -219,7 +219,7 @@ class Plan:
 
 
 def plan(a: object, target: MoveTarget, *, on_conflict: OnConflict = "majority") -> Plan:
-    """Tell what `move` would do with the same arguments. Nothing moves.
+    """Report what `move` would do with the same arguments. Nothing moves.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def plan(a: object, target: MoveTarget, *, on_conflict: OnConflict = "majority")
     target : int, array_like of int32, Layout or Placement
         As for `move`.
     on_conflict : {"majority", "split", "raise"}
-        As for `move`. A plan refuses nothing.
+        As for `move`. A plan never raises for a conflict.
 
     Returns
     -------
@@ -236,9 +236,9 @@ def plan(a: object, target: MoveTarget, *, on_conflict: OnConflict = "majority")
     Raises
     ------
     TypeError, ValueError
-        As `move` does for what is no array and no target.
+        As `move` raises for an invalid array or target.
     MovePagesError
-        The process cannot be looked at.
+        The process cannot be queried.
 
     Examples
     --------
@@ -249,7 +249,7 @@ def plan(a: object, target: MoveTarget, *, on_conflict: OnConflict = "majority")
     refuse_unknown("on_conflict", on_conflict, CONFLICTS)
     footprint = footprint_of(a)
     wanted = as_target(target, a, footprint)
-    # What is no number of a node at all has no place in a count.
+    # An invalid node number has no place in a count.
     sound = all(0 <= node < MAX_NODES for node in wanted.distinct)
     count = _Count()
     if sound:
@@ -274,7 +274,7 @@ def plan(a: object, target: MoveTarget, *, on_conflict: OnConflict = "majority")
 
 
 class _Count:
-    """Pages by what would become of them."""
+    """Counts pages by what would become of them."""
 
     def __init__(self) -> None:
         self.flows: Counter[tuple[int, int]] = Counter()
@@ -298,7 +298,7 @@ class _Count:
         self.absent += int(np.count_nonzero(~there & ~unknown))
         self.untargeted += int(np.count_nonzero(there & (each == NOWHERE)))
         self.overruled += int(np.count_nonzero(known & (each != wanted) & (wanted != NOWHERE)))
-        # A page without a target that its huge page takes along is wanted where that goes.
+        # A page without a target that moves with its huge page counts as wanted there.
         on = np.where(wanted[known] == NOWHERE, each[known], wanted[known])
         for node, n in enumerate(np.bincount(on).tolist()):
             self.wanted[node] += n
@@ -327,7 +327,7 @@ def _refused(footprint: Footprint, target: Target) -> list[str]:
 
 
 def _short(made: Plan) -> list[str]:
-    """Name the nodes that have less free memory than would come to them."""
+    """Return a sentence for each node that lacks free memory for what would arrive."""
     now = machine() if made.arriving else None
     if now is None:
         return []

@@ -53,7 +53,7 @@ def fill_holes(pages: Addresses, pid: int) -> None:
     """Give pages their own memory that a split has replaced by the shared zero page.
 
     When Linux 6.12 splits a huge page, it drops small pages that hold only zeros. They were on a
-    node and have to be on one again, so each gets a new page by the policy there, if it is writable.
+    node and have to be on one again, so each writable one gets a new page by the policy there.
     """
     if pid != 0 or not len(pages):
         return
