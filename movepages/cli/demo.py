@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import Protocol
 
 from .arguments import as_size
-from .journey import Journey, begin
+from .demo_tour import Tour
 from .json_output import Commands, add_json_option, has_rich, print_json
-from .stops import Step
 from .terminal import complain
 
 _DESCRIPTION = """\
@@ -57,33 +55,6 @@ A look has bytes_per_node, absent_bytes, looked, verified and disagreement
 _MISSING = 'the package rich is missing; to get it: pip install "movepages[cli]"'
 
 
-class Report(Protocol):
-    """What is shown of a journey while it goes on."""
-
-    def opened(self, journey: Journey) -> None:
-        """Show where it begins."""
-
-    def arrived(self, step: Step) -> None:
-        """Show one step."""
-
-    def closed(self, journey: Journey) -> None:
-        """Show what it came to."""
-
-
-class JsonReport:
-    """One JSON object at the end."""
-
-    def opened(self, journey: Journey) -> None:
-        """Show nothing yet."""
-
-    def arrived(self, step: Step) -> None:
-        """Show nothing yet."""
-
-    def closed(self, journey: Journey) -> None:
-        """Print the object."""
-        print_json("demo", journey.as_dict())
-
-
 def add_to(commands: Commands) -> None:
     """Add the sub-command to the parser."""
     parser = commands.add_parser(
@@ -105,22 +76,24 @@ def add_to(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the demonstration and return its exit status."""
-    report: Report
-    if options.json:
-        report = JsonReport()
-    elif has_rich():
-        from .draw import Screen
+    screen = None
+    if not options.json:
+        if not has_rich():
+            complain(_MISSING)
+            return 2
+        from .demo_screen import Screen
 
-        report = Screen()
+        screen = Screen()
+    tour = Tour(options.size)
+    if screen:
+        screen.opened(tour)
+    for step in tour.travel():
+        if screen:
+            screen.arrived(step, tour.looks[-1])
+    if screen:
+        screen.closed(tour)
     else:
-        complain(_MISSING)
-        return 2
-    journey = begin(options.size)
-    report.opened(journey)
-    for stop in journey.travel():
-        if isinstance(stop, Step):
-            report.arrived(stop)
-    report.closed(journey)
-    for problem in journey.problems():
+        print_json("demo", tour.as_dict())
+    for problem in tour.problems():
         complain(problem)
-    return 1 if journey.problems() else 0
+    return 1 if tour.problems() else 0

@@ -132,7 +132,7 @@ def move(
     Notes
     -----
     A page that `a` fills only in part moves with everything else in it; ``where(a)`` counts such
-    pages as ``shared_edges``. Source: move_pages(2), ``do_pages_move`` in the kernel's mm/migrate.c.
+    pages as ``shared_edges``. Source: move_pages(2), ``do_pages_move`` in mm/migrate.c.
 
     Examples
     --------

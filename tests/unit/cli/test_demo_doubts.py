@@ -7,7 +7,8 @@ import pytest
 
 import movepages as mp
 from cli_fixtures import SMALL, as_data, one_line, run
-from movepages.cli import journey, main
+from movepages.cli import main
+from movepages.cli.demo_tour import Tour
 from support import processes, seccomp, system
 
 EPERM = 1
@@ -89,9 +90,9 @@ def test_a_move_that_overstates_is_found_out(far_node, monkeypatch, capsys):
 
 
 def test_changed_contents_are_noticed():
-    trip = journey.begin(1 << 20)
+    trip = Tour(1 << 20)
     trip.array[0] += 1
-    assert list(trip.travel()) == trip.stops
+    assert list(trip.travel()) == trip.steps
     assert trip.problems() == ["the contents of the array have changed"]
 
 
