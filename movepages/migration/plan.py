@@ -8,10 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import numpy as np
-
 from .._core import MAX_NODES
-from ..layouts.patterns import NOWHERE, NodeArray
 from ..layouts.targets import MoveTarget, Target, as_target
 from ..pages.buffers import footprint_of
 from ..pages.footprint import Footprint
@@ -22,10 +19,10 @@ from ..results.status import PageStatus
 from ..results.wording import TORN
 from ..system.target_nodes import machine, unusable_node
 from ..units import format_bytes, format_pages
-from . import executor
 from .calibrate import rate_known
-from .huge_page_targets import OnConflict, Settled
+from .huge_page_targets import OnConflict
 from .move import CONFLICTS, move, refuse_unknown
+from .plan_counts import PlanCounts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -251,7 +248,7 @@ def plan(a: object, target: MoveTarget, *, on_conflict: OnConflict = "majority")
     wanted = as_target(target, a, footprint)
     # An invalid node number has no place in a count.
     sound = all(0 <= node < MAX_NODES for node in wanted.distinct)
-    count = _Count()
+    count = PlanCounts()
     if sound:
         count.add_all(footprint, wanted, on_conflict)
     made = Plan(
@@ -271,43 +268,6 @@ def plan(a: object, target: MoveTarget, *, on_conflict: OnConflict = "majority")
     )
     problems = (*_refused(footprint, wanted), *_short(made), *_hidden(made))
     return replace(made, problems=problems)
-
-
-class _Count:
-    """Counts pages by what would become of them."""
-
-    def __init__(self) -> None:
-        self.flows: Counter[tuple[int, int]] = Counter()
-        self.wanted: Counter[int] = Counter()
-        self.absent = self.untargeted = self.overruled = self.torn = self.split = self.hidden = 0
-
-    def add_all(self, footprint: Footprint, target: Target, on_conflict: OnConflict) -> None:
-        """Count all pages of a footprint."""
-        for before, settled, absent in executor.preview(footprint, target, on_conflict):
-            self.absent += absent
-            self._add(before, settled)
-        if getattr(target, "torn", False):
-            self.torn = self.flows.total() - self.overruled
-
-    def _add(self, before: NodeArray, settled: Settled) -> None:
-        there, each, wanted = before >= 0, settled.each, settled.wanted
-        known = there & (each != NOWHERE)
-        self.split += settled.split
-        unknown = before == PageStatus.ENODATA.value
-        self.hidden += int(np.count_nonzero(unknown))
-        self.absent += int(np.count_nonzero(~there & ~unknown))
-        self.untargeted += int(np.count_nonzero(there & (each == NOWHERE)))
-        self.overruled += int(np.count_nonzero(known & (each != wanted) & (wanted != NOWHERE)))
-        # A page without a target that moves with its huge page counts as wanted there.
-        on = np.where(wanted[known] == NOWHERE, each[known], wanted[known])
-        for node, n in enumerate(np.bincount(on).tolist()):
-            self.wanted[node] += n
-        self.wanted = +self.wanted
-        # As one number each: of pairs numpy makes a structure, and what a signal handler raises
-        # while two of these are compared comes out as a TypeError.
-        pairs = before[known].astype(np.int64) << 32 | each[known]
-        for pair, n in zip(*np.unique(pairs, return_counts=True), strict=True):
-            self.flows[int(pair) >> 32, int(pair) & 0xFFFFFFFF] += int(n)
 
 
 def _hidden(made: Plan) -> list[str]:

@@ -1,0 +1,51 @@
+"""Count the pages of a footprint by what a move would do with them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from ..layouts.patterns import NOWHERE, NodeArray
+from ..layouts.targets import Target
+from ..pages.footprint import Footprint
+from ..results.status import PageStatus
+from . import executor
+from .huge_page_targets import OnConflict, Settled
+
+
+class PlanCounts:
+    """Counts pages by what would become of them."""
+
+    def __init__(self) -> None:
+        self.flows: Counter[tuple[int, int]] = Counter()
+        self.wanted: Counter[int] = Counter()
+        self.absent = self.untargeted = self.overruled = self.torn = self.split = self.hidden = 0
+
+    def add_all(self, footprint: Footprint, target: Target, on_conflict: OnConflict) -> None:
+        """Count all pages of a footprint."""
+        for before, settled, absent in executor.preview(footprint, target, on_conflict):
+            self.absent += absent
+            self._add(before, settled)
+        if getattr(target, "torn", False):
+            self.torn = self.flows.total() - self.overruled
+
+    def _add(self, before: NodeArray, settled: Settled) -> None:
+        there, each, wanted = before >= 0, settled.each, settled.wanted
+        known = there & (each != NOWHERE)
+        self.split += settled.split
+        unknown = before == PageStatus.ENODATA.value
+        self.hidden += int(np.count_nonzero(unknown))
+        self.absent += int(np.count_nonzero(~there & ~unknown))
+        self.untargeted += int(np.count_nonzero(there & (each == NOWHERE)))
+        self.overruled += int(np.count_nonzero(known & (each != wanted) & (wanted != NOWHERE)))
+        # A page without a target that moves with its huge page counts as wanted there.
+        on = np.where(wanted[known] == NOWHERE, each[known], wanted[known])
+        for node, n in enumerate(np.bincount(on).tolist()):
+            self.wanted[node] += n
+        self.wanted = +self.wanted
+        # As one number each: of pairs numpy makes a structure, and what a signal handler raises
+        # while two of these are compared comes out as a TypeError.
+        pairs = before[known].astype(np.int64) << 32 | each[known]
+        for pair, n in zip(*np.unique(pairs, return_counts=True), strict=True):
+            self.flows[int(pair) >> 32, int(pair) & 0xFFFFFFFF] += int(n)
