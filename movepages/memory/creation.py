@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from .._core import HUGE_PAGE_BYTES, advise, read_file
 from ..layouts.targets import Layout, as_target
-from ..migration.executor import SLICE_PAGES
+from ..migration import sizes
 from ..migration.folios import whole_huge_pages
 from ..migration.move import move
 from ..pages.buffers import footprint_of
@@ -169,7 +169,7 @@ def _keep_small(array: npt.NDArray[Any], layout: Layout) -> None:
     if target.only is not None:
         return
     start, end = 0, footprint.address + footprint.pages * footprint.page_size
-    for addresses, _ in whole_huge_pages(footprint.chunks(SLICE_PAGES)):
+    for addresses, _ in whole_huge_pages(footprint.chunks(sizes.SLICE_PAGES)):
         nodes = target.nodes_for(np.arange(start, start + len(addresses)), addresses)
         start += len(addresses)
         huge_pages = addresses // np.uintp(HUGE_PAGE_BYTES)

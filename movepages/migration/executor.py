@@ -10,28 +10,24 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core import HUGE_PAGE_BYTES
-from ..layouts.patterns import NOWHERE, NodeArray
 from ..layouts.targets import Target
 from ..pages.blocks import cut_rows
 from ..pages.footprint import Footprint
 from ..query.absence_reasons import hidden_afterwards
 from ..query.page_query import PageQuery
 from ..query.survey_runs import SurveyRuns
-from ..query.syscall import MPOL_MF_MOVE, attach, move_pages, refuse_process, refuse_unusable_nodes
+from ..query.syscall import attach, move_pages, refuse_process, refuse_unusable_nodes
 from ..results.absence import Absences, merge_absences
 from ..results.outcome import MovePagesError, MoveResult
-from ..results.status import PageStatus
+from . import sizes
 from .control import Control
 from .folios import HugePages
-from .huge_page_targets import OnConflict, Settled, Settler
-from .slice_migration import migrate_slice, recheck_placed
+from .huge_page_targets import OnConflict, Settler
+from .preview import refuse_conflicts, without_memory
+from .recheck import recheck_placed
+from .slice_migration import migrate_slice
 from .slices import PageBatch, slices
 from .tally import SliceCounts, SliceRecord, Tally, sum_aside
-
-# A slice needs about 3 MiB of scratch memory, and is one chunk of the driver.
-SLICE_PAGES = 1 << 16
-# A query result must be recent when it is used, so at most 1 GiB is queried ahead.
-MOVE_PAGES = 1 << 18
 
 _HUGE_PAGE = np.uintp(HUGE_PAGE_BYTES)
 
@@ -55,7 +51,7 @@ def migrate(
     try:
         refuse_process(footprint, flags)
         if on_conflict == "raise":
-            _refuse_conflicts(footprint, target, move.huge)
+            refuse_conflicts(footprint, target, move.huge)
         failure = move.run()
         result, size = tally.result(), footprint.page_size
         absent = hidden_afterwards(merge_absences(move.told, size), result.runs, size)
@@ -112,7 +108,7 @@ class _Move:
     def _to_move(self) -> Iterator[PageBatch]:
         """Query all blocks, note what needs no move, and yield the rest in slices."""
         size, start = self.footprint.page_size, 0
-        for addresses, pages in cut_rows(self.footprint, MOVE_PAGES, self._looks.reach):
+        for addresses, pages in cut_rows(self.footprint, sizes.MOVE_PAGES, self._looks.reach):
             self.control()
             look = self._looks.at(addresses, pages)
             self.told.append(look.absences)
@@ -126,11 +122,11 @@ class _Move:
 
     def _slice_pages(self) -> int:
         fits = self.control.most_bytes / self.footprint.page_size
-        return int(max(min(SLICE_PAGES, fits), HUGE_PAGE_BYTES // self.footprint.page_size))
+        return int(max(min(sizes.SLICE_PAGES, fits), HUGE_PAGE_BYTES // self.footprint.page_size))
 
     def _nothing_to_do(self, found: SurveyRuns) -> npt.NDArray[np.bool_]:
         """Return which runs need no move: absent pages, and pages already on the only target."""
-        done = _without_memory(found)
+        done = without_memory(found)
         return done if self.target.only is None else done | (found.status == self.target.only)
 
     def _take(self, pages: PageBatch) -> None:
@@ -194,58 +190,6 @@ class _Move:
         near = pages.address < pages.address[0] + _HUGE_PAGE
         pages.before[near] = move_pages(
             pages.address[near], pid=self.footprint.pid, flags=self.flags
-        )
-
-
-def preview(
-    footprint: Footprint, target: Target, on_conflict: OnConflict
-) -> Iterator[tuple[NodeArray, Settled, int]]:
-    """Yield, slice by slice, current nodes, settled targets and the number of absent pages.
-
-    Nothing moves.
-    """
-    looks = PageQuery(footprint, MPOL_MF_MOVE)
-    settler = Settler(target, HugePages(footprint.pid), on_conflict)
-    for pages in _present(footprint, looks):
-        wanted = target.nodes_for(pages.number, pages.address)
-        settled = settler.forecast(pages.address, pages.before, wanted)
-        yield pages.before, settled, int(pages.aside.pages.sum())
-
-
-def _present(
-    footprint: Footprint, looks: PageQuery, *, only_huge: bool = False
-) -> Iterator[PageBatch]:
-    """Yield the present pages in slices; each slice carries its absent runs beside them."""
-    start = 0
-    for addresses, rows in cut_rows(footprint, MOVE_PAGES, looks.reach):
-        found = looks.huge(addresses, rows) if only_huge else looks.at(addresses, rows).found
-        yield from slices(found, _without_memory(found), start, footprint.page_size, SLICE_PAGES)
-        start += int(rows.sum())
-
-
-def _without_memory(found: SurveyRuns) -> npt.NDArray[np.bool_]:
-    """Return which runs are absent. Hidden pages are present, on an unknown node."""
-    absent: npt.NDArray[np.bool_] = (found.status < 0) & (found.status != PageStatus.ENODATA.value)
-    return absent
-
-
-def _refuse_conflicts(footprint: Footprint, target: Target, huge: HugePages) -> None:
-    """Query all huge pages before anything moves."""
-    if len(target.distinct) < 2:
-        return
-    settler = Settler(target, huge, "raise")
-    overruled = 0
-    for pages in _present(footprint, PageQuery(footprint, MPOL_MF_MOVE), only_huge=True):
-        wanted = target.nodes_for(pages.number, pages.address)
-        settled = settler.forecast(pages.address, pages.before, wanted)
-        elsewhere = settled.each != settled.wanted
-        overruled += int(np.count_nonzero(elsewhere & (settled.wanted != NOWHERE)))
-    if overruled:
-        raise ValueError(
-            f"target: {overruled:,} pages are pieces of huge pages of which other pieces are to go "
-            'elsewhere, and a huge page is on one node; pass on_conflict="split" to split these, '
-            '"majority" to send each where most of it is wanted, or a target '
-            f"that changes at multiples of {HUGE_PAGE_BYTES:,} bytes only"
         )
 
 

@@ -12,7 +12,7 @@ from ..layouts.targets import MoveTarget, Target, as_target
 from ..pages.buffers import footprint_of
 from ..pages.footprint import Footprint
 from ..query.syscall import move_pages
-from .executor import SLICE_PAGES
+from . import sizes
 from .folios import HugePages, whole_huge_pages
 from .huge_page_targets import Settler
 
@@ -52,7 +52,7 @@ def targets(layout: MoveTarget, a: object) -> npt.NDArray[np.int32]:
 def _wanted_nodes(footprint: Footprint, target: Target) -> Iterator[NodeArray]:
     """Yield the node wanted for each page; find huge pages for layouts that keep them whole."""
     settler, start = Settler(target, HugePages(footprint.pid), "majority"), 0
-    for addresses, _ in whole_huge_pages(footprint.chunks(SLICE_PAGES)):
+    for addresses, _ in whole_huge_pages(footprint.chunks(sizes.SLICE_PAGES)):
         wanted = target.nodes_for(np.arange(start, start + len(addresses)), addresses)
         start += len(addresses)
         if settler.adapts:

@@ -10,7 +10,7 @@ from ..layouts.patterns import NOWHERE, NodeArray
 from ..layouts.targets import Target
 from ..pages.footprint import Footprint
 from ..results.status import PageStatus
-from . import executor
+from . import preview
 from .huge_page_targets import OnConflict, Settled
 
 
@@ -24,7 +24,7 @@ class PlanCounts:
 
     def add_all(self, footprint: Footprint, target: Target, on_conflict: OnConflict) -> None:
         """Count all pages of a footprint."""
-        for before, settled, absent in executor.preview(footprint, target, on_conflict):
+        for before, settled, absent in preview.preview(footprint, target, on_conflict):
             self.absent += absent
             self._add(before, settled)
         if getattr(target, "torn", False):

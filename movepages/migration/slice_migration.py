@@ -16,6 +16,7 @@ from .conflicts import Groups, carried_along, near
 from .control import Control
 from .folios import HugePages, Indices
 from .huge_page_targets import Settler
+from .recheck import recheck_placed, where_now
 from .splitting import fill_holes, split_at
 from .tally import SliceRecord
 
@@ -32,46 +33,6 @@ def migrate_slice(
 ) -> None:
     """Move one slice whose pages were on `before`; `part` stays true whatever is raised."""
     _Migration(part, before, wanted, huge, settler, pid, flags, control).run()
-
-
-def recheck_placed(
-    part: SliceRecord, pages: Indices, pid: int, flags: int
-) -> MovePagesError | None:
-    """Query pages again that an unknown folio may have carried off their target, or onto it.
-
-    Returns
-    -------
-    MovePagesError or None
-        The error of the query, which is returned and not raised; `part` keeps what it knew.
-    """
-    busy = part.status[pages] == PageStatus.EBUSY.value
-    open_ = pages[((part.status[pages] >= 0) | busy) & (part.target[pages] != NOWHERE)]
-    if not len(open_):
-        return None
-    now, lost = _where_now(part, open_, pid, flags)
-    # A page that its folio overruled may be where it was wanted after all.
-    elsewhere = (now != part.target[open_]) & (now != part.wanted[open_])
-    gone = open_[elsewhere]
-    status, there = part.status.copy(), part.there.copy()
-    status[open_] = now
-    status[gone] = np.where(now[elsewhere] < 0, now[elsewhere], PageStatus.EBUSY.value)
-    there[gone] = False
-    part.tell(status, there)
-    try:
-        return lost
-    finally:
-        # The stack frame and its exception would keep each other, and the array, alive.
-        del lost
-
-
-def _where_now(
-    part: SliceRecord, pages: Indices, pid: int, flags: int
-) -> tuple[NodeArray, MovePagesError | None]:
-    """Query where pages are; return NOT_ATTEMPTED and the error if the query fails."""
-    try:
-        return move_pages(part.addresses[pages], pid=pid, flags=flags), None
-    except MovePagesError as error:
-        return np.full(len(pages), PageStatus.NOT_ATTEMPTED.value, np.int32), error
 
 
 class _Migration:
@@ -133,7 +94,7 @@ class _Migration:
         pages = np.flatnonzero(failed & (part.wanted != part.target) & (part.wanted != NOWHERE))
         if not len(pages):
             return
-        now, lost = _where_now(part, pages, self.pid, self.flags)
+        now, lost = where_now(part, pages, self.pid, self.flags)
         self.lost = self.lost or lost
         placed = now == part.wanted[pages]
         status, there = part.status.copy(), part.there.copy()
@@ -242,7 +203,7 @@ class _Migration:
         """Query some pages again, and update the status of each that has a target."""
         part = self.part
         pages = pages[part.target[pages] != NOWHERE]
-        now, self.lost = _where_now(part, pages, self.pid, self.flags)
+        now, self.lost = where_now(part, pages, self.pid, self.flags)
         target = part.target[pages]
         status, there = part.status.copy(), part.there.copy()
         placed = now == target
@@ -297,7 +258,7 @@ class _Migration:
     def _one_by_one(self, pieces: Indices, *, go_on: bool) -> None:
         """Move the pages of huge pages that the kernel split because the target node was full."""
         part, target = self.part, self.part.target
-        now, self.lost = _where_now(part, pieces, self.pid, self.flags)
+        now, self.lost = where_now(part, pieces, self.pid, self.flags)
         placed = now == target[pieces]
         # A small page that did not move keeps the status of its huge page, unless that was success.
         said = np.where(part.status[pieces] >= 0, PageStatus.EBUSY.value, part.status[pieces])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages.migration import executor
+from movepages.migration import sizes
 from support import memory, nodes, witness
 from support.pins import pinned
 
@@ -118,7 +118,7 @@ def test_a_huge_page_across_the_border_of_two_slices(here_and_there, huge, monke
     here, there = here_and_there
     a = huge(4)
     pages = len(memory.pages_of(a))
-    monkeypatch.setattr(executor, "SLICE_PAGES", pages // 4 + 100)
+    monkeypatch.setattr(sizes, "SLICE_PAGES", pages // 4 + 100)
     before = witness.nodes_of(memory.pages_of(a))
     target = np.where(np.arange(pages) < pages // 4 + 100, there, here).astype(np.int32)
     r = mp.move(a, target)

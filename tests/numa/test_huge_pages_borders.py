@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages.migration import executor
+from movepages.migration import sizes
 from support import memory, system, witness
 from support.memory import PAGE
 
@@ -38,7 +38,7 @@ def huge_pages_at(array, node):
 @pytest.mark.filterwarnings("ignore::movepages.LayoutWarning")
 def test_rows_of_a_huge_page_in_two_blocks(here_and_there, monkeypatch):
     here, there = here_and_there
-    monkeypatch.setattr(executor, "MOVE_PAGES", PER)
+    monkeypatch.setattr(sizes, "MOVE_PAGES", PER)
     a = memory.anonymous(8 * FRAME, huge=True)
     huge_pages_at(a, here)
     rows = a.reshape(-1, 2 * PAGE)[PER // 4 : -PER // 4, :PAGE]
@@ -55,8 +55,8 @@ def test_rows_of_a_huge_page_in_two_blocks(here_and_there, monkeypatch):
 def test_a_folio_out_of_step_with_the_slices(here_and_there, monkeypatch, back):
     """As mremap(2) leaves it: its pages move together, and no page table shows it."""
     here, there = here_and_there
-    monkeypatch.setattr(executor, "SLICE_PAGES", 2 * PER)
-    monkeypatch.setattr(executor, "MOVE_PAGES", 2 * PER)
+    monkeypatch.setattr(sizes, "SLICE_PAGES", 2 * PER)
+    monkeypatch.setattr(sizes, "MOVE_PAGES", 2 * PER)
     space = memory.anonymous(8 * FRAME, huge=True)
     folio = memory.anonymous(FRAME, huge=True)
     huge_pages_at(folio, here)

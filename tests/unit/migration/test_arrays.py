@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages.migration import executor, slice_migration
+from movepages.migration import executor, sizes, slice_migration
 from movepages.query import page_query
 from movepages.query import where as survey
 from movepages.query.survey_runs import SurveyRuns
@@ -131,7 +131,7 @@ class TestWhere:
         a[: 2037 * PAGE] = 1
         whole = mp.where(a)
         monkeypatch.setattr(survey, "SURVEY_PAGES", 7)
-        monkeypatch.setattr(executor, "MOVE_PAGES", 7)
+        monkeypatch.setattr(sizes, "MOVE_PAGES", 7)
         assert mp.where(a) == whole
         assert [run["pages"] for run in whole.runs] == [2037, 963]
         r = mp.move(a, whole)
@@ -215,7 +215,7 @@ class TestMove:
     def test_one_bad_node_in_the_last_slice_is_refused_before_the_first_moves(
         self, node, monkeypatch
     ):
-        monkeypatch.setattr(executor, "SLICE_PAGES", 7)
+        monkeypatch.setattr(sizes, "SLICE_PAGES", 7)
         a = anonymous(50)
         target = np.full(50, node)
         target[-1] = 999

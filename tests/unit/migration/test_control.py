@@ -9,7 +9,7 @@ import pytest
 
 import movepages as mp
 from movepages._core import HUGE_PAGE_BYTES
-from movepages.migration import executor, slice_migration
+from movepages.migration import executor, recheck, sizes, slice_migration
 from movepages.migration.control import Control
 from movepages.query import page_query
 from movepages.query.survey_runs import SurveyRuns
@@ -27,7 +27,7 @@ def node():
 @pytest.fixture
 def nothing(monkeypatch):
     """Many pages of nothing, looked at in many blocks."""
-    monkeypatch.setattr(executor, "MOVE_PAGES", 1 << 16)
+    monkeypatch.setattr(sizes, "MOVE_PAGES", 1 << 16)
     monkeypatch.setattr(page_query, "_SPARSE", 0)
     return mp.Region(0, PAGES * memory.PAGE)
 
@@ -180,7 +180,7 @@ def test_a_process_that_dies_before_the_last_look_is_an_error(monkeypatch):
 
     monkeypatch.setattr(page_query, "survey_rows", survey)
     monkeypatch.setattr(slice_migration, "move_in_slices", turn)
-    monkeypatch.setattr(slice_migration, "move_pages", gone)
+    monkeypatch.setattr(recheck, "move_pages", gone)
     monkeypatch.setattr(executor, "refuse_unusable_nodes", lambda *_: None)
     target = np.arange(pages) % 2
     with pytest.raises(ProcessLookupError) as caught:

@@ -11,7 +11,7 @@ import movepages as mp
 from movepages import _core
 from movepages.layouts.patterns import NOWHERE
 from movepages.layouts.targets import as_target
-from movepages.migration import executor, layout_targets
+from movepages.migration import preview, sizes
 from movepages.migration.folios import HugePages
 from movepages.migration.huge_page_targets import Settler
 from movepages.migration.slices import slices
@@ -36,9 +36,8 @@ NOT_ATTEMPTED = mp.PageStatus.NOT_ATTEMPTED.value
 def _small_blocks(monkeypatch):
     """Make a few thousand pages many blocks and slices."""
     monkeypatch.setattr(survey, "SURVEY_PAGES", 700)
-    monkeypatch.setattr(executor, "MOVE_PAGES", 700)
-    for module in (executor, layout_targets):
-        monkeypatch.setattr(module, "SLICE_PAGES", 600)
+    monkeypatch.setattr(sizes, "MOVE_PAGES", 700)
+    monkeypatch.setattr(sizes, "SLICE_PAGES", 600)
 
 
 def expected_of(region, target):
@@ -233,12 +232,12 @@ def test_huge_pages_that_a_target_cuts_are_refused_without_a_look_at_the_others(
     part = pattern.nodes_for
     pattern.nodes_for = lambda number, address: asked.append(number) or part(number, address)
     pattern.distinct = [NODE, NODE + 1]
-    executor._refuse_conflicts(footprint_of(a), pattern, HugePages(0))
+    preview.refuse_conflicts(footprint_of(a), pattern, HugePages(0))
     per = huge_page_size // PAGE
     assert np.array_equal(np.concatenate(asked), np.arange(per, 2 * per))
     nodes[per + 5] = NODE + 1
     with pytest.raises(ValueError, match="target: 1 pages are pieces of huge pages"):
-        executor._refuse_conflicts(footprint_of(a), pattern, HugePages(0))
+        preview.refuse_conflicts(footprint_of(a), pattern, HugePages(0))
 
 
 RUNS = st.lists(

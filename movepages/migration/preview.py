@@ -1,0 +1,76 @@
+"""See what a move would do: present pages in slices, with their settled targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from .._core import HUGE_PAGE_BYTES
+from ..layouts.patterns import NOWHERE, NodeArray
+from ..layouts.targets import Target
+from ..pages.blocks import cut_rows
+from ..pages.footprint import Footprint
+from ..query.page_query import PageQuery
+from ..query.survey_runs import SurveyRuns
+from ..query.syscall import MPOL_MF_MOVE
+from ..results.status import PageStatus
+from . import sizes
+from .folios import HugePages
+from .huge_page_targets import OnConflict, Settled, Settler
+from .slices import PageBatch, slices
+
+
+def preview(
+    footprint: Footprint, target: Target, on_conflict: OnConflict
+) -> Iterator[tuple[NodeArray, Settled, int]]:
+    """Yield, slice by slice, current nodes, settled targets and the number of absent pages.
+
+    Nothing moves.
+    """
+    looks = PageQuery(footprint, MPOL_MF_MOVE)
+    settler = Settler(target, HugePages(footprint.pid), on_conflict)
+    for pages in _present(footprint, looks):
+        wanted = target.nodes_for(pages.number, pages.address)
+        settled = settler.forecast(pages.address, pages.before, wanted)
+        yield pages.before, settled, int(pages.aside.pages.sum())
+
+
+def _present(
+    footprint: Footprint, looks: PageQuery, *, only_huge: bool = False
+) -> Iterator[PageBatch]:
+    """Yield the present pages in slices; each slice carries its absent runs beside them."""
+    start = 0
+    for addresses, rows in cut_rows(footprint, sizes.MOVE_PAGES, looks.reach):
+        found = looks.huge(addresses, rows) if only_huge else looks.at(addresses, rows).found
+        yield from slices(
+            found, without_memory(found), start, footprint.page_size, sizes.SLICE_PAGES
+        )
+        start += int(rows.sum())
+
+
+def without_memory(found: SurveyRuns) -> npt.NDArray[np.bool_]:
+    """Return which runs are absent; hidden pages are present, on an unknown node."""
+    absent: npt.NDArray[np.bool_] = (found.status < 0) & (found.status != PageStatus.ENODATA.value)
+    return absent
+
+
+def refuse_conflicts(footprint: Footprint, target: Target, huge: HugePages) -> None:
+    """Query all huge pages before anything moves."""
+    if len(target.distinct) < 2:
+        return
+    settler = Settler(target, huge, "raise")
+    overruled = 0
+    for pages in _present(footprint, PageQuery(footprint, MPOL_MF_MOVE), only_huge=True):
+        wanted = target.nodes_for(pages.number, pages.address)
+        settled = settler.forecast(pages.address, pages.before, wanted)
+        elsewhere = settled.each != settled.wanted
+        overruled += int(np.count_nonzero(elsewhere & (settled.wanted != NOWHERE)))
+    if overruled:
+        raise ValueError(
+            f"target: {overruled:,} pages are pieces of huge pages of which other pieces are to go "
+            'elsewhere, and a huge page is on one node; pass on_conflict="split" to split these, '
+            '"majority" to send each where most of it is wanted, or a target '
+            f"that changes at multiples of {HUGE_PAGE_BYTES:,} bytes only"
+        )
