@@ -102,10 +102,11 @@ class Judge:
         reasons = reasons | np.where(contested, bits(frozenset({-EBUSY})), np.uint64(0))
         if error == ENOMEM:
             reasons = reasons | bits(frozenset({-ENOMEM}))
-        excused = (reasons & errno != 0) | ((status == NOT_ATTEMPTED) & (error != 0))
+        untold = (status == NOT_ATTEMPTED) & (error != 0)
+        excused = (reasons & errno != 0) | untold
         right = np.where(
             absent != 0,
-            absent & errno != 0,
+            (absent & errno != 0) | untold,
             np.where(node == target, (status == target) | hidden, (status < 0) & excused),
         )
         lazy = (moves == 1) & ~contested & (node != target) & (absent == 0) & (error == 0)
