@@ -231,8 +231,10 @@ def full_node():
     if small == here or nodes.free_bytes(here) < size + 200 * MIB:
         pytest.skip("needs a node much smaller than another, such as one of 256 MiB")
     ballast = memory.anonymous(size, node=here)
-    with contextlib.suppress(MemoryError):
-        mp.move(ballast, small)
+    # The kernel still gives back a few pages after the first time.
+    for _ in range(3):
+        with contextlib.suppress(MemoryError):
+            mp.move(ballast, small)
     yield small
     del ballast
 
@@ -257,5 +259,8 @@ def test_a_huge_page_whose_target_is_full(full_node, huge_page_size, pieces, beh
     pages = np.concatenate([memory.pages_of(small)[:behind], memory.pages_of(a)[pieces]])
     with pytest.raises(MemoryError) as full:
         mp.move_pages(pages, full_node)
-    assert set(full.value.status.tolist()) == {-ENOMEM}
-    assert set(witness.nodes_of(pages).tolist()) == {here}
+    status, now = full.value.status, witness.nodes_of(pages)
+    assert set(status[behind:].tolist()) == {-ENOMEM}
+    # A small page finds room if the kernel has given some back.
+    assert set(status[:behind].tolist()) <= {-ENOMEM, full_node}
+    assert np.array_equal(np.where(status == full_node, full_node, here), now)
