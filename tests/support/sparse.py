@@ -1,7 +1,6 @@
 """Mappings of far more address space than memory, as sanitizers and garbage collectors reserve."""
 
 import mmap
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 
 from .memory import PAGE, bind
+from .system import SANITIZED
 
 WHOLE = 1 << 44
 _MAP_NORESERVE = 0x4000
@@ -22,7 +22,7 @@ def reserved(nbytes: int = WHOLE, node: int | None = None, *, huge: bool = False
 
     The test is skipped where so many addresses are not to be had.
     """
-    if "asan" in os.environ.get("LD_PRELOAD", ""):
+    if SANITIZED:
         pytest.skip("AddressSanitizer has the address space for itself")
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
     try:

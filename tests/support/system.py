@@ -25,6 +25,9 @@ MPOL_F_NODE, MPOL_F_ADDR = 1, 2
 # The kernel's own limit: NODES_SHIFT is 10 at most. The calls that take a mask count one bit more.
 MAX_NODES = 1024
 
+# AddressSanitizer reserves most addresses, and its allocator maps and unmaps memory all the time.
+SANITIZED = "asan" in os.environ.get("LD_PRELOAD", "")
+
 libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
 libc.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)

@@ -137,7 +137,9 @@ def test_mappings_that_change_meanwhile_are_read_again(monkeypatch):
         return len(times)
 
     # Any mapping of the process may change meanwhile; an allocator's does now and then.
-    assert 2 in (reads() for _ in range(10))
+    counts = [reads() for _ in range(10)]
+    assert min(counts) >= 2
+    assert 2 in counts or system.SANITIZED
 
 
 def test_a_mapping_that_changes_every_time_has_no_bytes(monkeypatch):
