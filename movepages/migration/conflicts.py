@@ -126,14 +126,37 @@ def _move_and_see(
     """
     inside = np.flatnonzero(np.isin(block, block[probes]))
     before = move_pages(addresses[inside], pid=pid, flags=flags)
-    order = probes[np.argsort(target[probes], kind="stable")]
-    # A full node does not affect the others. The query below shows which pages moved.
-    with suppress(MovePagesMemoryError):
-        move_pages(addresses[order], target[order], pid=pid, flags=flags)
+    _move_by_node(addresses[probes], target[probes], pid=pid, flags=flags)
     after = move_pages(addresses[inside], pid=pid, flags=flags)
     probe = np.searchsorted(block[probes], block[inside])
-    moved = (after != before) & (after == target[probes[probe]])
-    together = np.bincount(probe[moved], minlength=len(probes)) > 1
+    moved = (after != before) & (before >= 0) & (after == target[probes[probe]])
+    at = np.searchsorted(inside, probes)
+    with_others = _several(moved, probe, len(probes)) & moved[at]
+    if not with_others.any():
+        return inside[:0], inside[:0]
+    # Another thread may have mapped a page anew that went to the same node by chance. What really
+    # moves together comes back together, too.
+    sent, home = probes[with_others], before[at[with_others]]
+    _move_by_node(addresses[sent], home, pid=pid, flags=flags)
+    back = move_pages(addresses[inside], pid=pid, flags=flags)
+    moved &= with_others[probe] & (back == back[at[probe]])
+    together = _several(moved, probe, len(probes))
+    alone = probes[with_others & ~together]
+    _move_by_node(addresses[alone], target[alone], pid=pid, flags=flags)
     moved &= together[probe]
     _, of = np.unique(probe[moved], return_inverse=True)
     return inside[moved], of
+
+
+def _several(moved: Mask, probe: Indices, number: int) -> Mask:
+    """Tell of which probes more than one page moved."""
+    several: Mask = np.bincount(probe[moved], minlength=number) > 1
+    return several
+
+
+def _move_by_node(addresses: Addresses, nodes: NodeArray, *, pid: int, flags: int) -> None:
+    """Move pages, all of one node in a row; a query shows later which of them moved."""
+    order = np.argsort(nodes, kind="stable")
+    # A full node does not affect the others.
+    with suppress(MovePagesMemoryError):
+        move_pages(addresses[order], nodes[order], pid=pid, flags=flags)

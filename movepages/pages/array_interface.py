@@ -10,8 +10,15 @@ import numpy.typing as npt
 
 # Up to here numpy, and up to half of it Python, keep free memory of each size apart.
 _SMALL = 1024
+# Above this the C library maps memory for each array (mallopt(3), DEFAULT_MMAP_THRESHOLD_MAX).
+_MAPPED = 1 << 25
+_PLACES, _MAPPINGS = 16, 4
 _NAMES = ("__array_struct__", "__array_interface__")
 _REMEDY = "pass the array which holds the data, or keep np.asarray(obj) and pass that"
+
+
+class _Holder:
+    """Has one attribute that numpy asks for."""
 
 
 def exposed_array(obj: object) -> npt.NDArray[Any] | None:
@@ -32,23 +39,36 @@ def exposed_array(obj: object) -> npt.NDArray[Any] | None:
             continue
         found = _as_array(obj, name, told)
         # A copy that nobody keeps is gone by now. What is made in the place where it was would be
-        # taken for it, so that place is kept from being used again.
-        kept = _fill_holes(found.nbytes)
-        again = _as_array(obj, name, getattr(obj, name, None))
-        del kept
-        if _layout(found) != _layout(again):
-            raise moves_about(obj, name)
+        # taken for it, so that place is kept from being used again. Twice, because garbage that is
+        # collected meanwhile leaves more places than are taken at once.
+        taken: list[object] = []
+        for _ in range(2):
+            taken += _fill_holes(found.nbytes)
+            again = _as_array(obj, name, getattr(obj, name, None))
+            if _layout(found) != _layout(again):
+                raise moves_about(obj, name)
+            del again
         return found
     return None
 
 
 def _fill_holes(nbytes: int) -> list[object]:
     """Take the places that numpy and Python would use next for so many bytes."""
-    with contextlib.suppress(MemoryError, ValueError):
+    small: list[int] = []
+    if nbytes <= _SMALL:
         # A small one may be within an object, which is larger; a bytearray takes a byte more.
-        small = [*range(8, 512, 16), max(nbytes - 1, 0)] if nbytes <= _SMALL else []
-        return [np.empty(nbytes, np.uint8), *map(bytearray, small)]
-    return []
+        around = list(range(max(nbytes - 1, 0), nbytes + 80, 16))
+        small = [*range(8, 512, 16), *around * 8]
+    # The C library may know several places for larger ones, and takes the tightest first.
+    large = [nbytes] * (_PLACES if nbytes <= _MAPPED else _MAPPINGS)
+    taken: list[Any] = [*small, *large]
+    # Nothing is freed from here on, because its place would be used next.
+    try:
+        for index, size in enumerate(taken):
+            taken[index] = bytearray(size) if index < len(small) else np.empty(size, np.uint8)
+    except (MemoryError, ValueError):
+        pass
+    return taken
 
 
 def _as_array(obj: object, name: str, told: object) -> npt.NDArray[Any]:
@@ -57,7 +77,8 @@ def _as_array(obj: object, name: str, told: object) -> npt.NDArray[Any]:
         told = dict(told)
         _refuse_values(obj, told.get("data"))
     # Offer numpy this attribute alone: given obj, it could fall back to __array__ and copy.
-    holder = type("Holder", (), {name: told})()
+    holder = _Holder()
+    setattr(holder, name, told)
     try:
         array = np.asarray(holder)
     except (TypeError, ValueError, AttributeError) as err:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
+from movepages.migration import conflicts
 from support import memory, nodes, system, witness
 from support.kinds_base import PROT_RW, advise
 from support.kinds_kernel import settings
@@ -73,3 +74,35 @@ def test_what_is_said_of_pieces_is_so(two_nodes, huge_page_size, need_root, make
         assert r.ok == (found == target).all(), label
         before = found
     assert np.array_equal(a, contents)
+
+
+def groups_found(pages, there, probe):
+    """Return the pages of each group that is found by moving one page."""
+    tried = np.arange(len(pages)) == probe
+    target = np.full(len(pages), there, np.int32)
+    found = conflicts.carried_along(pages, tried, target, pid=0, flags=0)
+    return [np.flatnonzero(found.of == group).tolist() for group in range(found.number)]
+
+
+def test_what_moves_together_is_one_group(two_nodes, huge_page_size, need_root):
+    here, there, *_ = nodes.allowed()
+    a = in_pieces(here)
+    half = len(a) // memory.PAGE // 2
+    assert groups_found(memory.pages_of(a), there, half + 3) == [list(range(half, 2 * half))]
+
+
+def test_a_page_that_went_there_by_itself_is_in_no_group(two_nodes, monkeypatch):
+    here, there, *_ = nodes.allowed()
+    a = memory.anonymous(64 * memory.PAGE, node=here)
+    pages, moves = memory.pages_of(a), []
+
+    def another_moves_too(addresses, nodes=None, **options):
+        status = mp.move_pages(addresses, nodes, **options)
+        if nodes is not None and not moves:
+            moves.append(mp.move_pages(pages[7:9], there))
+        return status
+
+    monkeypatch.setattr(conflicts, "move_pages", another_moves_too)
+    assert groups_found(pages, there, 3) == []
+    assert len(moves) == 1
+    assert witness.nodes_of(pages[[3, 7, 8]]).tolist() == [there] * 3

@@ -3,6 +3,7 @@
 import ctypes
 import mmap
 import sys
+from random import Random
 
 import numpy as np
 import pytest
@@ -83,6 +84,18 @@ def test_a_copy_at_each_access(make, size):
     for _ in range(20):
         with pytest.raises(TypeError, match="this Offers is at another address"):
             mp.move(Offers(size, make), 0)
+
+
+def test_a_copy_is_found_in_a_heap_with_many_holes():
+    random = Random(0)
+    for _ in range(500):
+        size = random.choice([1, 100, 1000, 3000, 5000, 20_000, 100_000, 1 << 17, 1 << 20])
+        held = [np.empty(random.randrange(size // 2 + 1, size * 2 + 2), "u1") for _ in range(99)]
+        random.shuffle(held)
+        del held[::2]
+        for make in COPIES:
+            with pytest.raises(TypeError, match="this Offers is at another address"):
+                mp.where(Offers(size, make))
 
 
 @pytest.mark.parametrize("size", SIZES)
