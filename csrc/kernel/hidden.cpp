@@ -1,6 +1,8 @@
 #include "kernel/hidden.hpp"
 
+#include <fcntl.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -32,11 +34,23 @@ bool kernel_hides_pages() noexcept {
   return hides;
 }
 
+bool FrameFlags::is_zero_page(std::uint64_t frame_number) noexcept {
+  constexpr std::uint64_t kZeroPage = std::uint64_t{1} << 24;
+  if (frame_number == 0) return false;
+  if (descriptor_ == kNotOpened) descriptor_ = ::open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+  std::uint64_t flags = 0;
+  const auto offset = static_cast<off_t>(frame_number * sizeof flags);
+  return descriptor_ >= 0 && ::pread(descriptor_, &flags, sizeof flags, offset) == sizeof flags &&
+         (flags & kZeroPage);
+}
+
 std::int32_t HiddenPages::reveal(std::uintptr_t page, std::int32_t status) noexcept {
   if (status != -ENOENT && status != -EFAULT) return status;
   if (!seems_hidden(page, status)) return status;
   std::uint64_t entry = 0;
   if (pagemap_.read(page, 1, &entry) != 1 || !tells_of_memory(entry, status)) return status;
+  const bool shared = !(entry & kPageExclusive);
+  if (shared && frame_flags_.is_zero_page(entry & kPageFrameNumber)) return -EFAULT;
   std::int32_t node = pid_ == 0 || touches_ ? touched(page) : kHidden;
   // A page whose number tells its node is as hidden from a move as it was.
   if (node < 0 && !touches_) node = node_by_number(entry);

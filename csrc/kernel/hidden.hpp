@@ -3,6 +3,8 @@
 // NUMA balancing puts many pages under such faults.
 #pragma once
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +21,25 @@ bool kernel_hides_pages() noexcept;
 // status.
 constexpr std::int32_t kHidden = -ENODATA;
 
+// What the kernel says of page frames, by their number: /proc/kpageflags, which root alone may
+// read.
+class FrameFlags {
+ public:
+  FrameFlags() = default;
+  ~FrameFlags() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  FrameFlags(const FrameFlags&) = delete;
+  FrameFlags& operator=(const FrameFlags&) = delete;
+
+  // Whether a frame is the zero page, or part of the huge one; false if that cannot be told.
+  bool is_zero_page(std::uint64_t frame_number) noexcept;
+
+ private:
+  static constexpr int kNotOpened = -2;
+  int descriptor_ = kNotOpened;
+};
+
 class HiddenPages {
  public:
   // Pages of process `pid`. Pages of another process are accessed only if `touches` is set, as a
@@ -26,9 +47,10 @@ class HiddenPages {
   HiddenPages(int pid, bool touches) noexcept : pid_(pid), touches_(touches), pagemap_(pid) {}
 
   // Returns the status of a page that move_pages(2) answered with `status`: its node or kHidden if
-  // the page is only hidden, otherwise `status`. An access to the page takes the hinting fault, and
-  // move_pages(2) sees the page until the kernel puts it under the next. If the process frees the
-  // page between the check and the access, the access faults in an empty page.
+  // the page is only hidden, -EFAULT for the zero page, otherwise `status`. Root alone can tell the
+  // zero page, which then has the status that Linux 6.6 gives it. An access to the page takes the
+  // hinting fault, and move_pages(2) sees the page until the kernel puts it under the next. If the
+  // process frees the page between the check and the access, the access faults in an empty page.
   std::int32_t reveal(std::uintptr_t page, std::int32_t status) noexcept;
 
  private:
@@ -41,6 +63,7 @@ class HiddenPages {
   const bool touches_;
   Pagemap pagemap_;
   BlocksOnDemand blocks_;
+  FrameFlags frame_flags_;
   std::uintptr_t first_ = 0;
   std::size_t filled_ = 0;
   std::uint64_t entries_[kWindow];

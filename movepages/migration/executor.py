@@ -18,16 +18,18 @@ from ..query.page_query import PageQuery
 from ..query.survey_runs import SurveyRuns
 from ..query.syscall import attach, move_pages, refuse_process, refuse_unusable_nodes
 from ..results.absence import Absences, merge_absences
+from ..results.failure import Failure
 from ..results.outcome import MovePagesError, MoveResult
 from . import sizes
 from .control import Control
 from .folios import HugePages
-from .huge_page_targets import OnConflict, Settler
+from .huge_page_targets import OnConflict, TargetChooser
 from .preview import refuse_conflicts, without_memory
 from .recheck import recheck_placed
-from .slice_migration import migrate_slice
+from .slice_migration import SliceMigration
+from .slice_record import SliceCounts, SliceRecord, counts_of_runs
 from .slices import PageBatch, slices
-from .tally import SliceCounts, SliceRecord, Tally, sum_aside
+from .tally import Tally
 
 _HUGE_PAGE = np.uintp(HUGE_PAGE_BYTES)
 
@@ -47,26 +49,21 @@ def migrate(
     tally = Tally(footprint)
     refuse_unusable_nodes(target.distinct, footprint.pid, tally.result)
     move = _Move(footprint, target, flags, control, tally, on_conflict)
-    failure: MovePagesError | None = None
     try:
         refuse_process(footprint, flags)
         if on_conflict == "raise":
             refuse_conflicts(footprint, target, move.huge)
         failure = move.run()
         result, size = tally.result(), footprint.page_size
-        absent = hidden_afterwards(merge_absences(move.told, size), result.runs, size)
+        absent = hidden_afterwards(merge_absences(move.absences, size), result.runs, size)
         result = replace(result, absences=absent)
-        if not failure:
+        if failure is None:
             control.finish()
     except BaseException as interruption:
         attach(interruption, tally.result())
         raise
-    if failure:
-        attach(failure, result)
-        try:
-            raise failure
-        finally:
-            failure = None
+    if failure is not None:
+        raise failure.error(result)
     return result
 
 
@@ -85,39 +82,40 @@ class _Move:
         self.footprint, self.target, self.flags = footprint, target, flags
         self.control, self.tally = control, tally
         self.huge = HugePages(footprint.pid)
-        self._settler = Settler(target, self.huge, on_conflict)
-        self.told: list[Absences] = []
-        self._looks = PageQuery(footprint, flags, pause=control)
-        self._moved = 0
+        self.absences: list[Absences] = []
+        self._chooser = TargetChooser(target, self.huge, on_conflict)
+        self._query = PageQuery(footprint, flags, pause=control)
+        self._several = target.only is None
+        self._moved_bytes = 0
         self._last: SliceRecord | None = None
 
-    def run(self) -> MovePagesError | None:
+    def run(self) -> Failure | None:
         """Return the error that ended the move early, or that of a full node, which did not."""
-        failure: MovePagesError | None = None
-        try:
-            for pages in self._to_move():
-                failure = self._migrate(pages) or failure
-                if failure and not _goes_on(failure, self.target):
-                    break
-            self.tally.settle()
-            return failure
-        finally:
-            # The stack frame and its exception would keep each other, and the array, alive.
-            del failure
+        failure: Failure | None = None
+        for batch in self._to_move():
+            failure = self._migrate(batch) or failure
+            if failure is not None and not self._goes_on(failure):
+                break
+        self.tally.count_finished()
+        return failure
+
+    def _goes_on(self, failure: Failure) -> bool:
+        """Return whether to go on: pages for other nodes can move although one node is full."""
+        return failure.errno == errno.ENOMEM and self._several
 
     def _to_move(self) -> Iterator[PageBatch]:
         """Query all blocks, note what needs no move, and yield the rest in slices."""
         size, start = self.footprint.page_size, 0
-        for addresses, pages in cut_rows(self.footprint, sizes.MOVE_PAGES, self._looks.reach):
+        for addresses, pages in cut_rows(self.footprint, sizes.MOVE_PAGES, self._query.reach):
             self.control()
-            look = self._looks.at(addresses, pages)
-            self.told.append(look.absences)
-            done = self._nothing_to_do(look.found)
-            for part in slices(look.found, done, start, size, self._slice_pages()):
-                if len(part.address):
-                    yield part
+            answer = self._query.at(addresses, pages)
+            self.absences.append(answer.absences)
+            done = self._nothing_to_do(answer.found)
+            for batch in slices(answer.found, done, start, size, self._slice_pages()):
+                if len(batch.address):
+                    yield batch
                 else:
-                    self._take(part)
+                    self._record_aside(batch)
             start += int(pages.sum())
 
     def _slice_pages(self) -> int:
@@ -129,70 +127,61 @@ class _Move:
         done = without_memory(found)
         return done if self.target.only is None else done | (found.status == self.target.only)
 
-    def _take(self, pages: PageBatch) -> None:
+    def _record_aside(self, batch: PageBatch) -> None:
         """Record runs whose pages are all placed or absent."""
-        settled = self._settled(pages)
-        self.tally.add(settled)
-        self.control.done += settled.pages
+        counts = self._count_aside(batch)
+        self.tally.add(counts)
+        self.control.done += counts.pages
 
-    def _settled(self, pages: PageBatch) -> SliceCounts:
+    def _count_aside(self, batch: PageBatch) -> SliceCounts:
         """Count the runs of a batch that need no move."""
-        aside = pages.aside
-        runs = self._looks.runs(aside)
-        if self.target.only is not None:
-            return sum_aside(runs)
-        nowhere = self.target.count_nowhere(pages.aside_number, aside.address, aside.pages)
-        return sum_aside(runs, nowhere)
+        aside = batch.aside
+        runs = self._query.runs(aside)
+        if not self._several:
+            return counts_of_runs(runs)
+        nowhere = self.target.count_nowhere(batch.aside_number, aside.address, aside.pages)
+        return counts_of_runs(runs, nowhere)
 
-    def _migrate(self, pages: PageBatch) -> MovePagesError | None:
-        # The caller may write into the array of nodes meanwhile, hence a copy.
-        wanted = np.array(self.target.nodes_for(pages.number, pages.address))
-        aside = self._settled(pages) if len(pages.aside.address) else None
-        part = self.tally.begin(pages.address, aside)
-        several = self.target.only is None
-        failure: MovePagesError | None = None
+    def _migrate(self, batch: PageBatch) -> Failure | None:
+        """Move one slice, and query its neighbour again where both share a huge page."""
+        aside = self._count_aside(batch) if len(batch.aside.address) else None
+        part = self.tally.begin(batch.address, batch.before, aside)
+        failure = self._move_slice(part, batch)
+        if self._several and self._last is not None:
+            tail = np.flatnonzero(self._last.addresses >= _before_border(part))
+            failure = recheck_placed(self._last, tail, self.footprint.pid, self.flags) or failure
+        self._last = part
+        self._moved_bytes += part.moved * self.footprint.page_size
+        self.tally.count_finished(keep=int(self._several))
+        self.control.done += len(batch.address) + (0 if aside is None else aside.pages)
+        if failure is None:
+            self.control.throttle(self._moved_bytes)
+        return failure
+
+    def _move_slice(self, part: SliceRecord, batch: PageBatch) -> Failure | None:
         try:
             self.control()
-            if several:
-                self._ask_again_at_the_border(pages)
-            migrate_slice(
-                part,
-                pages.before,
-                wanted,
-                self.huge,
-                self._settler,
-                self.footprint.pid,
-                self.flags,
-                self.control,
-            )
+            if self._several:
+                self._query_border_again(part)
+            # The caller may write into the array of nodes meanwhile, hence a copy.
+            wanted = np.array(self.target.nodes_for(batch.number, batch.address))
+            pid, flags = self.footprint.pid, self.flags
+            SliceMigration(part, wanted, self.huge, self._chooser, pid, flags, self.control).run()
         except MovePagesError as error:
-            failure = error
-        if several and self._last is not None:
-            tail = self._last.addresses >= pages.address[0] - min(pages.address[0], _HUGE_PAGE)
-            pid = self.footprint.pid
-            failure = recheck_placed(self._last, np.flatnonzero(tail), pid, self.flags) or failure
-        self._last = part
-        moved = int(np.count_nonzero((part.status >= 0) & ~part.there))
-        self._moved += moved * self.footprint.page_size
-        self.tally.settle(keep=int(several))
-        self.control.done += len(pages.address) + (0 if aside is None else aside.pages)
-        try:
-            if failure is None:
-                self.control.throttle(self._moved)
-            return failure
-        finally:
-            del failure
+            return Failure.of(error)
+        return None
 
-    def _ask_again_at_the_border(self, pages: PageBatch) -> None:
-        """Query the first pages again: the slice before may have moved a folio in both."""
-        if self._last is None or pages.address[0] - self._last.addresses[-1] >= _HUGE_PAGE:
+    def _query_border_again(self, part: SliceRecord) -> None:
+        """Query the first pages again: the slice before may have moved a huge page in both."""
+        if self._last is None or part.addresses[0] - self._last.addresses[-1] >= _HUGE_PAGE:
             return
-        near = pages.address < pages.address[0] + _HUGE_PAGE
-        pages.before[near] = move_pages(
-            pages.address[near], pid=self.footprint.pid, flags=self.flags
+        near = part.addresses < part.addresses[0] + _HUGE_PAGE
+        part.before[near] = move_pages(
+            part.addresses[near], pid=self.footprint.pid, flags=self.flags
         )
 
 
-def _goes_on(failure: MovePagesError, target: Target) -> bool:
-    """Return whether to go on: pages for other nodes can move although one node is full."""
-    return failure.errno == errno.ENOMEM and len(target.distinct) > 1
+def _before_border(part: SliceRecord) -> np.uintp:
+    """Return the address from which on pages may share a huge page with the first of a slice."""
+    first: np.uintp = part.addresses[0]
+    return first - min(first, _HUGE_PAGE)

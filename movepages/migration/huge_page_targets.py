@@ -20,7 +20,7 @@ _NEARLY = 1 / 8
 OnConflict: TypeAlias = Literal["majority", "split", "raise"]
 
 
-class Settled(NamedTuple):
+class ChosenTargets(NamedTuple):
     """A target for some pages in address order.
 
     Attributes
@@ -49,7 +49,7 @@ class Settled(NamedTuple):
         return self.folios.spread(self.target)
 
 
-class Settler:
+class TargetChooser:
     """Decides the target of each huge page of one move, block by block in address order.
 
     Parameters
@@ -71,7 +71,12 @@ class Settler:
         self.shares = getattr(pattern, "shares", None)
         self._huge = huge
 
-    def settle(self, addresses: Addresses, present: NodeArray, wanted: NodeArray) -> Settled:
+    @property
+    def shifts_borders(self) -> bool:
+        """Whether the layout shifts its borders to lie between huge pages."""
+        return self.adapts and self.shares is None
+
+    def choose(self, addresses: Addresses, present: NodeArray, wanted: NodeArray) -> ChosenTargets:
         """Return the target of some pages; with "split", split huge pages that it cuts first.
 
         Parameters
@@ -84,9 +89,9 @@ class Settler:
             Node wanted for each page; negative for none.
         """
         folios = Folios.find(addresses, wanted, self._huge)
-        settled = self._without_splitting(folios, present, wanted)
-        if settled is not None:
-            return settled
+        chosen = self._without_splitting(folios, present, wanted)
+        if chosen is not None:
+            return chosen
         cut = _on_several(folios, wanted)
         done = self._split(folios, cut, addresses, present)
         folios = Folios.find(addresses, wanted, self._huge)
@@ -107,32 +112,36 @@ class Settler:
         present[pages] = move_pages(addresses[pages], pid=self._huge.pid)
         return done
 
-    def forecast(self, addresses: Addresses, present: NodeArray, wanted: NodeArray) -> Settled:
-        """Return what `settle` would return, as far as that is known; split nothing."""
+    def forecast(
+        self, addresses: Addresses, present: NodeArray, wanted: NodeArray
+    ) -> ChosenTargets:
+        """Return what `choose` would return, as far as that is known; split nothing."""
         folios = Folios.find(addresses, wanted, self._huge)
-        settled = self._without_splitting(folios, present, wanted)
-        if settled is not None:
-            return settled
+        chosen = self._without_splitting(folios, present, wanted)
+        if chosen is not None:
+            return chosen
         cut = _on_several(folios, wanted)
         return self._choose(folios.without(cut), present, wanted, len(cut))
 
     def _without_splitting(
         self, folios: Folios, present: NodeArray, wanted: NodeArray
-    ) -> Settled | None:
+    ) -> ChosenTargets | None:
         """Return a target that leaves huge pages whole, or None if "split" has to split some."""
         balance = self.balance.copy()
-        settled = self._choose(folios, present, wanted, 0)
-        if self.on_conflict != "split" or settled.wanted is not wanted:
-            return settled
+        chosen = self._choose(folios, present, wanted, 0)
+        if self.on_conflict != "split" or chosen.wanted is not wanted:
+            return chosen
         if not len(_on_several(folios, wanted)):
-            return settled
+            return chosen
         self.balance = balance
         return None
 
-    def _choose(self, folios: Folios, present: NodeArray, wanted: NodeArray, split: int) -> Settled:
+    def _choose(
+        self, folios: Folios, present: NodeArray, wanted: NodeArray, split: int
+    ) -> ChosenTargets:
         target, cut = folios.first(wanted), folios.differ(wanted)
         if not len(cut):
-            return Settled(folios, target, wanted, split)
+            return ChosenTargets(folios, target, wanted, split)
         target = target.copy()
         if self.shares is None:
             target[cut] = self.balance.choose(*folios.votes(wanted, cut))
@@ -140,7 +149,7 @@ class Settler:
         else:
             adapted = self._in_turns(folios, cut, present, target, self.shares)
         each = folios.spread(target)
-        return Settled(folios, target, each if adapted else wanted, split)
+        return ChosenTargets(folios, target, each if adapted else wanted, split)
 
     def _in_turns(
         self,

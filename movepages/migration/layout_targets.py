@@ -14,7 +14,7 @@ from ..pages.footprint import Footprint
 from ..query.syscall import move_pages
 from . import sizes
 from .folios import HugePages, whole_huge_pages
-from .huge_page_targets import Settler
+from .huge_page_targets import TargetChooser
 
 
 def targets(layout: MoveTarget, a: object) -> npt.NDArray[np.int32]:
@@ -51,12 +51,12 @@ def targets(layout: MoveTarget, a: object) -> npt.NDArray[np.int32]:
 
 def _wanted_nodes(footprint: Footprint, target: Target) -> Iterator[NodeArray]:
     """Yield the node wanted for each page; find huge pages for layouts that keep them whole."""
-    settler, start = Settler(target, HugePages(footprint.pid), "majority"), 0
+    chooser, start = TargetChooser(target, HugePages(footprint.pid), "majority"), 0
     for addresses, _ in whole_huge_pages(footprint.chunks(sizes.SLICE_PAGES)):
         wanted = target.nodes_for(np.arange(start, start + len(addresses)), addresses)
         start += len(addresses)
-        if settler.adapts:
+        if chooser.adapts:
             # Presence matters only for layouts that even out huge pages with small ones.
-            present = move_pages(addresses, pid=footprint.pid) if settler.shares else wanted
-            wanted = settler.forecast(addresses, present, wanted).wanted
+            present = move_pages(addresses, pid=footprint.pid) if chooser.shares else wanted
+            wanted = chooser.forecast(addresses, present, wanted).wanted
         yield wanted

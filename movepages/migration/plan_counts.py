@@ -11,7 +11,7 @@ from ..layouts.targets import Target
 from ..pages.footprint import Footprint
 from ..results.status import PageStatus
 from . import preview
-from .huge_page_targets import OnConflict, Settled
+from .huge_page_targets import ChosenTargets, OnConflict
 
 
 class PlanCounts:
@@ -24,16 +24,16 @@ class PlanCounts:
 
     def add_all(self, footprint: Footprint, target: Target, on_conflict: OnConflict) -> None:
         """Count all pages of a footprint."""
-        for before, settled, absent in preview.preview(footprint, target, on_conflict):
+        for before, chosen, absent in preview.preview(footprint, target, on_conflict):
             self.absent += absent
-            self._add(before, settled)
+            self._add(before, chosen)
         if getattr(target, "torn", False):
             self.torn = self.flows.total() - self.overruled
 
-    def _add(self, before: NodeArray, settled: Settled) -> None:
-        there, each, wanted = before >= 0, settled.each, settled.wanted
+    def _add(self, before: NodeArray, chosen: ChosenTargets) -> None:
+        there, each, wanted = before >= 0, chosen.each, chosen.wanted
         known = there & (each != NOWHERE)
-        self.split += settled.split
+        self.split += chosen.split
         unknown = before == PageStatus.ENODATA.value
         self.hidden += int(np.count_nonzero(unknown))
         self.absent += int(np.count_nonzero(~there & ~unknown))

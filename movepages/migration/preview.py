@@ -1,4 +1,4 @@
-"""See what a move would do: present pages in slices, with their settled targets."""
+"""See what a move would do: present pages in slices, with their chosen targets."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from ..query.syscall import MPOL_MF_MOVE
 from ..results.status import PageStatus
 from . import sizes
 from .folios import HugePages
-from .huge_page_targets import OnConflict, Settled, Settler
+from .huge_page_targets import ChosenTargets, OnConflict, TargetChooser
 from .slices import PageBatch, slices
 
 
 def preview(
     footprint: Footprint, target: Target, on_conflict: OnConflict
-) -> Iterator[tuple[NodeArray, Settled, int]]:
-    """Yield, slice by slice, current nodes, settled targets and the number of absent pages.
+) -> Iterator[tuple[NodeArray, ChosenTargets, int]]:
+    """Yield, slice by slice, current nodes, chosen targets and the number of absent pages.
 
     Nothing moves.
     """
     looks = PageQuery(footprint, MPOL_MF_MOVE)
-    settler = Settler(target, HugePages(footprint.pid), on_conflict)
+    chooser = TargetChooser(target, HugePages(footprint.pid), on_conflict)
     for pages in _present(footprint, looks):
         wanted = target.nodes_for(pages.number, pages.address)
-        settled = settler.forecast(pages.address, pages.before, wanted)
-        yield pages.before, settled, int(pages.aside.pages.sum())
+        chosen = chooser.forecast(pages.address, pages.before, wanted)
+        yield pages.before, chosen, int(pages.aside.pages.sum())
 
 
 def _present(
@@ -60,13 +60,13 @@ def refuse_conflicts(footprint: Footprint, target: Target, huge: HugePages) -> N
     """Query all huge pages before anything moves."""
     if len(target.distinct) < 2:
         return
-    settler = Settler(target, huge, "raise")
+    chooser = TargetChooser(target, huge, "raise")
     overruled = 0
     for pages in _present(footprint, PageQuery(footprint, MPOL_MF_MOVE), only_huge=True):
         wanted = target.nodes_for(pages.number, pages.address)
-        settled = settler.forecast(pages.address, pages.before, wanted)
-        elsewhere = settled.each != settled.wanted
-        overruled += int(np.count_nonzero(elsewhere & (settled.wanted != NOWHERE)))
+        chosen = chooser.forecast(pages.address, pages.before, wanted)
+        elsewhere = chosen.each != chosen.wanted
+        overruled += int(np.count_nonzero(elsewhere & (chosen.wanted != NOWHERE)))
     if overruled:
         raise ValueError(
             f"target: {overruled:,} pages are pieces of huge pages of which other pieces are to go "

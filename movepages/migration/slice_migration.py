@@ -1,6 +1,8 @@
-"""Move one slice of pages: settle targets, move in turns, query doubtful pages again."""
+"""Move one slice of pages to its targets: the steps, in the order in which they are taken."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,268 +12,213 @@ from .._core import HUGE_PAGE_BYTES
 from ..layouts.patterns import NOWHERE, NodeArray
 from ..pages.arguments import Addresses
 from ..query.syscall import move_in_slices, move_pages
-from ..results.outcome import MovePagesError
+from ..results.failure import Failure
 from ..results.status import PageStatus
-from .conflicts import Groups, carried_along, near
 from .control import Control
-from .folios import HugePages, Indices
-from .huge_page_targets import Settler
+from .folios import HugePages
+from .huge_page_targets import TargetChooser
+from .moving_together import MovingTogether
 from .recheck import recheck_placed, where_now
-from .splitting import fill_holes, split_at
-from .tally import SliceRecord
+from .slice_record import Indices, SliceRecord
+
+_BUSY, _NOT_ATTEMPTED = PageStatus.EBUSY.value, PageStatus.NOT_ATTEMPTED.value
 
 
-def migrate_slice(
-    part: SliceRecord,
-    before: NodeArray,
-    wanted: NodeArray,
-    huge: HugePages,
-    settler: Settler,
-    pid: int,
-    flags: int,
-    control: Control,
-) -> None:
-    """Move one slice whose pages were on `before`; `part` stays true whatever is raised."""
-    _Migration(part, before, wanted, huge, settler, pid, flags, control).run()
+class _Turn(NamedTuple):
+    """What one turn asks of the kernel: one entry a folio, entries of one target in a row."""
+
+    folios: Indices
+    pages: Addresses
+    nodes: NodeArray
 
 
-class _Migration:
+class SliceMigration:
+    """Moves one slice of pages.
+
+    Parameters
+    ----------
+    part : SliceRecord
+        The slice; it stays true whatever is raised.
+    wanted : ndarray of int32
+        Node wanted for each page; negative for none.
+    huge : HugePages
+        Where huge pages are.
+    chooser : TargetChooser
+        Chooses the target of each huge page.
+    pid, flags : int
+        As for `move_pages`.
+    control : Control
+        Ends the move early, and decides about further turns.
+    """
+
     def __init__(
         self,
         part: SliceRecord,
-        before: NodeArray,
         wanted: NodeArray,
         huge: HugePages,
-        settler: Settler,
+        chooser: TargetChooser,
         pid: int,
         flags: int,
         control: Control,
     ) -> None:
-        self.part, self.huge, self.pid, self.flags, self.control = part, huge, pid, flags, control
-        self.before, self.settler = before, settler
-        settled = settler.settle(part.addresses, before, wanted)
-        self.folios, self.target = settled.folios, settled.target
-        self._split_huge_pages = settled.split_at // np.uintp(HUGE_PAGE_BYTES)
-        part.split, part.wanted, part.target = settled.split, settled.wanted, settled.each
-        part.is_torn = settler.torn
-        self.pages = self.folios.first(part.addresses)
-        highest = self.target.max()
-        self.several = bool(((self.target != highest) & (self.target != NOWHERE)).any())
-        self.lost: MovePagesError | None = None
+        self.part, self.huge, self.chooser = part, huge, chooser
+        self.pid, self.flags, self.control = pid, flags, control
+        self._failure: Failure | None = None
+        self._choose_targets(wanted)
 
     def run(self) -> None:
-        try:
-            self._take_turns()
-        finally:
-            self._spare_overruled()
-        self._raise_if_lost()
+        """Take the slice through its turns.
 
-    def _take_turns(self) -> None:
+        Raises
+        ------
+        MovePagesError
+            A call failed as a whole, or the control ended the move.
+        """
+        turn = self._sort_out()
+        try:
+            while len(turn.folios):
+                self.part.rounds += 1
+                self._attempt(turn)
+                if self.part.rounds == 1 and self._several and self.part.busy().any():
+                    self._together.resolve()
+                turn = self._next_turn(turn)
+        finally:
+            self._accept_overruled()
+        self._raise_failure()
+
+    def _choose_targets(self, wanted: NodeArray) -> None:
+        """Choose one target for each folio; with "split", split the folios it would cut."""
+        part = self.part
+        chosen = self.chooser.choose(part.addresses, part.before, wanted)
+        self.folios = chosen.folios
+        part.split, part.wanted, part.target = chosen.split, chosen.wanted, chosen.each
+        part.is_torn = self.chooser.torn
+        split = chosen.split_at // np.uintp(HUGE_PAGE_BYTES)
+        self._together = MovingTogether(part, self.chooser, split, self.pid, self.flags)
+        self._targets, self._pages = chosen.target, self.folios.first(part.addresses)
+        highest = chosen.target.max()
+        self._several = bool(((chosen.target != highest) & (chosen.target != NOWHERE)).any())
+
+    def _sort_out(self) -> _Turn:
+        """Record pages that are absent or in place; return a turn for the others."""
         # The kernel moves up to 512 pages of one target with one TLB flush, so targets are grouped.
         # A page that was absent in the placement to restore, and is absent now, needs nothing.
-        before = np.ascontiguousarray(self._of_folios(self.before))
-        wanted = np.ascontiguousarray(self.target)
-        status, there, todo, pages, nodes = _core.sort_out(self.pages, before, wanted)
-        self._tell(status, there)
-        while len(todo):
-            self.part.rounds += 1
-            self._attempt(todo, pages, nodes)
-            if self.part.rounds == 1:
-                self._settle_what_moves_together()
-                nodes = self.folios.first(self.part.target)[todo]
-            self.control.end_turn()
-            # The status of a folio is the worst status of its pages.
-            said = self.folios.least(self.part.status)[todo]
-            again = self._worth_a_turn(said)
-            todo, pages, nodes = todo[again], pages[again], nodes[again]
-            if len(todo) and not self.control.waits_for_turn(self.part.rounds):
-                break
+        before = np.ascontiguousarray(self._nodes_of_folios())
+        target = np.ascontiguousarray(self._targets)
+        status, there, folios, pages, nodes = _core.sort_out(self._pages, before, target)
+        self.part.record(self.folios.spread(status), self.folios.spread(there))
+        return _Turn(folios, pages, nodes)
 
-    def _spare_overruled(self) -> None:
-        """Count overruled pages as placed if their huge page stayed where they were wanted."""
-        part = self.part
-        failed = (part.status < 0) & (part.status != PageStatus.NOT_ATTEMPTED.value)
-        pages = np.flatnonzero(failed & (part.wanted != part.target) & (part.wanted != NOWHERE))
-        if not len(pages):
-            return
-        now, lost = where_now(part, pages, self.pid, self.flags)
-        self.lost = self.lost or lost
-        placed = now == part.wanted[pages]
-        status, there = part.status.copy(), part.there.copy()
-        status[pages[placed]] = now[placed]
-        there[pages[placed]] = self.before[pages[placed]] == now[placed]
-        part.tell(status, there)
-
-    def _of_folios(self, before: NodeArray) -> NodeArray:
+    def _nodes_of_folios(self) -> NodeArray:
         """Return the node of each folio; query folios whose pages were on several nodes again."""
-        said = self.folios.first(before)
-        differs = self.folios.differ(before)
+        nodes = self.folios.first(self.part.before)
+        differs = self.folios.differ(self.part.before)
         if len(differs):
-            said[differs] = move_pages(self.pages[differs], pid=self.pid, flags=self.flags)
-        return said
+            nodes[differs] = move_pages(self._pages[differs], pid=self.pid, flags=self.flags)
+        return nodes
 
-    def _worth_a_turn(self, said: NodeArray) -> npt.NDArray[np.bool_]:
-        worth = said < 0
-        if worth.any():
-            worth &= np.isin(said, [int(status) for status in self.control.retry.reasons])
-        return worth
-
-    def _attempt(self, todo: Indices, pages: Addresses, nodes: NodeArray) -> None:
-        outcome = np.full(len(todo), PageStatus.NOT_ATTEMPTED.value, np.int32)
-        pieces, turn = self._pieces(todo)
+    def _attempt(self, turn: _Turn) -> None:
+        """Ask the kernel to move the folios of a turn, and check the pages it may have affected."""
+        outcome = np.full(len(turn.folios), _NOT_ATTEMPTED, np.int32)
+        pages, entries = self._pages_of(turn.folios)
         whole = False
-        self.part.expect(pieces, turn, outcome)
+        self.part.expect(pages, entries, outcome)
         try:
             move_in_slices(
-                pages, nodes, outcome,
+                turn.pages, turn.nodes, outcome,
                 pid=self.pid, flags=self.flags, pause=self.control,
             )  # fmt: skip
             whole = True
         finally:
-            self._settle()
-            self._look_again(todo, pieces, go_on=whole)
-        self._raise_if_lost()
+            self.part.take_expected()
+            self._check(turn.folios, pages, go_on=whole)
+        self._raise_failure()
 
-    def _pieces(self, todo: Indices) -> tuple[Indices, Indices]:
-        """Return the pages of the folios in `todo`, and each page's index into `todo`."""
+    def _pages_of(self, folios: Indices) -> tuple[Indices, Indices]:
+        """Return the pages of some folios, and each page's index into `folios`."""
         if self.folios.counts is None:
-            return todo, np.arange(len(todo))
-        turn = np.full(len(self.pages), -1)
-        turn[todo] = np.arange(len(todo))
-        turn = self.folios.spread(turn)
-        pieces = np.flatnonzero(turn >= 0)
-        return pieces, turn[pieces]
+            return folios, np.arange(len(folios))
+        entries = np.full(len(self._pages), -1)
+        entries[folios] = np.arange(len(folios))
+        entries = self.folios.spread(entries)
+        pages = np.flatnonzero(entries >= 0)
+        return pages, entries[pages]
 
-    def _settle_what_moves_together(self) -> None:
-        """Find pages that moved together; split them or give them one target; move them."""
-        part = self.part
-        if not (self.several and (part.status == PageStatus.EBUSY.value).any()):
-            return
-        splits = self.settler.on_conflict == "split" and not self._keeps_whole
-        found = self._move_together(splits=splits)
-        if splits and len(found):
-            # Groups that could not be split go by majority. Some of them were counted as split.
-            huge_pages = found // np.uintp(HUGE_PAGE_BYTES)
-            part.split += int(np.count_nonzero(~np.isin(huge_pages, self._split_huge_pages)))
-            left = self._move_together(splits=False)
-            part.split = max(part.split - len(left), 0)
-
-    @property
-    def _keeps_whole(self) -> bool:
-        """Whether the layout shifts its borders to lie between huge pages."""
-        return self.settler.adapts and self.settler.shares is None
-
-    def _move_together(self, *, splits: bool) -> Addresses:
-        """Return one page of each group of pages that move together."""
-        part = self.part
-        busy = (part.status == PageStatus.EBUSY.value) & (part.target != NOWHERE)
-        if not busy.any():
-            return part.addresses[:0]
-        seen = np.flatnonzero(near(part.addresses, busy))
-        try:
-            groups = carried_along(
-                part.addresses, busy, part.target, pid=self.pid, flags=self.flags
-            )
-            if groups.number:
-                self._send(groups, splits=splits)
-        finally:
-            self._see(seen)
-        self._raise_if_lost()
-        return part.addresses[groups.first()]
-
-    def _send(self, groups: Groups, *, splits: bool) -> None:
-        """Move groups of pages to one node each, or split them and move page by page."""
-        part, first = self.part, groups.first()
-        if splits:
-            split_at(part.addresses[first], self.pid)
-            pages = np.flatnonzero(groups.of >= 0)
-            fill_holes(part.addresses[pages], self.pid)
-        else:
-            chosen = self.settler.balance.choose(*groups.votes(part.wanted))
-            inside = groups.of >= 0
-            target = part.target.copy()
-            target[inside] = chosen[groups.of[inside]]
-            part.target = target
-            if self._keeps_whole:
-                part.wanted = target
-            pages = first
-        pages = pages[part.target[pages] != NOWHERE]
-        pages = pages[np.argsort(part.target[pages], kind="stable")]
-        move_pages(part.addresses[pages], part.target[pages], pid=self.pid, flags=self.flags)
-
-    def _see(self, pages: Indices) -> None:
-        """Query some pages again, and update the status of each that has a target."""
-        part = self.part
-        pages = pages[part.target[pages] != NOWHERE]
-        now, self.lost = where_now(part, pages, self.pid, self.flags)
-        target = part.target[pages]
-        status, there = part.status.copy(), part.there.copy()
-        placed = now == target
-        # A page that failed for a reason of its own keeps this status.
-        failed = (part.status[pages] < 0) & (part.status[pages] != PageStatus.EBUSY.value)
-        said = np.where(failed, part.status[pages], PageStatus.EBUSY.value)
-        status[pages] = np.where(placed | (now < 0), now, said)
-        there[pages] = placed & (self.before[pages] == target)
-        part.tell(status, there)
-
-    def _raise_if_lost(self) -> None:
-        """Raise the error of a failed query, unless another error is on its way."""
-        lost, self.lost = self.lost, None
-        try:
-            if lost is not None:
-                raise lost
-        finally:
-            del lost
-
-    def _settle(self) -> None:
-        """Turn the expected statuses of the last call into recorded ones."""
-        self.part.tell(self.part.status, self.part.there)
-
-    def _tell(self, status: NodeArray, there: npt.NDArray[np.bool_]) -> None:
-        self.part.tell(self.folios.spread(status), self.folios.spread(there))
-
-    def _look_again(self, todo: Indices, pieces: Indices, *, go_on: bool) -> None:
+    def _check(self, folios: Indices, pages: Indices, *, go_on: bool) -> None:
         """Query statuses again that a huge page may have made untrue."""
-        if self.several:
+        if self._several:
             # The driver has queried all pages of a call that ended by itself again.
             others = np.ones(len(self.part.addresses), bool)
-            others[pieces] = not go_on
-            self.lost = recheck_placed(self.part, np.flatnonzero(others), self.pid, self.flags)
-        if self.lost is not None:
-            return
-        split = self._split(todo)
+            others[pages] = not go_on
+            failure = recheck_placed(self.part, np.flatnonzero(others), self.pid, self.flags)
+            if failure is not None:
+                self._failure = failure
+                return
+        split = self._split_by_kernel(folios)
         if len(split):
             self._one_by_one(split, go_on=go_on)
 
-    def _split(self, todo: Indices) -> Indices:
-        """Return the pages of huge pages in `todo` that the kernel may have split."""
+    def _split_by_kernel(self, folios: Indices) -> Indices:
+        """Return the pages of some folios that the kernel may have split."""
         if self.folios.counts is None:
             return np.empty(0, np.int64)
-        several = np.zeros(len(self.pages), bool)
-        several[todo] = self.folios.counts[todo] > 1
+        several = np.zeros(len(self._pages), bool)
+        several[folios] = self.folios.counts[folios] > 1
         if not several.any():
             return np.empty(0, np.int64)
-        pieces = self.folios.spread(several)
+        pages = self.folios.spread(several)
         still = self.huge.now(self.part.addresses)
-        return np.flatnonzero(pieces if still is None else pieces & ~still)
+        return np.flatnonzero(pages if still is None else pages & ~still)
 
-    def _one_by_one(self, pieces: Indices, *, go_on: bool) -> None:
+    def _one_by_one(self, pages: Indices, *, go_on: bool) -> None:
         """Move the pages of huge pages that the kernel split because the target node was full."""
         part, target = self.part, self.part.target
-        now, self.lost = where_now(part, pieces, self.pid, self.flags)
-        placed = now == target[pieces]
+        now, self._failure = where_now(part, pages, self.pid, self.flags)
+        placed = now == target[pages]
         # A small page that did not move keeps the status of its huge page, unless that was success.
-        said = np.where(part.status[pieces] >= 0, PageStatus.EBUSY.value, part.status[pieces])
-        status = part.status.copy()
-        status[pieces] = np.where(placed | (now < 0), now, said)
-        part.tell(status, part.there)
-        left = pieces[~placed & (now >= 0)]
+        otherwise = np.where(part.status[pages] >= 0, _BUSY, part.status[pages])
+        part.update(pages, np.where(placed | (now < 0), now, otherwise))
+        left = pages[~placed & (now >= 0)]
         if go_on and len(left):
-            outcome = np.full(len(left), PageStatus.NOT_ATTEMPTED.value, np.int32)
+            outcome = np.full(len(left), _NOT_ATTEMPTED, np.int32)
             part.expect(left, np.arange(len(left)), outcome)
             try:
                 move_pages(
                     part.addresses[left], target[left], outcome, pid=self.pid, flags=self.flags
                 )
             finally:
-                self._settle()
+                part.take_expected()
+
+    def _next_turn(self, turn: _Turn) -> _Turn:
+        """Wait, and return the folios that get another turn; none if the policy allows none."""
+        self.control.end_turn()
+        # The status of a folio is the worst status of its pages.
+        status = self.folios.least(self.part.status)[turn.folios]
+        again = turn.folios[self._worth_a_turn(status)]
+        if len(again) and not self.control.waits_for_turn(self.part.rounds):
+            again = again[:0]
+        return _Turn(again, self._pages[again], self.folios.first(self.part.target)[again])
+
+    def _worth_a_turn(self, status: NodeArray) -> npt.NDArray[np.bool_]:
+        worth = status < 0
+        if worth.any():
+            worth &= np.isin(status, [int(reason) for reason in self.control.retry.reasons])
+        return worth
+
+    def _accept_overruled(self) -> None:
+        """Count overruled pages as placed if their huge page stayed where they were wanted."""
+        part = self.part
+        failed = (part.status < 0) & (part.status != _NOT_ATTEMPTED)
+        pages = np.flatnonzero(failed & (part.wanted != part.target) & (part.wanted != NOWHERE))
+        if not len(pages):
+            return
+        now, failure = where_now(part, pages, self.pid, self.flags)
+        self._failure = self._failure or failure
+        placed = now == part.wanted[pages]
+        pages, now = pages[placed], now[placed]
+        part.update(pages, now, part.before[pages] == now)
+
+    def _raise_failure(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure.error()

@@ -73,6 +73,16 @@ def zero_page(node: int) -> Iterator[Kind]:
 
 
 @maker
+def zero_page_not_accessible(node: int) -> Iterator[Kind]:
+    array = memory.anonymous(COUNT * PAGE)
+    assert not array.any()
+    system.succeed(system.libc.mprotect(array.ctypes.data, array.nbytes, _PROT_NONE))
+    yield Kind(memory.pages_of(array), absent=frozenset({-EFAULT}))
+    system.succeed(system.libc.mprotect(array.ctypes.data, array.nbytes, PROT_RW))
+    assert not array.any()
+
+
+@maker
 def not_accessible(node: int) -> Iterator[Kind]:
     array = fresh(node)
     system.succeed(system.libc.mprotect(array.ctypes.data, array.nbytes, _PROT_NONE))

@@ -10,7 +10,7 @@ import pytest
 import movepages as mp
 from movepages.migration import calibrate, plan, preview
 from movepages.migration.folios import Folios
-from movepages.migration.huge_page_targets import Settled
+from movepages.migration.huge_page_targets import ChosenTargets
 from support import memory
 
 PAGE = memory.PAGE
@@ -45,8 +45,8 @@ def test_a_node_that_may_not_be_used_is_a_problem_and_not_an_error(a):
 
 def test_a_node_with_too_little_memory_is_a_problem(a, monkeypatch):
     elsewhere, here = np.full(3, NOT_A_NODE, np.int32), np.full(3, NODE, np.int32)
-    settled = Settled(Folios(3), here, here)
-    monkeypatch.setattr(preview, "preview", lambda *_: iter([(elsewhere, settled, 0)]))
+    chosen = ChosenTargets(Folios(3), here, here)
+    monkeypatch.setattr(preview, "preview", lambda *_: iter([(elsewhere, chosen, 0)]))
     assert mp.plan(a, NODE).problems == ()
     nodes = dict(mp.topology().nodes)
     nodes[NODE] = replace(nodes[NODE], memory_free=PAGE)

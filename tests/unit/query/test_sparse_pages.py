@@ -13,7 +13,7 @@ from movepages.layouts.patterns import NOWHERE
 from movepages.layouts.targets import as_target
 from movepages.migration import preview, sizes
 from movepages.migration.folios import HugePages
-from movepages.migration.huge_page_targets import Settler
+from movepages.migration.huge_page_targets import TargetChooser
 from movepages.migration.slices import slices
 from movepages.pages.blocks import cut_rows
 from movepages.pages.buffers import footprint_of
@@ -47,8 +47,8 @@ def expected_of(region, target):
     before = mp.move_pages(address)
     pattern = as_target(target, region, footprint)
     wanted = pattern.nodes_for(np.arange(len(address)), address)
-    settled = Settler(pattern, HugePages(0), "majority").forecast(address, before, wanted)
-    return before, settled.each
+    chosen = TargetChooser(pattern, HugePages(0), "majority").forecast(address, before, wanted)
+    return before, chosen.each
 
 
 def check(region, target):

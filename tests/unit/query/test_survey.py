@@ -178,7 +178,7 @@ def test_found_is_joined_in_address_order():
 
 
 def test_a_move_with_nothing_to_do_makes_no_moving_call(monkeypatch):
-    monkeypatch.setattr(executor, "migrate_slice", None)
+    monkeypatch.setattr(executor, "SliceMigration", None)
     node = mp.topology().allowed_nodes[0]
     a = memory.anonymous(3000 * PAGE)
     memory.bind(a, node)

@@ -1,0 +1,193 @@
+"""SliceRecord: what is known of each page of the slice that is moving now."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ..layouts.patterns import NOWHERE, NodeArray
+from ..pages.arguments import Addresses
+from ..pages.footprint import Footprint
+from ..pages.runs import Runs, Statuses, find_runs, totals
+from ..results.counting import count_failures
+from ..results.status import PageStatus
+
+Indices: TypeAlias = "npt.NDArray[np.int64]"
+Mask: TypeAlias = "npt.NDArray[np.bool_]"
+# Which pages of a slice the current call moves, their entries in its status array, and that array.
+_Expected: TypeAlias = "tuple[Indices, Indices, Statuses]"
+
+_BUSY, _NOT_ATTEMPTED = PageStatus.EBUSY.value, PageStatus.NOT_ATTEMPTED.value
+
+
+class SliceRecord:
+    """A slice of pages on its way through a move.
+
+    Attributes
+    ----------
+    addresses : ndarray of uintp
+        The pages in address order.
+    before, wanted, target : ndarray of int32
+        Node of each page before the move; node wanted for it; node that its huge page goes to.
+        `wanted` and `target` are negative for pages that stay where they are.
+    split, rounds : int
+        Huge pages that were split; turns that were taken.
+
+    Notes
+    -----
+    `status` and `there` tell the state of each page:
+
+    ============= ==================== =====================================================
+    state         status               meaning
+    ============= ==================== =====================================================
+    not attempted NOT_ATTEMPTED        the kernel was not asked yet; the state of all at first
+    in place      target, and `there`  on its target before the move
+    expected      in the call's array  the call that moves it has begun
+    moved         target               on its target now
+    failed        negative             still off its target: busy, absent, no memory
+    ============= ==================== =====================================================
+
+    A placed page is overruled if its target is not the node wanted for it. The record is true at
+    any moment at which a signal handler may raise, because each change is a single store.
+    """
+
+    def __init__(
+        self,
+        addresses: Addresses,
+        before: NodeArray,
+        footprint: Footprint,
+        aside: SliceCounts | None = None,
+    ) -> None:
+        self.addresses, self.before = addresses, before
+        self.split = self.rounds = 0
+        self.is_torn = False
+        # Targets are unknown at first, which is not the same as NOWHERE.
+        self.target = self.wanted = np.zeros(len(addresses), np.int32)
+        self.record(
+            np.full(len(addresses), _NOT_ATTEMPTED, np.int32), np.zeros(len(addresses), bool)
+        )
+        self._aside, self._footprint = aside, footprint
+
+    def record(self, status: Statuses, there: Mask) -> None:
+        """Set the status of every page, and whether it was on its target before."""
+        self._known: tuple[Statuses, Mask, _Expected | None] = status, there, None
+
+    def update(self, pages: Indices, status: Statuses, there: Mask | None = None) -> None:
+        """Set the status of some pages, and, if given, whether they were on their target before."""
+        all_status, all_there = self.status.copy(), self.there
+        all_status[pages] = status
+        if there is not None:
+            all_there = all_there.copy()
+            all_there[pages] = there
+        self.record(all_status, all_there)
+
+    def expect(self, pages: Indices, entries: Indices, status: Statuses) -> None:
+        """Take the status of some pages from `status[entries]`, which a call is about to write.
+
+        If a signal handler raises right after the call, its outcome is already recorded.
+        """
+        self._known = self._known[0], self._known[1], (pages, entries, status)
+
+    def take_expected(self) -> None:
+        """Record what the call has written, before its array is used again."""
+        self.record(self.status, self.there)
+
+    @property
+    def status(self) -> Statuses:
+        """Status of each page."""
+        status, _, expected = self._known
+        if expected is None:
+            return status
+        pages, entries, written = expected
+        status = status.copy()
+        status[pages] = written[entries]
+        return status
+
+    @property
+    def there(self) -> Mask:
+        """Whether each page was on its target before."""
+        return self._known[1]
+
+    @property
+    def moved(self) -> int:
+        """Number of pages that moved to their target."""
+        return int(np.count_nonzero((self.status >= 0) & ~self.there))
+
+    def busy(self) -> Mask:
+        """Return which pages failed as busy, and have a target."""
+        busy: Mask = (self.status == _BUSY) & (self.target != NOWHERE)
+        return busy
+
+    def overruled(self) -> Mask:
+        """Return which pages are placed, and not where they were wanted."""
+        status = self.status
+        overruled: Mask = (status >= 0) & (status != self.wanted) & (self.wanted != NOWHERE)
+        return overruled
+
+    def counts(self) -> SliceCounts:
+        """Return the counts so far."""
+        status, there, overruled = self.status, self.there, self.overruled()
+        others = status[~there] if there.any() else status
+        torn = (status >= 0) & (self.target != NOWHERE) & ~overruled
+        untargeted = (status == _NOT_ATTEMPTED) & (self.target == NOWHERE) & ~there
+        known = SliceCounts(
+            pages=len(status),
+            moved=int(np.count_nonzero(others >= 0)),
+            already_there=len(status) - len(others),
+            failures=count_failures(others),
+            untargeted=int(np.count_nonzero(untargeted)),
+            overruled=int(np.count_nonzero(overruled)),
+            torn=int(np.count_nonzero(torn)) if self.is_torn else 0,
+            split=self.split,
+            rounds=self.rounds,
+            runs=find_runs(self.addresses, status, self._footprint),
+        )
+        return known if self._aside is None else known.beside(self._aside)
+
+
+class SliceCounts(NamedTuple):
+    """Final counts of one slice."""
+
+    pages: int
+    moved: int
+    already_there: int
+    failures: Mapping[PageStatus, int]
+    untargeted: int
+    overruled: int
+    torn: int
+    split: int
+    rounds: int
+    runs: Runs
+
+    def counts(self) -> SliceCounts:
+        """Return these counts, which are final."""
+        return self
+
+    def beside(self, aside: SliceCounts) -> SliceCounts:
+        """Return the counts together with those of runs that needed no move."""
+        runs = np.concatenate((self.runs, aside.runs))
+        return self._replace(
+            pages=self.pages + aside.pages,
+            already_there=self.already_there + aside.already_there,
+            failures=Counter(self.failures) + Counter(aside.failures),
+            runs=runs[np.argsort(runs["address"], kind="stable")],
+        )
+
+
+def counts_of_runs(runs: Runs, nowhere: Indices | None = None) -> SliceCounts:
+    """Count runs whose pages are placed or absent, and stay.
+
+    `nowhere` is the number of pages in each absent run that have no target: these are as wanted.
+    """
+    counts = totals(runs, "pages")
+    pages = sum(counts.values())
+    failures = {PageStatus(status): n for status, n in counts.items() if status < 0}
+    if nowhere is not None:
+        for status in failures:
+            failures[status] -= int(nowhere[runs["status"] == status.value].sum())
+        failures = {status: n for status, n in failures.items() if n}
+    return SliceCounts(pages, 0, pages - sum(failures.values()), failures, 0, 0, 0, 0, 0, runs)
