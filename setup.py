@@ -1,4 +1,4 @@
-"""The compiled core, and nothing else: every other fact about the package is in pyproject.toml."""
+"""Build the compiled core; all other settings of the package are in pyproject.toml."""
 
 import os
 from glob import glob
@@ -6,17 +6,17 @@ from glob import glob
 from pybind11.setup_helpers import ParallelCompile, Pybind11Extension
 from setuptools import setup
 
-# A user's compiler may warn about what ours does not know: strictness is for development only.
+# A user's compiler may have warnings that ours lacks, so warnings are errors in development only.
 strict = ["-Wall", "-Wextra", "-Wconversion", "-Werror"] if os.environ.get("MOVEPAGES_DEV") else []
 
-# One compiler for each CPU, or as many as the variable says, which packagers set for numpy too.
+# Run one compiler per CPU, or as many as this variable says; packagers set it for numpy, too.
 ParallelCompile("NPY_NUM_BUILD_JOBS").install()
 
 setup(
     ext_modules=[
         Pybind11Extension(
             "movepages._core",
-            # In this order binding/, which takes longest, is compiled first.
+            # Sorted paths start with binding/, which takes longest to compile.
             sorted(glob("csrc/*/*.cpp")),
             depends=sorted(glob("csrc/*/*.hpp")),
             include_dirs=["csrc"],

@@ -1,4 +1,4 @@
-"""Check what a source distribution and a wheel hold: python .ci/contents.py SDIST WHEEL."""
+"""Check the contents of an sdist and a wheel: python .ci/contents.py SDIST WHEEL."""
 
 import subprocess
 import sys
@@ -7,22 +7,22 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-# Made by setuptools.
+# Files that setuptools makes.
 MADE = ("PKG-INFO", "setup.cfg", "movepages.egg-info/")
-# Of no use outside of a clone.
+# Files that are useless outside a clone.
 LEFT_OUT = (".ci/", ".github/", ".gitignore")
 METADATA = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "top_level.txt", "licenses/LICENSE"}
 
 
 def of_the_project() -> set[str]:
-    """Return the files that git does not ignore, without what is left out."""
+    """Return the files that git does not ignore, without those in LEFT_OUT."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, check=True, capture_output=True, text=True)
     return {name for name in listed.stdout.split("\0") if name and not name.startswith(LEFT_OUT)}
 
 
 def in_sdist(path: str) -> set[str]:
-    """Return the files of the sdist, without those that setuptools made."""
+    """Return the files of the sdist, without those that setuptools makes."""
     with tarfile.open(path) as archive:
         names = (member.name.partition("/")[2] for member in archive if member.isfile())
         return {name for name in names if not name.startswith(MADE)}
@@ -38,16 +38,16 @@ def expected_in_wheel(path: str) -> set[str]:
 
 
 def compare(what: str, found: set[str], expected: set[str]) -> bool:
-    """Print what is missing and what is too much; True where nothing is."""
+    """Print the missing and the superfluous files; return True if there are none."""
     for name in sorted(expected - found):
         print(f"{what}: {name} is missing", file=sys.stderr)
     for name in sorted(found - expected):
-        print(f"{what}: {name} does not belong there", file=sys.stderr)
+        print(f"{what}: {name} is superfluous", file=sys.stderr)
     return found == expected
 
 
 def main(sdist: str, wheel: str) -> int:
-    """Compare both with the files of the project; 0 when they agree."""
+    """Compare both with the files of the project; return 0 if they agree."""
     with zipfile.ZipFile(wheel) as archive:
         inside = set(archive.namelist())
     same = compare("sdist", in_sdist(sdist), of_the_project())

@@ -1,11 +1,11 @@
-"""Check the includes between the folders of the core: python .ci/includes.py csrc."""
+"""Check the includes between folders of the core: python .ci/includes.py csrc."""
 
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-# From the bottom up. A folder includes its own files and those of the folders named here.
+# From the bottom up. A folder may include its own files and those of the folders listed for it.
 BELOW = {
     "kernel": (),
     "driver": ("kernel",),
@@ -18,10 +18,10 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)', re.MULTILINE)
 
 
 def faults(root: Path) -> Iterator[str]:
-    """Yield a sentence for each include that its folder may not have."""
+    """Yield a message for each include that its folder may not have."""
     done: set[str] = set()
     for folder, below in BELOW.items():
-        # Otherwise an edit of the table could allow a circle.
+        # Without this check, an edit of the table could allow a cycle.
         if not done.issuperset(below):
             yield f"BELOW: {folder} uses a folder that is not below it"
         done.add(folder)
@@ -42,7 +42,7 @@ def faults(root: Path) -> Iterator[str]:
 
 
 def known(root: Path) -> set[str]:
-    """Return the headers, by their paths from the root."""
+    """Return the paths of the headers, relative to the root."""
     return {str(path.relative_to(root)) for path in root.glob("*/*.hpp")}
 
 

@@ -1,12 +1,12 @@
-"""What the binding costs: queries by movepages, by C and by ctypes, in turn in one process.
+"""Measure the cost of the binding: queries by movepages, C and ctypes, in turn in one process.
 
     python benchmarks/binding.py            # the table
-    python benchmarks/binding.py --check    # and exit 1 where a bound does not hold
+    python benchmarks/binding.py --check    # also exit with 1 if a bound does not hold
     python benchmarks/binding.py --json
 
-Each figure is the median over rounds in which the contenders take turns, so that a change in the
-machine's speed meets all of them; a ratio is taken within its round. In every round the answers of
-all contenders are compared.
+The contenders take turns in each round, so that a change in the machine's speed affects them all.
+Each figure is the median over the rounds; a ratio is taken within its round. Every round also
+compares the answers of all contenders.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LARGE_RATIO, SMALL_EXCESS_US, CTYPES_RATIO = 1.02, 1.5, 3.0
 
 
 def measure(count: int, rounds: int, calls: int = 20_000) -> dict[str, float]:
-    """Measure queries of `count` pages, and `calls` queries of one page a round."""
+    """Measure queries of `count` pages, and `calls` queries of one page per round."""
     memory = small_pages(count * PAGE)
     pages = pages_of(memory)
     contenders = {"movepages": by_movepages, "ctypes": by_ctypes}
@@ -49,7 +49,7 @@ def rows(figures: dict[str, float]) -> list[Row]:
     return [
         Row(f"query of {figures['pages']:,} pages / C", figures["many_ratio_to_c"],
             bound=Bound("<=", LARGE_RATIO),
-            detail=f"movepages {figures['many_ns_per_page']:.0f} ns a page"),
+            detail=f"movepages {figures['many_ns_per_page']:.0f} ns per page"),
         Row("query of one page - C", figures["one_us_above_c"], "us", Bound("<=", SMALL_EXCESS_US),
             f"C {c:.2f} us, movepages {ours:.2f} us"),
         Row("query of one page: ctypes / movepages", figures["one_times_faster_than_ctypes"],
@@ -62,7 +62,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--pages", type=int, default=1_000_000, help="pages of the large query")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--check", action="store_true", help="exit 1 where a bound does not hold")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a bound does not hold")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     figures = measure(options.pages, options.rounds)

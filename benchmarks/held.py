@@ -1,4 +1,4 @@
-"""A process that holds small pages for others to move: it prints their address and waits.
+"""Hold small pages for other processes to move: print their address and wait.
 
 python benchmarks/held.py BYTES
 """

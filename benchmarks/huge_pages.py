@@ -1,14 +1,14 @@
-"""What it costs to name a huge page by all its pieces instead of by one of them.
+"""Measure the cost of listing all pieces of a huge page instead of one of them.
 
-    python benchmarks/huge_pages.py            # two nodes and transparent huge pages are needed
-    python benchmarks/huge_pages.py --check    # and exit 1 where the bound does not hold
+    python benchmarks/huge_pages.py            # needs two nodes and transparent huge pages
+    python benchmarks/huge_pages.py --check    # also exit with 1 if the bound does not hold
 
-Where time is instructions, as in a guest that counts them, the ratio is one of instructions:
+In a guest that derives time from its count of instructions, the ratio is one of instructions:
 
     python tests/vm/lab.py --icount --kernel linux-image-6.12-amd64 \\
         --command 'python benchmarks/huge_pages.py --check'
 
-Each move goes to another node than the one before and its statuses are checked.
+Each move goes to another node than the one before, and its statuses are checked.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ RATIO = 1.1
 
 
 def main() -> int:
-    """Print one line for queries and one for moves; 1 where `--check` finds a bound broken."""
+    """Print a line for queries and one for moves; return 1 if `--check` finds a broken bound."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--pages", type=int, default=32, help="huge pages (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds (%(default)s)")
-    parser.add_argument("--check", action="store_true", help="exit 1 where the bound is broken")
+    parser.add_argument("--pages", type=int, default=32, help="number of huge pages (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds (%(default)s)")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if the bound is broken")
     options = parser.parse_args()
     nodes = itertools.cycle(mp.topology().allowed_nodes[:2])
     huge = huge_page_size()

@@ -1,8 +1,8 @@
-"""Whether several threads move pages faster than one: the bare call on disjoint parts.
+"""Measure whether several threads move pages faster than one, by the bare call on disjoint parts.
 
     python benchmarks/move_threads.py [--size 128] [--rounds 3]
 
-What it shows is why move() uses one thread. Needs two nodes and two CPUs.
+The result shows why move() uses one thread. Needs two nodes and two CPUs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ THREADS = (1, 2, 4)
 
 
 def move_by_threads(pages: np.ndarray, node: int, count: int) -> None:
-    """Let each thread make the call on a contiguous part of the pages."""
+    """Make the call in each thread, on a contiguous part of the pages."""
     status = np.empty(len(pages), np.int32)
     nodes = np.full(len(pages), node, np.int32)
     parts = [np.array_split(each, count) for each in (pages, nodes, status)]
@@ -32,13 +32,15 @@ def move_by_threads(pages: np.ndarray, node: int, count: int) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert (status == node).all(), "pages were left behind"
+    assert (status == node).all(), "some pages were not moved"
 
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--size", type=int, default=128, help="MiB to move (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=3, help="of which the median (%(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="number of rounds, for the median (%(default)s)"
+    )
     options = parser.parse_args(argv)
     nodes, cpus = mp.topology().allowed_nodes, len(os.sched_getaffinity(0))
     if len(nodes) < 2 or cpus < 2:

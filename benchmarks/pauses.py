@@ -1,10 +1,10 @@
-"""The longest stop of a computing thread while its array moves: in slices, or by one big call.
+"""Measure the longest stop of a computing thread while its array moves.
 
     python benchmarks/pauses.py [--size 256M]
 
-A thread adds to small parts of an array in turn and notes how long each takes; the array moves to
-another node meanwhile and back, once by the bare call, once by move() in the background, once
-within a bandwidth limit. Needs two nodes and two CPUs.
+A thread adds to small parts of an array in turn and records how long each takes. Meanwhile the
+array moves to another node and back: by one big call from C, by move() in the background, and by
+move() with a bandwidth limit. Needs two nodes and two CPUs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PART = 1 << 16
 
 
 def longest_stop(array: np.ndarray, move: Callable[[], object]) -> tuple[float, float]:
-    """Return the longest turn of the thread, and how long the move took."""
+    """Return the longest turn of the thread, and the time of the move."""
     stop, turns, longest = threading.Event(), 0, 0.0
     parts = array.reshape(-1, PART)
 
@@ -63,7 +63,7 @@ def main(argv: list[str]) -> int:
     size = parser.parse_args(argv).size << 20
     nodes = mp.topology().allowed_nodes
     if len(nodes) < 2:
-        print("pauses: needs two NUMA nodes with memory, this process may use one")
+        print("pauses: needs two NUMA nodes with memory, this process may use only one")
         return 0
     array = memory.small_pages(size)
     here, there = nodes[:2]
@@ -82,7 +82,7 @@ def main(argv: list[str]) -> int:
     }
     for name, way in ways.items():
         longest, took = longest_stop(array, way)
-        assert on(array, there), f"{name} left pages behind"
+        assert on(array, there), f"{name} did not move every page"
         print(f"{name:<42} longest stop {longest * 1e3:8.2f} ms, the move {took * 1e3:8.0f} ms")
         mp.move(array, here).raise_for_status()
         assert on(array, here)

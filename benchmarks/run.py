@@ -1,12 +1,12 @@
-"""All benchmarks of this machine: ratios taken within one run, as a table, JSON and a picture.
+"""Run all benchmarks: ratios taken within one run, as a table, JSON and a picture.
 
     python benchmarks/run.py                     # the table
-    python benchmarks/run.py --output results    # and files: .md, .json, .svg, .png
-    python benchmarks/run.py --check             # and exit 1 where a bound does not hold
+    python benchmarks/run.py --output results    # also write .md, .json, .svg and .png
+    python benchmarks/run.py --check             # also exit with 1 if a bound does not hold
     python benchmarks/run.py --growth            # how the cost grows with pages and threads
 
-In each round the contenders take turns and their answers are compared. What needs two nodes can be
-run in the lab; where time is instructions, as with --icount, so are the ratios:
+In each round the contenders take turns and their answers are compared. Benchmarks that need two
+nodes can run in the lab. With --icount, time is a count of instructions, and so are the ratios:
 
     python tests/vm/lab.py --kernel linux-image-6.12-amd64 --icount \\
         --command 'python benchmarks/run.py --only moves --size 64M --rounds 3'
@@ -33,7 +33,7 @@ def as_bytes(text: str) -> int:
     """Read a size such as 64M, 1G or 4096."""
     found = re.fullmatch(r"(\d+)([KMGT]?)", text)
     if not found or not int(found[1]):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 64M, 1G or 4096")
+        raise argparse.ArgumentTypeError(f"expected a size such as 64M, 1G or 4096, got {text!r}")
     nbytes = int(found[1]) << " KMGT".index(found[2] or " ") * 10
     return -(-nbytes // 4096) * 4096
 
@@ -41,15 +41,20 @@ def as_bytes(text: str) -> int:
 def parse_arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     add = parser.add_argument
-    add("--only", action="append", choices=GROUPS, help="one group of rows (repeatable)")
-    add("--size", type=as_bytes, default="1G", help="memory to look at (%(default)s)")
+    add("--only", action="append", choices=GROUPS, help="run one group of benchmarks (repeatable)")
+    add("--size", type=as_bytes, default="1G", help="memory to query (%(default)s)")
     add("--sparse", type=as_bytes, default="16T", help="size of a mapping of holes (%(default)s)")
     add("--move-size", type=as_bytes, default="64M", help="memory to move (%(default)s)")
-    add("--rounds", type=int, default=9, help="rounds, of which the median (%(default)s)")
-    add("--growth", action="store_true", help="how the cost grows, instead of the rows")
-    add("--most-pages", type=int, default=10**7, help="where it ends growing (%(default)s)")
-    add("--output", type=Path, metavar="DIR", help="folder for files of what is printed")
-    add("--check", action="store_true", help="exit 1 where a bound does not hold")
+    add("--rounds", type=int, default=9, help="number of rounds, for the median (%(default)s)")
+    add("--growth", action="store_true", help="show how the cost grows, instead of the table")
+    add(
+        "--most-pages",
+        type=int,
+        default=10**7,
+        help="largest number of pages for --growth (%(default)s)",
+    )
+    add("--output", type=Path, metavar="DIR", help="folder to write the results to")
+    add("--check", action="store_true", help="exit with 1 if a bound does not hold")
     options = parser.parse_args(argv)
     if options.rounds < 1:
         parser.error(f"--rounds is {options.rounds}, expected 1 or more")

@@ -1,11 +1,11 @@
-"""A process of its own with few pages in a huge mapping: where(), plan() and move() of it.
+"""Measure where(), plan() and move() of few pages in a huge mapping, in a process of its own.
 
-What each takes, and how much the peak of the memory has grown after each.
+For each, print the time and the growth of the peak memory.
 
     python benchmarks/sparse.py BYTES ROUNDS
 
-The peak is read from VmHWM: what getrusage(2) calls the peak begins at that of the process which
-started this one, and would hide any growth below it.
+The peak is read from VmHWM. The peak of getrusage(2) starts at that of the parent process, and
+would hide any growth below it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main() -> None:
     theirs: list[float] = []
     ours: dict[str, list[float]] = {}
     grown: dict[str, int] = {}
-    # What a first call brings in, such as code, is no part of the growth.
+    # Memory that a first call adds, such as code, is not part of the growth.
     mp.where(array[: 1 << 20])
     by_c(pages, None, status)
     before = peak_bytes()
@@ -68,7 +68,8 @@ def main() -> None:
         assert np.array_equal(firsts + within.astype(np.uintp) * np.uintp(memory.PAGE), pages)
         assert np.array_equal(np.repeat(held["status"], held["pages"]), status)
         assert (p.pages, p.absent_pages) == (whole, whole - len(pages))
-        # To where they are, by a node for each page and by one for all.
+        # Plan and move the pages to their own nodes, with a node for each page and with one for
+        # all.
         for name, target in (("as it was", p), ("to one node", int(status[0]))):
             q = timed(f"plan() {name}", lambda target=target: mp.plan(array, target))
             assert q.absent == whole - len(pages)

@@ -4,8 +4,8 @@ from importlib import import_module
 
 __version__ = "0.1.0"
 
-# Each public name comes from its module when it is first asked for, so that a script which imports
-# the package pays for nothing else.
+# A public name's module is imported when the name is first used, so that importing the package
+# costs a script nothing that it does not use.
 _HOMES = {
     "doctor.checks": ("Check",),
     "doctor.preflight": (
@@ -106,10 +106,10 @@ def __getattr__(name: str) -> object:
     except ModuleNotFoundError as missing:
         if missing.name != f"{__name__}._core":
             raise
-        # Python looks first where it was started, which may be a clone.
+        # Python searches the folder it was started in first, which may be a clone.
         raise ModuleNotFoundError(
-            f"{__path__[0]} is movepages' source, without its compiled part: start Python in "
-            "another folder to use what is installed, or install the source: pip install -e .",
+            f"{__path__[0]} is movepages' source without its compiled extension: start Python in "
+            "another folder to use the installed package, or install the source: pip install -e .",
             name=missing.name,
         ) from None
     value = globals()[name] = getattr(module, name)

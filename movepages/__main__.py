@@ -1,4 +1,4 @@
-"""``python -m movepages``: the command line."""
+"""Run the command line as ``python -m movepages``."""
 
 import sys
 

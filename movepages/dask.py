@@ -1,4 +1,4 @@
-"""Placement for the workers of a Dask cluster; needs distributed (extra ``dask``)."""
+"""Place and survey arrays on the workers of a Dask cluster; needs distributed (extra ``dask``)."""
 
 from __future__ import annotations
 
@@ -30,27 +30,28 @@ except ModuleNotFoundError as missing:
 
 __all__ = ["TOPIC", "Member", "PlacementPlugin", "Survey", "place", "survey"]
 
-# Under which the plugin's reports are found: client.get_events(TOPIC).
+# The topic of the plugin's reports: client.get_events(TOPIC).
 TOPIC = "movepages"
 
 
 class PlacementPlugin(WorkerPlugin):
-    """Move each array near its worker as soon as the worker has it, and report to the client.
+    """Move each array near its worker as soon as the worker holds it, and report to the client.
 
-    ``client.register_plugin(PlacementPlugin())`` does so on all workers, also those to come. A
-    report of a worker's machine comes when it begins, and one for each array that did not get
-    where it should; ``client.get_events(movepages.dask.TOPIC)`` has them.
+    ``client.register_plugin(PlacementPlugin())`` installs it on all workers, also on those that
+    start later. Each worker reports its machine when it starts. It then reports each task result
+    with arrays that did not get near it. ``client.get_events(movepages.dask.TOPIC)`` returns these
+    reports.
 
     Parameters
     ----------
     flags : int, default MPOL_MF_MOVE
-        As of `movepages.move`.
+        As for `movepages.move`.
 
     Notes
     -----
-    The thread that computed an array has touched it first, mostly on the worker's own node, and
-    what is in place costs a look. What a worker reads or receives is what moves. A worker that is
-    not pinned to one node has no one place to move it to: see `movepages.local`.
+    The thread that computes an array touches it first, mostly on the worker's own node. Such an
+    array needs no move, only a query. Arrays that a worker reads or receives do move. If a worker
+    is not pinned to one node, its arrays are spread over several: see `movepages.local`.
 
     Examples
     --------
@@ -65,23 +66,23 @@ class PlacementPlugin(WorkerPlugin):
         self._worker: Worker | None = None
 
     def setup(self, worker: Worker) -> None:
-        """Report the worker's machine; distributed calls it when the worker begins."""
+        """Report the worker's machine; distributed calls this when the worker starts."""
         self._worker = worker
         report = _plain(look(worker.address, []))
         machine = None
-        # The report has the problem, and other workers need the plugin nevertheless.
+        # The report names the problem, and the plugin still serves the other workers.
         with Refusal(TopologyError, ValueError):
             machine = topology().as_dict()
         worker.log_event(TOPIC, {**report, "topology": machine})
 
     def transition(self, key: Any, start: str, finish: str, **_kwargs: Any) -> None:  # noqa: ARG002
-        """Move what has come into the worker's memory; distributed calls it for each task."""
+        """Move a result that arrived in the worker's memory; distributed calls this per task."""
         worker = self._worker
         if finish != "memory" or worker is None:
             return
         values = [*_held(worker, [key]).values()]
         if values and isinstance(values[0], (np.ndarray, *CONTAINERS)):
-            # Not in the thread that hears the other workers.
+            # In its own thread, because this one serves the other workers.
             job = functools.partial(self._settle, worker, values)
             worker.loop.add_callback(functools.partial(asyncio.to_thread, job))
 
@@ -104,24 +105,25 @@ def place(
     ----------
     client : distributed.Client
     collection : dask collection, futures, optional
-        What ``x.persist()`` returned, and is waited for; by default all that workers hold by now.
+        The result of ``x.persist()``, which is waited for; by default everything that the workers
+        hold now.
     flags : int, default MPOL_MF_MOVE
-        As of `movepages.move`.
+        As for `movepages.move`.
     timeout : float, optional
-        Seconds to wait for the workers once the collection is there. What a worker has begun by
-        then it ends nevertheless.
+        Seconds to wait for the workers after the collection is computed. Workers complete
+        what they have begun by then.
 
     Returns
     -------
     Survey
-        What each worker has of it then, and why something did not move.
+        What each worker holds of the collection afterwards, and why something did not move.
 
     Raises
     ------
     TypeError, ValueError
-        `collection` is none, was not persisted, or has tasks that failed. Nothing has moved.
+        `collection` is no collection, was not persisted, or has failed tasks. Nothing has moved.
     KeyboardInterrupt
-        On Ctrl-C; once the workers are asked, with the answers there were as ``.result``.
+        On Ctrl-C. If the workers were asked by then, the answers so far are its ``.result``.
 
     Examples
     --------
@@ -139,7 +141,7 @@ def place(
 
 
 def survey(client: Client, *, timeout: float | None = 60) -> Survey:
-    """Tell where the arrays of all workers are.
+    """Query where the arrays of all workers are.
 
     Parameters
     ----------
@@ -150,14 +152,14 @@ def survey(client: Client, *, timeout: float | None = 60) -> Survey:
     Returns
     -------
     Survey
-        One `Member` for each worker: host, nodes of its CPUs, bytes on each node of the arrays in
-        its memory (not those it has spilled to a disk), absent, and elsewhere. A worker that did
-        not answer, in time or at all, is there too, with its ``problem``.
+        One `Member` for each worker: its host, the nodes of its CPUs, the bytes on each node of the
+        arrays in its memory (not those spilled to disk), and the bytes that are absent or
+        elsewhere. A worker that did not answer, in time or at all, is listed with a ``problem``.
 
     Raises
     ------
     KeyboardInterrupt
-        On Ctrl-C, with the answers there were as ``.result``.
+        On Ctrl-C, with the answers so far as ``.result``.
 
     Examples
     --------
@@ -176,14 +178,14 @@ def _futures_of(collection: Any) -> list[Any]:
     kind = type(collection).__name__
     if is_dask_collection(collection):
         raise ValueError(
-            f"collection: this {kind} is not computed, so no worker holds any of it: "
-            "give what its persist() returns"
+            f"collection: this {kind} is not computed, so no worker holds any of it; "
+            "pass what its persist() returns"
         )
     raise TypeError(f"collection: expected a persisted dask collection or futures, got a {kind}")
 
 
 def _refuse_failed(futures: list[Any]) -> None:
-    # No worker holds their results, and a survey without these would look as if all were well.
+    # No worker holds the results of failed tasks, so a survey would leave them out silently.
     failed = [each for each in futures if each.status == "error"]
     if failed:
         why = failed[0].exception()
@@ -200,18 +202,18 @@ async def _look_here(dask_worker: Worker) -> Member:
 
 async def _place_here(dask_worker: Worker, keys: list[Any] | None, flags: int) -> Member:
     held = _held(dask_worker, keys)
-    # Counted now: what comes while these move is not spilled.
+    # Count before moving: results that arrive during the move are not in `held`, yet not spilled.
     wanted = dask_worker.data if keys is None else keys
     spilled = sum(key in dask_worker.data and key not in held for key in wanted)
     member = await asyncio.to_thread(
         lambda: settle(dask_worker.address, arrays_in(held.values()), flags)
     )
-    told = f"{spilled:,} spilled to a disk, and nowhere in memory" if spilled else ""
+    told = f"{spilled:,} spilled to disk, so not in memory" if spilled else ""
     return replace(member, problem="; ".join(filter(None, [member.problem, told])))
 
 
 def _held(worker: Worker, keys: Collection[Any] | None) -> dict[Any, Any]:
-    # What was spilled would be read back into memory.
+    # Only the results in memory: access through `worker.data` would read spilled ones back.
     data = getattr(worker.data, "fast", worker.data)
     wanted = list(data) if keys is None else [key for key in keys if key in data]
     return {key: data[key] for key in wanted}

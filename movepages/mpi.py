@@ -1,4 +1,4 @@
-"""Placement for the ranks of an MPI program; needs mpi4py (extra ``mpi``)."""
+"""Place and survey arrays on the ranks of an MPI program; needs mpi4py (extra ``mpi``)."""
 
 from __future__ import annotations
 
@@ -26,21 +26,22 @@ __all__ = ["Member", "Survey", "place", "survey"]
 def place(a: object, *, flags: int = MPOL_MF_MOVE) -> MoveResult:
     """Move this rank's array, or its part of a shared window, near the CPUs it may run on.
 
-    Each rank does it for itself: nothing is sent, and ranks need not all call it.
+    The call is local to each rank: nothing is sent, and not all ranks need to call it.
 
     Parameters
     ----------
     a : ndarray, buffer or Region
-        Such as a view of this rank's part of ``MPI.Win.Allocate_shared``.
+        For instance a view of this rank's part of ``MPI.Win.Allocate_shared``.
     flags : int, default MPOL_MF_MOVE
-        Pages of a window that other ranks have touched already are mapped more than once: they stay
-        (EACCES in ``failures``) unless it is MPOL_MF_MOVE_ALL, which needs CAP_SYS_NICE. Best,
-        each rank places and writes its part before the others look at it.
+        Pages of a window that other ranks have already touched are mapped more than once. They do
+        not move (EACCES in ``failures``) unless this is MPOL_MF_MOVE_ALL, which needs CAP_SYS_NICE.
+        It is best if each rank places and writes its part before the others access it.
 
     Returns
     -------
     MoveResult
-        Of this rank. Pages that could not be moved raise nothing: see ``raise_for_status``.
+        The result for this rank. Pages that could not be moved raise no error: see
+        ``raise_for_status``.
 
     Raises
     ------
@@ -56,19 +57,20 @@ def place(a: object, *, flags: int = MPOL_MF_MOVE) -> MoveResult:
 
 
 def survey(a: object, comm: Any = None) -> Survey:
-    """Tell every rank where all ranks' arrays are. All ranks of `comm` have to call it.
+    """Return to every rank where the arrays of all ranks are; all ranks of `comm` must call it.
 
     Parameters
     ----------
     a : ndarray, buffer or Region
-        This rank's own.
+        The array of this rank.
     comm : mpi4py.MPI.Comm, default COMM_WORLD
 
     Returns
     -------
     Survey
-        One `Member` for each rank, in their order, on all ranks: host, nodes of its CPUs, bytes on
-        each node, absent, and elsewhere. What a rank could not look at is told as its ``problem``.
+        One `Member` for each rank, in order of rank, the same on all ranks: its host, the nodes of
+        its CPUs, the bytes on each node, and the bytes that are absent or elsewhere. If a rank
+        could not query its array, its ``problem`` says why.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Other processes: their mappings as an array, and where and move for some or all of them."""
+"""Work with another process: list its mappings, and query and move their pages."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from .system.topology_reader import topology
 Regions: TypeAlias = "npt.NDArray[np.void]"
 
 _NODE = re.compile(rb" N(\d+)=(\d+)")
-# Two modes have a space in their names.
+# The names of two modes contain a space.
 _POLICY = re.compile(rb"[0-9a-f]+ ((?:prefer \(many\)|weighted interleave|[^ :]+)(?::[^ ]+)?)")
 _PAGE_KIB = re.compile(rb" kernelpagesize_kB=(\d+)")
 _TRIES = 4
 
 
 class Process:
-    """A process, by what /proc/PID/maps and numa_maps tell of it; see `process`.
+    """A process as described by its /proc/PID/maps and numa_maps; see `process`.
 
     Attributes
     ----------
     pid : int
     nodes : tuple of int
-        Which node each column of the field ``bytes`` of `regions` is.
+        The node of each column in the field ``bytes`` of `regions`.
     """
 
     def __init__(self, pid: int) -> None:
@@ -48,25 +48,28 @@ class Process:
         return f"process({self.pid})"
 
     def regions(self) -> Regions:
-        """Return the mappings as they are now.
+        """Return the current mappings of the process.
 
         Returns
         -------
         structured ndarray
-            In address order: ``address`` (uintp), ``nbytes`` (int64), ``permissions`` (such as
-            "rw-p"), ``name`` (a file, "[heap]" or ""), ``policy`` (as numa_maps has it),
-            ``page_size`` (int64: of hugetlbfs a huge page's, 0 where there is no memory) and
-            ``bytes`` (int64, one for each of `nodes`: memory of this mapping on that node).
+            One row for each mapping, in address order, with the fields ``address`` (uintp),
+            ``nbytes`` (int64), ``permissions`` (such as "rw-p"), ``name`` (a file, "[heap]" or ""),
+            ``policy`` (as in numa_maps), ``page_size`` (int64: the size of its pages, that of huge
+            pages for hugetlbfs, 0 if it has no memory) and ``bytes`` (int64: memory of the mapping
+            on each of `nodes`).
 
         Raises
         ------
         MovePagesError
-            No such process (also a ProcessLookupError), or no permission to look at it.
+            There is no such process (also a ProcessLookupError), or this process may not look
+            at it.
 
         Notes
         -----
-        The files are read one after the other, and again if a mapping has changed in between. One
-        that changes every time, but for where it ends, has no ``bytes`` and no ``policy``.
+        The two files are read one after the other, and again if a mapping changed in between. A
+        mapping that changes each time has no ``bytes`` and no ``policy``. A mapping whose end alone
+        moves, such as a growing heap, counts as unchanged.
         Source: ``show_map_vma`` and ``show_numa_map`` in the kernel's fs/proc/task_mmu.c.
 
         Examples
@@ -79,7 +82,7 @@ class Process:
             before = parse_lines(read_process(self.pid, "maps"))
             numa = read_process(self.pid, "numa_maps")
             lines = parse_lines(read_process(self.pid, "maps"))
-            # A heap that grows is the same mapping.
+            # Ignore the end, so that a growing heap counts as the same mapping.
             steady = {mapping._replace(end=0) for mapping in before}
             if steady.issuperset(mapping._replace(end=0) for mapping in lines):
                 break
@@ -99,18 +102,18 @@ class Process:
             for node, pages in _NODE.findall(line):
                 if int(node) in column:
                     row["bytes"][column[int(node)]] = int(pages) * row["page_size"]
-            # It has given up some of what was counted.
+            # The mapping shrank after its pages were counted.
             if row["bytes"].sum() > row["nbytes"]:
                 row["bytes"], row["policy"], row["page_size"] = 0, "", 0
         return found
 
     def where(self, regions: Regions | None = None) -> list[Placement]:
-        """Tell where the pages of some regions are, or of all.
+        """Find the nodes of the pages of some regions, or of all regions.
 
         Parameters
         ----------
         regions : structured ndarray, optional
-            Rows of what `regions` returned, such as ``r[r["bytes"].sum(axis=1) > 1 << 20]``.
+            Rows of `regions`, such as ``r[r["bytes"].sum(axis=1) > 1 << 20]``; by default all.
 
         Returns
         -------
@@ -120,7 +123,8 @@ class Process:
         Raises
         ------
         MovePagesError
-            No such process (also a ProcessLookupError), or no permission to look at it.
+            There is no such process (also a ProcessLookupError), or this process may not look
+            at it.
 
         Examples
         --------
@@ -133,14 +137,14 @@ class Process:
     def move(
         self, target: MoveTarget, regions: Regions | None = None, **how: Any
     ) -> list[MoveResult]:
-        """Move the pages of some regions, or of all that have memory.
+        """Move the pages of some regions, or of all regions with memory.
 
         Parameters
         ----------
         target : int, Layout ...
-            As for `movepages.move`, of each region by itself.
+            As for `movepages.move`; it applies to each region separately.
         regions : structured ndarray, optional
-            As for `where`.
+            As for `where`; by default the regions that have memory.
         **how
             As for `movepages.move`: ``flags``, ``progress``, ``on_error`` ...
 
@@ -152,8 +156,8 @@ class Process:
         Raises
         ------
         MovePagesError
-            As `movepages.move`. Regions before it are done, those behind it not attempted; with
-            ``on_error="warn"`` it goes on.
+            As for `movepages.move`. Regions before the one that failed are done, and later ones are
+            not attempted. With ``on_error="warn"`` the call goes on instead.
 
         Examples
         --------
@@ -186,22 +190,22 @@ class Process:
 
 
 def process(pid: int = 0) -> Process:
-    """Look at a process as a whole: its regions, and where and move for them.
+    """Return an object that lists the regions of a process, and queries and moves their pages.
 
     Parameters
     ----------
     pid : int, default 0
-        0 is the caller.
+        The number of the process; 0 is the calling process.
 
     Returns
     -------
     Process
-        Whether there is one of this number is asked when it is looked at.
+        The object. Its methods raise an error if there is no process with this number.
 
     Raises
     ------
     TypeError, ValueError
-        Not a number of a process.
+        `pid` is not the number of a process.
     TopologyError
         The nodes cannot be read.
 

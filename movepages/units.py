@@ -1,4 +1,4 @@
-"""Counts of bytes and pages, and lists of ids, as people read and write them."""
+"""Parse and format counts of bytes, counts of pages and lists of ids."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _COUNT = re.compile(
 
 
 def format_bytes(count: int) -> str:
-    """Return `count` bytes in the largest unit that leaves at least 1: '64 MiB', '1.5 GiB'."""
+    """Format a byte count in the largest unit that gives at least 1: '64 MiB', '1.5 GiB'."""
     value, unit = float(count), "B"
     for larger in _NAMES[1:]:
-        # Not 1024: what would be written as '1024.0 KiB' is 1 MiB.
+        # From 1023.95 on, a value would print as '1024.0 KiB' and not as '1 MiB'.
         if value < 1023.95:
             break
         value, unit = value / 1024, larger
@@ -26,36 +26,36 @@ def format_bytes(count: int) -> str:
 
 
 def format_pages(count: int) -> str:
-    """Return a count of pages in words: '1 page', '1,024 pages'."""
+    """Format a count of pages: '1 page', '1,024 pages'."""
     return f"{count:,} page{'' if count == 1 else 's'}"
 
 
 def byte_marks(span: float, most: int = 8) -> tuple[float, str, int]:
-    """Return where to mark an axis of `span` bytes: how far apart, a unit's name and its bytes.
+    """Return the spacing of marks on an axis of `span` bytes, their unit and the unit's bytes.
 
     Examples
     --------
     >>> byte_marks(1 << 30), byte_marks(5 << 40, 4)
     ((134217728.0, 'MiB', 1048576), (2199023255552.0, 'TiB', 1099511627776))
     """
-    # Not log2, which rounds: a step too small by nothing that shows would make one mark too many.
+    # frexp is exact. log2 rounds, and a step that is slightly too small adds one mark too many.
     share, power = math.frexp(max(span, most) / most)
     step = 2.0 ** (power if share > 0.5 else power - 1)
-    # A quarter of a unit is still read with ease.
+    # Quarters of a unit are still easy to read.
     unit = min(int(math.log2(step * 4)) // 10, len(_NAMES) - 1)
     return step, _NAMES[unit], 1 << 10 * unit
 
 
 def parse_size(text: str) -> int:
-    """Read bytes with a unit, as numactl and the GNU tools do.
+    """Parse a size in bytes, with or without a unit, as numactl and the GNU tools do.
 
-    Upper and lower case are alike. kB, MB, GB, TB and PB are powers of 1000; KiB, MiB ... are
-    powers of 1024, and so are K, M ... and Ki, Mi ... without a B. No unit means bytes.
+    Case does not matter. kB, MB, GB, TB and PB are powers of 1000. KiB, MiB ... are powers of
+    1024, and so are K, M ... and Ki, Mi ... without a B. A number without a unit counts bytes.
 
     Raises
     ------
     ValueError
-        Not a size, or less than one byte.
+        `text` is not a size, or the size is less than one byte.
 
     Examples
     --------
@@ -75,14 +75,15 @@ def parse_size(text: str) -> int:
 
 
 def parse_rate(given: float | str) -> float:
-    """Read a rate such as "2GiB/s", "500 MB/s" or a number of bytes a second.
+    """Parse a rate: a string such as "2GiB/s" or "500 MB/s", or a number of bytes a second.
 
-    Units are those of `parse_size`, but for a small b, which in rates stands for bits.
+    The units are those of `parse_size`, except that a small b is refused: in rates, it stands for
+    bits.
 
     Raises
     ------
     TypeError, ValueError
-        None of these, or not above 0.
+        `given` is not such a rate, or is not above 0.
 
     Examples
     --------
@@ -108,7 +109,7 @@ def parse_rate(given: float | str) -> float:
 
 
 def _bytes_in(found: re.Match[str]) -> tuple[int, int]:
-    """Return what a match of `_COUNT` stands for, in bytes, as a fraction: it need not be whole."""
+    """Return the bytes that a match of `_COUNT` stands for, as numerator and denominator."""
     whole, part, prefix, binary, unit, _ = found.groups()
     base = 1000 if unit and not binary else 1024
     power = _PREFIXES.index(prefix.upper()) + 1 if prefix else 0
@@ -116,7 +117,7 @@ def _bytes_in(found: re.Match[str]) -> tuple[int, int]:
 
 
 def parse_ids(text: str) -> tuple[int, ...]:
-    """Parse the kernel's list format, ``"0-1,16-17"``, into ascending ids; blank means none."""
+    """Parse the kernel's list format, ``"0-1,16-17"``, into ascending ids; blank gives none."""
     ids: set[int] = set()
     for part in text.strip().split(",") if text.strip() else ():
         match = _RANGE.fullmatch(part)
@@ -129,7 +130,7 @@ def parse_ids(text: str) -> tuple[int, ...]:
 
 
 def format_ids(ids: Iterable[int]) -> str:
-    """Write ids in the kernel's list format: the inverse of `parse_ids`."""
+    """Format ids in the kernel's list format; the inverse of `parse_ids`."""
     ranges: list[list[int]] = []
     for i in sorted(set(ids)):
         if ranges and ranges[-1][1] == i - 1:

@@ -1,4 +1,4 @@
-"""What the machine at hand has for tests, and why a test that needs more is skipped."""
+"""Fixtures that describe this machine, and skip tests for which it lacks something."""
 
 import contextlib
 import os
@@ -15,36 +15,42 @@ from support import nodes as machine
 CAP_SYS_NICE = 23
 CAMPAIGN_CALLS, WALK_CALLS = 2000, 100
 
-# Their assertions, too, say what was compared.
+# Report the compared values of assertions in these helper modules, too.
 pytest.register_assert_rewrite("cli_fixtures", "damage", "interruptions", "footprint_fixtures")
 
 
-# A guest takes many times as long as the machine it runs on.
+# A guest runs many times slower than its host.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the randomised tests be longer, or others, than they are."""
+    """Add options that set the length and the seed of the randomised tests."""
     group = parser.getgroup("movepages")
     group.addoption(
-        "--campaign-calls", type=int, help=f"calls ({CAMPAIGN_CALLS}; of the walk {WALK_CALLS})"
+        "--campaign-calls", type=int, help=f"calls (campaign: {CAMPAIGN_CALLS}, walk: {WALK_CALLS})"
     )
     group.addoption("--campaign-seed", type=int, default=0, help="seed (%(default)s)")
-    group.addoption("--storm-runs", type=int, default=60, help="runs a storm (%(default)s)")
-    group.addoption("--interruptions", type=int, default=1000, help="signals (%(default)s)")
-    group.addoption("--signal-seconds", type=float, default=0.4, help="a call (%(default)s)")
-    group.addoption("--damaged-files", type=int, default=300, help="of each kind (%(default)s)")
+    group.addoption("--storm-runs", type=int, default=60, help="runs per storm (%(default)s)")
+    group.addoption(
+        "--interruptions", type=int, default=1000, help="signals per block (%(default)s)"
+    )
+    group.addoption(
+        "--signal-seconds", type=float, default=0.4, help="seconds per call (%(default)s)"
+    )
+    group.addoption(
+        "--damaged-files", type=int, default=300, help="files of each kind (%(default)s)"
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_automatic_balancing() -> Iterator[None]:
-    """Keep the kernel from moving pages by itself, and from unmapping them to see who uses them.
+    """Prevent automatic NUMA balancing from moving pages, or unmapping them to see who uses them.
 
-    A thread with a policy of its own is left alone by automatic NUMA balancing. This policy places
-    pages as having none does; children and threads inherit it.
+    Balancing skips a thread that has a policy of its own. This policy places pages as the default
+    does; children and threads inherit it.
     """
-    with contextlib.suppress(OSError):  # Without memory policies there is no balancing either.
+    with contextlib.suppress(OSError):  # A kernel without policies has no balancing.
         system.syscall(system.SYS_SET_MEMPOLICY, system.MPOL_LOCAL, None, 0)
     yield
     with contextlib.suppress(OSError):
@@ -59,10 +65,10 @@ def _asked_by_numpy() -> Iterator[list[str]]:
 
 @pytest.fixture(autouse=True)
 def _no_enumeration_reaches_numpy(_asked_by_numpy: list[str]) -> Iterator[None]:
-    """Let no test make the package hand numpy what may lose a Ctrl-C."""
+    """Fail a test if the package passes an enum member to numpy, which can lose a Ctrl-C."""
     del _asked_by_numpy[:]
     yield
-    assert not _asked_by_numpy, "hand numpy the .value of it"
+    assert not _asked_by_numpy, "pass numpy the .value of these members"
 
 
 def _need(count: int, nodes: tuple[int, ...]) -> tuple[int, ...]:
@@ -74,7 +80,7 @@ def _need(count: int, nodes: tuple[int, ...]) -> tuple[int, ...]:
 
 @pytest.fixture(scope="session")
 def nodes() -> tuple[int, ...]:
-    """Every node with memory that this process may use, one at least."""
+    """Return every node with memory that this process may use, at least one."""
     found = machine.allowed()
     _need(1, found)
     return found
@@ -82,19 +88,19 @@ def nodes() -> tuple[int, ...]:
 
 @pytest.fixture(scope="session")
 def two_nodes(nodes: tuple[int, ...]) -> tuple[int, ...]:
-    """Two nodes to move pages between."""
+    """Return two nodes to move pages between."""
     return _need(2, nodes)
 
 
 @pytest.fixture(scope="session")
 def four_nodes(nodes: tuple[int, ...]) -> tuple[int, ...]:
-    """Four nodes."""
+    """Return four nodes."""
     return _need(4, nodes)
 
 
 @pytest.fixture(scope="session")
 def memory_only_node(two_nodes: tuple[int, ...], nodes: tuple[int, ...]) -> int:
-    """A node without a CPU, as CXL memory is one."""
+    """Return a node with memory but no CPU, such as CXL memory."""
     with_cpu = machine.listed("has_cpu")
     found = next((node for node in nodes if node not in with_cpu), None)
     if found is None:
@@ -104,13 +110,13 @@ def memory_only_node(two_nodes: tuple[int, ...], nodes: tuple[int, ...]) -> int:
 
 @pytest.fixture(scope="session")
 def page_size() -> int:
-    """Size of a small page."""
+    """Return the size of a small page."""
     return memory.PAGE
 
 
 @pytest.fixture(scope="session")
 def huge_page_size() -> int:
-    """Size of a transparent huge page."""
+    """Return the size of a transparent huge page."""
     size = memory.huge_page_size()
     if not size:
         pytest.skip("needs transparent huge pages, this kernel gives none to a process")
@@ -119,7 +125,7 @@ def huge_page_size() -> int:
 
 @pytest.fixture(scope="session")
 def need_root() -> None:
-    """Skip what needs root with CAP_SYS_NICE, as MPOL_MF_MOVE_ALL and another uid do."""
+    """Skip unless root has CAP_SYS_NICE, which MPOL_MF_MOVE_ALL and a change of uid need."""
     if os.geteuid() != 0:
         pytest.skip(f"needs root, runs as uid {os.geteuid()}")
     words = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
@@ -129,20 +135,20 @@ def need_root() -> None:
 
 @pytest.fixture
 def own_pid_as_another(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Return the number of this process, which is taken for that of another one."""
+    """Return this process's pid, while the package takes it for another process's."""
     monkeypatch.setattr(_core, "is_own", lambda _pid: False)
     return os.getpid()
 
 
 @pytest.fixture
 def campaign(pytestconfig: pytest.Config) -> tuple[int, int]:
-    """How many calls the campaign makes, and its seed."""
+    """Return the number of calls that the campaign makes, and its seed."""
     return _calls(pytestconfig, CAMPAIGN_CALLS)
 
 
 @pytest.fixture
 def walk_length(pytestconfig: pytest.Config) -> tuple[int, int]:
-    """How many calls the walk over all operations makes, and its seed."""
+    """Return the number of calls that the walk over all operations makes, and its seed."""
     return _calls(pytestconfig, WALK_CALLS)
 
 
@@ -153,11 +159,11 @@ def _calls(config: pytest.Config, usual: int) -> tuple[int, int]:
 
 @pytest.fixture
 def interruptions(pytestconfig: pytest.Config) -> int:
-    """How many signals are fired at each block of code that has to undo what it does."""
+    """Return the number of signals sent to each block of code that must undo its changes."""
     return pytestconfig.getoption("interruptions")
 
 
 @pytest.fixture
 def storm(pytestconfig: pytest.Config) -> tuple[int, int]:
-    """How many runs a storm has, and the seed of the first."""
+    """Return the number of runs in a storm, and the seed of the first."""
     return pytestconfig.getoption("storm_runs"), pytestconfig.getoption("campaign_seed")

@@ -1,4 +1,4 @@
-"""What hwloc takes to tell which nodes an array is on; where() tells it of every page."""
+"""Compare hwloc, which reports the nodes of an array, with where(), which reports each page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BY_NODESET = 1 << 5
 
 
 def asker() -> Callable[[int, int], set[int]]:
-    """Return a way to ask hwloc for the nodes that hold a range of addresses."""
+    """Return a function that asks hwloc for the nodes of a range of addresses."""
     from pyhwloc.hwloc import bitmap, core
 
     topology = core.topology_t()
@@ -36,7 +36,7 @@ def asker() -> Callable[[int, int], set[int]]:
 
 
 def area(sizes: Sizes) -> list[Line]:
-    """Compare the set of nodes, which is all that hwloc tells."""
+    """Compare the time to get the set of nodes, which is all that hwloc reports."""
     size = min(sizes.size, 1 << 28)
     name = f"{in_bytes(size)} of {{}} pages, which nodes: pyhwloc / where()"
     if importlib.util.find_spec("pyhwloc") is None:

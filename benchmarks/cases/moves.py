@@ -1,4 +1,4 @@
-"""What moving costs: move() against the bare moving call."""
+"""Measure the cost of moving: move() against the bare moving call."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Measure = Callable[[Callable[[], object]], float]
 
 
 def in_place_rounds(array: np.ndarray, rounds: int, calls: int) -> Rounds:
-    """Let move() and the bare call ask for what is so already."""
+    """Let move() and the bare call move pages to the node they are on."""
     pages = memory.pages_of(array)
     status = np.empty(len(pages), np.int32)
     by_c(pages, None, status)
     node = int(status[0])
-    assert (status == node).all(), "not all on one node"
+    assert (status == node).all(), "the pages are not all on one node"
     nodes = np.full(len(pages), node, np.int32)
     result: list[mp.MoveResult] = []
 
@@ -45,7 +45,7 @@ def huge_in_place(sizes: Sizes) -> list[Line]:
     array = huge_array(sizes.size, name)
     if isinstance(array, Skip):
         return [array]
-    # Where one node cannot hold it all, it is brought together first, as far as that goes.
+    # The kernel may have spread the array over several nodes, so move it to one, as far as it fits.
     mp.move(array, max(mp.where(array).bytes_per_node.items(), key=lambda item: item[1])[0])
     rounds = in_place_rounds(array, sizes.rounds, calls=10)
     return [faster(name, rounds, "C", "movepages", IN_PLACE)]
@@ -59,7 +59,7 @@ def one_in_place(sizes: Sizes) -> list[Line]:
 
 
 class Journey:
-    """Two arrays alike: one travels by move(), one by the bare call, to the same places in turn."""
+    """Two equal arrays: move() moves one, the bare call the other, to the same nodes in turn."""
 
     def __init__(self, arrays: tuple[np.ndarray, np.ndarray], step: int = memory.PAGE) -> None:
         self.ours, self.theirs = arrays
@@ -68,7 +68,7 @@ class Journey:
         self.per_page = step // memory.PAGE
 
     def rounds(self, targets: list[np.ndarray], rounds: int, measure: Measure = timed) -> Rounds:
-        """Move to one target after the other; `targets` have a node for each page asked for."""
+        """Move to each target in turn; each of `targets` has a node for each listed page."""
         turns = itertools.cycle(targets)
         wanted = targets[0]
         result: mp.MoveResult | None = None
@@ -86,12 +86,12 @@ class Journey:
         def check() -> None:
             assert result is not None
             assert result.ok, str(result)
-            assert (self.status == wanted).all(), "the bare call left pages behind"
+            assert (self.status == wanted).all(), "the bare call did not move every page"
             for array in (self.ours, self.theirs):
                 pages = memory.pages_of(array)
                 now = np.empty(len(pages), np.int32)
                 by_c(pages, None, now)
-                assert np.array_equal(now, np.repeat(wanted, self.per_page)), "not where wanted"
+                assert np.array_equal(now, np.repeat(wanted, self.per_page)), "not as wanted"
 
         turns_of = {
             "C": lambda: measure(lambda: by_c(self.pages, wanted, self.status)),
@@ -103,7 +103,7 @@ class Journey:
 def two_nodes(name: str) -> tuple[int, int] | Skip:
     nodes = mp.topology().allowed_nodes
     if len(nodes) < 2:
-        return Skip(name, "needs two NUMA nodes with memory, this process may use one")
+        return Skip(name, "needs two NUMA nodes with memory, this process may use only one")
     return nodes[0], nodes[1]
 
 
@@ -138,7 +138,7 @@ def interleaved(sizes: Sizes) -> list[Line]:
     with tlb.busy_elsewhere():
         counts = journey.rounds(targets, sizes.rounds, tlb.shootdowns_of)
     if not all(each["C"] for each in counts):
-        return [*lines, Skip(shot, "this machine counts none, even for the bare call")]
+        return [*lines, Skip(shot, "this machine counts no shootdowns, even for the bare call")]
     detail = f"C {seconds(counts, 'C'):,.0f}, movepages {seconds(counts, 'movepages'):,.0f}"
     bound = Bound("<=", SHOOTDOWNS)
     return [*lines, Row(shot, ratio(counts, "movepages", "C"), bound=bound, detail=detail)]

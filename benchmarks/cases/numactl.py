@@ -1,4 +1,4 @@
-"""Moving memory by the commands of numactl: migratepages and migspeed, against move()."""
+"""Compare move() with migratepages and migspeed, the commands of numactl that move memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from harness.contest import Line, Skip, faster, take_turns
 
 @contextmanager
 def held(nbytes: int) -> Iterator[mp.Region]:
-    """Let another process hold small pages."""
+    """Start another process that holds small pages, and yield their region."""
     command = [sys.executable, Path(__file__).parents[1] / "held.py", str(nbytes)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -38,7 +38,7 @@ def migratepages(sizes: Sizes) -> list[Line]:
         return [nodes]
     program = shutil.which("migratepages")
     if program is None:
-        return [Skip(name, "needs the command migratepages, of the package numactl")]
+        return [Skip(name, "needs the command migratepages of the package numactl")]
     ways = itertools.cycle((nodes, nodes[::-1]))
     there, back = next(ways)
 
@@ -67,14 +67,14 @@ def migratepages(sizes: Sizes) -> list[Line]:
 
 
 def migspeed_seconds(program: str, nbytes: int, start: int, end: int) -> float:
-    """Let migspeed move memory of its own and return the time it says this took."""
+    """Let migspeed move memory of its own, and return the time that it reports."""
     command = [program, "-p", str(nbytes // memory.PAGE), str(start), str(end)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     told = re.search(r"([\d.]+) Mbyte migrated in .*secs\. ([\d.]+) Mbytes/second", done.stdout)
-    assert told, f"migspeed said {done.stdout!r}"
+    assert told, f"cannot parse the output of migspeed: {done.stdout!r}"
     amount, speed = map(float, told.groups())
     assert abs(amount * (1 << 20) - nbytes) < 0.1 * nbytes, f"migspeed moved {amount} MiB"
-    # The seconds it prints have two digits after the point.
+    # The printed seconds have only two decimals, so compute them from amount and speed.
     return amount / speed
 
 
@@ -85,7 +85,7 @@ def migspeed(sizes: Sizes) -> list[Line]:
         return [nodes]
     program = shutil.which("migspeed")
     if program is None:
-        return [Skip(name, "needs the command migspeed, of the package numactl")]
+        return [Skip(name, "needs the command migspeed of the package numactl")]
     array = memory.small_pages(sizes.move)
     mp.move(array, nodes[0]).raise_for_status()
     ways = itertools.cycle((nodes, nodes[::-1]))

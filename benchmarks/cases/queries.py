@@ -1,4 +1,4 @@
-"""What looking costs: where() and move_pages() as a query, against the bare call."""
+"""Measure the cost of queries: where() and move_pages() against the bare call."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SPARSE_SECONDS, SPARSE_MIB = 1, 32
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much memory the cases are about, in bytes, and how many rounds they take."""
+    """The memory sizes of the cases, in bytes, and the number of rounds."""
 
     size: int
     sparse: int
@@ -50,7 +50,7 @@ class Sizes:
 
 
 def in_bytes(nbytes: int) -> str:
-    """Return a size in the largest unit that it is a whole number of."""
+    """Return a size in the largest unit that divides it."""
     for unit, shift in (("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)):
         if nbytes and nbytes % (1 << shift) == 0:
             return f"{nbytes >> shift:,} {unit}"
@@ -59,10 +59,10 @@ def in_bytes(nbytes: int) -> str:
 
 @dataclass(frozen=True)
 class Look:
-    """A way to look: how often, and whether once more beforehand, so that caches are warm.
+    """A way to call where(): how often, and whether a first call warms the caches.
 
-    The contender before leaves nothing of use in them. The bare call on each page takes so long
-    that it makes no difference to it.
+    The previous contender leaves nothing useful in the caches. The bare call on each page takes so
+    long that warm caches make no difference to it.
     """
 
     where: Callable[[], mp.Placement]
@@ -71,7 +71,7 @@ class Look:
 
 
 def where_rounds(array: np.ndarray, ways: dict[str, Look], rounds: int) -> Rounds:
-    """Let where() and bare calls on each small page take turns, and compare their statuses."""
+    """Let where() and bare calls on each small page take turns, and compare the statuses."""
     pages = memory.pages_of(array)
     status = np.full(len(pages), mp.PageStatus.NOT_ATTEMPTED, np.int32)
     shared = status.copy()
@@ -89,7 +89,7 @@ def where_rounds(array: np.ndarray, ways: dict[str, Look], rounds: int) -> Round
         return measure
 
     def check() -> None:
-        assert (status >= 0).all(), "pages went away"
+        assert (status >= 0).all(), "some pages are no longer present"
         for name, placement in found.items():
             assert np.array_equal(placement.status, status), f"{name} and C differ"
         assert np.array_equal(shared, status)
@@ -105,7 +105,7 @@ def where_rounds(array: np.ndarray, ways: dict[str, Look], rounds: int) -> Round
 
 
 def by_c_on_all_cpus(pages: np.ndarray, status: np.ndarray) -> None:
-    """Split a query among threads: what the machine has to gain from them at the moment."""
+    """Split a query among threads, to see how much threads gain on this machine."""
     count = len(os.sched_getaffinity(0))
     parts = zip(np.array_split(pages, count), np.array_split(status, count), strict=True)
     threads = [threading.Thread(target=by_c, args=(page, None, told)) for page, told in parts]
@@ -116,12 +116,14 @@ def by_c_on_all_cpus(pages: np.ndarray, status: np.ndarray) -> None:
 
 
 def huge_array(nbytes: int, name: str) -> np.ndarray | Skip:
-    """Return an array that is all of huge pages, or why there is none."""
+    """Return an array that consists of huge pages, or a Skip that says why there is none."""
     if not memory.huge_page_size():
-        return Skip(name, "needs transparent huge pages, this kernel gives none to a process")
+        return Skip(
+            name, "needs transparent huge pages, which this kernel does not give to a process"
+        )
     array = memory.huge_pages(nbytes)
     if memory.huge_bytes(array) < array.nbytes:
-        return Skip(name, f"the kernel gave not all of {in_bytes(array.nbytes)} as huge pages")
+        return Skip(name, f"the kernel did not give all of {in_bytes(array.nbytes)} as huge pages")
     return array
 
 
@@ -164,8 +166,8 @@ def where_small(sizes: Sizes) -> list[Line]:
         faster(admin, rounds, "C", "CAP_SYS_ADMIN", WHERE_ADMIN)
         if privileged
         else Skip(admin, "needs CAP_SYS_ADMIN in the first user namespace"),
-        faster(f"{name}, each asked for: C / movepages", rounds, "C", "each asked"),
-        faster(f"{name}, each asked for, one thread: C / movepages", rounds, "C", "one thread"),
+        faster(f"{name}, each page queried: C / movepages", rounds, "C", "each asked"),
+        faster(f"{name}, each page queried, one thread: C / movepages", rounds, "C", "one thread"),
         faster(f"{name}: C / C on all CPUs", rounds, "C", "C on all CPUs"),
     ]
 
@@ -178,7 +180,7 @@ def sparse(sizes: Sizes) -> list[Line]:
     lines: list[Line] = []
     for work, seconds in told["seconds"].items():
         name = f"{work} of {in_bytes(sizes.sparse)} with {told['present']:,} pages in it"
-        theirs = f"C on these pages alone {in_words(median(told['c_seconds']))}"
+        theirs = f"C on these pages only {in_words(median(told['c_seconds']))}"
         grown = told["grown"][work] / (1 << 20)
         lines += [
             Row(f"{name}: seconds", median(seconds), "s", Bound("<", SPARSE_SECONDS), theirs),
@@ -201,7 +203,7 @@ def bare_binding(sizes: Sizes) -> list[Line]:
 
 
 def other_bindings(sizes: Sizes) -> list[Line]:
-    """Hold ctypes with lists, and libnuma, against movepages."""
+    """Compare movepages with ctypes on lists, and with libnuma."""
     array = memory.small_pages(min(sizes.size, 1 << 28))
     pages = memory.pages_of(array)
     ways = {"movepages": by_movepages, "ctypes on lists": by_lists}

@@ -1,4 +1,4 @@
-/* The bare system call, as a C program would make it: what movepages is measured against. */
+/* The bare system call, as a C program would make it. movepages is measured against it. */
 #define _GNU_SOURCE
 #include <sys/syscall.h>
 #include <time.h>
@@ -10,8 +10,8 @@ static double now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Seconds for `calls` calls on the same pages, queries where `nodes` is NULL; negative when one of
- * them failed or left a page behind. */
+/* Returns the seconds for `calls` calls on the same pages, queries if `nodes` is NULL. Returns a
+ * negative value if a call failed or left a page behind. */
 double time_calls(const void* pages, const int* nodes, int* status, unsigned long count,
                   long calls) {
   const double start = now();
@@ -21,7 +21,7 @@ double time_calls(const void* pages, const int* nodes, int* status, unsigned lon
   return now() - start;
 }
 
-/* Keeps a CPU busy with this address space, so that what is changed in it has to be told to it. */
+/* Keeps a CPU busy in this address space, so that changes of mappings must interrupt that CPU. */
 void spin(const volatile int* stop) {
   while (!*stop) {
   }

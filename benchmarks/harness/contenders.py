@@ -1,7 +1,7 @@
-"""The ways to make the system call that are held against each other.
+"""The contenders: ways to make the system call.
 
-Each takes page addresses, a node for each or None, an array for the statuses and a number of calls,
-and gives seconds a call.
+Each takes page addresses, a node for each page or None, an array for the statuses and a number of
+calls, and returns the seconds per call.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _POINTER = ctypes.c_void_p
 
 
 def timed(call: Callable[[], object], calls: int = 1) -> float:
-    """Return seconds a call."""
+    """Return the seconds per call."""
     start = time.perf_counter()
     for _ in range(calls):
         call()
@@ -40,7 +40,7 @@ def timed(call: Callable[[], object], calls: int = 1) -> float:
 def baseline() -> ctypes.CDLL:
     """Compile and load baseline.c."""
     if shutil.which("cc") is None:
-        sys.exit("benchmarks: the bare call is made from C, which needs a compiler called cc")
+        sys.exit("benchmarks: needs a C compiler called cc, for the bare call")
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "baseline.so"
         source = Path(__file__).with_name("baseline.c")
@@ -90,7 +90,7 @@ def by_ctypes(
 def by_lists(
     pages: np.ndarray, nodes: np.ndarray | None, status: np.ndarray, calls: int = 1
 ) -> float:
-    """Call through ctypes for one who has Python lists and wants one back."""
+    """Call through ctypes with Python lists, and convert the statuses to a list."""
     syscall, number = ctypes.CDLL(None, use_errno=True).syscall, SYS_MOVE_PAGES[platform.machine()]
     addresses = pages.tolist()
     wanted = None if nodes is None else nodes.tolist()
@@ -111,7 +111,7 @@ def by_lists(
 
 @cache
 def libnuma() -> ctypes.CDLL | None:
-    """Load libnuma, if it is there."""
+    """Load libnuma, or return None if it is not installed."""
     try:
         return ctypes.CDLL("libnuma.so.1", use_errno=True)
     except OSError:

@@ -1,7 +1,7 @@
 """Contests: rounds in which all contenders take turns, and ratios within a round.
 
-A change in the machine's speed meets all contenders of a round, so a ratio is taken within its
-round, and the median over rounds is what is told.
+A change in the machine's speed affects all contenders of a round. So each ratio is taken within its
+round, and the result is the median over the rounds.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def take_turns(
     check: Callable[[], None],
     prepare: Callable[[], None] = lambda: None,
 ) -> Rounds:
-    """Return what each contender measured in each round, after one round that warms up.
+    """Return the measurement of each contender in each round, after one round of warm-up.
 
-    Who begins alternates. `check` holds the answers of a round against each other.
+    The order of the contenders alternates. `check` compares the answers of a round.
     """
     found: Rounds = []
     for turn in range(rounds + 1):
@@ -41,7 +41,7 @@ def take_turns(
 def query_rounds(
     pages: np.ndarray, contenders: Mapping[str, Contender], rounds: int, calls: int = 1
 ) -> Rounds:
-    """Let each contender, and C, ask for the same pages into a status array of its own."""
+    """Let each contender, and C, query the same pages into a status array of its own."""
     everybody = {"C": by_c, **contenders}
     status = {name: np.empty(len(pages), np.int32) for name in everybody}
 
@@ -50,7 +50,7 @@ def query_rounds(
             each.fill(mp.PageStatus.NOT_ATTEMPTED)
 
     def check() -> None:
-        assert (status["C"] >= 0).all(), "pages went away"
+        assert (status["C"] >= 0).all(), "some pages are no longer present"
         for name, each in status.items():
             assert np.array_equal(each, status["C"]), f"{name} and C differ"
 
@@ -62,7 +62,7 @@ def query_rounds(
 
 
 def ratio(rounds: Rounds, of: str, to: str) -> float:
-    """Return the median of a ratio within each round."""
+    """Return the median over the rounds of the ratio within each."""
     return median(each[of] / each[to] for each in rounds)
 
 
@@ -72,7 +72,7 @@ def seconds(rounds: Rounds, name: str) -> float:
 
 @dataclass(frozen=True)
 class Bound:
-    """What a figure is to hold: at most or at least so much."""
+    """A bound for a figure: at most or at least `limit`."""
 
     relation: str
     limit: float
@@ -85,7 +85,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Row:
-    """One figure: a ratio within a run ("x"), or a measure with a bound of its own."""
+    """One figure: a ratio within a run (unit "x"), or an absolute measure."""
 
     name: str
     value: float
@@ -120,7 +120,7 @@ def faster(name: str, rounds: Rounds, slow: str, fast: str, bound: float | None 
 
 
 def cost(name: str, rounds: Rounds, of: str, to: str, bound: float | None = None) -> Row:
-    """Return how many times the time of another a contender takes."""
+    """Return the time of one contender as a multiple of another's."""
     return Row(
         name,
         ratio(rounds, of, to),

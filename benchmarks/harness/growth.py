@@ -1,4 +1,4 @@
-"""How the cost of where() grows with the number of pages, and with threads."""
+"""Measure how the cost of where() grows with the number of pages and of threads."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ WINDOW = 1 << 30
 
 @dataclass(frozen=True)
 class Curve:
-    """Nanoseconds a page over the number of pages or of threads."""
+    """Nanoseconds per page, over the number of pages or of threads."""
 
     name: str
     over: str
     at: list[int]
     ns_per_page: list[float]
-    repeated: list[int]  # Of `at`, what took more pages than there is memory for.
+    repeated: list[int]  # Those values of `at` that exceed the available memory.
 
 
 def has_memory_for(count: int) -> bool:
@@ -32,7 +32,7 @@ def has_memory_for(count: int) -> bool:
 
 
 def small_array(count: int) -> np.ndarray:
-    """Return present small pages; more than there is memory for are a few, seen repeatedly."""
+    """Return present small pages; beyond the available memory, a few mapped repeatedly."""
     nbytes = count * memory.PAGE
     if has_memory_for(count):
         return memory.small_pages(nbytes)
@@ -40,7 +40,7 @@ def small_array(count: int) -> np.ndarray:
 
 
 def time_one(array: np.ndarray, ways: list[int | None], rounds: int) -> dict[str, float]:
-    """Return ns a page of C and of where() with each number of threads; statuses are compared."""
+    """Return ns per page of C and of where() with each number of threads; compare statuses."""
     pages = memory.pages_of(array)
     status = np.empty(len(pages), np.int32)
     found: list[mp.Placement] = []
@@ -52,7 +52,7 @@ def time_one(array: np.ndarray, ways: list[int | None], rounds: int) -> dict[str
         return took
 
     def check() -> None:
-        assert (status >= 0).all(), "pages went away"
+        assert (status >= 0).all(), "some pages are no longer present"
         while found:
             assert np.array_equal(found.pop().status, status), "where() and C differ"
 
@@ -84,5 +84,5 @@ def over_threads(most: int, rounds: int) -> list[Curve]:
 
 
 def measure(most: int, rounds: int) -> list[Curve]:
-    """Return the curves over pages, up to `most`, and over threads."""
+    """Return the curves over the number of pages, up to `most`, and over threads."""
     return [*over_pages(most, rounds), *over_threads(most, rounds)]

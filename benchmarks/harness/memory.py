@@ -1,4 +1,4 @@
-"""Memory for the benchmarks: small pages, huge pages, and one block of memory mapped many times."""
+"""Memory for the benchmarks: small pages, huge pages, and one block mapped repeatedly."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 
 PAGE = mmap.PAGESIZE
-# Python's own default is MAP_SHARED, which gives no transparent huge pages.
+# Python's default is MAP_SHARED, which gets no transparent huge pages.
 PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 MAP_NORESERVE, MAP_FIXED, MAP_POPULATE = 0x4000, 0x10, 0x8000
 _THP = Path("/sys/kernel/mm/transparent_hugepage")
 
 
 def huge_page_size() -> int:
-    """Return the size of a transparent huge page, or 0 where a process cannot have one."""
+    """Return the size of a transparent huge page, or 0 if this process cannot get one."""
     try:
         never = "[never]" in (_THP / "enabled").read_text()
         return 0 if never else int((_THP / "hpage_pmd_size").read_text())
@@ -26,7 +26,7 @@ def huge_page_size() -> int:
 
 
 def mapped(nbytes: int, *, huge: bool = False, flags: int = PRIVATE) -> np.ndarray:
-    """Return fresh memory as bytes, untouched; huge pages have to be asked for."""
+    """Return new, untouched memory as bytes, with huge pages only if `huge` is true."""
     memory = mmap.mmap(-1, nbytes, flags=flags)
     if huge_page_size():
         memory.madvise(mmap.MADV_HUGEPAGE if huge else mmap.MADV_NOHUGEPAGE)
@@ -34,14 +34,14 @@ def mapped(nbytes: int, *, huge: bool = False, flags: int = PRIVATE) -> np.ndarr
 
 
 def small_pages(nbytes: int) -> np.ndarray:
-    """Return memory of present pages of the system's page size, none of them part of a huge one."""
+    """Return memory of present small pages, none of which is part of a huge page."""
     array = mapped(nbytes)
     array[::PAGE] = 1
     return array
 
 
 def huge_pages(nbytes: int) -> np.ndarray:
-    """Return memory of huge pages, each of them touched; rounded up to whole ones."""
+    """Return memory of touched huge pages, rounded up to whole huge pages."""
     size = huge_page_size()
     nbytes = -(-nbytes // size) * size
     whole = mapped(nbytes + size, huge=True)
@@ -52,7 +52,7 @@ def huge_pages(nbytes: int) -> np.ndarray:
 
 
 def huge_bytes(array: np.ndarray) -> int:
-    """Return how much of the mapping that holds an array the kernel gave as huge pages."""
+    """Return the bytes in huge pages of the mapping that holds an array."""
     inside = False
     for line in Path("/proc/self/smaps").read_text().splitlines():
         first = line.split(maxsplit=1)[0]
@@ -65,13 +65,13 @@ def huge_bytes(array: np.ndarray) -> int:
 
 
 def pages_of(array: np.ndarray, step: int = PAGE) -> np.ndarray:
-    """Return the address of each page, or of each `step` bytes, of an array that begins at one."""
+    """Return the address of each page, or of every `step` bytes, of a page-aligned array."""
     start = array.ctypes.data
     return np.arange(start, start + array.nbytes, step, dtype=np.uintp)
 
 
 def repeated(nbytes: int, window: int) -> np.ndarray:
-    """Return present small pages without the memory for them: `window` bytes, mapped repeatedly."""
+    """Return present small pages that share `window` bytes of memory, mapped repeatedly."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
     libc.mmap.argtypes = [
@@ -92,7 +92,7 @@ def repeated(nbytes: int, window: int) -> np.ndarray:
 
 
 def available_bytes() -> int:
-    """Return how much memory can be had without anybody's being paged out."""
+    """Return how many bytes of memory can be allocated without swapping."""
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024

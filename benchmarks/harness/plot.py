@@ -1,4 +1,4 @@
-"""The pictures: ratios with their bounds, and how the cost grows. Needs matplotlib."""
+"""Draw the pictures: ratios with their bounds, and how the cost grows. Needs matplotlib."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COLOURS = {True: "tab:green", False: "tab:red", None: "tab:blue"}
 
 
 def ratios(rows: list[Row]) -> Figure:
-    """Draw each ratio as a bar from 1, on a scale of powers, with its bound as a mark."""
+    """Draw each ratio as a bar from 1 on a logarithmic scale, with its bound as a mark."""
     drawn = Figure(figsize=(10, 1.2 + 0.42 * len(rows)))
     axes = drawn.subplots()
     for place, row in enumerate(rows):
@@ -29,20 +29,20 @@ def ratios(rows: list[Row]) -> Figure:
     axes.set_yticks(range(len(rows)), [row.name for row in rows], fontsize=8)
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} x"))
-    axes.set_xlabel("ratio; black: its bound, green: holds, red: does not, blue: has none")
+    axes.set_xlabel("ratio; black: bound, green: bound holds, red: bound is broken, blue: no bound")
     axes.spines[["top", "right"]].set_visible(False)
     return drawn
 
 
 def growth(curves: list[Curve]) -> Figure:
-    """Draw nanoseconds a page, over pages and over threads."""
+    """Draw nanoseconds per page, over the number of pages and of threads."""
     drawn = Figure(figsize=(10, 4))
     for axes, over in zip(drawn.subplots(1, 2), ("pages", "threads"), strict=True):
         here = [curve for curve in curves if curve.over == over]
         for curve in here:
             axes.plot(curve.at, curve.ns_per_page, "o-", label=curve.name)
         axes.set_xlabel(over)
-        axes.set_ylabel("ns a page")
+        axes.set_ylabel("ns per page")
         if over == "pages":
             axes.set_xscale("log")
             axes.set_yscale("log")

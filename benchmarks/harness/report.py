@@ -1,4 +1,4 @@
-"""What was measured as a markdown table, as JSON and, with matplotlib, as a picture."""
+"""Report the results as a markdown table, as JSON and, with matplotlib, as a picture."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.growth import Curve
 
 
 def machine() -> dict[str, object]:
-    """Return what the figures depend on and a reader may know."""
+    """Return the facts about this machine that the figures depend on."""
     return {
         "kernel": platform.release(),
         "architecture": platform.machine(),
@@ -30,7 +30,7 @@ def machine() -> dict[str, object]:
 
 
 def figure(value: float) -> str:
-    """Return a number with three digits that count, and all those before the point."""
+    """Return a number with three significant digits, and all digits before the point."""
     digits = 2 if value == 0 else max(0, 2 - math.floor(math.log10(abs(value))))
     return f"{value:,.{min(digits, 5)}f}"
 
@@ -43,7 +43,7 @@ def cells(row: Row) -> list[str]:
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
-    """Return a markdown table, the first column to the left and readable as it stands."""
+    """Return a markdown table with aligned columns, readable as plain text."""
     wide = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = ["| " + " | ".join(map(str.ljust, row, wide)) + " |" for row in (head, *rows)]
     return [lines[0], "|" + "|".join("-" * (n + 2) for n in wide) + "|", *lines[1:]]
@@ -61,11 +61,11 @@ def markdown(lines: list[Line], curves: list[Curve], rounds: int) -> str:
         if some:
             columns = zip(some[0].at, *(curve.ns_per_page for curve in some), strict=True)
             body = [[f"{n:,}", *map(figure, ns)] for n, *ns in columns]
-            text += ["", *table([over, *(f"{curve.name}, ns a page" for curve in some)], body)]
+            text += ["", *table([over, *(f"{curve.name}, ns per page" for curve in some)], body)]
         if some and some[0].repeated:
             text += [
                 "",
-                f"From {some[0].repeated[0]:,} pages on, memory does not suffice for all: ",
+                f"From {some[0].repeated[0]:,} pages on, memory is too small for all pages: ",
             ]
             text[-1] += "the same memory is mapped repeatedly."
     skipped = [each for each in lines if isinstance(each, Skip)]
@@ -85,7 +85,7 @@ def as_json(lines: list[Line], curves: list[Curve]) -> dict[str, object]:
 
 
 def write(folder: Path, text: str, lines: list[Line], curves: list[Curve]) -> None:
-    """Write the files and say what became of the picture."""
+    """Write the files, and print where they are and whether there is a picture."""
     name = "growth" if curves else "benchmarks"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.md").write_text(text + "\n")

@@ -1,4 +1,4 @@
-"""CAP_SYS_ADMIN put aside for a while, to measure what a process without it gets."""
+"""Drop CAP_SYS_ADMIN for a while, to measure a process without it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _call(name: str, sets: ctypes.Array[_Sets]) -> None:
 
 @contextlib.contextmanager
 def without_admin() -> Iterator[None]:
-    """Give the right up in this thread and those it starts; it comes back in the end."""
+    """Drop the capability in this thread and threads it starts; restore it at the end."""
     sets = (_Sets * 2)()
     _call("capget", sets)
     before = sets[0].effective

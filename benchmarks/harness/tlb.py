@@ -1,4 +1,4 @@
-"""TLB shootdowns: how often one CPU has to interrupt the others because pages moved."""
+"""TLB shootdowns: interrupts that one CPU sends to the others because pages moved."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.contenders import baseline
 
 
 def shootdowns() -> int | None:
-    """Return how many there were since the start of the machine, None where nobody counts."""
+    """Return the number of shootdowns since boot, or None if the kernel does not count them."""
     for line in Path("/proc/interrupts").read_text().splitlines():
         name, _, counts = line.partition(":")
         if name.strip() == "TLB":
@@ -22,14 +22,14 @@ def shootdowns() -> int | None:
 
 
 def shootdowns_of(call: Callable[[], object]) -> float:
-    """Return how many there were during a call."""
+    """Return the number of shootdowns during a call."""
     before = shootdowns() or 0
     call()
     return (shootdowns() or 0) - before
 
 
 def why_not() -> str:
-    """Return why they cannot be counted here, nothing where they can."""
+    """Return why shootdowns cannot be counted here, or an empty string if they can."""
     if len(os.sched_getaffinity(0)) < 2:
         return "needs two CPUs"
     if shootdowns() is None:
@@ -39,7 +39,7 @@ def why_not() -> str:
 
 @contextmanager
 def busy_elsewhere() -> Iterator[None]:
-    """Keep another CPU busy in this address space, and this thread on its own."""
+    """Keep another CPU busy in this address space, and pin this thread to its own CPU."""
     allowed = os.sched_getaffinity(0)
     here, there = sorted(allowed)[:2]
     stop = ctypes.c_int(0)

@@ -16,7 +16,7 @@ namespace py = pybind11;
 
 using Flags = py::detail::npy_api::constants;
 
-// What a buffer argument must be, under the name the user knows it by.
+// The requirements for a buffer argument, and the name by which the user knows it.
 struct Expected {
   const char* name;
   char kind;
@@ -85,7 +85,7 @@ inline void require_apart(const py::array& input, const Expected& want, const py
   }
 }
 
-// An int argument. A value that does not fit becomes `beyond`, which the kernel rejects as well.
+// Converts an int argument. A value that does not fit becomes `beyond`, which the kernel rejects.
 inline int to_int(py::handle given, const char* name, int beyond) {
   if (!PyIndex_Check(given.ptr()) || PyBool_Check(given.ptr())) {
     throw py::type_error(std::string(name) + ": expected an int, got a " +
@@ -98,7 +98,7 @@ inline int to_int(py::handle given, const char* name, int beyond) {
   return fits ? static_cast<int>(value) : beyond;
 }
 
-// False for a node that no mask has room for.
+// False if a node does not fit in the mask.
 inline bool to_mask(const py::object& nodes, NodeMask* mask) {
   const py::array array = checked(nodes, kNodes);
   const auto* node = static_cast<const std::int32_t*>(array.data());

@@ -11,12 +11,12 @@
 
 namespace movepages::binding {
 
-// Asking for so few pages costs less than finding out whether the question pays.
+// Querying this few pages costs less than finding out whether the query is worth it.
 constexpr std::size_t kGlancePages = std::min(std::size_t{64}, Query::kPortion);
 
-// (first page, pages) of a small contiguous array, if all pages are on a node that this thread may
-// use. None if a page is elsewhere, if the answer takes more than one call, and for anything else
-// than such an array.
+// Returns (first page, number of pages) of a small contiguous array if all its pages are on the
+// node `target` and this thread may use that node. Returns None if a page is elsewhere, if the
+// answer takes more than one call, or if `given` is not such an array.
 inline py::object glance(const py::object& given, const py::object& target) {
   const int node = to_int(target, "node", -1);
   if (Py_TYPE(given.ptr()) != py::detail::npy_api::get().PyArray_Type_) return py::none();
@@ -45,7 +45,8 @@ inline py::object glance(const py::object& given, const py::object& target) {
   return py::make_tuple(first, count);
 }
 
-// numpy refuses buffers of a format that it does not know; their address does not depend on it.
+// numpy refuses buffers with a format that it does not know. The address does not depend on the
+// format.
 inline std::uintptr_t buffer_address(const py::object& view) {
   Py_buffer buffer;
   if (PyObject_GetBuffer(view.ptr(), &buffer, PyBUF_FULL_RO) != 0) throw py::error_already_set();

@@ -1,6 +1,6 @@
-// A Python type for a `with` block whose entry and exit run no Python code. No signal handler can
-// raise between a change and the record of the state before it. `__new__` alone makes instances, so
-// that Python code never sees one without its block.
+// A Python type for a `with` block whose entry and exit run no Python code, so that no signal
+// handler can raise between a change and the record of the state before it. Only `__new__` creates
+// instances, so that Python code never sees one without its block.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -14,8 +14,8 @@ namespace movepages::binding {
 
 namespace py = pybind11;
 
-// A Block has a constructor from py::args, enter() and leave(). Its destructor undoes an entry that
-// was not left.
+// A Block has a constructor from py::args, enter() and leave(). Its destructor leaves a block that
+// is still entered.
 template <typename Block>
 class BlockType {
  public:

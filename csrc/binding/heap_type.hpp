@@ -1,4 +1,4 @@
-// The heap as an allocator of NumPy's arrays, in the layout that NEP 49 fixed: a handler in a
+// The heap as an allocator for NumPy arrays, in the layout that NEP 49 defines: a handler in a
 // capsule, one for each context. An array keeps the handler that allocated it.
 #pragma once
 
@@ -59,8 +59,8 @@ inline void end(PyObject* capsule) {
   delete handler;
 }
 
-// PyDataMem_SetHandler returns a new reference to the handler before. The numbers are indices into
-// the table of NumPy's C API.
+// PyDataMem_SetHandler returns a new reference to the previous handler. The numbers are indices
+// into the table of NumPy's C API.
 using SetHandler = PyObject* (*)(PyObject*);
 constexpr std::size_t kSetHandler = 304;
 using GetHandler = PyObject* (*)();
@@ -115,7 +115,7 @@ class Heap {
     used_ = true;
   }
 
-  // False with an exception set.
+  // Returns false, with a Python exception set, on failure.
   bool leave() {
     if (!before_) return true;
     const py::object before = std::move(before_);
@@ -128,9 +128,9 @@ class Heap {
  private:
   const SetHandler set_handler_;
   const GetHandler get_handler_;
-  NodeHeap* memory_ = nullptr;  // the capsule's
+  NodeHeap* memory_ = nullptr;  // owned by the capsule
   py::object capsule_;
-  py::object before_;  // only while entered
+  py::object before_;  // set only while entered
   bool used_ = false;
 };
 

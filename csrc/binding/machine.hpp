@@ -1,4 +1,4 @@
-// What the kernel says about this machine and this process.
+// Reports what the kernel says about this machine and this process.
 #pragma once
 
 #include <cerrno>
@@ -22,7 +22,7 @@ inline py::object allowed_nodes() {
   return nodes;
 }
 
-// (bytes in a block of memory, node of each block); a node that is not known is negative.
+// Returns (bytes in a memory block, node of each block). An unknown node is negative.
 inline py::tuple memory_blocks(const std::string& folder) {
   const MemoryBlocks blocks(folder.c_str());
   const auto count = static_cast<py::ssize_t>(blocks.nodes().size());
@@ -49,7 +49,7 @@ inline py::object read_file(const std::string& path) {
     PyErr_SetFromErrnoWithFilename(PyExc_OSError, path.c_str());
     throw py::error_already_set();
   }
-  // py::bytes would throw a RuntimeError where there is no memory.
+  // py::bytes would throw a RuntimeError when there is no memory.
   PyObject* bytes =
       PyBytes_FromStringAndSize(content.data(), static_cast<py::ssize_t>(content.size()));
   if (bytes == nullptr) throw py::error_already_set();

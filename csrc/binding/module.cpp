@@ -1,5 +1,5 @@
-// The functions of movepages._core. pybind11 takes four seconds to compile before a file holds
-// anything of its own, so the binding is this file and headers that nothing else includes.
+// The functions of movepages._core. Any file that includes pybind11 takes at least four seconds to
+// compile, so the binding is this file and headers that nothing else includes.
 #include <cstring>
 #include <exception>
 #include <stdexcept>
@@ -25,7 +25,7 @@ using namespace movepages::binding;
 
 namespace {
 
-// pybind11 throws a RuntimeError where it has no memory for a bytes, list, tuple or str.
+// pybind11 throws a RuntimeError when it has no memory for a bytes, list, tuple or str.
 void translate_memory_errors() {
   py::register_local_exception_translator([](std::exception_ptr thrown) {
     try {
@@ -53,60 +53,68 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   // Lists of pages.
   module.def("move_pages", &move_pages, "pages"_a, "nodes"_a, "status"_a, "pid"_a, "flags"_a,
              "pause"_a,
-             "Query or move; None, (errno, index of the refused node or -1), or (what was raised, "
-             "pages behind which none was attempted).");
+             "Query or move pages. Return None; (errno, index of the refused node or -1); or, if "
+             "interrupted, (exception, number of pages after which none was attempted).");
   module.def("untold", &untold, "count"_a,
-             "Statuses of pages not attempted, unwritten; None where there is no room for them.");
+             "Return statuses that read as NOT_ATTEMPTED; None if the kernel refuses the memory.");
   module.def("sort_out", &sort_out, "pages"_a, "before"_a, "wanted"_a,
-             "Status, whether as wanted; and index, address and node of pages to be moved.");
+             "Return status and whether as wanted; and index, address and node of pages to move.");
   module.def("mempolicy_nodes", &mempolicy_nodes, "pages"_a,
-             "Node of each page by get_mempolicy(2), or -errno; faults absent pages in.");
+             "Return the node of each page by get_mempolicy(2), or -errno. Fault in absent pages.");
 
-  // Ranges and arrays, looked at.
-  module.def("survey", &survey_ranges, "starts"_a, "pages"_a, "pid"_a, "flags"_a, "threads"_a,
-             "fewest"_a, "by_number"_a, "ask_small"_a, "pause"_a,
-             "Failure as of move_pages, and starts, pages, statuses and kinds of runs.");
-  module.def("presence", &presence_in, "starts"_a, "ends"_a, "pid"_a,
-             "Starts, ends and kinds of stretches of ranges; None where it cannot be told.");
-  module.def("scan_huge", &huge_ranges, "start"_a, "end"_a, "pid"_a,
-             "Starts and ends of what huge pages map in a range; None where it cannot be told.");
+  // Queries of ranges and arrays.
+  module.def(
+      "survey", &survey_ranges, "starts"_a, "pages"_a, "pid"_a, "flags"_a, "threads"_a, "fewest"_a,
+      "by_number"_a, "ask_small"_a, "pause"_a,
+      "Return a failure as move_pages() does, and starts, pages, statuses and kinds of runs.");
+  module.def(
+      "presence", &presence_in, "starts"_a, "ends"_a, "pid"_a,
+      "Return starts, ends and kinds of the stretches in ranges; None if these are unknown.");
+  module.def(
+      "scan_huge", &huge_ranges, "start"_a, "end"_a, "pid"_a,
+      "Return starts and ends of what huge pages map in a range; None if these are unknown.");
   module.def("reach", &reach_of, "start"_a, "end"_a, "most"_a, "pid"_a,
-             "How far one can go and meet at most so many pages; None where it cannot be told.");
+             "Return the end of the range that holds at most `most` pages; None if it is unknown.");
   module.def(
       "glance", &glance, "array"_a, "node"_a,
-      "First page and pages of a small array that is whole on a node; None where not known.");
-  module.def("buffer_address", &buffer_address, "view"_a, "Where a buffer's first element is.");
+      "Return first page and number of pages of a small array if it is all on a node, or None.");
+  module.def("buffer_address", &buffer_address, "view"_a,
+             "Return the address of a buffer's first element.");
 
   // Policies and advice.
   module.def("bind", &bind, "start"_a, "nbytes"_a, "mode"_a, "nodes"_a, "flags"_a,
-             "mbind(2) of a range on page borders: 0 or an errno.");
-  module.def("policy", &policy, "address"_a, "Errno, mode with its flags, and nodes.");
+             "Call mbind(2) on a page-aligned range; return 0 or an errno.");
+  module.def("policy", &policy, "address"_a,
+             "Return errno, the policy's mode with its flags, and nodes.");
   module.def("advise", &advise_range, "start"_a, "nbytes"_a, "advice"_a, "part"_a,
-             "madvise(2) part by part: errno, and how many bytes were advised.");
-  module.def("advise_each", &advise_each, "starts"_a, "nbytes"_a, "advice"_a, "pid"_a,
-             "madvise(2), or process_madvise(2), of several ranges: the errno of each, or 0.");
-  module.def("resident", &resident, "start"_a, "nbytes"_a,
-             "mincore(2): errno, and where stretches of pages in memory begin and end.");
+             "Call madvise(2) part by part; return errno and the number of bytes advised.");
   module.def(
-      "tells_what_is_in_memory", &movepages::tells_what_is_in_memory, "start"_a,
-      "Whether resident() is surely true of the shared mapping that begins or goes on here.");
+      "advise_each", &advise_each, "starts"_a, "nbytes"_a, "advice"_a, "pid"_a,
+      "Call madvise(2) or process_madvise(2) on several ranges; return the errno of each, or 0.");
+  module.def("resident", &resident, "start"_a, "nbytes"_a,
+             "Call mincore(2); return errno, and starts and ends of stretches of resident pages.");
+  module.def("tells_what_is_in_memory", &movepages::tells_what_is_in_memory, "start"_a,
+             "Return whether resident() is certainly accurate for the shared mapping at `start`.");
   module.def("migrate_process", &migrate_process, "pid"_a, "from_nodes"_a, "to_nodes"_a,
-             "migrate_pages(2): errno, and how many pages of the process could not be moved.");
+             "Call migrate_pages(2); return errno and how many pages could not be moved.");
 
   // The machine and this process.
+  module.def("allowed_nodes", &allowed_nodes,
+             "Return the nodes with memory in this thread's cpuset; None if a sandbox hides them.");
   module.def(
-      "allowed_nodes", &allowed_nodes,
-      "Nodes with memory that the cpuset of this thread allows; None where a sandbox hides it.");
-  module.def("memory_blocks", &memory_blocks, "folder"_a,
-             "Bytes in a block of memory, and the node of each, negative where it is not known.");
+      "memory_blocks", &memory_blocks, "folder"_a,
+      "Return the bytes in a memory block and the node of each; an unknown node is negative.");
   module.def("shows_frame_numbers", &shows_frame_numbers,
-             "Whether this process is told the numbers of page frames.");
+             "Return whether this process can read page frame numbers.");
   module.def("is_own", &movepages::is_own, "pid"_a,
-             "Whether this process, or a thread of it, has this number.");
-  module.def("read_file", &read_file, "path"_a, "All that a file holds; OSError if it says no.");
+             "Return whether `pid` is this process or one of its threads.");
+  module.def("read_file", &read_file, "path"_a,
+             "Return the content of a file; raise OSError on failure.");
 
-  BlockType<Heap>::add(module, "Heap",
-                       "Heap(mode, nodes, huge_from): numpy allocates by a policy within.");
-  BlockType<Setting>::add(module, "Setting",
-                          "Setting(variable, value): a context variable has a value within.");
+  BlockType<Heap>::add(
+      module, "Heap",
+      "Heap(mode, nodes, huge_from): numpy allocates by a policy inside this block.");
+  BlockType<Setting>::add(
+      module, "Setting",
+      "Setting(variable, value): a context variable has this value inside this block.");
 }

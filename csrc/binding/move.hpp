@@ -1,4 +1,4 @@
-// Lists of pages: queries, moves, and what a move has to do.
+// Lists of pages: queries, moves, and the sorting that a move needs.
 #pragma once
 
 #include <unistd.h>
@@ -22,7 +22,7 @@ namespace movepages::binding {
 
 constexpr char kUntoldName[] = "movepages.untold";
 
-// Statuses of pages that were not attempted, or None where the kernel gives no room for them.
+// Returns statuses that read as kNotAttempted, or None if the kernel refuses the memory.
 inline py::object untold(std::size_t count) {
   auto room = std::make_unique<Untold>(count);
   std::int32_t* start = room->start();
@@ -82,7 +82,7 @@ inline py::object move_pages(const py::object& pages, const py::object& nodes,
   return failure;
 }
 
-// (status, whether as wanted) of each page, and (index, address, node) of the pages to be moved.
+// Returns status and whether as wanted for each page; index, address and node of pages to move.
 inline py::tuple sort_out(const py::object& pages, const py::object& before,
                           const py::object& wanted) {
   const py::array pages_array = checked(pages, kPages);

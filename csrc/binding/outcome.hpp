@@ -1,4 +1,4 @@
-// How a call that can be interrupted hears of signals, and what it returns to Python.
+// How an interruptible call checks for signals, and what it returns to Python.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -14,8 +14,8 @@ namespace movepages::binding {
 
 namespace py = pybind11;
 
-// Whether a signal handler raised, or the caller's `pause`, if there is one. Signals reach Python
-// code in the main thread alone, so without a `pause` other threads need not wait for the GIL.
+// Whether a signal handler raised an exception, or the caller's `pause` did. Python handles signals
+// in the main thread alone, so without a `pause` other threads need not wait for the GIL.
 inline bool raised(void* pause) noexcept {
   auto* call = static_cast<PyObject*>(pause);
   if (call == Py_None && ::syscall(SYS_gettid) != ::getpid()) return false;
@@ -27,9 +27,9 @@ inline bool raised(void* pause) noexcept {
   return answer == nullptr;
 }
 
-// None for a clean call; (errno, index of the refused node or -1) for one that failed. For a call
-// that a signal or `pause` ended, the exception is returned and not thrown, so that no caller takes
-// it for an error of the kernel.
+// Returns None for a clean call, and (errno, index of the refused node or -1) for a failed one. If
+// a signal or `pause` ended the call, the exception is returned rather than thrown, so that no
+// caller takes it for an error of the kernel.
 inline py::object to_python(const Outcome& outcome) {
   if (outcome.interrupted) {
     const py::error_already_set raised;

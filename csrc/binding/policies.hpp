@@ -23,7 +23,7 @@ inline int bind(std::uintptr_t start, std::size_t nbytes, int mode, const py::ob
   return static_cast<int>(-bind_range(start, nbytes, mode, mask, flags));
 }
 
-// (errno, mode, nodes)
+// Returns (errno, mode, nodes).
 inline py::tuple policy(std::uintptr_t address) {
   int mode = 0;
   NodeMask mask;
@@ -35,7 +35,7 @@ inline py::tuple policy(std::uintptr_t address) {
   return py::make_tuple(-ret, mode, nodes);
 }
 
-// (errno, bytes advised). The range is advised in parts, so that a signal is heard in between.
+// Returns (errno, bytes advised). Advises the range in parts, and checks for signals in between.
 inline py::tuple advise_range(std::uintptr_t start, std::size_t nbytes, int advice,
                               std::size_t part) {
   if (part == 0) throw py::value_error("part: expected one byte or more, got 0");
@@ -56,7 +56,8 @@ inline py::tuple advise_range(std::uintptr_t start, std::size_t nbytes, int advi
   return py::make_tuple(-ret, done);
 }
 
-// The errno of each of several ranges of one length, 0 for success. Signals are heard in between.
+// Advises several ranges of one length. Returns the errno of each, 0 for success. Checks for
+// signals in between.
 inline py::array_t<std::int32_t> advise_each(const py::object& starts, std::size_t nbytes,
                                              int advice, const py::object& pid) {
   const int process = to_int(pid, "pid", -1);
@@ -84,7 +85,7 @@ inline py::array_t<std::int32_t> advise_each(const py::object& starts, std::size
   return errnos;
 }
 
-// (errno, starts, ends) of stretches of resident pages.
+// Returns (errno, starts, ends) of stretches of resident pages.
 inline py::tuple resident(std::uintptr_t start, std::size_t nbytes) {
   constexpr std::size_t kPart = 16384;  // pages
   unsigned char in_memory[kPart];
@@ -117,7 +118,7 @@ inline py::tuple resident(std::uintptr_t start, std::size_t nbytes) {
   return py::make_tuple(-ret, as_array(starts), as_array(ends));
 }
 
-// (errno, how many pages could not be moved)
+// Returns (errno, how many pages could not be moved).
 inline py::tuple migrate_process(int pid, const py::object& from, const py::object& to) {
   NodeMask source;
   NodeMask target;

@@ -1,4 +1,4 @@
-// Address ranges: the nodes of their pages, and what the page tables hold.
+// Address ranges: the nodes of their pages, and the content of their page tables.
 #pragma once
 
 #include <unistd.h>
@@ -20,7 +20,8 @@ namespace movepages::binding {
 constexpr Expected kCounts = {"pages", 'i',   sizeof(std::int64_t),
                               "int64", false, "np.ascontiguousarray(pages, np.int64)"};
 
-// A failure as move_pages() has it, and addresses, pages, statuses and kinds of runs in order.
+// Returns a failure as move_pages() does, and addresses, pages, statuses and kinds of runs, in
+// order.
 inline py::tuple survey_ranges(const py::object& starts, const py::object& counts,
                                const py::object& pid, const py::object& flags,
                                const py::object& threads, const py::object& fewest,
@@ -72,8 +73,8 @@ inline py::tuple survey_ranges(const py::object& starts, const py::object& count
   return py::make_tuple(to_python(outcome), addresses, lengths, status, kinds);
 }
 
-// What the page tables hold in page-aligned ranges: (starts, ends, kinds) of stretches in order, or
-// None where the kernel does not tell.
+// Returns (starts, ends, kinds) of the stretches that the page tables show in page-aligned ranges,
+// in order, or None if the kernel does not report them.
 inline py::object presence_in(const py::object& starts, const py::object& ends,
                               const py::object& pid) {
   const int process = to_int(pid, "pid", -1);
@@ -116,7 +117,8 @@ inline py::dict presence_kinds() {
   return kinds;
 }
 
-// (starts, ends) of what huge pages map in [start, end), or None where the kernel does not tell.
+// Returns (starts, ends) of what huge pages map in [start, end), or None if the kernel does not
+// report it.
 inline py::object huge_ranges(std::uintptr_t start, std::uintptr_t end, int pid) {
   constexpr std::size_t kRoom = 256;
   std::vector<Region> found;
@@ -145,8 +147,8 @@ inline py::object huge_ranges(std::uintptr_t start, std::uintptr_t end, int pid)
   return py::make_tuple(starts, ends);
 }
 
-// The end of the range from `start` that holds at most `most` pages, or None where the kernel does
-// not tell.
+// Returns the end of the range from `start` that holds at most `most` pages, or None if the kernel
+// does not report it.
 inline py::object reach_of(std::uintptr_t start, std::uintptr_t end, std::uint64_t most, int pid) {
   std::uintptr_t until = 0;
   long error = 0;

@@ -36,7 +36,7 @@ class Setting {
     if (!token_) throw py::error_already_set();
   }
 
-  // False with an exception set.
+  // Returns false, with a Python exception set, on failure.
   bool leave() {
     if (!token_) return true;
     const py::object token = std::move(token_);
@@ -46,7 +46,7 @@ class Setting {
  private:
   py::object variable_;
   py::object value_;
-  py::object token_;  // only while entered
+  py::object token_;  // set only while entered
 };
 
 }  // namespace movepages::binding

@@ -10,8 +10,8 @@
 namespace movepages {
 namespace {
 
-// Every entry of a list may be a huge page. What a first call can have of them takes about 50 ms,
-// and the calls after it have four times as much as the one before at most.
+// Every entry of a list may be a huge page. Moving this many bytes in a first call takes about 50
+// ms. Each later call takes at most four times as many huge pages as the call before it.
 constexpr std::size_t kFewBytes = std::size_t{512} << 20;
 
 std::size_t few_huge_pages(const Kernel& kernel) noexcept {
@@ -27,7 +27,7 @@ bool may_have_begun(long error) noexcept {
 
 Outcome Driver::run() noexcept {
   attempt();
-  // Not before: of a long list that would keep a signal waiting.
+  // Filling the statuses of a long list before the calls would keep a signal waiting.
   const std::size_t end = request_.untold ? std::max(told_, asked_) : request_.count;
   std::fill(request_.status + told_, request_.status + end, kNotAttempted);
   outcome_.told = told_;
@@ -41,28 +41,28 @@ void Driver::attempt() noexcept {
   } else if (request_.target != nullptr && !nodes_are_usable()) {
     return;
   } else if (request_.count == 0) {
-    // Its checks of process and permission are wanted, not the 155 us of a call that moves.
+    // A query checks process and permission without the 155 us of a call that moves.
     outcome_.error = query_.ask(nullptr, 0, nullptr);
   } else if (request_.target == nullptr) {
     query_all();
   } else if (prepare_nodes()) {
     move_all();
-    // A later entry can have taken the folio of an earlier one along, to its target or away from
-    // it. With one target and one call there is no such entry that was not looked at already.
+    // A later entry can move the folio of an earlier one, to its target or away from it. With one
+    // target and one call, every such entry has been checked already.
     if (mixed_ || calls_ > 1) {
       recheck(0, done_, mixed_ ? Doubt::kEveryPage : Doubt::kMissing, kNotAttempted);
     }
   }
 }
 
-// The kernel leaves statuses unwritten: those of the next call get their sentinel.
+// The kernel leaves some statuses unwritten, so those of the next call get a sentinel first.
 void Driver::prefill(std::size_t end) noexcept {
   if (end <= told_) return;
   if (!request_.untold) std::fill(request_.status + told_, request_.status + end, kNotAttempted);
   told_ = end;
 }
 
-// Pause is asked once a slice and not once a chunk: it may have to wait for the interpreter.
+// Pause is called once a slice rather than once a chunk, because it may wait for the interpreter.
 bool Driver::pause_wanted(std::int64_t now) noexcept {
   if (pause_.wanted == nullptr || now - last_pause_ns_ < kSliceNs) return false;
   last_pause_ns_ = now;
@@ -94,8 +94,8 @@ void Driver::query_all() noexcept {
   }
 }
 
-// How many pages were asked for: less than `count` after an error, or where Pause asked for the
-// end, which it does between two portions, and before the first if some went `before`.
+// Returns how many pages were queried: fewer than `count` after an error, or if Pause ended the
+// call. Pause is called between portions, and before the first one if other pages came `before`.
 std::size_t Driver::query_in_portions(const std::uintptr_t* pages, std::size_t count,
                                       std::int32_t* status, bool before) noexcept {
   for (std::size_t pos = 0; pos < count; pos += Query::kPortion) {
@@ -107,10 +107,10 @@ std::size_t Driver::query_in_portions(const std::uintptr_t* pages, std::size_t c
   return count;
 }
 
-// Refuses a bad node before anything has moved, where the kernel would stop half-way.
+// Refuses a bad node before anything moves; the kernel would stop half-way.
 bool Driver::nodes_are_usable() noexcept {
   NodeMask allowed;
-  // Of another process's cpuset the kernel alone can tell.
+  // Only the kernel knows the cpuset of another process.
   const bool known = request_.pid == 0 && kernel_.allowed_nodes(allowed);
   const std::size_t entries = request_.target->each ? request_.count : 1;
   const std::int32_t first = entries > 0 ? wanted(0) : 0;
@@ -128,8 +128,8 @@ bool Driver::nodes_are_usable() noexcept {
   return true;
 }
 
-// Whether a node that may not be used has no memory, or is outside the cpuset. The kernel tells, as
-// it looks at the node before it looks for the page; nothing is mapped at this address.
+// Finds out whether an unusable node has no memory or is outside the cpuset. The kernel checks the
+// node before it looks for the page, so an address with nothing mapped will do.
 long Driver::refusal_of(std::int32_t node) const noexcept {
   const std::uintptr_t nowhere =
       std::numeric_limits<std::uintptr_t>::max() - kernel_.page_bytes + 1;
@@ -138,7 +138,7 @@ long Driver::refusal_of(std::int32_t node) const noexcept {
   return ret == -EACCES ? -EACCES : -ENODEV;
 }
 
-// The kernel wants a node for each entry; one target for all is repeated for one chunk only.
+// The kernel expects a node for each entry, so a single target is repeated, but for one chunk only.
 bool Driver::prepare_nodes() noexcept {
   if (request_.target->each) return true;
   const std::size_t count = std::min(Pace::kMost, request_.count);
@@ -164,19 +164,19 @@ void Driver::move_all() noexcept {
     const std::size_t tried = move_chunk(span.entries);
     const std::int64_t now = kernel_.now_ns();
     if (tried == 0) return;
-    // Of huge pages taken by one entry each, `tried` is fewer than the entries they had in the
-    // list.
+    // If one entry stands for each huge page, `tried` is smaller than the number of list entries.
     const bool dense = tried == done_ - start && span.huge_pages * 8 <= span.entries;
     pace.learn(tried, now - before, dense);
     const bool short_enough = now - before <= kSliceNs + 2 * pace.fixed_ns();
     huge_pages = short_enough ? std::max(few, 4 * span.huge_pages) : few;
     if (done_ >= request_.count || pause_wanted(now)) return;
-    // Whoever was asked may have taken long.
+    // The call of Pause may have taken long.
     before = last_pause_ns_ == now ? kernel_.now_ns() : now;
   }
 }
 
-// How many entries from `start` on lie in so many ranges of a huge page, `most` at most.
+// Returns the entries from `start` on that lie in at most `most_huge_pages` ranges of a huge page;
+// at most `most` entries.
 Driver::Span Driver::span_of(std::size_t start, std::size_t most,
                              std::size_t most_huge_pages) const noexcept {
   const std::uintptr_t* pages = request_.pages + start;
@@ -195,8 +195,8 @@ Driver::Span Driver::span_of(std::size_t start, std::size_t most,
   return span;
 }
 
-// The truth about as many pages as one call or two go past, at most `most` of them or huge pages of
-// them. How many it were; 0: the call failed as a whole.
+// Moves the next chunk, at most `most` pages or huge pages, and makes its statuses true. Returns
+// how many pages or huge pages the kernel processed; 0 if the call failed as a whole.
 std::size_t Driver::move_chunk(std::size_t most) noexcept {
   const std::size_t start = done_;
   const std::int32_t* nodes = request_.target->each ? request_.target->each + start : nullptr;
@@ -219,10 +219,10 @@ bool Driver::move_each(std::size_t count) noexcept {
     return recheck(start, end, Doubt::kMissing, -EBUSY);
   }
   if (ret > 0 || ret == -ENOMEM) {
-    // A full node is no reason to leave the pages for other nodes where they are.
+    // A full node must not keep pages for other nodes from moving.
     if (ret == -ENOMEM) outcome_.error = ret;
     done_ = end_of_failed_batch(start, end);
-    // What ended a failed batch may be busy only because its folio was in that batch.
+    // The page that ended a failed batch may be busy only because its folio was in that batch.
     std::int32_t& last = request_.status[done_ - 1];
     if (last == -EBUSY && done_ - 1 > start) {
       last = kNotAttempted;
@@ -231,7 +231,7 @@ bool Driver::move_each(std::size_t count) noexcept {
     return recheck(start, done_, Doubt::kMissing, ret > 0 ? -EBUSY : -ENOMEM);
   }
   outcome_.error = ret;
-  // Some may have moved before the entry that stopped the call; of the others nothing is known.
+  // Pages before the entry that stopped the call may have moved; nothing is known of the others.
   if (may_have_begun(ret)) {
     done_ = end;
     recheck(start, end, Doubt::kMissing, kNotAttempted);
@@ -239,7 +239,7 @@ bool Driver::move_each(std::size_t count) noexcept {
   return false;
 }
 
-// One entry for each huge page, whose answer holds for all its pieces while it is one.
+// Moves each huge page by one entry. The answer holds for all pieces while the page stays huge.
 bool Driver::move_heads(const Stretch& stretch) noexcept {
   std::uintptr_t head[HugePages::kMostHeads];
   std::int32_t node[HugePages::kMostHeads];
@@ -275,8 +275,8 @@ bool Driver::move_pieces(std::size_t begin, std::size_t end) noexcept {
           .error);
 }
 
-// Moves some of the pages by a run of their own, each for itself. In their `last_turn` what does
-// not move is not asked why.
+// Moves some of the pages in a run of their own, with one entry for each page. In the `last_turn`,
+// pages that do not move are not asked about again.
 Outcome Driver::run_within(const std::uintptr_t* pages, std::size_t count, const Target& target,
                            std::int32_t* status, bool last_turn) noexcept {
   Kernel plain = kernel_;
@@ -294,10 +294,10 @@ bool Driver::goes_on_after(long error) noexcept {
   return error == 0 || error == -ENOMEM;
 }
 
-// The index from which the kernel has to be called again. A failed batch stays unwritten: it is
-// the first gap in the statuses. do_pages_move() writes the status of an entry it cannot queue
-// before it flushes the batch in front of it, so a written entry behind the gap was looked at;
-// without one the batch ran up to the first entry for another node.
+// Returns the index from which to call the kernel again. A failed batch stays unwritten: it is the
+// first gap in the statuses. do_pages_move() writes the status of an entry it cannot queue before
+// it flushes the batch in front of it, so the kernel has seen a written entry after the gap.
+// Without such an entry, the batch ended at the first entry for another node.
 std::size_t Driver::end_of_failed_batch(std::size_t start, std::size_t end) const noexcept {
   const std::int32_t* status = request_.status;
   const std::int32_t* gap = std::find(status + start, status + end, kNotAttempted);

@@ -1,5 +1,5 @@
-// One run of the driver. driver.cpp takes it through the pages; recheck.cpp finds out what became
-// of those whose status is missing or may not be believed.
+// One run of the driver. driver.cpp queries or moves the pages; recheck.cpp asks again about pages
+// with a missing or unreliable status.
 #pragma once
 
 #include <cerrno>
@@ -26,10 +26,10 @@ class Driver {
   Outcome run() noexcept;
 
  private:
-  // Which statuses are asked for once more.
+  // The statuses that are queried again.
   enum class Doubt {
-    kMissing,    // none yet, or a failure that another entry for the same folio may have mended
-    kEveryPage,  // any: with several targets another entry can have spoilt a success too
+    kMissing,    // no status, or a failure that another entry for the same folio may have fixed
+    kEveryPage,  // every status: with several targets, another entry may have undone a success
   };
 
   struct Span {
@@ -76,8 +76,8 @@ class Driver {
   Outcome outcome_;
   std::unique_ptr<std::int32_t[]> same_node_;
   std::size_t done_ = 0;
-  std::size_t asked_ = 0;  // up to where a query may have written
-  std::size_t told_ = 0;   // how many statuses are written; those behind them are all alike
+  std::size_t asked_ = 0;  // a query may have written statuses up to here
+  std::size_t told_ = 0;   // number of statuses written; no page after them was attempted
   std::size_t calls_ = 0;
   std::int64_t last_pause_ns_ = 0;
   bool mixed_ = false;

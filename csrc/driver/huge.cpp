@@ -6,7 +6,7 @@
 namespace movepages {
 namespace {
 
-// A look at the page tables costs as much as asking for a few pages.
+// Reading the page tables costs as much as querying a few pages.
 std::size_t fewest_worth_a_look(const Kernel& kernel) noexcept {
   return kernel.huge_until
              ? std::max<std::size_t>(kernel.huge_page_bytes / kernel.page_bytes / 16, 2)
@@ -43,8 +43,8 @@ Stretch HugePages::next(const std::uintptr_t* pages, const std::int32_t* nodes, 
   return {entries, heads};
 }
 
-// After many pages without a huge page, ever longer parts of the list are taken without a look at
-// the page tables: looking must not cost more than it can save.
+// After many pages that are not huge, ever longer parts of the list are taken without reading the
+// page tables: reading them must not cost more than it can save.
 std::size_t HugePages::unlooked_at() noexcept {
   constexpr std::size_t kFew = 8;
   constexpr std::size_t kMost = 16;
@@ -57,7 +57,7 @@ std::size_t HugePages::pieces(const std::uintptr_t* pages, const std::int32_t* n
   const std::uintptr_t huge_page = huge_page_of(pages[0]);
   const std::size_t most = std::min(count, kernel_.huge_page_bytes / kernel_.page_bytes);
   std::size_t run = 1;
-  // The huge page may be the last there is, so that its end is 0.
+  // The huge page may be the last in the address space, so that its end wraps to 0.
   while (run < most && pages[run] - huge_page < kernel_.huge_page_bytes &&
          (nodes == nullptr || nodes[run] == nodes[0])) {
     ++run;

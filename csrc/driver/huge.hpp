@@ -1,6 +1,6 @@
-// Pages of a list that are pieces of huge pages. The kernel takes as long for each piece as for a
-// separate page, and reports all but one piece of a huge page that it moves as busy. So one piece,
-// the head, stands for all pieces of a huge page.
+// Finds the pages of a list that are pieces of huge pages. The kernel takes as long for each piece
+// as for a separate page, and when it moves a huge page, it reports all pieces but one as busy. So
+// one piece, the head, stands for all pieces of a huge page.
 #pragma once
 
 #include <cstddef>
@@ -12,27 +12,27 @@ namespace movepages {
 
 // The start of a list: either ordinary pages or pieces of huge pages.
 struct Stretch {
-  std::size_t entries;  // of the list
-  std::size_t heads;    // huge pages that these are the pieces of; 0: pages to ask for one by one
+  std::size_t entries;  // entries of the list
+  std::size_t heads;    // huge pages that these entries are pieces of; 0: ordinary pages
 };
 
 class HugePages {
  public:
-  // Moving this many huge pages of 2 MiB takes about 25 ms. For larger ones kMostBytes is the
-  // limit.
+  // Moving this many huge pages of 2 MiB takes about 25 ms. For larger huge pages, kMostBytes is
+  // the limit.
   static constexpr std::size_t kMostHeads = 64;
   static constexpr std::size_t kMostBytes = std::size_t{128} << 20;
 
   HugePages(int pid, const Kernel& kernel) noexcept;
 
-  // The start of a list of `count` pages: at most `most` pages or huge pages. Neighbouring pieces
-  // with one target are taken together; `nodes` may be null.
+  // Returns the start of a list of `count` pages: at most `most` pages or huge pages. Adjacent
+  // pieces with one target are folded into one huge page; `nodes` may be null.
   Stretch next(const std::uintptr_t* pages, const std::int32_t* nodes, std::size_t count,
                std::size_t most) noexcept;
-  // After next(): the index of the first entry of huge page k, and with k = heads the end.
+  // After next(): the index of the first entry of huge page k; for k = heads, the end.
   std::size_t first(std::size_t k) const noexcept { return first_[k]; }
 
-  // Discards what the page tables said, so that they are read again.
+  // Discards what was read from the page tables, so that they are read again.
   void forget() noexcept { from_ = until_ = 0; }
   // Whether the page is a piece of a huge page.
   bool is_piece(std::uintptr_t page) noexcept;
@@ -50,7 +50,7 @@ class HugePages {
   bool tells_;
   const std::size_t fewest_;
   const std::size_t most_heads_;
-  std::uintptr_t from_ = 0;  // all between these is huge
+  std::uintptr_t from_ = 0;  // all pages between these are huge
   std::uintptr_t until_ = 0;
   std::size_t misses_ = 0;
   std::size_t first_[kMostHeads + 1];

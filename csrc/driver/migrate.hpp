@@ -1,8 +1,8 @@
-// The driver of move_pages(2): any number of pages, statuses that are true and complete.
+// The driver of move_pages(2), for any number of pages, with true and complete statuses.
 //
 // The kernel writes statuses late, partly or not at all when a call fails or stops early. The
-// driver fills them with a sentinel, carries on behind a failed batch, and asks the kernel again
-// wherever its first answer is missing or may not be believed. Plain C++: no Python, no throw.
+// driver fills them with a sentinel, carries on after a failed batch, and asks the kernel again
+// wherever the first answer is missing or unreliable. It is plain C++ without Python or exceptions.
 #pragma once
 
 #include <cstddef>
@@ -14,10 +14,11 @@
 
 namespace movepages {
 
-// No errno and no node: a page the kernel was never asked to move, or of which it cannot tell.
+// Neither an errno nor a node: the kernel was never asked to move the page, or cannot tell.
 constexpr std::int32_t kNotAttempted = std::numeric_limits<std::int32_t>::min();
 
-// Where the pages shall go. With `each` null they all go to `all`; a query has no target.
+// The target node: `each` holds one for each page; if it is null, all pages go to `all`. A query
+// has no target.
 struct Target {
   const std::int32_t* each = nullptr;
   std::int32_t all = 0;
@@ -27,7 +28,7 @@ struct Request {
   int pid = 0;
   std::size_t count = 0;
   const std::uintptr_t* pages = nullptr;
-  const Target* target = nullptr;  // null: query, nothing moves
+  const Target* target = nullptr;  // null: a query, nothing moves
   std::int32_t* status = nullptr;
   int flags = 0;
   // The cost of a call as earlier runs measured it, updated by this run; may be null.
@@ -35,8 +36,8 @@ struct Request {
   bool untold = false;  // the statuses hold kNotAttempted already
 };
 
-// wanted() is called between chunks, at most once in a time slice. If it returns true, the call
-// ends early.
+// wanted() is called between chunks, at most once per time slice. If it returns true, the call ends
+// early.
 struct Pause {
   bool (*wanted)(void* context) noexcept = nullptr;
   void* context = nullptr;
@@ -45,13 +46,13 @@ struct Pause {
 struct Outcome {
   long error = 0;            // 0, or the -errno with which a call failed as a whole
   std::size_t refused = 0;   // with `rejected`: the index of the entry whose node was refused
-  std::size_t told = 0;      // behind so many pages none was attempted
+  std::size_t told = 0;      // no page after the first `told` was attempted
   bool rejected = false;     // refused before the kernel was asked: nothing has moved
-  bool interrupted = false;  // Pause asked for the end
+  bool interrupted = false;  // Pause ended the call
 };
 
-// Statuses afterwards, one per page: the node the page is on, -errno, or kNotAttempted. A page that
-// was to move and is not where it was wanted never shows a node.
+// Writes one status per page: the node the page is on, -errno, or kNotAttempted. In a move, a page
+// that is not on its target never shows a node.
 Outcome move_pages(const Request& request, const Pause& pause, const Kernel& kernel) noexcept;
 
 }  // namespace movepages

@@ -7,7 +7,7 @@
 namespace movepages {
 namespace {
 
-// A key is the number of a page, and below it the index in the list.
+// A key holds a page number and, in the bits below it, the index in the list.
 constexpr unsigned kIndexBits = 18;
 constexpr unsigned kPageBits = 64 - kIndexBits;
 static_assert(AddressOrder::kMost == std::size_t{1} << kIndexBits);
@@ -32,7 +32,7 @@ void pass(const std::uint64_t* from, std::size_t count, unsigned shift,
 
 bool AddressOrder::pays(const std::uintptr_t* pages, std::size_t count) const noexcept {
   if (count < kFewest) return false;
-  // A sample is enough: what is in order as a whole is so nearly everywhere.
+  // A sample is enough: a list in order is in order nearly everywhere.
   constexpr std::size_t kSamples = 512;
   const std::size_t step = count / kSamples;
   std::size_t far = 0;

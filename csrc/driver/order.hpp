@@ -1,4 +1,4 @@
-// Address order for unordered lists. The kernel walks the page tables anew for each page, which
+// Sorts unordered lists by address. The kernel walks the page tables anew for each page, which
 // takes several times as long if neighbours in the list are far apart in memory.
 #pragma once
 
@@ -10,22 +10,23 @@ namespace movepages {
 
 class AddressOrder {
  public:
-  // The limits of how many entries are sorted at once. The more entries, the closer their
-  // addresses.
+  // The limits of how many entries are sorted at once. With more entries, sorted neighbours are
+  // closer together.
   static constexpr std::size_t kMost = std::size_t{1} << 18;
   static constexpr std::size_t kFewest = std::size_t{1} << 12;
 
   explicit AddressOrder(std::size_t page_bytes) noexcept : page_bytes_(page_bytes) {}
 
-  // Whether it pays to ask for the pages in another order.
+  // Whether querying the pages in address order is worth the sorting.
   bool pays(const std::uintptr_t* pages, std::size_t count) const noexcept;
   // Sorts at most kMost pages; false if there is no memory for it, or if an address is not a
   // user-space address.
   bool sort(const std::uintptr_t* pages, std::size_t count) noexcept;
-  // After sort(): the pages in order, each by its first address, and room for their statuses.
+  // After sort(): the pages in address order, each by its first address, and room for their
+  // statuses.
   const std::uintptr_t* pages() const noexcept { return pages_.get(); }
   std::int32_t* status() noexcept { return status_.get(); }
-  // Puts the first `count` statuses where their pages are in the list.
+  // Copies the first `count` statuses to the places of their pages in the list.
   void give(std::size_t count, std::int32_t* status) const noexcept;
 
  private:

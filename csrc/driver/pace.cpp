@@ -6,9 +6,10 @@ namespace movepages {
 namespace {
 
 constexpr auto kSlice = static_cast<double>(kSliceNs);
-// Costs follow from two calls only if their sizes differ by this factor: times are noisy.
+// Times are noisy, so two calls show the costs only if their sizes differ by this factor.
 constexpr double kDiffers = 1.25;
-// How much of the fixed cost may be noise: pages whose cost it hides are not taken for free.
+// The share of the fixed cost that may be noise. The pages of a call cost at least that much, even
+// if the noise hides it.
 constexpr double kNoise = 0.1;
 
 }  // namespace
@@ -25,8 +26,8 @@ void Pace::learn(std::size_t pages, std::int64_t ns, bool dense) noexcept {
   const auto [few, many] =
       std::minmax(last_, now, [](const Sample& a, const Sample& b) { return a.pages < b.pages; });
   const bool differs = many.pages >= kDiffers * few.pages;
-  // Fewer pages that took much longer than such should are of another kind. What a call costs
-  // besides stays as it was.
+  // Fewer pages that took much longer than expected are of another kind. They do not raise the
+  // fixed cost.
   const bool other = now.pages < last_.pages && now.ns > 2 * (fixed_ns_ + page_ns_ * now.pages);
   if (differs && !other) {
     const double slope = (many.ns - few.ns) / (many.pages - few.pages);
@@ -40,19 +41,20 @@ void Pace::learn(std::size_t pages, std::int64_t ns, bool dense) noexcept {
   next_ = fitting(now);
 }
 
-// One call does not tell the fixed cost from that of the pages. The second differs in size, and
-// would be short enough if all were the pages' cost.
+// One call cannot separate the fixed cost from the cost of the pages. The second call has another
+// size, and it is short enough even if the pages caused all of the cost.
 std::size_t Pace::second(const Sample& now, bool dense) const noexcept {
   const double factor = now.ns <= kSlice / 4 ? 4 : now.ns <= kSlice || dense ? 2 : 0.125;
   return static_cast<std::size_t>(std::clamp(now.pages * factor, 1.0, static_cast<double>(kMost)));
 }
 
-// The floor is one of time: pages are given twice the fixed cost, even if that is beyond a slice.
-// A call for less would be no shorter to speak of, and there would be many of them.
+// The pages of a call get at least twice the fixed cost, even if that exceeds a slice. Smaller
+// calls would hardly be shorter, and there would be many of them.
 std::size_t Pace::fitting(const Sample& now) const noexcept {
   const double room = std::max(kSlice - fixed_ns_, 2 * fixed_ns_);
   const double page_ns = std::max(page_ns_, kNoise * fixed_ns_ / now.pages);
-  // What comes next may be of another kind. A call that ended early tells nothing against its size.
+  // Growth is limited because the next pages may be of another kind. A call that ended early is no
+  // reason to shrink.
   const double growth = fixed_ns_ > now.ns / 2 ? 32 : 4;
   const double most = std::min(std::max(growth * now.pages, static_cast<double>(next_)),
                                static_cast<double>(kMost));

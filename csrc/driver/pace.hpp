@@ -1,5 +1,6 @@
-// How many pages a call is to move, so that it ends within a time slice. A moving call has a fixed
-// cost, which grows with the CPUs and their load, and one for each page; both are estimated.
+// Chooses how many pages a call moves, so that it ends within a time slice. A moving call has a
+// fixed cost, which grows with the number of CPUs and their load, and a cost for each page. Both
+// are estimated.
 #pragma once
 
 #include <cstddef>
@@ -12,14 +13,14 @@ constexpr std::int64_t kSliceNs = 25'000'000;
 class Pace {
  public:
   static constexpr std::size_t kMost = std::size_t{1} << 18;
-  // The first call of all is small, because every entry may turn out to be a huge page: 256 of
-  // 2 MiB take about 50 ms.
+  // The very first call is small, because every entry may turn out to be a huge page: 256 of 2 MiB
+  // take about 50 ms.
   static constexpr std::size_t kFirst = 256;
 
   std::size_t next() const noexcept { return next_; }
   std::int64_t fixed_ns() const noexcept { return static_cast<std::int64_t>(fixed_ns_); }
-  // Learns from a call: it was for next() pages at most and got past `pages` of them. `dense` tells
-  // that these lie so close together that few can be huge.
+  // Learns from a call that was given at most next() pages and processed `pages` of them. `dense`
+  // means that these lie so close together that few can be huge.
   void learn(std::size_t pages, std::int64_t ns, bool dense) noexcept;
 
  private:

@@ -1,5 +1,5 @@
-// Queries for the nodes of pages: one entry for each huge page, in portions that every kernel
-// answers correctly, and a second look at pages that old kernels hide.
+// Queries the nodes of pages: one entry for each huge page, in portions that every kernel answers
+// correctly, with a second look at pages that old kernels hide.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +22,7 @@ class Query {
   // A 32-bit process under a 64-bit kernel before 6.18 gets wrong statuses from index 16 on.
   static constexpr std::size_t kPortion = sizeof(void*) == 4 ? 16 : std::size_t{1} << 16;
 
-  // A query that `touches` may access hidden pages of another process, as a move may.
+  // With `touches`, the query may access hidden pages of another process, as a move may.
   Query(int pid, int flags, const Kernel& kernel, bool touches = false) noexcept
       : pid_(pid),
         flags_(flags),
@@ -31,9 +31,9 @@ class Query {
         hides_(kernel.hides_pages != nullptr && kernel.hides_pages()),
         hidden_(pid, touches) {}
 
-  // 0 or -errno; without it `status` is complete.
+  // Returns 0 or -errno. If 0, `status` is complete.
   long ask(const std::uintptr_t* pages, std::size_t count, std::int32_t* status) noexcept;
-  // Whether the kernel may report pages as absent that are in memory.
+  // Whether the kernel may report resident pages as absent.
   bool hides() const noexcept { return hides_; }
 
  private:

@@ -17,8 +17,8 @@ bool Driver::in_doubt(std::int32_t status) const noexcept {
          (query_.hides() && looks_absent(status));
 }
 
-// Asks the kernel where pages in [begin, end) are now and writes what follows from the answer;
-// `fallback` is for those without a status which are not where they were wanted.
+// Asks the kernel where pages in [begin, end) are now and corrects their statuses. A page without a
+// status that is not on its target gets `fallback`.
 bool Driver::recheck(std::size_t begin, std::size_t end, Doubt doubt,
                      std::int32_t fallback) noexcept {
   std::size_t index[kRecheck];
@@ -28,7 +28,7 @@ bool Driver::recheck(std::size_t begin, std::size_t end, Doubt doubt,
     std::size_t count = 0;
     for (; i < end && count < kRecheck; ++i) {
       if (doubt == Doubt::kMissing) {
-        // Most have a node: the first comparison is about all of them.
+        // Most statuses are nodes, so the first comparison alone decides for most pages.
         const std::int32_t status = request_.status[i];
         if (status >= 0 || !in_doubt(status)) continue;
       }
@@ -42,7 +42,7 @@ bool Driver::recheck(std::size_t begin, std::size_t end, Doubt doubt,
       ret = move_revealed(index, pages, now, count);
     }
     if (ret == 0) {
-      // Those that get no better answer than `fallback` are brought together at the front.
+      // Collects the pages with no better answer than `fallback` at the front of the arrays.
       std::size_t unexplained = 0;
       for (std::size_t k = 0; k < count; ++k) {
         const bool untold = request_.status[index[k]] == kNotAttempted;
@@ -62,7 +62,7 @@ bool Driver::recheck(std::size_t begin, std::size_t end, Doubt doubt,
   return true;
 }
 
-// What is in doubt and cannot be asked for any more is not known.
+// Marks statuses in doubt as unknown, because the kernel cannot be asked again.
 void Driver::forget(std::size_t begin, std::size_t end, Doubt doubt) noexcept {
   for (std::size_t i = begin; i < end; ++i) {
     if (doubt == Doubt::kEveryPage || in_doubt(request_.status[i])) {
@@ -71,8 +71,8 @@ void Driver::forget(std::size_t begin, std::size_t end, Doubt doubt) noexcept {
   }
 }
 
-// Moves, among the pages just asked for, those that were hidden when their turn came and are not
-// any more. The kernel may hide a page again at any moment, so it gets a few turns.
+// Moves those of the pages just queried that were hidden from the move and are visible now. The
+// kernel may hide a page again at any moment, so each page gets a few tries.
 long Driver::move_revealed(const std::size_t* index, const std::uintptr_t* pages, std::int32_t* now,
                            std::size_t count) noexcept {
   for (int tries = 0; tries < kRetriesOfHidden; ++tries) {
@@ -101,7 +101,8 @@ long Driver::move_revealed(const std::size_t* index, const std::uintptr_t* pages
       if (status[k] == nodes[k]) {
         now[which[k]] = status[k];
       } else if (!looks_absent(status[k]) || last) {
-        // Seen, and still not moved, it is a page like any other; hidden each time, it is busy.
+        // A page that the kernel saw keeps the reason why it did not move. A page that was hidden
+        // each time is busy.
         request_.status[i] = looks_absent(status[k]) ? -EBUSY : status[k];
       }
     }
@@ -125,9 +126,9 @@ void Driver::settle(std::size_t i, std::int32_t now, std::int32_t fallback) noex
   }
 }
 
-// A batch that failed for a number of pages tells no reason: they are busy, or their target has
-// been filled by the pieces of a huge page that the kernel split, whose own answer is dropped
-// (migrate_pages()). Asked for once more, by themselves, they get theirs.
+// A batch that failed for a number of pages gives no reason. Its pages are busy, or the pieces of a
+// huge page that the kernel split have filled their target; the kernel drops the error of the split
+// (migrate_pages()). Moved once more on their own, the pages get their own answers.
 long Driver::ask_why(const std::size_t* index, const std::uintptr_t* pages,
                      std::size_t count) noexcept {
   std::int32_t nodes[kRecheck];

@@ -1,5 +1,5 @@
-// Sorts the pages of a slice by what a move has to do with them: one pass classifies them, a second
-// one groups the pages to be moved by target node.
+// Sorts the pages of a slice by what a move must do with them. The first pass classifies them; the
+// second groups the pages to move by target node.
 #pragma once
 
 #include <cstddef>
@@ -15,15 +15,15 @@ namespace movepages {
 struct ToSort {
   std::size_t count;
   const std::uintptr_t* pages;
-  const std::int32_t* before;  // node, or what else the kernel said
-  const std::int32_t* wanted;  // node, or less than 0: none, as the page was absent
+  const std::int32_t* before;  // node, or another status from the kernel
+  const std::int32_t* wanted;  // node, or negative: none, because the page was absent
 };
 
-// A hidden page is in memory too, somewhere.
+// A hidden page is in memory too, on an unknown node.
 inline bool in_memory(std::int32_t before) noexcept { return before >= 0 || before == kHidden; }
 
-// `status` of pages to be asked for is kNotAttempted; `there` tells those that are as wanted.
-// How many are to be moved to each node. Wanted nodes are below kMaxNodes.
+// Sets `status` to kNotAttempted for pages that need a call, and `there` for pages that are as
+// wanted. Returns how many pages move to each node. Wanted nodes must be below kMaxNodes.
 inline std::vector<std::size_t> sort_out(const ToSort& slice, std::int32_t* status, bool* there) {
   std::vector<std::size_t> to_node(static_cast<std::size_t>(kMaxNodes), 0);
   for (std::size_t i = 0; i < slice.count; ++i) {
@@ -37,15 +37,15 @@ inline std::vector<std::size_t> sort_out(const ToSort& slice, std::int32_t* stat
   return to_node;
 }
 
-// Writes the pages to be moved by node and address: the index of each in the slice, its address and
-// its node. `begin` has the first place of each node, and is used up.
+// Writes the pages to move in order of node and address: the index of each in the slice, its
+// address and its node. `begin` holds the first place of each node; it is changed.
 inline void group(const ToSort& slice, const std::int32_t* status, std::vector<std::size_t>* begin,
                   std::int64_t* index, std::uintptr_t* pages, std::int32_t* nodes) {
   for (std::size_t i = 0; i < slice.count; ++i) {
     const std::int32_t wanted = slice.wanted[i];
-    // What was not attempted before has this status, too, and is not to be moved.
+    // A page that was not attempted before has this status too, and must not be moved.
     if (status[i] != kNotAttempted || !in_memory(slice.before[i]) || wanted < 0) continue;
-    // All three arrays are the caller's alone: nobody changes them in between.
+    // Only the caller has these three arrays, so nobody changes them in between.
     const std::size_t at = (*begin)[static_cast<std::size_t>(wanted)]++;
     index[at] = static_cast<std::int64_t>(i);
     pages[at] = slice.pages[i];

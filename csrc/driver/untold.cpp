@@ -11,7 +11,7 @@
 namespace movepages {
 namespace {
 
-// Large enough that a process, which may have 65,530 mappings, needs few of them.
+// Large enough that few of the 65,530 mappings of a process are needed.
 constexpr std::size_t kWindow = std::size_t{16} << 20;
 
 bool fill(int file) noexcept {

@@ -1,5 +1,5 @@
-// A buffer of statuses that read as kNotAttempted without having been written: one window of a file
-// is mapped repeatedly, and copied on write. When a signal ends a call early, the rest of a long
+// A buffer of statuses that read as kNotAttempted before anything is written: one window of a file
+// is mapped repeatedly and copied on write. When a signal ends a call early, the rest of a long
 // list then costs nothing.
 #pragma once
 

@@ -1,4 +1,4 @@
-// Mappings whose pages are allocated by one memory policy.
+// Mappings that allocate their pages by one memory policy.
 #pragma once
 
 #include <cstddef>
@@ -16,9 +16,9 @@ struct BoundMemory {
   int mode;
   NodeMask nodes;
 
-  // A private mapping of zeros at a multiple of `alignment`; null if there is no memory.
+  // Returns a private zeroed mapping at a multiple of `alignment`; null if there is no memory.
   void* map(std::size_t bytes, std::size_t alignment) const noexcept;
-  // Whether the policy could be set; pages that are allocated already stay where they are.
+  // Sets the policy and returns whether that worked. Pages already allocated stay where they are.
   bool bind(const void* start, std::size_t bytes) const noexcept;
   // False if one of a few sampled pages is on another node, as after a move.
   bool seems_in_place(const void* start, std::size_t bytes) const noexcept;

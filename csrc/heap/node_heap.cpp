@@ -44,7 +44,7 @@ void* NodeHeap::resize(void* block, std::size_t bytes) noexcept {
       if (moved != nullptr) return moved;
     }
   }
-  // Also what the kernel does not resize: a block whose parts have different policies or advice.
+  // mremap(2) may have refused, as for a block with several policies or kinds of advice.
   if (before == 0) before = Slabs::capacity(block);
   void* copy = allocate(bytes);
   if (copy == nullptr) return nullptr;
@@ -79,7 +79,7 @@ void* NodeHeap::resize_mapping(Mapping before, std::size_t bytes) noexcept {
   if (wanted < bytes) return nullptr;
   void* moved = ::mremap(before.start, before.bytes, wanted, MREMAP_MAYMOVE);
   if (moved == MAP_FAILED) return nullptr;
-  // Taken out and put back, the entry itself needs no memory.
+  // Extracting the entry and inserting it again needs no memory.
   auto entry = mappings_.extract(address(before.start));
   entry.key() = address(moved);
   entry.mapped() = wanted;
@@ -90,13 +90,13 @@ void* NodeHeap::resize_mapping(Mapping before, std::size_t bytes) noexcept {
 void* NodeHeap::take_mapping(std::size_t bytes, bool zeroed) noexcept {
   const std::size_t size = whole_pages(bytes);
   if (size < bytes) return nullptr;
-  // The kernel's zeros come page by page as they are needed, if ever.
+  // A new mapping is zeroed page by page at first touch; a spare would have to be cleared at once.
   void* block = zeroed ? nullptr : take_spare(size);
   if (block == nullptr) {
     const bool huge = huge_from_ != 0 && size >= huge_from_;
     block = memory_.map(size, huge ? huge_page_bytes() : page_bytes());
     if (block == nullptr) return nullptr;
-    // A kernel without transparent huge pages says EINVAL: small pages do as well.
+    // A kernel without transparent huge pages returns EINVAL; small pages work as well.
     if (huge) ::madvise(block, size, MADV_HUGEPAGE);
   }
   try {
@@ -114,7 +114,7 @@ void* NodeHeap::take_spare(std::size_t bytes) noexcept {
     if (spare.bytes != bytes) continue;
     std::copy(spares_ + i + 1, spares_ + spare_count_--, spares_ + i);
     spare_bytes_ -= bytes;
-    // Whoever had it may have moved its pages, or given those to come another policy.
+    // The previous owner may have moved the pages, or changed the policy of the range.
     if (memory_.seems_in_place(spare.start, bytes) && memory_.bind(spare.start, bytes))
       return spare.start;
     ::munmap(spare.start, bytes);

@@ -7,9 +7,10 @@
 namespace movepages {
 namespace {
 
-constexpr std::size_t kSmallest = 64;  // A cache line: no two blocks share one.
+constexpr std::size_t kSmallest = 64;  // a cache line: no two blocks share one
 
-// 64, 128, and from there on each power of two and one and a half of it.
+// The sizes are 64, 128, 192, 256, 384, 512 and so on: from 128, each power of two and one and a
+// half times it.
 constexpr std::size_t class_bytes(std::size_t kind) noexcept {
   if (kind < 2) return kSmallest << kind;
   const std::size_t power = kSmallest << (kind / 2);
@@ -24,7 +25,7 @@ std::size_t class_of(std::size_t bytes) noexcept {
 
 }  // namespace
 
-// At the start of its memory, which is aligned to its size.
+// The header of a slab, at the start of the slab's memory. That memory is aligned to its size.
 struct alignas(kSmallest) Slabs::Slab {
   struct Free {
     Free* next;
@@ -34,7 +35,7 @@ struct alignas(kSmallest) Slabs::Slab {
   Free* free;
   std::size_t kind;
   std::size_t used;
-  std::size_t fresh;  // Where what was never given out begins.
+  std::size_t fresh;  // offset of the part that was never handed out
 
   bool is_full() const noexcept {
     return free == nullptr && fresh + class_bytes(kind) > kSlabBytes;
@@ -78,7 +79,7 @@ void Slabs::give_back(void* block) noexcept {
   if (slab->is_full()) link(slab);
   slab->free = new (block) Slab::Free{slab->free};
   --slab->used;
-  // The last one with room stays, for whoever makes and drops one array again and again.
+  // The last slab with room stays, for a program that creates and drops one array repeatedly.
   if (slab->used > 0 || (slab->next == nullptr && slab->previous == nullptr)) return;
   unlink(slab);
   ::munmap(slab, kSlabBytes);

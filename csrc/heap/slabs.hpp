@@ -5,19 +5,19 @@
 
 namespace movepages {
 
-// Not safe for several threads at once.
+// Not thread-safe.
 class Slabs {
  public:
-  static constexpr std::size_t kMostBytes = 32 << 10;  // of a block
+  static constexpr std::size_t kMostBytes = 32 << 10;  // the largest block
 
   explicit Slabs(const BoundMemory& memory) noexcept : memory_(memory) {}
   ~Slabs();
   Slabs(const Slabs&) = delete;
   Slabs& operator=(const Slabs&) = delete;
 
-  void* take(std::size_t bytes) noexcept;  // null where there is no memory
+  void* take(std::size_t bytes) noexcept;  // null if there is no memory
   void give_back(void* block) noexcept;
-  // What the block may hold.
+  // The number of bytes that the block can hold.
   static std::size_t capacity(const void* block) noexcept;
 
  private:

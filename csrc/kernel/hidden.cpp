@@ -22,7 +22,8 @@ bool is_before_6_6() noexcept {
   return major < 6 || (major == 6 && minor < 6);
 }
 
-// A zero page is present too, and truly on no node; it answers EFAULT and is nobody's own.
+// The zero page is also present, but it is on no node. move_pages(2) returns EFAULT for it, and its
+// entry is never exclusive.
 bool tells_of_memory(std::uint64_t entry, std::int32_t status) noexcept {
   return (entry & kPagePresent) && (status == -ENOENT || (entry & kPageExclusive));
 }
@@ -52,12 +53,12 @@ std::int32_t HiddenPages::reveal(std::uintptr_t page, std::int32_t status) noexc
   const bool shared = !(entry & kPageExclusive);
   if (shared && frame_flags_.is_zero_page(entry & kPageFrameNumber)) return -EFAULT;
   std::int32_t node = pid_ == 0 || touches_ ? touched(page) : kHidden;
-  // A page whose number tells its node is as hidden from a move as it was.
+  // A frame number shows the node of a page, but the page stays hidden from a move.
   if (node < 0 && !touches_) node = node_by_number(entry);
   return node >= 0 ? node : kHidden;
 }
 
-// The node of a page after an access to it, negative where it may not be accessed.
+// Accesses a page and returns its node, or a negative value if the access is not allowed.
 std::int32_t HiddenPages::touched(std::uintptr_t page) noexcept {
   int node = kHidden;
   if (pid_ == 0) {
@@ -69,8 +70,8 @@ std::int32_t HiddenPages::touched(std::uintptr_t page) noexcept {
   return ret == 0 ? node : kHidden;
 }
 
-// A number is told to CAP_SYS_ADMIN alone. That of a page which neither belongs to one process nor
-// to a file may be that of the page of zeros.
+// The kernel shows frame numbers only with CAP_SYS_ADMIN. A page that is neither exclusive nor
+// file-backed may be the zero page.
 std::int32_t HiddenPages::node_by_number(std::uint64_t entry) noexcept {
   const std::uint64_t number = entry & kPageFrameNumber;
   if (number == 0 || (entry & (kPageExclusive | kPageOfFile)) == 0) return kHidden;
@@ -81,7 +82,7 @@ std::int32_t HiddenPages::node_by_number(std::uint64_t entry) noexcept {
   }
 }
 
-// Absent pages come in rows: a window of entries is read at once.
+// Absent pages are usually adjacent, so entries are read a window at a time.
 bool HiddenPages::seems_hidden(std::uintptr_t page, std::int32_t status) noexcept {
   const std::uintptr_t index = page / page_bytes();
   if (index < first_ || index - first_ >= filled_) {

@@ -14,15 +14,14 @@
 
 namespace movepages {
 
-// Whether the running kernel is that old.
+// Whether the running kernel is older than Linux 6.6.
 bool kernel_hides_pages() noexcept;
 
-// The status of a page that is in memory and stays hidden. The kernel itself gives no page this
+// The status of a page that is in memory but stays hidden. The kernel itself never returns this
 // status.
 constexpr std::int32_t kHidden = -ENODATA;
 
-// What the kernel says of page frames, by their number: /proc/kpageflags, which root alone may
-// read.
+// Reads /proc/kpageflags, which describes page frames by number. Only root can read it.
 class FrameFlags {
  public:
   FrameFlags() = default;
@@ -42,15 +41,15 @@ class FrameFlags {
 
 class HiddenPages {
  public:
-  // Pages of process `pid`. Pages of another process are accessed only if `touches` is set, as a
-  // move may do and a query may not.
+  // Handles pages of process `pid`. It accesses pages of another process only if `touches` is set:
+  // a move may do that, a query may not.
   HiddenPages(int pid, bool touches) noexcept : pid_(pid), touches_(touches), pagemap_(pid) {}
 
-  // Returns the status of a page that move_pages(2) answered with `status`: its node or kHidden if
-  // the page is only hidden, -EFAULT for the zero page, otherwise `status`. Root alone can tell the
-  // zero page, which then has the status that Linux 6.6 gives it. An access to the page takes the
-  // hinting fault, and move_pages(2) sees the page until the kernel puts it under the next. If the
-  // process frees the page between the check and the access, the access faults in an empty page.
+  // Returns the true status of a page for which move_pages(2) returned `status`: its node, kHidden
+  // if the page is hidden, -EFAULT if it is the zero page, otherwise `status`. Only root can tell
+  // the zero page; its status is then the one from Linux 6.6 on. Accessing a page takes its hinting
+  // fault, and move_pages(2) sees the page until the kernel sets the next one. If the process frees
+  // the page between the check and the access, the access faults in an empty page.
   std::int32_t reveal(std::uintptr_t page, std::int32_t status) noexcept;
 
  private:

@@ -11,7 +11,7 @@ namespace movepages {
 namespace {
 
 bool allowed_nodes(NodeMask& mask) noexcept {
-  // The kernel counts one bit less than it is told (sanitize_mpol_flags, copy_nodes_to_user).
+  // The kernel uses one bit fewer than it is given (sanitize_mpol_flags, copy_nodes_to_user).
   return sys_get_mempolicy(nullptr, mask.words, kMaxNodes + 1, 0, kMpolFMemsAllowed) == 0;
 }
 

@@ -25,14 +25,14 @@ struct NodeMask {
 struct Kernel {
   long (*move_pages)(int pid, std::size_t count, const std::uintptr_t* pages,
                      const std::int32_t* nodes, std::int32_t* status, int flags) noexcept;
-  bool (*allowed_nodes)(NodeMask& mask) noexcept;  // false: not known, as in a sandbox
+  bool (*allowed_nodes)(NodeMask& mask) noexcept;  // false: unknown, as in a sandbox
   std::int64_t (*now_ns)() noexcept;
-  // Whether move_pages(2) reports pages as absent that are in memory; see hidden.hpp. Null: never.
+  // Whether move_pages(2) reports some resident pages as absent; see hidden.hpp. Null: never.
   bool (*hides_pages)() noexcept = nullptr;
-  // See pagemap.hpp. Null: the kernel does not tell where huge pages are.
+  // See pagemap.hpp. Null: the kernel does not report huge pages.
   HugeUntil* huge_until = nullptr;
   std::size_t page_bytes = 0;
-  std::size_t huge_page_bytes = 0;  // of a huge page
+  std::size_t huge_page_bytes = 0;
 };
 
 const Kernel& real_kernel() noexcept;

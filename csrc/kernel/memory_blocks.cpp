@@ -12,8 +12,7 @@
 namespace movepages {
 namespace {
 
-// This many blocks of the smallest size, 128 MiB, make 2 PiB. A larger number is not that of a
-// block.
+// 2 PiB in blocks of the smallest size, 128 MiB. A larger number is not the number of a block.
 constexpr std::size_t kMostBlocks = std::size_t{1} << 24;
 
 template <typename Each>

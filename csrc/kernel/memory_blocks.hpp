@@ -1,4 +1,4 @@
-// The node of a page frame, by its number: the memory blocks that sysfs lists.
+// Maps page frame numbers to nodes through the memory blocks that sysfs lists.
 #pragma once
 
 #include <cstddef>
@@ -11,20 +11,20 @@ namespace movepages {
 class MemoryBlocks {
  public:
   MemoryBlocks() = default;
-  // Reads memory/ and node/ in `folder`. Holds no block if they are hidden or in an unknown format.
+  // Reads memory/ and node/ in `folder`. Holds no blocks if they are hidden or of unknown format.
   explicit MemoryBlocks(const char* folder);
 
   bool empty() const noexcept { return nodes_.empty(); }
   std::size_t bytes() const noexcept { return bytes_; }
   const std::vector<std::int32_t>& nodes() const noexcept { return nodes_; }
 
-  // The node of a huge page; negative if it is unknown, as in a block that several nodes share.
+  // The node of a page frame; negative if it is unknown, as in a block that several nodes share.
   std::int32_t node_of(std::uint64_t frame_number) const noexcept {
     const std::uint64_t block = frame_number >> shift_;
     return block < nodes_.size() ? nodes_[static_cast<std::size_t>(block)] : kUnknown;
   }
 
-  // Whether two huge pages are in one block.
+  // Whether two page frames are in one block.
   bool same(std::uint64_t one, std::uint64_t other) const noexcept {
     return (one ^ other) >> shift_ == 0;
   }

@@ -37,8 +37,8 @@ std::optional<std::size_t> number_in(const char* path) noexcept {
   return value;
 }
 
-// Whether there are pages of hugetlbfs smaller than huge_page_bytes(), as on arm64 (64 KiB):
-// PAGEMAP_SCAN calls these huge too.
+// Whether hugetlbfs has pages smaller than huge_page_bytes(), as on arm64 (64 KiB). PAGEMAP_SCAN
+// reports these as huge, too.
 bool small_hugetlb_pages(bool in_use) noexcept {
   static constexpr char kPools[] = "/sys/kernel/mm/hugepages";
   const std::unique_ptr<DIR, int (*)(DIR*)> pools(::opendir(kPools), ::closedir);
@@ -121,7 +121,7 @@ long scan_huge(Pagemap& pagemap, std::uintptr_t* start, std::uintptr_t end, Regi
 }
 
 // A scan for pages that are not huge stops at the first one, so it is cheap where no page is huge.
-// It skips unmapped ranges, so a second scan has to confirm.
+// It skips unmapped ranges, so a second scan must confirm the huge pages.
 HugeAnswer huge_until(Pagemap& pagemap, std::uintptr_t start, std::uintptr_t end) noexcept {
   if (huge_is_ambiguous()) return {start, false};
   Region region;

@@ -1,5 +1,5 @@
-// The page tables, read for many pages at a time: /proc/PID/pagemap, and its ioctl PAGEMAP_SCAN
-// since Linux 6.7. Neither tells the node of a page.
+// Reads the page tables for many pages at a time, from /proc/PID/pagemap and, since Linux 6.7, with
+// its ioctl PAGEMAP_SCAN. Neither reports the node of a page.
 #pragma once
 
 #include <unistd.h>
@@ -11,12 +11,12 @@ namespace movepages {
 
 std::size_t page_bytes() noexcept;
 
-// The size of a huge page: what one entry of a page middle directory (PMD) spans. A kernel without
-// transparent huge pages does not tell it. It then follows from page tables of one page each with
+// The size of a huge page: the span of one entry of a page middle directory (PMD). A kernel without
+// transparent huge pages does not report it. It then follows from page tables of one page each with
 // entries of 8 bytes. A larger huge page (1 GiB) counts as several of these.
 std::size_t huge_page_bytes() noexcept;
 
-// An entry of the file. Documentation/admin-guide/mm/pagemap.rst
+// The bits of an entry in the file. Documentation/admin-guide/mm/pagemap.rst
 constexpr std::uint64_t kPagePresent = std::uint64_t{1} << 63;
 constexpr std::uint64_t kPageSwapped = std::uint64_t{1} << 62;
 constexpr std::uint64_t kPageOfFile = std::uint64_t{1} << 61;
@@ -37,8 +37,8 @@ class Pagemap {
 
   // The file descriptor, or -errno.
   int descriptor() noexcept;
-  // Reads the entries of `count` pages from `page` on. Returns how many the kernel wrote, or
-  // -errno. 0 is the end of the address space.
+  // Reads the entries of `count` pages, starting at `page`. Returns how many entries the kernel
+  // wrote, or -errno. 0 means the end of the address space.
   long read(std::uintptr_t page, std::size_t count, std::uint64_t* entries) noexcept;
 
  private:
@@ -48,7 +48,7 @@ class Pagemap {
 };
 
 // struct page_region of include/uapi/linux/fs.h, restated because the headers of most systems are
-// older than 6.7. PAGEMAP_SCAN returns one for neighbouring pages of the same categories.
+// older than 6.7. PAGEMAP_SCAN returns one region for adjacent pages with the same categories.
 struct Region {
   std::uint64_t start;
   std::uint64_t end;
@@ -74,19 +74,19 @@ struct Scan {
 // the scan stopped. Skips unmapped ranges silently.
 long scan(Pagemap& pagemap, Scan* what, Region* found, std::size_t room) noexcept;
 
-// Whether PAGEMAP_SCAN may call pages huge that are smaller than huge_page_bytes(), as those of
+// Whether PAGEMAP_SCAN may report pages smaller than huge_page_bytes() as huge, such as those of
 // hugetlbfs on arm64.
 bool huge_is_ambiguous() noexcept;
 
-// Writes at most `room` regions of [*start, end) that huge pages map, in address order, and sets
-// *start to where the scan stopped. Returns the number of regions, or -errno: -ENOTTY before Linux
-// 6.7.
+// Writes at most `room` regions of [*start, end) that are mapped by huge pages, in address order,
+// and sets *start to where the scan stopped. Returns the number of regions, or -errno: -ENOTTY
+// before Linux 6.7.
 long scan_huge(Pagemap& pagemap, std::uintptr_t* start, std::uintptr_t end, Region* found,
                std::size_t room) noexcept;
 
-// `until` is the end of what huge pages map from `start` on without a gap. It is `start` if no huge
-// page maps the first page, or if the kernel does not tell. `known` is false if asking again cannot
-// help.
+// `until` is the end of the range that huge pages map from `start` without a gap. It equals `start`
+// if no huge page maps the first page, or if the kernel does not report huge pages. `known` is
+// false if asking again cannot help.
 struct HugeAnswer {
   std::uintptr_t until;
   bool known;

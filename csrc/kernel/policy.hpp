@@ -1,5 +1,5 @@
-// Address ranges: their policies by mbind(2) and get_mempolicy(2), madvise(2), mincore(2). Each
-// returns 0 or -errno.
+// System calls on address ranges: mbind(2), get_mempolicy(2), madvise(2) and mincore(2). Each
+// wrapper returns 0 or -errno.
 #pragma once
 
 #include <sys/mman.h>
@@ -10,7 +10,7 @@
 
 namespace movepages {
 
-// The kernel counts one bit less of a mask than it is told.
+// The kernel uses one bit fewer of a mask than it is given.
 inline long bind_range(std::uintptr_t start, std::size_t bytes, int mode, const NodeMask& nodes,
                        unsigned flags) noexcept {
   bool any = false;
@@ -29,9 +29,9 @@ inline long mincore(std::uintptr_t start, std::size_t bytes, unsigned char* in_m
   return ::mincore(reinterpret_cast<void*>(start), bytes, in_memory) < 0 ? -errno : 0;
 }
 
-// Whether mincore() certainly tells the truth about a shared mapping. To a process that may not
-// know, it reports every page as resident, even far beyond the end of the file. A second mapping of
-// the file reaches that far.
+// Whether mincore() is certainly accurate for a shared mapping. To a process that may not see which
+// pages are resident, it reports every page as resident, even far beyond the end of the file. A
+// second mapping of the file reaches that far.
 inline bool tells_what_is_in_memory(std::uintptr_t start) noexcept {
   constexpr std::size_t kFar = std::size_t{1} << (sizeof(std::size_t) == 8 ? 36 : 26);
   void* second = ::mremap(reinterpret_cast<void*>(start), 0, kFar, MREMAP_MAYMOVE);
@@ -48,13 +48,13 @@ inline long advise(std::uintptr_t start, std::size_t bytes, int advice) noexcept
   return ::madvise(reinterpret_cast<void*>(start), bytes, advice) < 0 ? -errno : 0;
 }
 
-// An open process, for advice to others; -errno where it cannot be opened.
+// Returns a pidfd for process_madvise(2), or -errno if the process cannot be opened.
 inline long open_process(int pid) noexcept {
   const long ret = ::syscall(SYS_pidfd_open, pid, 0);
   return ret < 0 ? -errno : ret;
 }
 
-// process_madvise(2) takes few kinds of advice, MADV_COLD and MADV_COLLAPSE among them.
+// process_madvise(2) accepts only a few kinds of advice, among them MADV_COLD and MADV_COLLAPSE.
 inline long advise_process(long process, std::uintptr_t start, std::size_t bytes,
                            int advice) noexcept {
   const iovec range = {reinterpret_cast<void*>(start), bytes};

@@ -1,6 +1,6 @@
-// System calls by number. Each returns -errno on failure, taken in the statement of the call, so
-// that nothing in between can change errno. The wrappers of libnuma hide the positive return value
-// of move_pages(2).
+// System calls by number, because the wrappers of libnuma hide the positive return value of
+// move_pages(2). Each returns -errno on failure and reads errno right after the call, before
+// anything can change it.
 #pragma once
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 namespace movepages {
 
-// Numbers newer than some libc headers; every architecture has these two under the same number.
+// Some libc headers are older than these calls. Their numbers are the same on every architecture.
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
@@ -40,20 +40,22 @@ inline long sys_get_mempolicy(int* mode, unsigned long* mask, unsigned long mask
   return ret < 0 ? -errno : ret;
 }
 
-// Whether this is the number of this process or of one of its threads, in its own pid namespace;
-// /proc may be that of another. Signal 0 is sent to nobody.
+// Whether `pid` is this process or one of its threads, in its own PID namespace; /proc may show
+// another namespace. Signal 0 only checks whether the thread exists.
 inline bool is_own(int pid) noexcept {
   return pid > 0 && ::syscall(SYS_tgkill, ::getpid(), pid, 0) == 0;
 }
 
-// How many pages of a whole process could not be moved from some nodes to others, or -errno.
+// Migrates the pages of a whole process from some nodes to others. Returns how many could not be
+// moved, or -errno.
 inline long sys_migrate_pages(int pid, unsigned long mask_bits, const unsigned long* from,
                               const unsigned long* to) noexcept {
   const long ret = ::syscall(SYS_migrate_pages, pid, mask_bits, from, to);
   return ret < 0 ? -errno : ret;
 }
 
-// Whether a byte of another process could be read, as that process itself would read it.
+// Reads a byte of another process, as that process itself would read it. Returns whether that
+// worked.
 inline bool sys_read_byte(int pid, std::uintptr_t address) noexcept {
   char byte = 0;
   const iovec here = {&byte, 1};

@@ -11,8 +11,8 @@
 
 namespace movepages {
 
-// 0, or the errno that opening or reading ended with; std::bad_alloc. Files of /proc tell no size
-// beforehand.
+// Returns 0, or the errno of the open or read that failed. Throws std::bad_alloc. The buffer grows
+// while reading, because files in /proc do not report their size.
 inline int read_whole_file(const char* path, std::string* content) {
   struct File {
     const int number;

@@ -1,5 +1,5 @@
-// An independent source of the node of a page: get_mempolicy(2) walks the page tables by other code
-// than move_pages(2). It faults absent pages in, so call it for present pages only.
+// An independent source of the node of a page: get_mempolicy(2) walks the page tables with other
+// code than move_pages(2). It faults absent pages in, so call it for present pages only.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace movepages {
 
-// Node or -errno of each page of the calling process.
+// Writes the node or -errno of each page of the calling process.
 inline void mempolicy_nodes(const std::uintptr_t* pages, std::size_t count,
                             std::int32_t* nodes) noexcept {
   for (std::size_t i = 0; i < count; ++i) {

@@ -60,8 +60,8 @@ long PresenceWalk::scan_ahead(std::uintptr_t end, Region* regions) noexcept {
   return scan(pagemap_, &all, regions, kRoom);
 }
 
-// A sandbox refuses all scans, with whatever errno it likes: what is mapped here for sure is
-// scanned.
+// Whether scans work at all: a sandbox may refuse every scan, with any errno. This one scans a page
+// that is certainly mapped.
 bool PresenceWalk::scans_at_all() const noexcept {
   Region region;
   const auto here = reinterpret_cast<std::uintptr_t>(&region) / page_bytes() * page_bytes();
@@ -77,7 +77,8 @@ bool PresenceWalk::refill_by_scan() noexcept {
     error_ = count;
     return false;
   }
-  // The kernel refuses a range that leaves the addresses of a process: what lies within is sought.
+  // The kernel refuses a range that extends beyond the address space of the process, so it is
+  // halved until it fits.
   while (count == -EFAULT && end - at_ > page_bytes()) {
     end = at_ + std::max((end - at_) / 2 / page_bytes(), std::uintptr_t{1}) * page_bytes();
     count = scan_ahead(end, regions);
@@ -95,7 +96,8 @@ bool PresenceWalk::refill_by_scan() noexcept {
                          static_cast<std::uintptr_t>(regions[i].end),
                          ambiguous && what == Presence::kHugePage ? Presence::kPage : what};
   }
-  // A full buffer ends the scan somewhere behind its last region; what follows is asked for anew.
+  // A full buffer ends the scan somewhere after its last region, so the next scan starts at the end
+  // of that region.
   asked_ = count == static_cast<long>(kRoom) ? found_[filled_ - 1].end : end;
   return true;
 }
@@ -120,7 +122,7 @@ bool PresenceWalk::refill_by_read() noexcept {
       break;
     }
   }
-  // Beyond the last address of a process the file ends.
+  // The file ends at the last address of the process.
   asked_ = count == 0 ? end_ : page;
   return true;
 }
@@ -138,7 +140,8 @@ std::uintptr_t reach(Pagemap& pagemap, std::uintptr_t start, std::uintptr_t end,
       held &= ~kScanGuard;
       continue;
     }
-    // The kernel refuses a range that leaves the addresses of a process, where nothing is.
+    // The kernel refuses a range that extends beyond the address space of the process. Nothing is
+    // mapped there.
     if (count == -EFAULT) {
       if (until - start <= page_bytes()) return end;
       until =

@@ -12,15 +12,15 @@
 namespace movepages {
 namespace {
 
-// Of 4 KiB, these are asked for in 1 to 9 ms; what is huge or absent takes a thousandth of that,
-// and larger pieces once the pace tells so.
+// Querying this many pages of 4 KiB takes 1-9 ms. Huge or absent pages take a thousandth of that,
+// so the pieces become larger when they turn out to be quick.
 constexpr std::size_t kPiecePages = std::size_t{1} << 15;
 constexpr std::size_t kLargePiecePages = std::size_t{1} << 20;
 constexpr std::int64_t kQuickPieceNs = 100'000;
-// Pieces whose runs are kept apart until all of them are there.
+// Pieces in one round. Their runs are kept separately until the whole round is done.
 constexpr std::size_t kPiecesAtOnce = 256;
 constexpr std::int64_t kSliceNs = 25'000'000;
-// A thread costs about 50 us to start and to end, and more until its processor is awake.
+// Starting and ending a thread takes about 50 us, and more if its processor must wake up.
 constexpr std::int64_t kWorthThreadsNs = 2'000'000;
 
 struct Piece {
@@ -37,7 +37,7 @@ class Survey {
   Outcome run() {
     last_pause_ns_ = kernel_.now_ns();
     Surveyor own = surveyor();
-    // The first piece shows the pace.
+    // The first round has one piece, which shows the pace.
     for (std::size_t most = 1; take_pieces(most); most = kPiecesAtOnce) {
       const std::int64_t before = kernel_.now_ns();
       next_ = 0;
@@ -48,7 +48,7 @@ class Survey {
       piece_pages_ = quick ? kLargePiecePages : kPiecePages;
     }
     outcome_.error = error_;
-    // A query has no other reason for it than this process's own want of memory.
+    // A query fails with ENOMEM only if this process itself is out of memory.
     outcome_.rejected = outcome_.error == -ENOMEM;
     return outcome_;
   }
@@ -56,7 +56,7 @@ class Survey {
  private:
   Surveyor surveyor() { return Surveyor(request_, kernel_, &blocks_); }
 
-  // Cuts what is left of the ranges, at borders of huge pages. False when nothing is left.
+  // Cuts the rest of the ranges into pieces, at huge-page boundaries. False when nothing is left.
   bool take_pieces(std::size_t most) {
     pieces_.clear();
     const std::size_t huge_page = kernel_.huge_page_bytes / kernel_.page_bytes;
@@ -64,7 +64,7 @@ class Survey {
       const PageRange& range = request_.ranges[range_];
       const std::uintptr_t start = range.start + offset_ * kernel_.page_bytes;
       const std::size_t ahead = start / kernel_.page_bytes % huge_page;
-      // Where nothing is asked for any more, what is left of a range is told in one.
+      // After a stop, nothing more is queried, so the rest of a range becomes one piece.
       const std::size_t most_pages =
           stop_ ? range.pages : std::max(piece_pages_, huge_page) - ahead;
       const std::size_t pages = std::min(range.pages - offset_, most_pages);
@@ -113,7 +113,7 @@ class Survey {
       try {
         others->emplace_back([this] { work(); });
       } catch (const std::system_error&) {
-        return;  // No more threads to be had: those there are do it.
+        return;  // No more threads are available: the existing ones do the work.
       }
     }
   }
@@ -128,7 +128,7 @@ class Survey {
     }
   }
 
-  // False when nothing is left to do. The thread that is to hear of signals watches in between.
+  // False when nothing is left to do. The thread that `watches` checks for signals in between.
   bool work_on_one(Surveyor& surveyor, bool watches) {
     if (stop_) return false;
     const std::size_t index = next_++;
@@ -173,7 +173,7 @@ class Survey {
   BlocksOnDemand blocks_;
   std::size_t piece_pages_ = kPiecePages;
   std::size_t range_ = 0;
-  std::size_t offset_ = 0;  // pages of that range which are in pieces already
+  std::size_t offset_ = 0;  // pages of that range that are in pieces already
   std::vector<Piece> pieces_;
   std::atomic<std::size_t> next_{0};
   std::atomic<bool> stop_{false};

@@ -1,5 +1,5 @@
-// The nodes of the pages in address ranges, as runs. The page tables tell which pages exist; the
-// kernel is asked once for each huge page and for each other page, and never for a hole.
+// Finds the nodes of the pages in address ranges, as runs. The page tables show which pages exist.
+// The kernel is asked once for each huge page and once for each other page, never for a hole.
 #pragma once
 
 #include <cstddef>
@@ -11,9 +11,9 @@
 
 namespace movepages {
 
-// Neighbouring pages of one status. Where the page tables show that there is no node, the kernel is
-// not asked: the status is kNotAttempted and `what` says why. If the survey ends early, the rest is
-// kNotAttempted and kPage.
+// Adjacent pages with one status. If the page tables show that pages are on no node, the kernel is
+// not asked: their status is kNotAttempted and `what` says why. If the survey ends early, the rest
+// is kNotAttempted and kPage.
 struct SurveyRun {
   std::uintptr_t start;
   std::size_t pages;
@@ -21,7 +21,7 @@ struct SurveyRun {
   Presence what;
 };
 
-// Pages in a row.
+// Consecutive pages.
 struct PageRange {
   std::uintptr_t start;
   std::size_t pages;
@@ -33,15 +33,16 @@ struct SurveyRequest {
   const PageRange* ranges = nullptr;
   std::size_t count = 0;
   unsigned threads = 1;    // at most
-  std::size_t fewest = 0;  // pages in a row that are worth a look at the page tables
-  // The fewest small pages in a row whose nodes are worth taking from their frame numbers, where
-  // these may be read; 0: never.
+  std::size_t fewest = 0;  // fewest consecutive pages for which the page tables are read
+  // The fewest consecutive small pages whose nodes are taken from their frame numbers, if these can
+  // be read; 0: never.
   std::size_t by_number = 0;
-  // If false, small pages that the page tables show are not asked for: kNotAttempted and kPage.
+  // If false, small pages found in the page tables are not queried: they get kNotAttempted and
+  // kPage.
   bool ask_small = true;
 };
 
-// Runs in the order of the ranges, which together they cover.
+// Appends runs in the order of the ranges; together they cover the ranges.
 Outcome survey(const SurveyRequest& request, const Pause& pause, const Kernel& kernel,
                std::vector<SurveyRun>* runs) noexcept;
 

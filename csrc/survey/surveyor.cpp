@@ -6,11 +6,11 @@
 namespace movepages {
 namespace {
 
-// Scratch of 48 KiB, which a processor's nearest caches hold.
+// The scratch buffers of this many pages take 48 KiB, which a processor's nearest caches hold.
 constexpr std::size_t kAtOnce = 4096;
-// Small pages after which a look ends, to be gone on with: these take up to 9 ms.
+// Small pages after which look() returns, to be called again. Querying this many takes up to 9 ms.
 constexpr std::size_t kStep = std::size_t{1} << 15;
-// No process has memory from here on.
+// No process has memory at this address or above.
 constexpr std::uintptr_t kUserEnd = std::uintptr_t{1} << (8 * sizeof(std::uintptr_t) - 1);
 
 void append(std::vector<SurveyRun>* runs, const SurveyRun& run) {
@@ -33,7 +33,7 @@ long Surveyor::look(PageRange* rest, std::vector<SurveyRun>* runs) {
   left_ = kStep;
   if (!tells_ || !sound || rest->pages < fewest_) return ask_each(rest, rest->pages, runs);
   const std::size_t before = rest->pages;
-  // Where there are small pages, there are mostly more: a scan would say nothing new.
+  // Small pages are mostly followed by more of them, so a scan would say nothing new.
   if (mostly_small_ && ask_small_) {
     const long ret = read_each(rest, rest->pages, runs);
     if (ret != 0 || rest->pages < before) {
@@ -64,7 +64,7 @@ long Surveyor::look_by_page_tables(PageRange* rest, std::vector<SurveyRun>* runs
     const std::size_t pages = (found.end - found.start) / kernel_.page_bytes;
     long ret = 0;
     if (found.what == Presence::kPage && ask_small_) {
-      // All of them, unless the step ends here.
+      // All of these pages, unless the step ends here.
       const std::size_t some = std::min(pages, left_);
       PageRange small = {found.start, some};
       ret = read_each(&small, some, runs);
@@ -79,7 +79,7 @@ long Surveyor::look_by_page_tables(PageRange* rest, std::vector<SurveyRun>* runs
     *rest = {found.end, (end - found.end) / kernel_.page_bytes};
   }
   *unknown = walk.error();
-  // The page tables of a process that is no more are empty: that it is still there has to be known.
+  // A process that has ended has empty page tables, so this checks that it still exists.
   return other_process_ ? query_.ask(nullptr, 0, nullptr) : 0;
 }
 
@@ -102,10 +102,10 @@ long Surveyor::ask_each(PageRange* rest, std::size_t most, std::vector<SurveyRun
   return 0;
 }
 
-// Takes the node of each page from the number of its huge page, as far as that goes. A page of
-// which the kernel does not say that it is a normal one, of one process or of a file, has no such
-// number to go by: the zero page, a page of a device. These are asked for, and some of the others
-// too: unless all are where their number puts them, no number is gone by any more.
+// Takes the node of each page from its frame number, as far as possible. A page that is neither
+// exclusive nor file-backed has no usable number: it may be the zero page or a page of a device.
+// Such pages are queried, and so is a sample of the others. If a page of the sample is not on the
+// node that its number shows, numbers are no longer used.
 long Surveyor::read_each(PageRange* rest, std::size_t most, std::vector<SurveyRun>* runs) {
   for (std::size_t todo = std::min(most, left_);
        blocks_ != nullptr && todo >= by_number_ && todo > 0;) {
@@ -138,7 +138,7 @@ bool Surveyor::fill_by_number(std::uintptr_t start, std::size_t count) {
   if (status_.size() < kAtOnce) status_.resize(kAtOnce);
   if (blocks.empty()) return false;
   if (pagemap_.read(start, count, entries_.data()) != static_cast<long>(count)) return false;
-  // Neighbours are mostly alike: all but their numbers, and the blocks that these are in.
+  // Adjacent pages mostly have the same flags, and numbers in the same memory block.
   constexpr std::uint64_t kFlags = ~kPageFrameNumber;
   std::uint64_t last = ~entries_[0];
   unknown_ = small_now_ = 0;
@@ -163,14 +163,15 @@ bool Surveyor::fill_by_number(std::uintptr_t start, std::size_t count) {
   return true;
 }
 
-// Asks for the pages of unknown node, and for a sample of the others. `agrees` is false too where
-// so many are unknown that the numbers are not worth reading.
+// Queries the pages with an unknown node and a sample of the others. `agrees` is false if the
+// sample contradicts a number, and if so many nodes are unknown that the numbers are not worth
+// reading.
 long Surveyor::hold_against_call(std::uintptr_t start, std::size_t count, bool* agrees) {
   constexpr std::size_t kSampled = 512;
   if (pages_.size() < kAtOnce) pages_.resize(kAtOnce);
   if (said_.empty()) said_.resize(kAtOnce);
   asked_.clear();
-  // The sampled place goes through all of them, in steps that share no factor with their number.
+  // The sampled offset takes every value below kSampled: 197 shares no factor with it.
   const std::size_t sampled = portions_++ * std::size_t{197} % kSampled;
   if (unknown_ > small_now_ / 2) return 0;
   for (std::size_t i = unknown_ > 0 ? 0 : sampled; i < count; i += unknown_ > 0 ? 1 : kSampled) {

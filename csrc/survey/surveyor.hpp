@@ -25,7 +25,7 @@ class Surveyor {
         tells_(kernel.huge_until != nullptr) {}
 
   // Appends runs for the start of a range, at most a few milliseconds of work, and shortens the
-  // range to the part that is left. 0 or -errno. Throws std::bad_alloc.
+  // range to the rest. Returns 0 or -errno. Throws std::bad_alloc.
   long look(PageRange* rest, std::vector<SurveyRun>* runs);
 
  private:
@@ -38,7 +38,7 @@ class Surveyor {
   void append_each(std::uintptr_t start, std::size_t count, std::vector<SurveyRun>* runs) const;
   long ask_heads(std::uintptr_t start, std::uintptr_t end, std::vector<SurveyRun>* runs);
 
-  // The walk of the page tables knows the huge pages: the query need not look for them.
+  // The walk of the page tables finds the huge pages, so the query need not look for them.
   static Kernel without_huge_pages(Kernel kernel) {
     kernel.huge_until = nullptr;
     return kernel;
@@ -51,10 +51,10 @@ class Surveyor {
   const Kernel kernel_;
   Pagemap pagemap_;
   Query query_;
-  BlocksOnDemand* blocks_;  // null: not wanted, or found to be of no use
+  BlocksOnDemand* blocks_;  // null: not wanted, or found to be useless
   bool tells_;
   bool mostly_small_ = false;
-  std::size_t left_ = 0;  // small pages that this look may still be about
+  std::size_t left_ = 0;  // small pages that this look() may still handle
   std::vector<std::uintptr_t> pages_;
   std::vector<std::int32_t> status_;
   std::vector<std::uint64_t> entries_;
@@ -62,7 +62,7 @@ class Surveyor {
   std::vector<std::size_t> asked_;
   std::vector<std::int32_t> said_;
   std::size_t small_now_ = 0;  // small pages among those in `kinds_`
-  std::size_t unknown_ = 0;    // and those whose node is not known
+  std::size_t unknown_ = 0;    // those of them with an unknown node
   std::uint32_t portions_ = 0;
 };
 

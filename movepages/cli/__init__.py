@@ -1,4 +1,4 @@
-"""The ``movepages`` command: one module for each sub-command, over the package's public names."""
+"""The ``movepages`` command: one module per sub-command, on top of the public API."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ exit status of all commands:
   2    wrong arguments, or a package is missing
   130  interrupted by Ctrl-C; 141: the reader of the output went away
 
-Nothing but errors goes to standard error. Every command but schema has --json;
-"movepages schema COMMAND" tells what it prints.
+Only errors go to standard error. Every command except schema has --json;
+"movepages schema COMMAND" describes the JSON.
 """
 
 
@@ -37,18 +37,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, optional
-        The arguments without the program's name; those of this process by default.
+        Arguments without the program's name; by default those of this process.
 
     Returns
     -------
     int
-        0 if all went well, 1 on a failure, 2 for a wrong use or a missing package, 128 + the
-        signal's number on Ctrl-C (130) or when the reader of the output went away.
+        0 on success, 1 on failure, 2 for wrong arguments or a missing package. After a signal it
+        is 128 + the signal's number: 130 for Ctrl-C, 141 if the reader of the output went away.
 
     Raises
     ------
     SystemExit
-        From argparse: ``--help``, ``--version``, and arguments it cannot parse.
+        argparse exits after ``--help`` and ``--version``, and on arguments it cannot parse.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain("standard output is closed")
         return 1
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # Names of files may hold what the terminal's encoding has not.
+        # File names may contain characters that the terminal's encoding lacks.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with Refusal(mp.MovePagesError, mp.TopologyError) as refusal:
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(error.args[0])
         return 2
     if isinstance(refusal.error, BrokenPipeError):
-        # Python flushes stdout once more as it ends, which would fail with a traceback.
+        # Python flushes stdout again at exit, which would fail with a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     if refusal.error:

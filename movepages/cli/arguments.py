@@ -1,4 +1,4 @@
-"""Sizes and counts on the command line."""
+"""Parse sizes and counts given on the command line."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from ..units import format_bytes, parse_size
 
 
 class TooLargeError(ValueError):
-    """The array asked for is larger than what is free."""
+    """The requested array is larger than the free memory."""
 
 
 def refuse_too_large(nbytes: int) -> None:
-    """Raise `TooLargeError` for more than is free on the nodes this process may use."""
+    """Raise `TooLargeError` if `nbytes` exceeds the free memory this process may use."""
     machine = mp.topology()
     free = sum(machine.nodes[node].memory_free for node in machine.allowed_nodes)
     if nbytes > free:
         raise TooLargeError(
             f"--size: an array of {format_bytes(nbytes)} is more than the {format_bytes(free)} "
-            "that are free on the nodes this process may use"
+            "free on the nodes this process may use"
         )
 
 
 def as_size(text: str) -> int:
-    """Return the bytes of a size as `parse_size` reads it, for argparse.
+    """Convert a size to bytes with `parse_size`, as an argparse type.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def as_size(text: str) -> int:
 
 
 def parse_count(text: str) -> int:
-    """Return a whole number from 0, for argparse.
+    """Convert a whole number, 0 or more, as an argparse type.
 
     Examples
     --------
@@ -47,5 +47,5 @@ def parse_count(text: str) -> int:
     30
     """
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected a whole number from 0, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a whole number, 0 or more, got {text!r}")
     return int(text)

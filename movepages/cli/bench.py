@@ -1,4 +1,4 @@
-"""``movepages bench``: what looking and moving costs on this machine, answers compared."""
+"""``movepages bench``: time queries and moves on this machine, and compare their answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Bytes = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Case:
-    """What it took with one kind of pages; moves are None where there is one node."""
+    """Timings for one kind of pages; those of moves are None if only one node is allowed."""
 
     pages: str
     huge_nbytes: int
@@ -43,12 +43,14 @@ def add_to(commands: Commands) -> None:
     """Add the sub-command to the parser."""
     parser = commands.add_parser(
         "bench",
-        help="measure what looking and moving costs here",
-        description="Measure where() against move_pages() and get_mempolicy(2) with each page, and "
-        "move() against move_pages() with each page, to and fro between the first two nodes, on "
-        "small and on huge pages. Answers are compared: what differs ends it.",
+        help="measure how long queries and moves take here",
+        description="Time where() against move_pages() and get_mempolicy(2) given every page, and "
+        "move() against move_pages() given every page, back and forth between the first two nodes. "
+        "Small and huge pages are timed separately. The command fails if the answers differ.",
     )
-    parser.add_argument("--size", type=as_size, default="64MiB", help="(default: %(default)s)")
+    parser.add_argument(
+        "--size", type=as_size, default="64MiB", help="size of each array (default: %(default)s)"
+    )
     add_json_option(parser)
     parser.set_defaults(run=run)
 
@@ -66,14 +68,14 @@ def run(options: argparse.Namespace) -> int:
     say(f"{format_bytes(options.size)} each, best of {_ROUNDS}; all tell the same of every page.")
     huge = cases[-1].huge_nbytes
     if huge < options.size:
-        say(f"Of the memory that asked for huge pages {format_bytes(huge)} has them.")
+        say(f"Only {format_bytes(huge)} of the array for huge pages is in huge pages.")
     if cases[0].move_seconds is None:
-        say("To move, it takes two nodes with memory that this process may use.")
+        say("Moves are not timed: they need two nodes with memory that this process may use.")
     return 0
 
 
 def _rows(cases: list[Case], nbytes: int) -> list[list[str]]:
-    """Return a row for each call, and below it how many times as long it takes as the first."""
+    """Return a row per call, followed by its time as a multiple of the first call's time."""
 
     def look(seconds: float) -> str:
         return f"{seconds * 1e3:.3f} ms"
@@ -108,12 +110,13 @@ def _measure(name: str, nbytes: int) -> Case:
     for call, ask in (("move_pages", mp.move_pages), ("get_mempolicy", mp.mempolicy_nodes)):
         if not np.array_equal(placement.status, ask(pages)):
             raise mp.MovePagesError(
-                errno.EIO, f"where() and {call}(2) differ: does the kernel move these pages?"
+                errno.EIO,
+                f"where() and {call}(2) differ: the kernel may be moving pages; try again",
             )
     moving, plainly = _best_moves(array, pages)
     return Case(
         name,
-        # After all moves, which may have split some.
+        # Counted after all moves, because a move may split huge pages.
         huge_nbytes=max(_huge_nbytes() - huge, 0),
         where_seconds=_best(lambda: mp.where(array)),
         query_seconds=_best(lambda: mp.move_pages(pages)),
@@ -134,7 +137,7 @@ def _timed(job: Callable[[], object]) -> float:
 
 
 def _best_moves(array: Bytes, pages: npt.NDArray[np.uintp]) -> tuple[float | None, float | None]:
-    """Move to and fro by move() and by one call with each page; the best time of either."""
+    """Move back and forth with move() and with move_pages(); return the best time of each."""
     nodes = mp.topology().allowed_nodes[:2]
     if len(nodes) < 2:
         return None, None
@@ -147,7 +150,7 @@ def _best_moves(array: Bytes, pages: npt.NDArray[np.uintp]) -> tuple[float | Non
     for _ in range(_ROUNDS):
         for way, found in zip(ways, took, strict=True):
             seconds = 0.0
-            # Nodes differ, so each way goes to both.
+            # Nodes may differ in speed, so time each way to both.
             for node in reversed(nodes):
                 seconds += _timed(lambda way=way, node=node: way(node))  # type: ignore[misc]
                 _require_on(array, node)
@@ -157,13 +160,11 @@ def _best_moves(array: Bytes, pages: npt.NDArray[np.uintp]) -> tuple[float | Non
 
 def _require_on(array: Bytes, node: int) -> None:
     if not (mp.where(array).status == node).all():
-        raise mp.MovePagesError(
-            errno.EIO, f"not all pages that were moved to node {node} are there"
-        )
+        raise mp.MovePagesError(errno.EIO, f"some pages are not on node {node} after a move to it")
 
 
 def _huge_nbytes() -> int:
-    """Return how much of this process is in transparent huge pages, as the kernel tells."""
+    """Return the bytes of this process in transparent huge pages, from smaps_rollup."""
     told = read_if_told(0, "smaps_rollup") or b""
     found = re.search(rb"^AnonHugePages: +(\d+) kB$", told, re.MULTILINE)
     return int(found[1]) * 1024 if found else 0

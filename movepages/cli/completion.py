@@ -1,4 +1,4 @@
-"""``--print-completion``: what makes a shell complete commands and options."""
+"""``--print-completion``: print the script that makes a shell complete commands and options."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class _Print(argparse.Action):
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
-    """Add the option to the parser of all commands."""
+    """Add the option to the top-level parser."""
     parser.add_argument(
         "--print-completion",
         action=_Print,
         choices=("bash", "zsh", "fish", "tcsh"),
         metavar="SHELL",
-        help="print what makes bash, zsh, fish or tcsh complete commands and options",
+        help="print a script for bash, zsh, fish or tcsh that completes commands and options",
     )

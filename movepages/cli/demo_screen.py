@@ -1,4 +1,4 @@
-"""The demo's tour on a terminal of 80 columns; the only module that needs rich."""
+"""Show the demo's tour on an 80-column terminal; no other module requires rich."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COLUMNS = (
 
 
 class Screen:
-    """Shows a tour as it goes on: the placement, a strip for each look, a table, a verdict."""
+    """Shows a running tour: the placement, one strip per look, a table and a verdict."""
 
     def __init__(self) -> None:
         self._console = console()
@@ -85,7 +85,7 @@ class Screen:
             self._say(remark)
         looked, verified = tour.total("looked"), tour.total("verified")
         counts = {look.facts["looked"] for look in tour.looks}
-        pages = f"{verified:,} of {looked:,} times a present page was"
+        pages = f"{verified:,} of {looked:,} checks found the page"
         if verified == looked and len(counts) == 1:
             pages = "{0:,} of {0:,} present pages are".format(*counts)
         looks = f"{len(tour.looks)} look" + "s" * (len(tour.looks) > 1)
@@ -125,7 +125,7 @@ class Screen:
         return strip
 
     def _chip(self, node: int, count: int = 1, margin: str = "") -> Text:
-        # A node may come up that had no memory when the tour began.
+        # Memory may have been added to a node since the tour began.
         glyph = self._symbols.get(node, "?") if node >= 0 else self._absent
         style = style_of(node) if node >= 0 else ""
         return Text(margin + glyph * count + margin, style)
@@ -147,16 +147,16 @@ def _remarks(tour: Tour) -> list[str]:
     nodes = tour.machine.memory_nodes
     if len(nodes) == 1:
         remarks.append(
-            "This machine has one NUMA node with memory: there is nowhere to move it to. On "
-            "one with more, the array now travels to each of them and back."
+            "This machine has one NUMA node with memory, so the array cannot move. On a machine "
+            "with more nodes, this command moves it to each of them and back."
         )
     elif len(tour.machine.allowed_nodes) == 1:
         remarks.append(
-            f"Of the machine's {len(nodes)} NUMA nodes with memory, this "
-            "process may use one (see cpuset.mems): there is nowhere to move it to."
+            f"This process may use only one of the machine's {len(nodes)} NUMA nodes with memory "
+            "(see cpuset.mems), so the array cannot move."
         )
     elif not tour.steps:
-        remarks.append("There is no other node with enough room: nothing was moved.")
+        remarks.append("No other node has enough free memory, so nothing was moved.")
     elif not tour.restored:
         remarks.append("Not every page is back where it was at the start.")
         if tour.balancing and not tour.problems():

@@ -21,9 +21,9 @@ Facts: TypeAlias = dict[str, Any]
 
 BALANCING = (
     "automatic NUMA balancing is on: the kernel moves pages by itself, and on Linux 6.1 move_pages "
-    "neither sees nor moves those it watches; to turn it off: sysctl kernel.numa_balancing=0"
+    "neither sees nor moves pages it watches; turn it off with: sysctl kernel.numa_balancing=0"
 )
-# Ctrl-C is heard between two slices.
+# Pages are handled in slices, because Ctrl-C takes effect only between two calls.
 _SLICE = 1 << 16
 # The last eighth stays untouched, so that the demo shows absent pages.
 _UNTOUCHED = 8
@@ -31,14 +31,14 @@ _MOST_LOOKS = 3
 
 
 class Look(NamedTuple):
-    """Where all pages are, by `where`, and how many get_mempolicy(2) confirms, as in the JSON."""
+    """A placement from `where`, and how get_mempolicy(2) compares, as in the JSON."""
 
     placement: mp.Placement
     facts: Facts
 
 
 class Tour:
-    """An array, the moves it has made so far, and what was found after each."""
+    """An array, its moves so far, and the look after each move."""
 
     def __init__(self, nbytes: int) -> None:
         refuse_too_large(nbytes)
@@ -65,7 +65,7 @@ class Tour:
             here = self.looks[-1].placement.bytes_per_node
             needed = sum(here.values()) - here.get(node, 0)
             free = mp.topology().nodes[node].memory_free
-            # A node filled to the last page slows everybody on it, hence twice the room.
+            # A full node slows every process that uses it, so require twice the room.
             if free < 2 * needed:
                 self.skipped.append({"node": node, "memory_free": free, "needed": needed})
             else:
@@ -80,7 +80,7 @@ class Tour:
         try:
             result = mp.move(self.array, start if node is None else node)
         except mp.MovePagesMemoryError as full:
-            # A full node is an outcome to show, with all that was done until then.
+            # A full node is a result to show, along with the pages moved before it was full.
             if full.result is None:
                 raise
             result, error = full.result, full.strerror or str(full)
@@ -110,7 +110,7 @@ class Tour:
         return self.steps[-1]
 
     def _look(self) -> Look:
-        """Query all pages from both sources, again if they differ: balancing may move a page."""
+        """Query all pages from both sources; retry if they differ, as balancing may move pages."""
         for _ in range(_MOST_LOOKS):
             look = _compare(mp.where(self.array), self.touched.nbytes)
             if not look.facts["disagreement"]:
@@ -118,14 +118,14 @@ class Tour:
         return look
 
     def _sum(self) -> int:
-        """Return a checksum of the touched part: reading the rest would make its pages present."""
+        """Return a checksum of the touched part; reading the rest would fault its pages in."""
         value = 0
         for at in range(0, len(self.touched), _SLICE):
             value = zlib.crc32(self.touched[at : at + _SLICE].data, value)
         return value
 
     def total(self, name: str) -> int:
-        """Return the sum over all looks of "looked" or "verified"."""
+        """Return the sum of "looked" or "verified" over all looks."""
         return sum(look.facts[name] for look in self.looks)
 
     @property
@@ -134,15 +134,15 @@ class Tour:
         return self.looks[-1].placement == self.looks[0].placement
 
     def problems(self) -> list[str]:
-        """Return a sentence for each check that did not hold."""
+        """Return a sentence for each check that failed."""
         found = [each.facts["disagreement"] for each in self.looks if each.facts["disagreement"]]
         for step in self.steps:
             reported = step["moved"] + step["already_there"]
             if reported != step["found_on_target"]:
-                where = "where it was" if step["to"] is None else f"node {step['to']}"
+                where = "the start" if step["to"] is None else f"node {step['to']}"
                 found.append(
                     f"the move to {where} reported {reported:,} pages on their target, "
-                    f"a look afterwards found {step['found_on_target']:,}"
+                    f"but a look afterwards found {step['found_on_target']:,}"
                 )
         if found and self.balancing:
             found.append(BALANCING)
@@ -180,13 +180,13 @@ class Tour:
 def describe_skip(skip: Facts) -> str:
     """Return why a node was left out."""
     return (
-        f"Node {skip['node']} is left out: {format_bytes(skip['memory_free'])} are free there, "
+        f"Node {skip['node']} is left out: it has {format_bytes(skip['memory_free'])} free, "
         f"less than twice the {format_bytes(skip['needed'])} to move."
     )
 
 
 def _compare(placement: mp.Placement, written: int) -> Look:
-    """Ask get_mempolicy(2) for pages that are present or were written to; it faults others in."""
+    """Compare present and written pages with get_mempolicy(2), which faults others in."""
     every, status = placement.addresses, placement.status
     asked = (status >= 0) | (every < placement.address + written)
     addresses, expected = every[asked], status[asked]
@@ -200,8 +200,8 @@ def _compare(placement: mp.Placement, written: int) -> Look:
         first = int(differs[0])
         found = int(witness[first // _SLICE][first % _SLICE])
         disagreement = (
-            f"of the page at {addresses[first]:#x} movepages says {_answer(int(expected[first]))}, "
-            f"get_mempolicy says {_answer(found)}; "
+            f"for the page at {addresses[first]:#x}, "
+            f"movepages says {_answer(int(expected[first]))}, get_mempolicy says {_answer(found)}; "
             f"{len(differs):,} of {len(addresses):,} pages differ"
         )
     facts = {

@@ -1,4 +1,4 @@
-"""``movepages doctor``: what this process may do with pages here, and what stands in the way."""
+"""``movepages doctor``: report which operations this process can perform, and why others fail."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .terminal import console
 _STYLES = {"ok": "green", "limited": "yellow", "no": "bold red"}
 
 _DESCRIPTION = """\
-Try, harmlessly, everything that movepages asks of the kernel, and say what this
-process may do here, why not what it may not, and what to do about it.
+Try every kernel interface that movepages uses, without harm. Report which
+operations this process can perform, why the others fail, and what to do.
 """
 
 _EPILOG = """\
@@ -31,8 +31,8 @@ exit status:
     name            query, move, move_all, get_mempolicy, mbind, set_mempolicy,
                     pagemap, pagemap_scan, numa_balancing
     status          "ok", "limited" or "no"
-    detail, remedy  a phrase each; remedy is "" where status is "ok"
-  facts             kernel, nodes, privileges, memory; null for what is hidden
+    detail, remedy  one phrase each; remedy is "" if status is "ok"
+  facts             kernel, nodes, privileges, memory; null if not readable
 """
 
 
@@ -40,7 +40,7 @@ def add_to(commands: Commands) -> None:
     """Add the sub-command to the parser."""
     parser = commands.add_parser(
         "doctor",
-        help="say what this process may do here, and why not what it may not",
+        help="report which operations this process can perform, and why others fail",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         print_json("doctor", report.as_dict())
     elif has_rich():
         _show(report)
-    else:  # A program that says what is wrong must not want anything itself.
+    else:  # A diagnostic command must work without optional packages.
         print(report)
     return 0 if report.ok else 1
 

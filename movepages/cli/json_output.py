@@ -1,4 +1,4 @@
-"""How a sub-command answers: in JSON if that is asked for, else drawn, if rich is there."""
+"""The option --json and its output, and whether rich is installed for drawing."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import json
 from importlib import import_module
 from typing import Any, TypeAlias
 
-# Of all commands; a field that changes its meaning or goes makes a new one.
+# One version for all commands; removing a field or changing its meaning needs a new one.
 _SCHEMA = 1
 
-# What add_subparsers() returns: argparse has no public name for it.
+# The type that add_subparsers() returns; argparse has no public name for it.
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:
-    """Let the user choose JSON."""
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
+    """Add the option ``--json``."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
 
 def print_json(command: str, data: dict[str, Any], *, indent: int | None = 2) -> None:
@@ -25,7 +25,7 @@ def print_json(command: str, data: dict[str, Any], *, indent: int | None = 2) ->
 
 
 def has_rich() -> bool:
-    """Whether the package rich is there to draw with."""
+    """Return whether the package rich is installed."""
     try:
         import_module("rich.console")
     except ModuleNotFoundError as missing:

@@ -1,4 +1,4 @@
-"""``movepages maps``: the regions of a process, and on which nodes each of them is."""
+"""``movepages maps``: list the regions of a process and the nodes that hold their pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .terminal import printable, room_beside, say, show
 _LIMIT = 30
 _LEAST_NAME = 12
 _GAP = 2
-# A name and what a node has; for less the policy gives way.
+# Room for a name and the bytes of one node; with less, the policy column is dropped.
 _LEAST = _LEAST_NAME + _GAP + len("0: 1023.9 MiB, ")
 
 
@@ -25,17 +25,19 @@ def add_to(commands: Commands) -> None:
     parser = commands.add_parser(
         "maps",
         help="list the regions of a process",
-        description="List the regions of a process that have memory, the largest first: "
-        "addresses, permissions, policy (on 70 columns or more), bytes on each node, and what is "
-        "mapped.",
+        description="List the regions of a process that have pages in memory, largest first: "
+        "address, mapped bytes, permissions, policy (on 70 columns or more), bytes on each node, "
+        "and name.",
     )
     add_process_option(parser)
     add_region_option(parser)
     parser.add_argument(
         "--limit", type=parse_count, default=_LIMIT, metavar="N",
-        help="so many regions; 0 for all (default: %(default)s; --json lists all)",
+        help="list at most N regions; 0 lists all (default: %(default)s; --json lists all)",
     )  # fmt: skip
-    parser.add_argument("--empty", action="store_true", help="list those without memory too")
+    parser.add_argument(
+        "--empty", action="store_true", help="also list regions that have no pages in memory"
+    )
     parser.add_argument("--sort", choices=("size", "address"), default="size")
     add_json_option(parser)
     parser.set_defaults(run=run)
@@ -104,7 +106,7 @@ def _cells(row: Any) -> list[str]:
 
 
 def _in_lines(parts: list[str], room: int) -> str:
-    """Join parts by commas, with a line break where the next would not fit."""
+    """Join parts with commas; break the line where the next part would not fit."""
     text, used = "", 0
     for part in parts:
         if text:
@@ -116,5 +118,5 @@ def _in_lines(parts: list[str], room: int) -> str:
 
 
 def _shortened(name: str, room: int) -> str:
-    """Leave out the beginning of a long name: its end tells more."""
+    """Cut the beginning off a long name, because its end says more."""
     return name if len(name) <= room else "..." + name[3 - room :]

@@ -19,17 +19,17 @@ from .terminal import complain, console, is_terminal, say, show
 from .whole_process import settle
 
 _DESCRIPTION = """\
-Move memory of a process that is running; its addresses and contents stay the same.
-By default all of its regions that may be written to; --region chooses others, --whole takes all.
+Move memory of a running process; its addresses and contents stay the same. By
+default, all writable regions move; --region selects others, --whole takes all.
 """
 
 _EPILOG = f"""\
 {HELP}
 exit status:
-  0    all that has memory is where it was wanted; with --dry-run, could be
-  1    some is not (see the list), or the process or the permission is missing
+  0    every page in memory is on its target; with --dry-run, could be put there
+  1    some pages are not (see the list), no such process, or no permission
   2    wrong arguments
-  130  interrupted; what was done by then is told
+  130  interrupted; the output says what was done by then
 """
 
 
@@ -48,31 +48,34 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--all",
         action="store_true",
-        help="also pages that other processes have mapped (MPOL_MF_MOVE_ALL, CAP_SYS_NICE)",
+        help="also move pages that other processes map (MPOL_MF_MOVE_ALL; needs CAP_SYS_NICE)",
     )
     parser.add_argument(
         "--whole",
         action="store_true",
-        help="all of its memory, read-only and files too, to one node; what this kernel hides from "
-        "move_pages(2) goes by migrate_pages(2), which with CAP_SYS_NICE moves shared pages too",
+        help="move all of its memory to one node, including read-only regions and files; "
+        "migrate_pages(2) moves pages that this kernel hides from move_pages(2), and with "
+        "CAP_SYS_NICE it also moves shared pages",
     )
     parser.add_argument(
         "--split",
         action="store_true",
-        help="split huge pages that the target cuts, so that each small page goes where it is "
-        "wanted; without it they go where most of them is wanted",
+        help="split huge pages that the target spreads over several nodes, so that each small page "
+        "reaches its node; without this, a huge page goes to the node wanted for most of it",
     )
-    parser.add_argument("--dry-run", action="store_true", help="tell what would move, and stop")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="report what would move, and move nothing"
+    )
     add_json_option(parser)
     parser.set_defaults(run=run, parser=parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Move, tell what became of it, and return the exit status."""
+    """Move the memory, report the result, and return the exit status."""
     if options.whole and (options.region or not isinstance(options.to, int)):
         options.parser.error("argument --whole: expected one node as --to, and no --region")
     regions = regions_of(options.pid, options.region)
-    # What changed while it was listed has no policy there: it may have memory.
+    # A region that changed while it was read has no policy and no bytes, but may hold memory.
     regions = regions[(regions["bytes"].sum(axis=1) > 0) | (regions["policy"] == "")]
     if options.whole:
         regions = regions[[kind_of(row) != "kernel" for row in regions]]
@@ -88,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
             migrate(options.pid, regions, options.to, flags, tell, outcome, on_conflict)
             settle(options.pid, regions, options.to, flags, outcome, all_of_it=options.whole)
     finally:
-        # After Ctrl-C too, wherever it came: what was done is done.
+        # Also after Ctrl-C: pages moved by then stay moved, so report them.
         _show(options, outcome, len(regions))
     return 0 if outcome.ok else 1
 
@@ -117,7 +120,7 @@ def _progress(regions: Regions, *, quiet: bool) -> Iterator[Progress]:
     from rich.text import Text
 
     class Rate(ProgressColumn):
-        # Rich counts in units of 1000, and everything else here in those of 1024.
+        # Rich uses units of 1000; all other output here uses units of 1024.
         def render(self, task: Task) -> Text:
             return Text(f"{format_bytes(int(task.speed or 0))}/s")
 
@@ -128,7 +131,7 @@ def _progress(regions: Regions, *, quiet: bool) -> Iterator[Progress]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console(), transient=True, expand=True) as bars:
-        # What has no memory is passed over: it would make the rate look better than it is.
+        # Count only bytes in memory: absent pages would make the rate look better than it is.
         task = bars.add_task("moving", total=int(regions["bytes"].sum()))
         yield lambda done: bars.update(task, completed=done)
 
@@ -167,18 +170,18 @@ def _show(options: argparse.Namespace, outcome: Outcome, regions: int) -> None:
         complain(_overruled(outcome.overruled, "went", split=options.split))
     if outcome.elsewhere:
         complain(
-            f"/proc/{options.pid}/numa_maps has {format_pages(outcome.elsewhere)} more elsewhere: "
-            "they came into memory meanwhile, or cannot be moved; move again"
+            f"/proc/{options.pid}/numa_maps shows {format_pages(outcome.elsewhere)} elsewhere "
+            "beyond those reported: faulted in meanwhile, or not movable; run the command again"
         )
     if outcome.error:
         complain(outcome.error)
 
 
 def _overruled(pages: int, verb: str, *, split: bool) -> str:
-    helps = "these could not be split" if split else "--split splits these first"
+    helps = "these could not be split" if split else "--split splits these huge pages first"
     return (
         f"overruled: {format_pages(pages)} {verb} elsewhere with the rest of their huge page, "
-        f"which the target cuts; {helps}"
+        f"which the target spreads over several nodes; {helps}"
     )
 
 
@@ -186,7 +189,7 @@ def _remedy(status: mp.PageStatus, options: argparse.Namespace) -> str:
     if status == mp.PageStatus.EACCES:
         return "--all moves them"
     if status == mp.PageStatus.ENODATA and isinstance(options.to, int) and not options.whole:
-        return "--whole moves them, and with them all that the process has on the same nodes"
+        return "--whole moves them, along with everything else the process has on the same nodes"
     return status.remedy
 
 
@@ -194,7 +197,7 @@ def _show_plan(options: argparse.Namespace, regions: Regions) -> int:
     found = forecast(options.pid, regions, options.to, _on_conflict(options))
     flows = sorted(found.flows.items())
     problems = list(found.problems)
-    # What --whole moves by migrate_pages(2) needs no node that is told.
+    # --whole uses migrate_pages(2), which moves pages on unknown nodes too.
     if found.stuck and not options.whole:
         status = mp.PageStatus.ENODATA
         problems.append(
@@ -216,7 +219,7 @@ def _show_plan(options: argparse.Namespace, regions: Regions) -> int:
         ]
         show(["from", "to", "memory", ""], rows, left=(3,))
         if found.hidden:
-            say(f"and {format_pages(found.hidden)} on nodes that this kernel does not tell")
+            say(f"and {format_pages(found.hidden)} on nodes that this kernel does not report")
         say(f"{len(regions):,} regions, {format_bytes(found.nbytes)} to move. Nothing was moved.")
     for problem in problems:
         complain(problem)

@@ -1,4 +1,4 @@
-"""A move of some regions of a process, one after the other, and what it has come to."""
+"""Move regions of a process one after the other, and add up the results."""
 
 from __future__ import annotations
 
@@ -22,14 +22,17 @@ Progress = Callable[[int], object]
 
 @dataclass
 class Outcome:
-    """Pages by what became of them; the counts add up to `pages` at every moment.
+    """Pages counted by result; the counts add up to `pages` at every moment.
 
     Attributes
     ----------
+    overruled : int
+        Pages on another node than wanted, because their huge page moves as a whole. They are also
+        counted as pages of the node that the huge page was sent to.
     elsewhere : int
-        Pages in memory that are not where they were wanted by /proc/PID/numa_maps, beyond those
-        that failed: they came meanwhile, or the kernel tells nothing of them. They are counted
-        above as something else.
+        Pages in memory that /proc/PID/numa_maps shows off their target, beyond those that failed:
+        they were faulted in meanwhile, or the kernel does not report them. They are also counted
+        as something else.
     """
 
     pages: int
@@ -45,28 +48,28 @@ class Outcome:
 
     @property
     def failed(self) -> int:
-        """Pages that have memory and are not where they were wanted."""
+        """Pages in memory that could not be moved to their target."""
         return self.failures.total()
 
     @property
     def not_attempted(self) -> int:
-        """Pages the kernel was not asked to move."""
+        """Pages that the kernel was not asked to move."""
         return self.pages - self.moved - self.already_there - self.failed - self.absent
 
     @property
     def ok(self) -> bool:
-        """Whether all that has memory is where it was wanted."""
+        """Whether every page in memory is on its target."""
         missed = self.failed or self.not_attempted or self.overruled or self.elsewhere
         return not (missed or self.error)
 
     def add(self, result: mp.MoveResult) -> None:
-        """Take in what became of one region."""
+        """Add the result for one region."""
         self.moved += result.moved
         self.already_there += result.already_there or 0
         self.overruled += result.overruled
         self.split += result.split
         self.seconds += result.seconds
-        # Of a process most pages have no memory, which is no failure to move them.
+        # Most pages of a process are not in memory, which is no failure to move them.
         without = (mp.PageStatus.ENOENT, mp.PageStatus.EFAULT)
         for status, count in result.failures.items():
             if status in without:
@@ -75,11 +78,14 @@ class Outcome:
                 self.failures[status] += count
 
     def forget_hidden(self) -> None:
-        """Take pages that this kernel hides as not attempted: something is being done to them."""
+        """Count hidden pages as not attempted, before a new attempt.
+
+        Hidden pages are in memory, but this kernel's move_pages(2) takes them for absent.
+        """
         self.failures.pop(mp.PageStatus.ENODATA, None)
 
     def replace(self, again: Outcome) -> None:
-        """Take the outcome of a second turn over the same pages for that of both."""
+        """Combine with `again`, the outcome of a second pass over the same pages."""
         again.moved += max(again.already_there - self.already_there, 0)
         again.already_there = min(again.already_there, self.already_there)
         again.seconds += self.seconds
@@ -87,7 +93,7 @@ class Outcome:
 
 
 class Piece(NamedTuple):
-    """What is moved at once, where to, and how much memory it has."""
+    """A range to move in one call, its target, and its bytes in memory."""
 
     region: mp.Region
     target: Any
@@ -95,9 +101,10 @@ class Piece(NamedTuple):
 
 
 def pieces(pid: int, regions: Regions, target: Any) -> Iterator[Piece]:
-    """Yield what to move at once: for one node regions that touch, for a layout each by itself.
+    """Yield the ranges to move: adjacent regions joined for a node, each region for a layout.
 
-    Nodes in turn go on from region to region: of many small ones all would have the first node.
+    Interleaving continues from region to region; otherwise many small regions would all go to the
+    first node.
     """
     address = end = held = 0
     for row in regions:
@@ -115,19 +122,19 @@ def pieces(pid: int, regions: Regions, target: Any) -> Iterator[Piece]:
 
 @dataclass
 class Forecast:
-    """What a move would come to.
+    """The expected result of a move.
 
     Attributes
     ----------
     flows : Counter of (int, int)
-        Bytes from node to node; those in place from a node to itself.
+        Bytes from node to node; bytes already in place go from a node to itself.
     problems : list of str
-        What keeps it from being carried out in full.
+        Reasons why the move would be incomplete.
     hidden, stuck : int
-        Pages in memory on a node that is not known, and those of them that nobody may access, which
-        move_pages(2) does not move.
+        Pages in memory on an unknown node, and those of them in regions that their process may not
+        read, which move_pages(2) does not move.
     overruled : int
-        Pages that would go with their huge page, and not where they are wanted.
+        Pages that would go to another node than wanted, along with their huge page.
     split : int
         Huge pages that would be split.
     """
@@ -148,7 +155,7 @@ class Forecast:
 def forecast(
     pid: int, regions: Regions, target: Any, on_conflict: OnConflict = "majority"
 ) -> Forecast:
-    """Add up what moving each of the regions would do; nothing moves."""
+    """Plan a move of each region and add up the plans; nothing moves."""
     flows: Counter[tuple[int, int]] = Counter()
     hidden = stuck = overruled = split = 0
     with mappings_read_once(pid), mapped_nodes_read_once():
@@ -159,7 +166,7 @@ def forecast(
             flows.update(plan.flows)
             hidden += plan.hidden
             stuck += plan.hidden * _has_closed(regions, piece.region)
-    # Room for each region by itself is not room for all of them.
+    # Each region alone may fit on a node that has no room for all of them.
     coming: Counter[int] = Counter()
     for (source, to), nbytes in flows.items():
         coming[to] += nbytes * (source != to)
@@ -170,13 +177,13 @@ def forecast(
         for node, nbytes in sorted(coming.items())
         if node in here and nbytes > here[node].memory_free
     ]
-    # Of no memory at all a plan tells which nodes may not be used.
+    # The plan of an empty region names only the nodes that may not be used.
     refused = mp.plan(mp.Region(0, 0, pid), target).problems
     return Forecast(flows, [*refused, *short], hidden, stuck, overruled, split)
 
 
 def _has_closed(regions: Regions, within: mp.Region) -> bool:
-    """Tell whether some of these regions may not be read by their own process."""
+    """Return whether a region that starts inside `within` is unreadable to its own process."""
     start = regions["address"]
     some = regions[(start >= within.address) & (start < within.address + within.nbytes)]
     return any("r" not in str(permissions) for permissions in some["permissions"])
@@ -191,14 +198,14 @@ def migrate(
     outcome: Outcome,
     on_conflict: OnConflict = "majority",
 ) -> None:
-    """Move the regions; `tell` is called with the bytes done so far, `outcome` told each result.
+    """Move the regions, pass the bytes done so far to `tell`, and add each result to `outcome`.
 
-    The first call that fails as a whole ends it.
+    The first call that fails as a whole ends the move.
 
     Raises
     ------
     KeyboardInterrupt
-        On Ctrl-C. The outcome is that of what was done by then.
+        On Ctrl-C. `outcome` then holds what was done so far.
     """
     done = 0
     try:
@@ -209,7 +216,7 @@ def migrate(
                     tell(before + held * pages // max(of, 1))
 
                 with warnings.catch_warnings():
-                    # The command tells of overruled pages itself, all regions together.
+                    # The command itself reports overruled pages, once for all regions.
                     warnings.simplefilter("ignore", mp.LayoutWarning)
                     moved = mp.move(
                         region, to, flags=flags, on_conflict=on_conflict, progress=progress

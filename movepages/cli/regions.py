@@ -1,4 +1,4 @@
-"""Regions of a process on the command line: which are meant, and what kinds there are."""
+"""Select regions of a process on the command line, and sort them into kinds."""
 
 from __future__ import annotations
 
@@ -21,32 +21,35 @@ KINDS = ("heap", "stack", "huge", "anonymous", "shared", "file", "kernel")
 
 
 class NoRegionError(LookupError):
-    """The process has no region that was asked for."""
+    """The process has no region that matches ``--region``."""
 
 
 _ADDRESS = re.compile("0x[0-9a-fA-F]+")
-_HELP = "PART of a name, a name such as [heap], or an address as in 0x7f0012340000; repeatable"
+_HELP = (
+    "select regions by PART of a name, a name such as [heap], or an address such as "
+    "0x7f0012340000; repeatable"
+)
 
 
 def add_process_option(parser: argparse.ArgumentParser) -> None:
-    """Let the user name a process."""
-    parser.add_argument("pid", type=as_pid, metavar="PID", help="the number of a process")
+    """Add the argument PID."""
+    parser.add_argument("pid", type=as_pid, metavar="PID", help="process ID")
 
 
 def add_region_option(parser: argparse.ArgumentParser) -> None:
-    """Let the user choose regions."""
+    """Add the option ``--region``."""
     parser.add_argument(
         "--region", action="append", type=_as_region, metavar="PART", default=[], help=_HELP
     )
 
 
 def regions_of(pid: int, wanted: list[str]) -> Regions:
-    """Return the regions of a process that one of `wanted` means, or all.
+    """Return the regions of a process that match any of `wanted`, or all if it is empty.
 
     Raises
     ------
     NoRegionError
-        One of them means none.
+        An item of `wanted` matches no region.
     """
     found = mp.process(pid).regions()
     if not wanted:
@@ -62,9 +65,9 @@ def regions_of(pid: int, wanted: list[str]) -> Regions:
 
 
 def kind_of(row: Any) -> str:
-    """Tell which of the kinds a region is of."""
+    """Return which of `KINDS` a region is."""
     name, permissions = str(row["name"]), str(row["permissions"])
-    # By its name, hugetlbfs may be a memfd, a segment of System V or a file anywhere.
+    # The name does not show it: hugetlbfs memory may be a memfd, a System V segment or any file.
     if row["page_size"] > mmap.PAGESIZE:
         return "huge"
     if name.startswith(("[heap", "[stack")):
@@ -80,13 +83,13 @@ def kind_of(row: Any) -> str:
 
 
 def name_of(pid: int) -> str:
-    """Return the name that a process has in lists of processes, '' where it is not told."""
+    """Return the name of a process from /proc/PID/comm, or '' if it cannot be read."""
     told = read_if_told(pid, "comm") or b""
     return printable(told.decode("utf-8", "replace").strip())
 
 
 def region_data(row: Any, nodes: tuple[int, ...]) -> dict[str, Any]:
-    """Return a region as JSON has it."""
+    """Return a region as a JSON object."""
     return {
         "address": int(row["address"]),
         "nbytes": int(row["nbytes"]),
@@ -100,7 +103,7 @@ def region_data(row: Any, nodes: tuple[int, ...]) -> dict[str, Any]:
 
 
 def per_node(counts: npt.NDArray[np.int64], nodes: tuple[int, ...]) -> dict[str, int]:
-    """Return bytes by the number of the node, which JSON wants as a string."""
+    """Return nonzero byte counts by node; JSON requires strings as keys."""
     return {str(node): int(n) for node, n in zip(nodes, counts, strict=True) if n}
 
 
@@ -111,13 +114,13 @@ def _means(wanted: str, found: Regions) -> npt.NDArray[np.bool_]:
         inside: npt.NDArray[np.bool_] = (starts <= address) & (address < starts + found["nbytes"])
         return inside.astype(bool)
     named = np.array([wanted in str(name) for name in found["name"]], bool)
-    # As maps lists it; no other number without 0x is taken for an address, it may be a name.
+    # An address without 0x must be exactly as maps lists it: other numbers may be names.
     listed = np.array([wanted == f"{start:x}" for start in starts], bool)
     return named if named.any() else listed
 
 
 def _as_region(text: str) -> str:
-    # An empty text is a part of every name, and a script may have left one.
+    # An empty string would match every name, and a script may pass one by mistake.
     if not text:
         raise argparse.ArgumentTypeError("expected a part of a name or an address, got ''")
     if text.startswith("0x") and not _ADDRESS.fullmatch(text):
@@ -128,7 +131,7 @@ def _as_region(text: str) -> str:
 
 
 def as_pid(text: str) -> int:
-    """Read the number of a process, for argparse."""
+    """Convert a process ID, as an argparse type."""
     if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"expected the number of a process, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a process ID above 0, got {text!r}")
     return int(text)

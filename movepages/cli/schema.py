@@ -1,4 +1,4 @@
-"""``movepages schema``: what the JSON of a command looks like, as a JSON Schema."""
+"""``movepages schema``: print the JSON Schema of a command's JSON output."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def add_to(commands: Commands) -> None:
         "schema",
         help="print the JSON Schema of a command's --json",
         description="Print the JSON Schema (draft 2020-12) of what a command prints with --json. "
-        "Every object names its command and the version of the schema: fields may be added to "
-        "a version, and none are taken away.",
+        "Every object names its command and the version of the schema. A version may gain fields, "
+        "but never loses one.",
     )
     parser.add_argument("of", choices=COMMANDS, metavar="COMMAND", help=", ".join(COMMANDS))
     parser.set_defaults(run=run)

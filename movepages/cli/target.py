@@ -1,4 +1,4 @@
-"""What ``--to`` means: a node, or a layout."""
+"""Parse ``--to``: a node or a layout."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from ..units import parse_ids, parse_size
 HELP = """\
 TARGET is one of
   1                       a node
-  interleave:0-3          nodes in turn, on from region to region;
-                          interleave:0,1/2MiB with so much at once
-  weighted:0=3,1=1        nodes in turn, three times as much on node 0
-  blocks:0,1              one contiguous part of each region to each node
-  local:4-7               beside these CPUs
+  interleave:0-3          pages over these nodes in turn, continuing from
+                          region to region; interleave:0,1/2MiB sets how
+                          much goes to a node at a time
+  weighted:0=3,1=1        the same, with three times as much on node 0
+  blocks:0,1              one contiguous part of each region on each node
+  local:4-7               an equal part of each region near each of these CPUs
 """
 
 
 def parse_target(text: str) -> Any:
-    """Return the node or the layout that a text means, for argparse.
+    """Convert a target to a node or a layout, as an argparse type.
 
     Examples
     --------
@@ -55,7 +56,7 @@ def parse_target(text: str) -> Any:
 def _ids(text: str) -> list[int]:
     ids = list(parse_ids(text))
     if not ids:
-        raise ValueError("expected numbers such as 0,2-3 behind the colon")
+        raise ValueError("expected numbers such as 0,2-3 after the colon")
     return ids
 
 

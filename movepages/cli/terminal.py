@@ -1,4 +1,4 @@
-"""Tables on a terminal: in colour where rich is there, in plain columns where it is not."""
+"""Print tables and sentences: in colour with rich on a terminal, else in plain columns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .json_output import has_rich
 
 
 class Part(NamedTuple):
-    """Some characters, and the node whose colour they have, or a style of rich."""
+    """Characters drawn in the colour of a node, or in a rich style."""
 
     text: str
     node: int | None = None
@@ -23,14 +23,14 @@ class Part(NamedTuple):
 Cell: TypeAlias = "str | Sequence[Part]"
 
 _GAP = "  "
-# To a file or to another program nothing is shortened and no line broken.
+# Output to a file or a pipe is neither shortened nor wrapped.
 _NO_LIMIT = 1 << 16
 
 
 def show(
     titles: Sequence[str], rows: Sequence[Sequence[Cell]], *, left: Sequence[int] = (0,)
 ) -> None:
-    """Print a table; columns are aligned on the right, except those of `left`."""
+    """Print a table; columns are right-aligned, except those in `left`."""
     if is_terminal():
         console().print(rich_table(titles, rows, left=left))
         return
@@ -55,14 +55,14 @@ def rich_table(
     left: Sequence[int] = (0,),
     title: str | None = None,
 ) -> Any:
-    """Return the same as a table of rich."""
+    """Return the table that `show` prints, as a rich table."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.title, table.title_justify, table.title_style = title, "left", ""
     for i, title in enumerate(titles):
-        # What is long is a name: the end of a file's tells more than its beginning.
+        # Long cells are names: wrap them, because rich would cut off the end, which says more.
         table.add_column(title, justify="left" if i in left else "right", no_wrap=i not in left)
     for row in rows:
         cells = []
@@ -76,7 +76,7 @@ def rich_table(
 
 
 def say(sentence: str = "") -> None:
-    """Print a sentence, broken to the width of the terminal."""
+    """Print a sentence, wrapped to the width of the terminal."""
     if is_terminal():
         console().print(sentence)
     else:
@@ -84,39 +84,39 @@ def say(sentence: str = "") -> None:
 
 
 def console() -> Any:
-    """Return rich's console for what standard output is now."""
+    """Return a rich console for the current standard output."""
     from rich.console import Console
 
     class Ours(Console):
         def on_broken_pipe(self) -> None:
-            # Rich would exit with 1; main() knows better.
+            # Rich would exit with status 1; main() returns the status of a broken pipe.
             raise BrokenPipeError
 
-    # Only what is marked here is coloured: rich's own choice suits dark terminals.
+    # Turn off rich's automatic colours, which suit dark terminals only.
     return Ours(highlight=False, markup=False, emoji=False)
 
 
 def is_terminal() -> bool:
-    """Whether a person looks at what is printed."""
+    """Return whether standard output is a terminal and rich is installed."""
     return has_rich() and bool(console().is_terminal)
 
 
 def width() -> int:
-    """Return how many columns there are to print to."""
+    """Return the width of the output in characters."""
     if is_terminal():
         return int(console().width)
     return shutil.get_terminal_size((_NO_LIMIT, 0)).columns
 
 
 def room_beside(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    """Return how many columns a table leaves for one column more."""
+    """Return how many characters a table leaves for one more column."""
     columns = zip(titles, *rows, strict=True)
     widest = (max(len(line) for cell in column for line in cell.split("\n")) for column in columns)
     return width() - sum(each + len(_GAP) for each in widest)
 
 
 def bar(shares: Sequence[tuple[int, int]], total: int, cells: int) -> list[Part]:
-    """Return a bar of nodes' numbers, in which each has its part of `cells`.
+    """Return a bar of node digits, `cells` long, in which each node gets its share.
 
     Examples
     --------
@@ -127,7 +127,7 @@ def bar(shares: Sequence[tuple[int, int]], total: int, cells: int) -> list[Part]
     for node, count in shares:
         done += count
         until = round(done * cells / total) if total else 0
-        # What there is is seen, however little.
+        # A node with any memory gets at least one cell while there is room.
         length = max(until - told, 1 if count and told < cells else 0)
         told += length
         parts.append(Part(str(node)[-1] * length, node))
@@ -135,7 +135,7 @@ def bar(shares: Sequence[tuple[int, int]], total: int, cells: int) -> list[Part]
 
 
 def printable(name: str) -> str:
-    r"""Escape what a name may hold and a terminal not show, or take for a command.
+    r"""Escape characters that a terminal cannot show or would take for a command.
 
     Examples
     --------
@@ -146,7 +146,7 @@ def printable(name: str) -> str:
 
 
 def style_of(node: int | None) -> str:
-    """Return the style of what is drawn for a node, for rich."""
+    """Return the rich style in which a node is drawn."""
     return "" if node is None else f"{ink(colour(node))} on {colour(node)}"
 
 
@@ -155,7 +155,7 @@ def _plain(cell: Cell) -> str:
 
 
 def complain(sentence: str) -> None:
-    """Tell what is wrong, on standard error."""
-    # Where that is closed, print() would take standard output.
+    """Print an error to standard error."""
+    # If standard error is closed, print() would write to standard output.
     if sys.stderr is not None:
         print(f"movepages: {sentence}", file=sys.stderr)

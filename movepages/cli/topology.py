@@ -1,4 +1,4 @@
-"""``movepages topology``: the NUMA nodes of this machine."""
+"""``movepages topology``: show the NUMA nodes of this machine."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def add_to(commands: Commands) -> None:
     """Add the sub-command to the parser."""
     parser = commands.add_parser(
         "topology",
-        help="tell the nodes of this machine",
-        description="Tell the NUMA nodes of this machine: CPUs, memory, huge pages, distances, "
-        "and which of them this process may use.",
+        help="show the NUMA nodes of this machine",
+        description="Show the NUMA nodes of this machine: CPUs, memory, huge pages, distances, "
+        "and which nodes this process may use.",
     )
     add_json_option(parser)
     parser.set_defaults(run=run)
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json("topology", machine.as_dict())
         return 0
-    # On a wide terminal lines of 80 columns are easier to follow.
+    # Lines of 80 columns are easier to read, even on a wider terminal.
     print(table(machine, min(width(), _WIDEST)))
     nodes = machine.allowed_nodes
     say()

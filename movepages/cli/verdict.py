@@ -1,4 +1,4 @@
-"""What a move of a process came to, held against /proc/PID/numa_maps."""
+"""Check the result of moving a process against /proc/PID/numa_maps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .regions import Regions
 
 
 class Held(NamedTuple):
-    """Bytes in memory on each node, and those on a node that is not known."""
+    """Bytes in memory on each node, and bytes in memory on an unknown node."""
 
     nodes: dict[int, int]
     unknown: int
@@ -24,10 +24,11 @@ class Held(NamedTuple):
 
 
 def held_now(pid: int, regions: Regions) -> Held:
-    """Add up what is in memory within regions that were listed before.
+    """Add up the bytes in memory inside regions that were listed earlier.
 
-    A mapping that reaches out of them by now, as a heap that has grown does, is asked for page by
-    page: numa_maps counts all of it. So is one that changed while it was read.
+    A mapping may reach beyond these regions by now, such as a heap that has grown. numa_maps counts
+    the whole mapping, so `where` queries the part inside. The same goes for a mapping that changed
+    while it was read.
     """
     if not len(regions):
         return Held({}, 0)
@@ -54,12 +55,12 @@ def held_now(pid: int, regions: Regions) -> Held:
 
 
 def not_accounted(pid: int, regions: Regions, target: Any, on_target: int, known: int) -> int:
-    """Count pages in memory elsewhere than `target` that a move has not told of.
+    """Count pages in memory off `target` that the result of a move does not account for.
 
     Parameters
     ----------
     on_target, known : int
-        Pages that the move has on their target, and those it knows to be elsewhere.
+        Pages that the move reported on their target, and pages it reported elsewhere.
     """
     held, page = held_now(pid, regions), mp.topology().page_size
     if isinstance(target, int):
@@ -68,7 +69,7 @@ def not_accounted(pid: int, regions: Regions, target: Any, on_target: int, known
 
 
 def _spans(regions: Regions) -> tuple[Any, Any]:
-    """Return where regions in address order begin and end, those that touch as one."""
+    """Return the starts and ends of regions in address order, with adjacent ones joined."""
     starts = regions["address"]
     ends = starts + regions["nbytes"].astype(np.uintp)
     apart = starts[1:] != ends[:-1]

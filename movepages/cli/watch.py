@@ -1,4 +1,4 @@
-"""``movepages watch``: how the memory of a process on each node changes."""
+"""``movepages watch``: show how the memory of a process on each node changes."""
 
 from __future__ import annotations
 
@@ -43,21 +43,29 @@ def add_to(commands: Commands) -> None:
         "watch",
         help="show how the memory of a process on each node changes",
         description="Show the memory of a process on each node and how fast it changes, until the "
-        "process ends or Ctrl-C. With --json, one object a line.",
+        "process ends or Ctrl-C. With --json, print one object per line.",
     )
     add_process_option(parser)
     parser.add_argument(
-        "--interval", type=_seconds, default=1.0, metavar="S", help="seconds (default: %(default)s)"
+        "--interval",
+        type=_seconds,
+        default=1.0,
+        metavar="S",
+        help="seconds between samples (default: %(default)s)",
     )
     parser.add_argument(
-        "--count", type=parse_count, default=0, metavar="N", help="end after so many looks"
+        "--count",
+        type=parse_count,
+        default=0,
+        metavar="N",
+        help="stop after N samples (0: no limit)",
     )
     add_json_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show one sample after the other and return the exit status."""
+    """Show samples as they are taken and return the exit status."""
     nodes = mp.process(options.pid).nodes
     with _end_of(options.pid) as ends_within, _view(options, nodes) as show:
         for sample in _samples(options, ends_within):
@@ -67,15 +75,15 @@ def run(options: argparse.Namespace) -> int:
 
 @contextmanager
 def _end_of(pid: int) -> Iterator[EndsWithin]:
-    """Yield what waits so many seconds, or for the end of the process if that is earlier."""
+    """Yield a function that waits some seconds and returns whether the process has ended."""
     with Refusal() as refusal:
         process = os.pidfd_open(pid)
     if refusal.error:
-        # A thread, or a kernel before 5.3: then the next look shows that it has ended.
+        # For a thread, or before Linux 5.3, only the next sample shows the end.
         yield _sleep
         return
     try:
-        # A number alone may be that of another process by the next look.
+        # A process ID alone may belong to another process by the next sample.
         yield lambda seconds: bool(select.select([process], [], [], seconds)[0])
     finally:
         os.close(process)
@@ -95,7 +103,7 @@ def _samples(options: argparse.Namespace, ends_within: EndsWithin) -> Iterator[S
         try:
             found = watched.regions()["bytes"].sum(axis=0)
         except mp.MovePagesLookupError:
-            # That a process ends is what one waits for; that there was none is a mistake.
+            # A process that ends while it is watched is expected; one that was never there is not.
             if last is None:
                 raise
             return

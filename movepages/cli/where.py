@@ -1,4 +1,4 @@
-"""``movepages where``: on which nodes the memory of a process is, by what it is for."""
+"""``movepages where``: show the nodes that hold the memory of a process, by kind of memory."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def add_to(commands: Commands) -> None:
     """Add the sub-command to the parser."""
     parser = commands.add_parser(
         "where",
-        help="tell on which nodes the memory of a process is",
-        description="Tell on which nodes the memory of a process is, by what it is for, as "
-        "/proc/PID/numa_maps has it. Nothing is touched or moved.",
+        help="show which nodes hold the memory of a process",
+        description="Show which nodes hold the memory of a process, by kind of memory (heap, "
+        "stack, ...). The totals come from /proc/PID/numa_maps. Nothing is touched or moved.",
     )
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("pid", nargs="?", type=as_pid, metavar="PID", help="the number of a process")
-    which.add_argument("--self", action="store_true", help="this process itself")
+    which.add_argument("pid", nargs="?", type=as_pid, metavar="PID", help="process ID")
+    which.add_argument("--self", action="store_true", help="show the memory of this command itself")
     add_region_option(parser)
     add_json_option(parser)
     parser.set_defaults(run=run)
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     say(f"process {pid} ({name_of(pid)}): {format_bytes(int(total.sum()))} in memory")
     say()
-    # Of many nodes, those that hold something.
+    # With more than four nodes, show only those that hold memory.
     shown = [i for i, node in enumerate(nodes) if len(nodes) <= 4 or total[i]]
     kinds_shown = {kind: counts for kind, counts in sums.items() if counts.any()}
     _draw(
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _draw(nodes: list[int], sums: dict[str, Any]) -> None:
-    """Print a column for each node, or a row for each where there is no room for the columns."""
+    """Print a column per node, or a row per node if the columns do not fit."""
     titles = ["", *(f"node {node}" for node in nodes), "all"]
     rows = [[kind, *map(_amount, counts), _amount(counts.sum())] for kind, counts in sums.items()]
     room = room_beside(titles, rows)
@@ -86,7 +86,7 @@ def _draw(nodes: list[int], sums: dict[str, Any]) -> None:
 
 
 def _held(nodes: list[int], counts: Any) -> Iterator[tuple[bool, int, int]]:
-    """Yield the nodes that hold something: whether it is the first, its index and number."""
+    """Yield for each node that holds memory whether it is the first, its index and its ID."""
     for turn, i in enumerate(np.flatnonzero(counts).tolist()):
         yield turn == 0, i, nodes[i]
 

@@ -1,7 +1,8 @@
-"""Pages that move_pages(2) does not see, moved by migrate_pages(2) with all else of their process.
+"""Move pages that are hidden from move_pages(2) with migrate_pages(2).
 
-Before Linux 6.6 move_pages(2) takes pages that may not be accessed for absent. migrate_pages(2)
-sees them, but takes nodes and no addresses, and with CAP_SYS_NICE it moves shared pages too.
+Before Linux 6.6, move_pages(2) takes pages that may not be accessed for absent. migrate_pages(2)
+sees them, but it takes nodes instead of addresses, so it moves everything else that the process has
+on these nodes too. With CAP_SYS_NICE it also moves shared pages.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ _CAP_SYS_NICE = 1 << 23
 def settle(
     pid: int, regions: Regions, target: Any, flags: int, outcome: Outcome, *, all_of_it: bool
 ) -> None:
-    """Move what move_pages(2) does not see, if that moves nothing else, and look at the result.
+    """Move hidden pages if that moves nothing else, then check the result against numa_maps.
 
     Parameters
     ----------
     all_of_it : bool
-        Whether it may move whatever else the process has on the same nodes.
+        Whether the move may include everything else the process has on the same nodes.
     """
     if outcome.error:
         return
@@ -67,7 +68,7 @@ def _move_hidden(
 
 
 def sources(pid: int, regions: Regions, node: int) -> list[int]:
-    """Return the nodes, but for `node`, on which regions of a process have memory now."""
+    """Return the nodes other than `node` that hold memory of these regions now."""
     process = mp.process(pid)
     now = process.regions()
     chosen = np.isin(now["address"], regions["address"])
@@ -76,7 +77,7 @@ def sources(pid: int, regions: Regions, node: int) -> list[int]:
 
 
 def moves_no_more(pid: int, regions: Regions, away_from: list[int]) -> bool:
-    """Tell whether all that a process has on some nodes is in these regions."""
+    """Return whether these regions hold all movable memory of a process on some nodes."""
     process = mp.process(pid)
     now = process.regions()
     left = [row for row in now[~np.isin(now["address"], regions["address"])] if not _fixed(row)]
@@ -85,14 +86,14 @@ def moves_no_more(pid: int, regions: Regions, away_from: list[int]) -> bool:
 
 
 def moves_shared_pages() -> bool:
-    """Tell whether the kernel would let this process move pages that others have mapped too."""
+    """Return whether the kernel lets this process move pages that other processes map too."""
     status = read_file("/proc/self/status")
     found = re.search(rb"^CapEff:\s*(\w+)", status, re.MULTILINE)
     return found is None or bool(int(found[1], 16) & _CAP_SYS_NICE)
 
 
 def migrate_process(pid: int, away_from: list[int], node: int) -> None:
-    """Move all that a process has on some nodes to another, by migrate_pages(2).
+    """Move all memory of a process on the nodes `away_from` to `node`, by migrate_pages(2).
 
     Raises
     ------
@@ -107,16 +108,16 @@ def migrate_process(pid: int, away_from: list[int], node: int) -> None:
 
 
 def _fixed(row: object) -> bool:
-    # What the kernel shows programs stays where it is.
+    # Pages that the kernel provides, such as [vdso], stay where they are.
     return kind_of(row) == "kernel"
 
 
 _WHY = {
-    errno.EPERM: "this process may not move that one, or the cpuset of that one forbids the node; "
-    "run as the same user or with CAP_SYS_NICE, and choose a node of Mems_allowed_list in "
+    errno.EPERM: "this process may not move the target process, or the target's cpuset forbids the "
+    "node; run as the same user or with CAP_SYS_NICE, and choose a node of Mems_allowed_list in "
     "/proc/PID/status",
     errno.ESRCH: "there is no such process; it may have ended",
-    errno.EINVAL: "the node has no memory, or is not allowed to this process; "
+    errno.EINVAL: "the node has no memory, or this process may not use it; "
     "see movepages.topology()",
-    errno.ENOSYS: "a sandbox or this kernel does not have the call",
+    errno.ENOSYS: "this kernel or a sandbox does not provide the call",
 }

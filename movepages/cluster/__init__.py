@@ -1,1 +1,1 @@
-"""Placements of many processes: Dask workers, MPI ranks."""
+"""Query and move the arrays of many processes: Dask workers and MPI ranks."""

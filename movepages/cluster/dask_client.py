@@ -1,4 +1,4 @@
-"""Asking all workers of a Dask cluster, of which some may not answer."""
+"""Ask every worker of a Dask cluster, and go on if some do not answer."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 def refuse_unusable(client: Client, timeout: float | None) -> None:
-    """Raise TypeError or ValueError for what `ask` cannot use."""
+    """Raise TypeError or ValueError if `ask` cannot use these arguments."""
     if not hasattr(client, "scheduler_info"):
         raise TypeError(f"client: expected a distributed.Client, got {client!r}")
     if client.asynchronous:
         raise TypeError(
-            "client: expected one that is not asynchronous, and a call from outside its event "
-            "loop: make one with asynchronous=False, and call this in a thread"
+            "client: expected a synchronous client and a call from outside its event loop; create "
+            "the client with asynchronous=False, and call this function in a thread"
         )
     if timeout is not None and not timeout > 0:
         raise ValueError(f"timeout: expected seconds above 0, or None, got {timeout!r}")
 
 
 def ask(client: Client, timeout: float | None, job: Any, **how: Any) -> Survey:
-    """Return what `job`, a coroutine function, returns on each worker, or why it does not."""
+    """Run the coroutine function `job` on each worker; return each answer, or why there is none."""
     names = sorted(client.scheduler_info(n_workers=-1)["workers"])
     answers: dict[str, Any] = {}
 
@@ -38,7 +38,7 @@ def ask(client: Client, timeout: float | None, job: Any, **how: Any) -> Survey:
             answers[name] = error
 
     async def ask_all() -> None:
-        # One by one: an answer that has come is there whatever becomes of the others.
+        # One call for each worker: answers that have come are kept if other workers fail.
         asked = [asyncio.ensure_future(ask_one(name)) for name in names]
         try:
             if asked:
@@ -59,7 +59,7 @@ def ask(client: Client, timeout: float | None, job: Any, **how: Any) -> Survey:
 
 
 def as_member(name: str, answer: Member | Exception | str) -> Member:
-    """Return what a worker answered, or one that tells why there is no answer.
+    """Return the answer of a worker, or a `Member` that states why there is none.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Members of a parallel program, Dask workers or MPI ranks: what each has, and how near it is."""
+"""What each Dask worker or MPI rank holds, and how much of it is near its CPUs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..system.topology import Topology
 from ..system.topology_reader import topology
 from ..units import format_bytes
 
-# Of arrays, as tasks return them.
+# Containers in which tasks return arrays.
 CONTAINERS = (list, tuple, Mapping, Set)
 
 _TITLES = ("member", "host", "pid", "its nodes", "memory", "absent", "elsewhere", "")
@@ -35,17 +35,17 @@ class Member:
     Attributes
     ----------
     name : str
-        The address of a worker, the number of a rank.
+        The address of a worker, or the number of a rank.
     host : str
-        Nodes of different hosts have nothing to do with each other, though their numbers agree.
+        The name of its machine. Equal node numbers on different hosts are different nodes.
     pid : int
     nodes : tuple of int
-        Those that are nearest to the CPUs it may run on: more than one if it is not pinned to one.
+        The nodes nearest to the CPUs it may run on: more than one if it is not pinned to one node.
     bytes_per_node : mapping of int to int
-        Of the arrays it was asked about. Of those that share memory, each counts.
+        Bytes of its arrays on each node. Arrays that share memory each count in full.
     absent_bytes : int
     problem : str
-        Why something is not known or was not done; "" where there is nothing to say.
+        Why something is not known or was not done; "" if there is nothing to report.
 
     Examples
     --------
@@ -63,27 +63,27 @@ class Member:
 
     @property
     def pinned(self) -> bool:
-        """Whether all CPUs it may run on are near one node."""
+        """Whether all CPUs that it may run on have the same nearest node."""
         return len(self.nodes) == 1
 
     @property
     def misplaced_bytes(self) -> int:
-        """Bytes on a node that is none of its own; 0 where ``problem`` tells why it has none."""
+        """Bytes on nodes that are not its own; 0 if its own nodes are not known (``problem``)."""
         elsewhere = (n for node, n in self.bytes_per_node.items() if node not in self.nodes)
         return sum(elsewhere) if self.nodes else 0
 
 
 class Survey(tuple[Member, ...]):
-    """What all members have: a tuple of `Member` that prints as a table."""
+    """The members of a program, as a tuple of `Member` that prints as a table."""
 
     @property
     def misplaced_bytes(self) -> int:
-        """Bytes that are on none of the nodes of the member that has them."""
+        """Bytes that are not on a node of the member that holds them."""
         return sum(member.misplaced_bytes for member in self)
 
     @property
     def ok(self) -> bool:
-        """Whether all members answered, and all they have is near them."""
+        """Whether all members answered, and everything that they hold is near them."""
         return not self.misplaced_bytes and not any(member.problem for member in self)
 
     def __str__(self) -> str:
@@ -112,7 +112,7 @@ def own_nodes(machine: Topology, cpus: Collection[int]) -> tuple[int, ...]:
 
 
 def look(name: str, arrays: Iterable[object]) -> Member:
-    """Return what this process has; what cannot be looked at is told as its problem.
+    """Return what this process holds; its ``problem`` says why an array cannot be queried.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def look(name: str, arrays: Iterable[object]) -> Member:
     counts: Counter[int] = Counter()
     absent = 0
     for each in arrays:
-        # Others wait for this answer: whatever goes wrong with one array is part of it.
+        # Others wait for the answer, so an error of one array goes into it.
         with Refusal(Exception) as refusal:
             placement = where(each)
         if refusal.error:
@@ -143,9 +143,10 @@ def look(name: str, arrays: Iterable[object]) -> Member:
 
 
 def settle(name: str, arrays: Sequence[object], flags: int) -> Member:
-    """Move arrays to the nodes of this process, and return what it has then.
+    """Move arrays to the nodes of this process, and return what it holds afterwards.
 
-    Of several nodes each CPU has an equal share, as `local` has it. What did not move is told.
+    Several nodes share each array in the same way as in `local`. The ``problem`` says what did not
+    move.
 
     Examples
     --------
@@ -156,7 +157,7 @@ def settle(name: str, arrays: Sequence[object], flags: int) -> Member:
     for each in arrays:
         with Refusal(Exception) as refusal:
             result = move(each, local(), flags=flags)
-            # What was never written to has no place to be wrong.
+            # Pages that were never written to are on no node, so they cannot be misplaced.
             if result.failed > sum(result.absent_reasons.values()) or result.not_attempted:
                 result.raise_for_status()
         if refusal.error:
@@ -166,7 +167,7 @@ def settle(name: str, arrays: Sequence[object], flags: int) -> Member:
 
 
 def arrays_in(values: Iterable[object]) -> list[np.ndarray]:
-    """Return the numpy arrays that have memory among some values, and what these contain.
+    """Return the numpy arrays with memory among some values, also those inside containers.
 
     Examples
     --------
@@ -181,7 +182,7 @@ def _arrays_in(values: Iterable[object], within: set[int]) -> Iterator[np.ndarra
         if isinstance(each, np.ndarray):
             if each.nbytes:
                 yield each
-        # What contains itself has no end.
+        # Skip a container that is already being walked: one inside itself would never end.
         elif isinstance(each, CONTAINERS) and id(each) not in within:
             inner = each.values() if isinstance(each, Mapping) else each
             yield from _arrays_in(inner, within | {id(each)})
@@ -194,7 +195,7 @@ def _nodes_or_problem() -> tuple[tuple[int, ...], list[str]]:
 
 
 def _reason(error: Exception | None) -> str:
-    # Those of this package are sentences already.
+    # Errors of this package are sentences already.
     readable = isinstance(error, (MovePagesError, TopologyError, TypeError, ValueError))
     return str(error) if readable else f"{type(error).__name__}: {error}"
 
@@ -210,7 +211,7 @@ def _cells(member: Member) -> tuple[str, ...]:
     spread = f"not pinned: its CPUs are near nodes {nodes}" if len(member.nodes) > 1 else ""
     sizes = (", ".join(memory) or "-", _size(member.absent_bytes), _size(member.misplaced_bytes))
     if not member.pid:
-        # Of a member without an answer nothing is known, which is not the same as nothing.
+        # Nothing is known of a member without an answer; "-" would mean that it has nothing.
         sizes = ("?",) * 3
     elif not member.nodes:
         sizes = (*sizes[:2], "?")

@@ -1,1 +1,1 @@
-"""Data in, picture or table out: SVG, HTML, matplotlib, text. It knows no class of the model."""
+"""Draw data as SVG, HTML, matplotlib plots and text, without importing the classes shown."""

@@ -1,4 +1,4 @@
-"""Plans, results and machines as HTML for notebooks, light or dark, without scripts."""
+"""Plans, results and topologies as HTML without scripts, for light and dark notebooks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .svg import CELLS, strip_svg
 from .topology_table import describe_node
 from .views import ResultView, TopologyView
 
-# More rows are no more read than these.
+# Nobody reads a longer table.
 _MOST_ROWS = 64
 
 _BAR = "display:inline-block;height:.7em;background:currentColor;opacity:.45"
@@ -24,7 +24,7 @@ _ALIGNED = 'style="text-align:{};padding:.1em .5em"'
 
 
 def flows_html(moved: Mapping[tuple[int, int], int], remarks: Sequence[str]) -> str:
-    """Return bytes from node to node as a table, the largest first if there are many."""
+    """Return a table of bytes from node to node, with only the largest flows if there are many."""
     flows = sorted(moved.items())
     if len(flows) > _MOST_ROWS:
         flows = sorted(flows, key=lambda flow: -flow[1])[:_MOST_ROWS]
@@ -45,7 +45,7 @@ def flows_html(moved: Mapping[tuple[int, int], int], remarks: Sequence[str]) -> 
 
 
 def result_html(result: ResultView) -> str:
-    """Return what became of the pages as a table, and where they are as a strip."""
+    """Return a strip of where the pages are, and a table of page counts by outcome."""
     there = "on their target" if result.already_there is None else "moved"
     counts = [(there, result.moved, ""), ("already there", result.already_there or 0, "")]
     counts += [
@@ -70,11 +70,11 @@ def _result_strip(result: ResultView) -> str:
     status, pages = runs["status"], runs["pages"]
     absent = (status == -errno.ENOENT) | (status == -errno.EFAULT)
     kinds = np.where(status >= 0, status, np.where(absent, ABSENT, FAILED)).astype(np.int32)
-    # A move that was cut short tells of the pages it came to.
+    # A move that was cut short reports only the pages it reached.
     if rest := result.pages - int(pages.sum()):
         pages, kinds = np.append(pages, rest), np.append(kinds, np.int32(FAILED))
     shares = divide(pages, kinds, CELLS)
-    names = {ABSENT: "absent", FAILED: "failed or not tried"}
+    names = {ABSENT: "absent", FAILED: "failed or not attempted"}
     legend = {kind: names.get(kind, f"node {kind}") for kind in _nodes_first(shares.kinds)}
     return strip_svg("Where the pages were last seen", str(result), shares, legend)
 
@@ -84,7 +84,7 @@ def _nodes_first(kinds: Kinds) -> list[int]:
 
 
 def topology_html(machine: TopologyView) -> str:
-    """Return the nodes, with what of their memory is free, and their distances as tables."""
+    """Return a table of the nodes with their free memory, and a table of their distances."""
     largest = max((node.memory_total for node in machine.nodes.values()), default=0) or 1
     rows = [
         [
@@ -97,7 +97,7 @@ def topology_html(machine: TopologyView) -> str:
         ]
         for node in machine.nodes.values()
     ]
-    found = table_html(["node", "CPUs", "memory", "free", "used of it", ""], "llrrll", rows)
+    found = table_html(["node", "CPUs", "memory", "free", "used", ""], "llrrll", rows)
     if len(machine.nodes) > 1:
         distances = [
             [_chip(a), *(str(machine.distance(a, b)) for b in machine.nodes)] for a in machine.nodes
@@ -119,7 +119,7 @@ def _bar(share: float) -> str:
 
 
 def _used(total: int, free: int, largest: int) -> str:
-    """Return a frame as long as the node's memory is large, filled as far as that is used."""
+    """Return a box as wide as the node's memory is large, filled as far as the memory is used."""
     frame = "display:inline-block;line-height:0;border:1px solid;"
     width = 8 * total / largest
     used = f'<span style="{_BAR};width:{width * (1 - free / (total or 1)):.2f}em"></span>'
@@ -127,7 +127,7 @@ def _used(total: int, free: int, largest: int) -> str:
 
 
 def table_html(heads: Iterable[str], sides: str, rows: Iterable[list[str]]) -> str:
-    """Return a table of cells that are HTML already; `sides` has l or r for each column."""
+    """Return a table of HTML cells; `sides` aligns each column left (l) or right (r)."""
     styles = [_ALIGNED.format({"l": "left", "r": "right"}[side]) for side in sides]
 
     def line(tag: str, each: Iterable[str]) -> str:

@@ -1,8 +1,8 @@
-"""What pictures by matplotlib begin with, and what is said where it is missing."""
+"""Names imported from matplotlib, an error that tells how to install it, and axes."""
 
 from __future__ import annotations
 
-# What else is needed of it comes from here, so that one place tells where it is missing.
+# Other modules import these names from here, so that one place reports a missing matplotlib.
 try:
     from matplotlib import pyplot
     from matplotlib.axes import Axes
@@ -35,12 +35,12 @@ __all__ = [
 
 
 def new_axes(width: float, height: float) -> Axes:
-    """Return the axes of a new figure of a size in inches, which makes room for legends."""
+    """Return the axes of a new figure, sized in inches, whose layout makes room for legends."""
     axes: Axes = pyplot.subplots(figsize=(width, height), layout="constrained")[1]
     return axes
 
 
 def say(ax: Axes, what: str) -> None:
-    """Write a sentence where there is nothing to draw."""
+    """Write a text into axes that have nothing to draw."""
     ax.text(0.5, 0.5, what, ha="center", va="center", transform=ax.transAxes)
     ax.set_axis_off()

@@ -1,4 +1,4 @@
-"""Pictures of plans by matplotlib: bands from node to node."""
+"""Plots of plans with matplotlib: bands from node to node."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ..units import format_bytes
 from .mpl_axes import Axes, Path, PathPatch, Rectangle, new_axes, say
 from .palette import colour, ink
 
-# Of the height: between the nodes, for all of them together.
+# Sum of the gaps between nodes, as a fraction of the axes' height.
 _GAPS = 0.2
-# Of the width.
+# Width of a node's bar, as a fraction of the axes' width.
 _BAR = 0.05
-# A band of this part of all bytes has room for its count, a bar for its name.
+# Least fraction of all bytes for which a band has room for its size, and a bar for its node.
 _NAMED_BAND = 0.06
 _NAMED_BAR = 0.015
-# Beside a smaller bar there is room where the next one is as far away as this part of the height.
+# A smaller bar has a label beside it if gaps are at least this fraction of the axes' height.
 _NAMED_GAP = 0.04
 
 
@@ -24,7 +24,7 @@ _Flows: TypeAlias = Mapping[tuple[int, int], int]
 
 
 class _Band(NamedTuple):
-    """A flow between two heights of one size."""
+    """A flow, drawn as a band of height `size` from height `left` to height `right`."""
 
     source: int
     to: int
@@ -35,14 +35,14 @@ class _Band(NamedTuple):
 
 
 def plot_flows(flows: _Flows, remarks: Sequence[str], ax: Axes | None) -> Axes:
-    """Draw bytes from node to node, as `Plan.plot` says."""
+    """Draw the bytes from node to node, as `Plan.plot` describes."""
     sources, targets = (sorted({pair[side] for pair in flows}) for side in (0, 1))
     if ax is None:
         ax = new_axes(6.4, min(2.4 + 0.35 * max(len(sources), len(targets)), 8.0))
     ax.set_title("\n".join(remarks), loc="left", fontsize="medium", wrap=True)
     total = sum(flows.values())
     if not total:
-        say(ax, "no page with a node and a target")
+        say(ax, "no page has both a node and a target")
         return ax
     left, right = _places(flows, 0, total), _places(flows, 1, total)
     for (source, to), nbytes in flows.items():
@@ -75,7 +75,7 @@ def _gap(nodes: int) -> float:
 
 
 def _places(flows: _Flows, side: int, total: int) -> dict[tuple[int, int], float]:
-    """Return the height at which each flow begins: in the order of the nodes on this side."""
+    """Return the height at which each flow begins, ordered by the node on this side."""
     nodes = sorted({pair[side] for pair in flows})
     gap = _gap(len(nodes))
     found, at = {}, 0.0 if len(nodes) > 1 else _GAPS / 2
@@ -121,7 +121,7 @@ def _draw_node(
     height, top = nbytes / total * (1 - _GAPS), min(places)
     back = colour(node)
     fits = nbytes >= _NAMED_BAR * total
-    # What is too small to be seen has an edge all the same.
+    # An edge keeps a very thin bar visible.
     edge = {"linewidth": 0} if fits else {"linewidth": 0.8, "edgecolor": back}
     ax.add_patch(Rectangle((x, top), _BAR, height, facecolor=back, **edge))
     middle, beside = top + height / 2, format_bytes(nbytes)

@@ -1,4 +1,4 @@
-"""Pictures of placements by matplotlib; the only module that needs it."""
+"""Plots of placements with matplotlib."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from .palette import HATCH, PALE, colour, ink
 from .sampling import ABSENT, CellMix, divide, grid, nodes_of
 from .views import PlacementView, off_nodes
 
-# Cells along a row of addresses.
+# Cells in one row of addresses.
 _COLUMNS = 512
 _GAP = 0.2
 _ROW_LABELS = 32
-# Elements of an array in its own shape.
+# Most rows and most columns of cells when an array is drawn in its own shape.
 _SIDE = 512
 _LEGEND_ROWS = 16
-# Inches that the words beside rows of addresses need.
+# Height in inches that the labels beside rows of addresses need.
 _LEAST_WRAPPED = 2.7
-# A stretch of this part of the width has room for the number of its node.
+# A stretch of at least this fraction of the width has room for its node's number.
 _LABELLED = 0.04
 
 
 def plot_placement(placement: PlacementView, ax: Axes | None, rows: int | None) -> Axes:
-    """Draw it, as `Placement.plot` says."""
+    """Draw a placement, as `Placement.plot` describes."""
     if rows is not None and rows < 1:
         raise ValueError(f"rows: expected 1 or more, got {rows}")
     shaped = rows is None and len(placement.shape) > 1
@@ -64,7 +64,7 @@ def plot_placement(placement: PlacementView, ax: Axes | None, rows: int | None) 
 
 def _draw_addresses(placement: PlacementView, ax: Axes, rows: int) -> None:
     nodes = nodes_of(placement.runs["status"])
-    # Not a cell a page: of the first and last page the array may have a part alone.
+    # Divide bytes, not pages: the array may hold only part of its first and last page.
     shares = divide(placement.runs["nbytes"], nodes, _COLUMNS * rows)
     span = placement.nbytes / rows
     for row in range(rows):
@@ -79,7 +79,7 @@ def _draw_addresses(placement: PlacementView, ax: Axes, rows: int) -> None:
     ax.set_ylim(bottom, 0)
     ax.xaxis.set_major_locator(_BinaryLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(partial(_in_units, byte_marks(span)[2])))
-    # Memory with gaps has other addresses than it has bytes.
+    # In memory with gaps, a count of the array's bytes is not an offset.
     gaps = _extent(placement) != placement.pages
     what = "bytes of the array, by address" if gaps else "offset from the array's start"
     across = what if rows == 1 else "offset from the row's start"
@@ -99,7 +99,7 @@ def _in_units(size: int, value: float, _position: int | None) -> str:
 
 
 def _extent(placement: PlacementView) -> int:
-    """Return how many pages there are from the first to the last."""
+    """Return the number of pages from the first to the last, gaps included."""
     last = placement.runs[-1]
     first = int(placement.runs["address"][0])
     return int(last["pages"]) + (int(last["address"]) - first) // placement.page_size
@@ -108,14 +108,14 @@ def _extent(placement: PlacementView) -> int:
 def _draw_shape(placement: PlacementView, ax: Axes) -> None:
     rows, columns = placement.shape[0], int(np.prod(placement.shape[1:], dtype=np.int64))
     found = grid(placement, _SIDE, _SIDE)
-    # From the edge of the first row or column to that of the last, whose middles have their number.
+    # Ticks mark the middles of rows and columns, so the edges are half a step further out.
     extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
     _draw_ground(ax, extent[:2], extent[2:])
     ax.imshow(_rgba(found), extent=extent, aspect="auto", interpolation="none", zorder=1)
     ax.set_xlim(extent[:2])
     ax.set_ylim(extent[2:])
     for axis in (ax.xaxis, ax.yaxis):
-        # By default one index alone would have marks between it and its neighbours.
+        # By default, an axis with a single index would have ticks at fractions beside it.
         axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if len(placement.shape) == 2:
         ax.set_ylabel("row")
@@ -127,7 +127,7 @@ def _draw_shape(placement: PlacementView, ax: Axes) -> None:
 
 
 def _rgba(kinds: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
-    """Return the colours of nodes; what is absent lets the ground be seen."""
+    """Return the colours of nodes; absent memory is transparent, so that the ground shows."""
     found, which = np.unique(kinds, return_inverse=True)
     table = to_rgba_array(["none" if kind == ABSENT else colour(kind) for kind in found.tolist()])
     colours: npt.NDArray[np.uint8] = np.round(table * 255).astype(np.uint8)
@@ -148,7 +148,7 @@ _ABSENCE: dict[str, Any] = {
 
 
 def _add_numbers(ax: Axes, shares: CellMix, span: float, middle: float) -> None:
-    """Write a node's number into stretches that it has for itself and that are wide enough."""
+    """Write the node's number on each stretch that is wide enough and on one node alone."""
     whole = np.where(shares.parts.max(axis=1) == 1, shares.parts.argmax(axis=1), -1)
     edges = np.flatnonzero(np.diff(whole, prepend=-2, append=-2))
     for first, last in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
@@ -176,7 +176,7 @@ def _add_legend(placement: PlacementView, ax: Axes) -> None:
 
 
 class _BinaryLocator(Locator):
-    """Marks at multiples of a power of two, few enough to be read, also after a zoom."""
+    """Ticks at multiples of a power of two, few enough to read even after a zoom."""
 
     def __call__(self) -> list[float]:
         low, high = sorted(self.axis.get_view_interval())  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Strips of memory in pictures by matplotlib, of which no dot of the picture hides a cell."""
+"""Strips of memory for matplotlib that show every cell, however few pixels there are."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy.typing as npt
 from .mpl_axes import Axes, AxesImage
 from .sampling import CellMix, Kinds, regroup, stack, visible
 
-# In which the height of a cell is divided.
+# Number of steps that a cell's height is divided into.
 _STEPS = 64
-# What is present in a cell has this part of its height or more, each node of several has this one,
-# and both have so many dots.
+# Least fractions of a cell's height: for all present memory, and for each of several nodes. Both
+# are also at least this many pixels high.
 _LEAST, _EACH = 1 / 4, 1 / 16
 _DOTS = 2
 
@@ -22,10 +22,10 @@ Extent = tuple[float, float, float, float]
 
 
 class StripImage(AxesImage):
-    """Cells from left to right, as many of them as there are dots, up to those that are given.
+    """Cells from left to right, merged where there are fewer pixels than cells.
 
-    An image with fewer dots than cells shows some of these and leaves out the others. How many dots
-    there are is known when it is drawn: axes are laid out, zoomed and saved at other sizes.
+    An image with fewer pixels than cells would show some cells and leave out the others. The number
+    of pixels is known only at drawing, because axes are laid out, zoomed and saved at other sizes.
     """
 
     def __init__(
@@ -43,9 +43,9 @@ class StripImage(AxesImage):
         self.set_extent(extent)
 
     def make_image(self, renderer: Any, magnification: float = 1.0, unsampled: bool = False) -> Any:
-        """Return the image for a renderer; matplotlib calls it for each drawing."""
+        """Return the image for a renderer; matplotlib calls this for each drawing."""
         count, dots = len(self._shares.parts), 0.0
-        # Where it is kept as it is, whoever shows the file decides on the dots.
+        # An unsampled image is saved as it is; the viewer of the file scales it to pixels.
         if not unsampled:
             left, right, bottom, top = self.get_extent()
             corners = self.axes.transData.transform([(left, bottom), (right, top)])

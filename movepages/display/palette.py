@@ -1,10 +1,10 @@
-"""A colour for each node, the same in every picture, with or without full colour vision."""
+"""Colours of nodes: the same in every picture, and distinct for colour-blind readers."""
 
 from __future__ import annotations
 
-# The first seven are Okabe and Ito's, ordered so that the first few are farthest from each other.
-# Each of the others is the one farthest from all before it and from the greys below, for people
-# with normal vision, protanopia, deuteranopia and tritanopia.
+# The first seven colours are Okabe and Ito's, ordered so that the first few differ most. Each later
+# colour is the one farthest from all before it and from the greys below, for people with normal
+# vision, protanopia, deuteranopia and tritanopia.
 _PALETTE = (
     "0072b2e69f0056b4e9f0e442d55e00009e73cc79a75a0087784b4b1e00e1"
     "a569ffb42d870f4b00691e4b96b48796f0a5e10fd287d2ff780fb4006978"
@@ -13,16 +13,16 @@ _PALETTE = (
 )
 _DIGITS = 6
 
-# What is absent, with lines across.
+# Colours of absent memory: the ground and the lines across it.
 PALE = "#e9e9e9"
 HATCH = "#b0b0b0"
 
-# As bright to the eye as a grey on which black and white can be read alike.
+# Luminance of the grey on which black and white are equally easy to read.
 _MIDDLE = 0.18
 
 
 def colour(node: int) -> str:
-    """Return the colour of a node as "#rrggbb": a matter of its number alone.
+    """Return the colour of a node as "#rrggbb"; it depends on the node's number alone.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def colour(node: int) -> str:
 
 
 def ink(background: str) -> str:
-    """Return black or white, whichever is read better on a colour.
+    """Return black or white, whichever is easier to read on a background colour.
 
     Examples
     --------

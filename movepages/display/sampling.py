@@ -1,4 +1,4 @@
-"""What a picture shows: memory in a bounded number of cells, whatever there is of it."""
+"""Reduce memory of any size to the bounded number of cells that a picture shows."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from .views import PlacementView
 
 Kinds: TypeAlias = "npt.NDArray[np.int32]"
 
-# What takes the place of a node where there is none.
+# Kinds of memory that stand in place of a node's number.
 ABSENT = -1
 FAILED = -2
 
-# Rounding leaves slivers of what ends where a cell does.
+# A stretch that ends at a cell's border can leave a sliver in the next cell by rounding.
 _SLIVER = 1e-9
 _DOZEN = 12
-# Multiples of these, less their whole part, fill an interval, and two of them a square, evenly.
+# The fractional parts of multiples of _GOLDEN fill an interval evenly, those of _PLASTIC a square.
 _GOLDEN = 0.6180339887498949
 _PLASTIC = 0.7548776662466927, 0.5698402909980532
 
 
 class CellMix(NamedTuple):
-    """Cells of equal size, and how much of each cell every kind has: its rows add up to 1."""
+    """Cells of equal size, and the fraction of each cell that each kind has; rows add up to 1."""
 
     kinds: Kinds
     parts: npt.NDArray[np.float64]
 
 
 def divide(sizes: npt.NDArray[np.int64], kinds: Kinds, count: int) -> CellMix:
-    """Divide stretches, of which sizes and kinds are given in order, into `count` cells.
+    """Divide consecutive stretches, given by their sizes and kinds, into `count` cells.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def divide(sizes: npt.NDArray[np.int64], kinds: Kinds, count: int) -> CellMix:
     found, which = np.unique(kinds, return_inverse=True)
     ends = np.cumsum(sizes.astype(float))
     edges = np.linspace(0, ends[-1], count + 1)
-    # Sorting what is sorted in parts is a merge.
+    # A stable sort of two sorted parts only merges them, which is fast.
     cuts = np.sort(np.concatenate((ends, edges)), kind="stable")
     middles = (cuts[1:] + cuts[:-1]) / 2
     stretch = np.minimum(np.searchsorted(ends, middles, "right"), len(ends) - 1)
@@ -56,7 +56,7 @@ def divide(sizes: npt.NDArray[np.int64], kinds: Kinds, count: int) -> CellMix:
 
 
 def regroup(shares: CellMix, count: int) -> CellMix:
-    """Divide into `count` cells what is divided into more.
+    """Merge cells into `count` cells if there are more.
 
     Examples
     --------
@@ -75,7 +75,7 @@ def regroup(shares: CellMix, count: int) -> CellMix:
 
 
 def cells(placement: PlacementView, count: int) -> CellMix:
-    """Divide the bytes of an array into `count` cells, or into pages if there are no more of them.
+    """Divide an array's bytes into `count` cells, or give each page one cell if `count` is enough.
 
     Examples
     --------
@@ -89,17 +89,17 @@ def cells(placement: PlacementView, count: int) -> CellMix:
 
 
 def nodes_of(status: Kinds) -> Kinds:
-    """Return the nodes of pages, and ABSENT for those that are on none."""
+    """Return the node of each page, or ABSENT for a page on no node."""
     nodes: Kinds = np.maximum(status, ABSENT)
     return nodes
 
 
 def visible(shares: CellMix, least: float, each: float) -> CellMix:
-    """Give what is present in a cell `least` of it or more, so that a picture hides none.
+    """Enlarge small fractions of present memory, so that a picture hides none of it.
 
-    Of several kinds, up to a dozen, each gets about `each` of the cell or more, however little it
-    has. Of more, which ones are seen is left to chance: their equal heights would hide the same
-    ones everywhere.
+    Present memory gets at least the fraction `least` of its cell. In a cell with at most a dozen
+    kinds, each kind gets about the fraction `each` or more, however small it is. With more kinds,
+    chance decides which ones are seen: equal heights would hide the same ones in every cell.
     """
     present = shares.kinds != ABSENT
     share = shares.parts[:, present].sum(axis=1, keepdims=True)
@@ -115,7 +115,7 @@ def visible(shares: CellMix, least: float, each: float) -> CellMix:
 
 
 def stack(shares: CellMix, steps: int) -> Kinds:
-    """Divide each cell's height as its bytes are divided: steps downwards, cells to the right.
+    """Divide each cell's height in proportion to its bytes; rows are steps, columns are cells.
 
     Examples
     --------
@@ -130,10 +130,10 @@ def stack(shares: CellMix, steps: int) -> Kinds:
 
 
 def pick(shares: CellMix) -> list[int]:
-    """Choose one kind for each cell, so that those of many cells have the shares of their bytes.
+    """Choose one kind for each cell so that, over many cells, each kind gets its share of bytes.
 
-    A cell of one kind shows it. Choosing what has most of a cell would hide what is spread evenly
-    beside it: of pages interleaved over two nodes, all of one.
+    A cell of one kind shows that kind. Choosing the kind that has most of a cell would hide kinds
+    spread evenly beside it: pages interleaved over two nodes would all seem to be on one.
 
     Examples
     --------
@@ -150,10 +150,10 @@ def pick(shares: CellMix) -> list[int]:
 
 
 def grid(placement: PlacementView, rows: int, columns: int) -> Kinds:
-    """Return where elements of an array of several dimensions are, as rows and columns.
+    """Return the nodes of elements of a multi-dimensional array, as a matrix of cells.
 
-    Rows follow the first axis, columns all others in C order. Where there are more of them than
-    asked for, each cell shows one of its elements, which is not always the same.
+    Rows follow the first axis, columns all other axes in C order. If a cell stands for several
+    elements, it shows one of them, at a place that differs from cell to cell.
 
     Examples
     --------
@@ -173,7 +173,7 @@ def grid(placement: PlacementView, rows: int, columns: int) -> Kinds:
     offset = row * strides[0]
     for index, stride in zip(np.unravel_index(column, shape[1:]), strides[1:], strict=True):
         offset = offset + index * stride
-    # The lowest address is that of the last index along an axis that runs backwards.
+    # Along an axis with a negative stride, the last index has the lowest address.
     backwards = sum(
         stride * (n - 1) for stride, n in zip(strides, shape, strict=True) if stride < 0
     )
@@ -186,20 +186,20 @@ def grid(placement: PlacementView, rows: int, columns: int) -> Kinds:
 def _one_of(
     cell: npt.NDArray[np.int64], count: int, total: int, place: npt.NDArray[np.floating[Any]]
 ) -> npt.NDArray[np.int64]:
-    """Return, for cell `cell` of `count`, one of the `total` indices it stands for."""
+    """Return one of the `total` indices that cell `cell` of `count` stands for."""
     first, last = _share(cell, count, total), _share(cell + 1, count, total)
     index: npt.NDArray[np.int64] = first + ((place + 0.5) % 1 * (last - first)).astype(np.int64)
-    # A float does not count so far as a broadcast axis may.
+    # A broadcast axis can be longer than a float can count exactly.
     return np.minimum(index, last - 1)
 
 
 def _share(cell: npt.NDArray[np.int64], count: int, total: int) -> npt.NDArray[np.int64]:
-    """Return ``cell * total // count``, of which the product may be beyond 64 bits."""
+    """Return ``cell * total // count`` without the product, which may exceed 64 bits."""
     return cell * (total // count) + cell * (total % count) // count
 
 
 def symbols(nodes: Sequence[int]) -> Mapping[int, str]:
-    """Return one character for each node: its number, or letters if there are long numbers.
+    """Return one character for each node: its digit, or a letter if any number has two digits.
 
     Examples
     --------

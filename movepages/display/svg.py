@@ -1,4 +1,4 @@
-"""Pictures of memory as SVG that stands alone: no scripts, no fonts, of bounded size."""
+"""Pictures of memory as self-contained SVG of bounded size, without scripts or fonts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .views import PlacementView, off_nodes
 
 CELLS = 256
 _STEPS = 24
-# Of the height of a cell: what is present has it, and each node of several.
+# Least fractions of a cell's height: for all present memory, and for each of several nodes.
 _LEAST, _EACH = 1 / 4, 1 / 12
 _GRID = 48, 96
 
@@ -27,34 +27,35 @@ _LEAST_SIDE = 96.0
 _MOST_HEIGHT = 288.0
 _LINE = 18
 _LEGEND_COLUMNS = 4
-# A stretch of this many cells has room for the number of its node.
+# A stretch of at least this many cells has room for its node's number.
 _LABELLED = 10
 
-# Seen on light and dark pages alike.
+# Visible on both light and dark web pages.
 _PALE = 'fill="#808080" fill-opacity="0.25"'
-# For a picture in a file, which inherits no colour from a page.
+# A picture in its own file inherits no colour from a web page.
 _ALONE = (
     "<style>svg{color:#222}@media(prefers-color-scheme:dark){svg{color:#ddd}}</style>"
 )  # fmt: skip
 
 
 def fill(kind: int) -> str:
-    """Return the attributes that give a kind its colour."""
+    """Return the SVG attributes that colour a kind: a node, ABSENT or FAILED."""
     if kind == ABSENT:
         return _PALE
     return 'fill="currentColor"' if kind == FAILED else f'fill="{colour(kind)}"'
 
 
 def placement_svg(placement: PlacementView, title: str = "", *, alone: bool = False) -> str:
-    """Draw a placement: in the shape of its array if that is known, else along its addresses.
+    """Draw a placement, in the shape of an array with several axes, or else along its addresses.
 
     Parameters
     ----------
     placement : PlacementView
     title : str
-        What it is a picture of; by default what ``str(placement)`` says.
+        Heading of the picture, and the first words of its description. By default, the heading is
+        the size and the description is ``str(placement)``.
     alone : bool
-        Whether it is for a file of its own and not for a part of a page.
+        Whether the picture is for a file of its own, not for a part of a web page.
     """
     counts = {node: format_bytes(nbytes) for node, nbytes in placement.bytes_per_node.items()}
     legend = {node: f"node {node}: {count}" for node, count in counts.items()}
@@ -76,7 +77,7 @@ def placement_svg(placement: PlacementView, title: str = "", *, alone: bool = Fa
 
 
 def strip_svg(heading: str, what: str, shares: CellMix, legend: Mapping[int, str]) -> str:
-    """Draw cells in a row with a legend."""
+    """Draw a row of cells with a heading and a legend."""
     body, height = _strip(shares, legend) if len(shares.parts) else ("", 0.0)
     return document(heading, what, body, height, legend)
 
@@ -90,7 +91,7 @@ def document(
     *,
     alone: bool = False,
 ) -> str:
-    """Put a body of some height between its heading and its legend; `what` says it in words."""
+    """Put a body between a heading and a legend; `what` describes the picture in words."""
     parts = [f'<text x="0" y="13" font-weight="bold">{escape(heading)}</text>']
     parts.append(f'<g transform="translate(0 {_LINE + 2})">{body}</g>')
     top = height + _LINE + 10
@@ -117,7 +118,7 @@ def _strip(shares: CellMix, legend: Mapping[int, str]) -> tuple[str, float]:
 
 
 def _axis(nbytes: int, height: float) -> str:
-    """Write marks under a strip, in one unit."""
+    """Draw marks in bytes under a strip, all in one unit."""
     step, unit, size = byte_marks(nbytes)
     marks = [number * step for number in range(int(nbytes / step) + 1)]
     found = []
@@ -136,7 +137,7 @@ def _axis(nbytes: int, height: float) -> str:
 def _shape(placement: PlacementView, legend: Mapping[int, str]) -> tuple[str, float]:
     rows, columns = placement.shape[0], int(np.prod(placement.shape[1:], dtype=np.int64))
     pixels = grid(placement, *_GRID)
-    # As high as it is to its width, within what is still read.
+    # Keep the array's proportions as far as the picture stays readable.
     width = float(_WIDTH - _MARGIN)
     height = min(max(width * rows / columns, _LEAST_SIDE), _MOST_HEIGHT)
     width = min(width, max(height * columns / rows, 2 * _LEAST_SIDE))
@@ -161,7 +162,7 @@ def _pixels(
     *,
     turned: bool = False,
 ) -> str:
-    """Draw a matrix of kinds, a path for each; `turned` has its rows as columns."""
+    """Draw a matrix of kinds, one path for each kind; `turned` transposes it."""
     paths: dict[int, list[str]] = {}
     for kind, x, y, w, h in _boxes(pixels):
         box = f"M{y} {x}h{h}v{w}h-{h}z" if turned else f"M{x} {y}h{w}v{h}h-{w}z"
@@ -178,7 +179,7 @@ def _pixels(
 
 
 def _boxes(pixels: Kinds) -> Iterator[tuple[int, int, int, int, int]]:
-    """Find the kind, column, row, width and height of what equal rows have alike."""
+    """Yield the kind, column, row, width and height of each box; equal rows share boxes."""
     y = 0
     for row, alike in groupby(pixels.tolist()):
         h, x = len(list(alike)), 0
@@ -190,7 +191,7 @@ def _boxes(pixels: Kinds) -> Iterator[tuple[int, int, int, int, int]]:
 
 
 def _numbers(pixels: Kinds) -> str:
-    """Write a node's number into stretches that it has for itself and that are wide enough."""
+    """Write the node's number on each stretch that is wide enough and on one node alone."""
     found, x = [], 0
     for column, alike in groupby(pixels.T.tolist()):
         w, kinds = len(list(alike)), set(column)

@@ -10,12 +10,12 @@ from ..units import format_bytes, format_ids
 from .views import NodeView, TopologyView
 
 _WIDTH = 80
-# For a list of CPUs that is broken, and for notes where there is room and where there is not.
+# Least width of a wrapped CPU list; width of notes in a wide table and in a narrow one.
 _LEAST_CPUS, _NOTES, _LEAST_NOTES = 8, 13, 9
 
 
 def describe_node(node: NodeView) -> str:
-    """Return what is special about a node."""
+    """Return what is special about a node, such as "memory only"."""
     notes = []
     if not node.has_memory:
         notes.append("no memory")
@@ -27,13 +27,13 @@ def describe_node(node: NodeView) -> str:
 
 
 def table(machine: TopologyView, width: int = _WIDTH) -> str:
-    """Return the nodes and their distances as text of at most so many columns, if 60 or more."""
+    """Return the nodes and their distances as text that fits `width` columns, if 60 or more."""
     count = len(machine.nodes)
     sizes = ", ".join(map(format_bytes, machine.huge_page_sizes)) or "none"
     ids = format_ids(machine.nodes).replace(",", ", ")
     head = f"{count} NUMA node{'s' if count > 1 else ''} ({ids}), "
     head += f"pages of {format_bytes(machine.page_size)}, huge pages: {sizes}"
-    # A number and its unit stay together.
+    # Keep a number and its unit on one line.
     head = re.sub(r"(\d) (\w+iB)", "\\1\N{NO-BREAK SPACE}\\2", head)
     lines = [line.replace("\N{NO-BREAK SPACE}", " ") for line in textwrap.wrap(head, width)]
     if not machine.numa:
@@ -46,7 +46,7 @@ def table(machine: TopologyView, width: int = _WIDTH) -> str:
 
 
 def _node_lines(nodes: list[NodeView], width: int) -> list[str]:
-    """Return the nodes' rows; CPU lists, pools and notes go on over several lines."""
+    """Return the nodes' rows; long CPU lists, pools and notes take several lines."""
     rows, widths = _columns(nodes, narrow=False)
     room = width - sum(widths) - 2 * (len(widths) - 1)
     if widths[1] + min(room, 0) < min(_LEAST_CPUS, widths[1]):
@@ -66,7 +66,7 @@ def _node_lines(nodes: list[NodeView], width: int) -> list[str]:
 
 
 def _columns(nodes: list[NodeView], *, narrow: bool) -> tuple[list[list[list[str]]], list[int]]:
-    """Return the lines of each cell, titles first, and the widths; empty columns are left out."""
+    """Return each cell's lines, titles first, and the column widths, without empty columns."""
     rows, gap = [], "\n" if narrow else " "
     for node in nodes:
         memory, free = [format_bytes(node.memory_total)], [format_bytes(node.memory_free)]
@@ -87,7 +87,7 @@ def _columns(nodes: list[NodeView], *, narrow: bool) -> tuple[list[list[list[str
 
 
 def _format_cpus(cpus: tuple[int, ...]) -> str:
-    """Write every second CPU and the like as taskset(1) does, 0-62:2: the list would be long."""
+    """Write CPUs at equal steps as taskset(1) does, such as 0-62:2, which keeps the list short."""
     steps = {b - a for a, b in pairwise(cpus)}
     if len(cpus) > 2 and len(steps) == 1 and steps != {1}:
         return f"{cpus[0]}-{cpus[-1]}:{steps.pop()}"
@@ -95,7 +95,7 @@ def _format_cpus(cpus: tuple[int, ...]) -> str:
 
 
 def _wrap_ids(text: str, width: int) -> list[str]:
-    """Break a list of ids after commas, where textwrap does not break."""
+    """Break a list of ids after commas, because textwrap does not."""
     lines = [""]
     for part in re.findall("[^,]+,?", text or "-"):
         if len(lines[-1]) + len(part) > width:
@@ -105,7 +105,7 @@ def _wrap_ids(text: str, width: int) -> list[str]:
 
 
 def _distance_lines(machine: TopologyView, columns: int) -> list[str]:
-    """Return the distance matrix, in blocks of as many columns as fit."""
+    """Return the distance matrix in blocks, each with as many columns as fit."""
     ids = list(machine.nodes)
     width = max(4, *(len(str(i)) + 1 for i in ids))
     per_block = max((columns - len("distance")) // width, 1)

@@ -1,4 +1,4 @@
-"""What pictures and tables need of the values they show."""
+"""Protocols of the values shown: the attributes that pictures and tables read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Runs: TypeAlias = "npt.NDArray[np.void]"
 
 
 class PlacementView(Protocol):
-    """A `Placement`, as far as it is shown."""
+    """The attributes of a `Placement` that are shown."""
 
     @property
     def address(self) -> int: ...
@@ -39,7 +39,7 @@ class PlacementView(Protocol):
 
 
 class StatusView(Protocol):
-    """A `PageStatus`, as far as it is shown."""
+    """The attributes of a `PageStatus` that are shown."""
 
     @property
     def name(self) -> str: ...
@@ -50,7 +50,7 @@ class StatusView(Protocol):
 
 
 class ResultView(Protocol):
-    """A `MoveResult`, as far as it is shown."""
+    """The attributes of a `MoveResult` that are shown."""
 
     @property
     def pages(self) -> int: ...
@@ -69,7 +69,7 @@ class ResultView(Protocol):
 
 
 class PoolView(Protocol):
-    """A `HugePagePool`, as far as it is shown."""
+    """The attributes of a `HugePagePool` that are shown."""
 
     @property
     def total(self) -> int: ...
@@ -78,7 +78,7 @@ class PoolView(Protocol):
 
 
 class NodeView(Protocol):
-    """A `Node`, as far as it is shown."""
+    """The attributes of a `Node` that are shown."""
 
     @property
     def id(self) -> int: ...
@@ -99,7 +99,7 @@ class NodeView(Protocol):
 
 
 class TopologyView(Protocol):
-    """A `Topology`, as far as it is shown."""
+    """The attributes of a `Topology` that are shown."""
 
     @property
     def nodes(self) -> Mapping[int, Any]: ...
@@ -113,6 +113,9 @@ class TopologyView(Protocol):
 
 
 def off_nodes(placement: PlacementView) -> str:
-    """Return how much is absent and how much on a node that is not known, '' for nothing."""
+    """Return how much memory is absent and how much is hidden, or '' if none is.
+
+    Hidden memory is present, but the kernel does not tell its node.
+    """
     parts = (("absent", placement.absent_bytes), ("not known", placement.hidden_bytes))
     return ", ".join(f"{name}: {format_bytes(nbytes)}" for name, nbytes in parts if nbytes)

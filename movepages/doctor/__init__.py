@@ -1,1 +1,1 @@
-"""preflight(): which operations this process can perform here, and why the others fail."""
+"""Report which operations this process can perform here, and why the others fail: preflight()."""

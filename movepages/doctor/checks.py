@@ -1,4 +1,4 @@
-"""What the kernel's answers mean: a check each, with the cause and the remedy of a refusal."""
+"""Turn the kernel's answers into checks, each with the cause and the remedy of a refusal."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from typing import Any, Literal
 from ..units import format_ids
 from .probes import Answers
 
-_NOT_ASKED = "not asked: the number of the system call is not known for this machine"
+_NOT_ASKED = "not asked: the number of this system call is not known for this machine"
 _PROFILE = (
     "in a container, start it with --security-opt seccomp=PROFILE, where PROFILE is the runtime's "
-    "default one with move_pages, get_mempolicy, mbind and set_mempolicy added"
+    "default profile with move_pages, get_mempolicy, mbind and set_mempolicy added"
 )
-_ELSEWHERE = "; elsewhere, start the program outside of what filters its system calls"
+_ELSEWHERE = "; elsewhere, start the program outside the sandbox that filters its system calls"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was tried.
+    """The result of one operation that `preflight` tried.
 
     Attributes
     ----------
     name : str
-        What: a short name that does not change.
+        A short name of the operation, which does not change.
     status : {'ok', 'limited', 'no'}
-        Whether it works, works with a reservation, or does not.
+        Whether the operation works, works with restrictions, or does not work.
     detail : str
-        What was found, and of a failure the cause that could be established.
+        What was found; for a failure, also the cause as far as it could be established.
     remedy : str
-        What to do about it; empty for 'ok'.
+        What to do about a failure or restriction; empty for 'ok'.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Check:
 
 
 def judge(answers: Answers, facts: Mapping[str, Any]) -> Iterator[Check]:
-    """Yield what the answers mean under these facts."""
+    """Yield a check for each operation, judged from the answers and the facts."""
     yield _tried("query", "move_pages(2) tells where pages are", answers.query, facts)
     move = _tried("move", "move_pages(2) moves pages", answers.move, facts)
     yield move if move.status != "ok" else _somewhere_to_go(facts)
@@ -57,31 +57,31 @@ def judge(answers: Answers, facts: Mapping[str, Any]) -> Iterator[Check]:
 
 
 def _tried(name: str, works: str, code: int | None, facts: Mapping[str, Any]) -> Check:
-    """Judge one of the calls that a kernel with NUMA support never refuses by itself."""
+    """Judge a call that a kernel with NUMA support never refuses by itself."""
     if code == 0:
         return Check(name, "ok", works)
     if code is None:
-        return Check(name, "limited", _NOT_ASKED, "use it, and see whether it raises")
+        return Check(name, "limited", _NOT_ASKED, "use it and see whether it raises an error")
     policy = name in ("get_mempolicy", "mbind", "set_mempolicy")
     call = name if policy else "move_pages"
     said = f"{call}(2) answers {errno.errorcode.get(code, code)}: "
     if code not in (errno.EPERM, errno.ENOSYS):
         remedy = "see its manual page for this errno"
         if facts["seccomp"] == 2:
-            remedy += "; the seccomp filter of this process may also be what answers"
+            remedy += "; the errno may also come from the seccomp filter of this process"
         return Check(name, "no", said + os.strerror(code), remedy)
     for option in ("config_numa", "config_migration")[: 1 if policy else 2]:
         if code == errno.ENOSYS and facts[option] is False:
             detail = f"{said}this kernel was built without {option.upper()}"
-            return Check(name, "no", detail, "boot a kernel with it, as distributions have")
+            return Check(name, "no", detail, "boot a kernel that has it, such as a distribution's")
     if code == errno.ENOSYS and facts["config_numa"] is None:
-        detail = f"{said}a kernel without CONFIG_NUMA or a sandbox; /proc and /sys do not tell"
+        detail = f"{said}no CONFIG_NUMA, or a sandbox; /proc and /sys do not tell which"
         return Check(name, "no", detail, _PROFILE + _ELSEWHERE)
     if facts["seccomp"] == 2:
         detail = f"{said}the seccomp filter of this process forbids it"
-        added = ", or with --cap-add SYS_NICE, with which most default profiles allow this call"
+        added = ", or with --cap-add SYS_NICE: most default profiles then allow this call"
         return Check(name, "no", detail, _PROFILE + added * policy + _ELSEWHERE)
-    detail = f"{said}a sandbox answers in the kernel's place, which would not refuse it"
+    detail = f"{said}a sandbox answers in the kernel's place; the kernel would not refuse it"
     remedy = "use another container runtime (docker: --runtime=runc), or none"
     return Check(name, "no", detail, remedy)
 
@@ -89,8 +89,8 @@ def _tried(name: str, works: str, code: int | None, facts: Mapping[str, Any]) ->
 def _somewhere_to_go(facts: Mapping[str, Any]) -> Check:
     nodes = facts["nodes"]
     if nodes is None:
-        detail = "move_pages(2) moves pages; the nodes are not known, as /sys does not show them"
-        return Check("move", "limited", detail, "mount sysfs at /sys to choose nodes by name")
+        detail = "move_pages(2) moves pages; the nodes are not known: /sys does not show them"
+        return Check("move", "limited", detail, "mount sysfs at /sys to see the nodes")
     allowed, memory = nodes["allowed"], nodes["memory"]
     if len(allowed) > 1:
         return Check("move", "ok", f"move_pages(2) moves pages between nodes {format_ids(allowed)}")
@@ -99,49 +99,53 @@ def _somewhere_to_go(facts: Mapping[str, Any]) -> Check:
             f"move_pages(2) works, but of nodes {format_ids(memory)} the cpuset allows only "
             f"{format_ids(allowed) or 'none'}: there is nowhere to move to"
         )
-        remedy = "run where cpuset.mems has more nodes (docker: --cpuset-mems; or ask for more)"
+        remedy = "run where cpuset.mems has more nodes (docker: --cpuset-mems), or ask for more"
         return Check("move", "limited", detail, remedy)
     detail = f"move_pages(2) works, but node {format_ids(memory)} is the only one with memory"
     remedy = (
-        "there is nowhere to move to; to try it out, boot a guest with several nodes, or a kernel "
-        "that has CONFIG_NUMA_EMU with numa=fake=2"
+        "there is nowhere to move to; to try it out, boot a guest with several nodes, or boot a "
+        "kernel that has CONFIG_NUMA_EMU with numa=fake=2"
     )
     return Check("move", "limited", detail, remedy)
 
 
 def _move_all(answers: Answers, facts: Mapping[str, Any]) -> Check:
     works = "MPOL_MF_MOVE_ALL moves pages of several processes"
-    # A sandbox that forbids the query says nothing of the flag.
+    # If a sandbox forbids even the query, EPERM says nothing about the flag.
     if answers.move_all != errno.EPERM or answers.query == errno.EPERM:
         return _tried("move_all", works, answers.move_all, facts)
     capabilities = facts["capabilities"]
     if capabilities and capabilities["CAP_SYS_NICE"]:
-        detail = "MPOL_MF_MOVE_ALL needs CAP_SYS_NICE of the whole machine"
+        detail = "MPOL_MF_MOVE_ALL needs CAP_SYS_NICE in the initial user namespace"
         if facts["initial_user_namespace"] is False:
-            detail += ", and this process has that of a user namespace"
-        remedy = "run as root outside of user namespaces, so in no rootless container"
+            detail += ", and this process has it only in another one"
+        remedy = "run as root outside user namespaces, thus not in a rootless container"
     else:
         detail = "MPOL_MF_MOVE_ALL needs the capability CAP_SYS_NICE"
-        remedy = "run as root, or with it (docker: --cap-add SYS_NICE)"
-    return Check("move_all", "no", detail, remedy + "; only pages that are shared need it")
+        remedy = "run as root, or with this capability (docker: --cap-add SYS_NICE)"
+    return Check("move_all", "no", detail, remedy + "; only shared pages need it")
 
 
 def _pagemap(answers: Answers, facts: Mapping[str, Any]) -> Check:
     if answers.pagemap:
         detail = f"/proc/self/pagemap: {os.strerror(answers.pagemap)}"
-        remedy = "mount procfs at /proc; what forbids it may be a sandbox"
+        remedy = "mount procfs at /proc; a sandbox may also forbid it"
         if answers.pagemap == errno.EACCES and not facts["dumpable"]:
-            detail += ", as this process changed its user or privileges and is not dumpable"
-            remedy = "start it as the user it is to be, or let it call prctl(PR_SET_DUMPABLE, 1)"
+            detail += ": this process changed its user or privileges and is not dumpable"
+            remedy = "start it as its final user, or let it call prctl(PR_SET_DUMPABLE, 1)"
         return Check("pagemap", "no", detail, remedy)
     if answers.frames_shown:
         return Check("pagemap", "ok", "/proc/self/pagemap shows states and frame numbers")
-    whole = " of the whole machine" if (facts["capabilities"] or {}).get("CAP_SYS_ADMIN") else ""
+    whole = (
+        " in the initial user namespace"
+        if (facts["capabilities"] or {}).get("CAP_SYS_ADMIN")
+        else ""
+    )
     return Check(
         "pagemap",
         "limited",
         f"/proc/self/pagemap hides frame numbers, which need CAP_SYS_ADMIN{whole}",
-        "neither asking nor moving needs them",
+        "neither querying nor moving pages needs them",
     )
 
 
@@ -149,7 +153,7 @@ def _scan(answers: Answers, facts: Mapping[str, Any]) -> Check:
     code = answers.scan
     if not code:
         return Check("pagemap_scan", "ok", "PAGEMAP_SCAN reads page tables by ranges")
-    remedy = "all works without it; looking at large arrays in huge pages is slower"
+    remedy = "everything works without it, but querying large arrays in huge pages is slower"
     if answers.pagemap and code == answers.pagemap:
         detail = "PAGEMAP_SCAN needs /proc/self/pagemap"
     elif code == errno.ENOTTY:
@@ -164,13 +168,13 @@ def _scan(answers: Answers, facts: Mapping[str, Any]) -> Check:
 def _balancing(answers: Answers, facts: Mapping[str, Any]) -> Check:
     name = "numa_balancing"
     if facts["numa_balancing"] is None:
-        return Check(name, "ok", "none to be seen: this kernel has none, or /proc hides it")
+        return Check(name, "ok", "not found: this kernel has none, or /proc hides it")
     if not facts["numa_balancing"]:
         return Check(name, "ok", "off: the kernel moves no pages by itself")
     detail = "on: the kernel may move pages by itself"
     version = re.match(r"(\d+)\.(\d+)", facts["kernel"])
     if version and (int(version[1]), int(version[2])) < (6, 6):
-        # Pages of this process are seen all the same by way of the other two.
+        # pagemap and get_mempolicy(2) together still find the pages of this process.
         blind = answers.pagemap or answers.get_mempolicy
         whose = "pages" if blind else "pages of other processes"
         detail += f", and before Linux 6.6 {whose} that it watches look absent"

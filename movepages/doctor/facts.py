@@ -1,4 +1,4 @@
-"""What /proc and /sys tell of the kernel, the nodes and the privileges of this process."""
+"""Read the kernel, the nodes and the privileges of this process from /proc and /sys."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _libc = ctypes.CDLL(None)
 
 
 def read_facts(root: Path = Path("/")) -> dict[str, Any]:
-    """Return what can be read of kernel, nodes and privileges; None for what is hidden."""
+    """Return facts about the kernel, nodes and privileges; a fact that is hidden here is None."""
     proc, kernel = root / "proc", root / "proc/sys/kernel"
     status = _fields(text_if_any(proc / "thread-self/status") or text_if_any(proc / "self/status"))
     vmstat = _fields(text_if_any(proc / "vmstat"), None)
@@ -38,7 +38,7 @@ def read_facts(root: Path = Path("/")) -> dict[str, Any]:
         "machine": platform.machine(),
         "page_size": mmap.PAGESIZE,
         "config_numa": numa if numa or vmstat else None,
-        # Without CONFIG_VM_EVENT_COUNTERS, it shows neither of the two.
+        # Without CONFIG_VM_EVENT_COUNTERS, vmstat shows neither counter.
         "config_migration": "pgmigrate_success" in vmstat if "pgfault" in vmstat else None,
         "nodes": nodes,
         "free_bytes": free,
@@ -92,12 +92,12 @@ def _chosen(text: str | None) -> str | None:
 
 
 def _huge_page_sizes(thp: Path) -> dict[int, str] | None:
-    """Return the sizes of huge pages that are on, in bytes, and for what; None: not by size.
+    """Return the mode of each enabled huge page size in bytes; None without settings by size.
 
     Notes
     -----
-    Source: Documentation/admin-guide/mm/transhuge.rst, Linux 6.8. "inherit" stands for what holds
-    for all sizes.
+    Source: Documentation/admin-guide/mm/transhuge.rst, Linux 6.8. "inherit" stands for the global
+    mode.
     """
     found = None
     with Refusal():
@@ -129,7 +129,7 @@ def _container_hints(root: Path) -> list[str]:
 
 
 def _cpuset(root: Path) -> list[int] | None:
-    """Return the nodes of the nearest cgroup v2 that has a cpuset."""
+    """Return the allowed nodes of the nearest cgroup v2 with a cpuset; None if there is none."""
     found = re.search(r"^0::/(.*)$", text_if_any(root / "proc/self/cgroup") or "", re.MULTILINE)
     top = root / "sys/fs/cgroup"
     if found is None or ".." in found[1].split("/"):

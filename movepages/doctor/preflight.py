@@ -1,4 +1,4 @@
-"""preflight(): what this process may do with pages here, what stands in the way, what to do."""
+"""Report which operations this process can perform, why the others fail, and what to do."""
 
 from __future__ import annotations
 
@@ -14,59 +14,60 @@ from .report import report
 
 @dataclass(frozen=True)
 class Preflight:
-    """What this process may do here, by trial; `str` of it is a report of 80 columns.
+    """Which operations this process can perform here; `str` gives a report of 80 columns.
 
     Attributes
     ----------
     checks : tuple of Check
-        One for each thing tried: query, move, move_all, get_mempolicy, mbind, set_mempolicy,
+        One for each operation tried: query, move, move_all, get_mempolicy, mbind, set_mempolicy,
         pagemap, pagemap_scan, numa_balancing.
     facts : Mapping of str
-        Kernel, nodes, privileges and memory settings as plain data; None for what is hidden here.
+        Kernel, nodes, privileges and memory settings as plain data. A value that is hidden here is
+        None.
     """
 
     checks: tuple[Check, ...]
     facts: Mapping[str, Any] = field(hash=False)
 
     def check(self, name: str) -> Check:
-        """Return one check by its name; KeyError, saying which there are, for another."""
+        """Return the check with this name; for an unknown name, raise a KeyError listing all."""
         found = {check.name: check for check in self.checks}
         if name not in found:
-            raise KeyError(f"no check {name!r}: there are {', '.join(found)}")
+            raise KeyError(f"no check {name!r}: the checks are {', '.join(found)}")
         return found[name]
 
     @property
     def ok(self) -> bool:
-        """Whether all that is needed to query and to move pages of this process works."""
+        """Whether this process can query and move its pages."""
         return self.can_query and self.can_move
 
     @property
     def can_query(self) -> bool:
-        """Whether this process may ask where its pages are."""
+        """Whether this process can query where its pages are."""
         return self.check("query").status != "no"
 
     @property
     def can_move(self) -> bool:
-        """Whether this process may move its pages; also True where one node is all there is."""
+        """Whether this process can move its pages; also True if there is only one node."""
         return self.check("move").status != "no"
 
     @property
     def can_move_shared(self) -> bool:
-        """Whether pages that other processes use too may be moved, by MPOL_MF_MOVE_ALL."""
+        """Whether MPOL_MF_MOVE_ALL is allowed, which moves pages shared with other processes."""
         return self.check("move_all").status == "ok"
 
     @property
     def can_place(self) -> bool:
-        """Whether memory can be bound to nodes before it is touched, by mbind(2)."""
+        """Whether mbind(2) can bind memory to nodes before it is touched."""
         return self.check("mbind").status == "ok"
 
     @property
     def has_pagemap_scan(self) -> bool:
-        """Whether page tables can be read by ranges, which makes looking at huge pages fast."""
+        """Whether PAGEMAP_SCAN can read page tables by ranges, for fast queries of huge pages."""
         return self.check("pagemap_scan").status == "ok"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain lists, strings and numbers, ready for `json.dumps`; sizes in bytes."""
+        """Return the report as plain data for `json.dumps`; sizes are in bytes."""
         free = self.facts["free_bytes"]
         as_strings = None if free is None else {str(node): size for node, size in free.items()}
         names = "ok", "can_query", "can_move", "can_move_shared", "can_place", "has_pagemap_scan"
@@ -81,10 +82,11 @@ class Preflight:
 
 
 def preflight() -> Preflight:
-    """Find out what this process may do with pages here, and why not what it may not.
+    """Report which page operations this process can perform here, and why the others fail.
 
-    Every system call is tried by itself, on scratch memory: nothing of the caller's is moved,
-    touched or changed. The answers hold for the calling thread, now. It takes a few milliseconds.
+    Each system call is tried separately on scratch memory: no memory of the caller is moved,
+    touched or changed. The results apply to the calling thread at this moment. The call takes a few
+    milliseconds.
 
     Returns
     -------
@@ -93,9 +95,10 @@ def preflight() -> Preflight:
     Notes
     -----
     A seccomp filter that kills instead of refusing ends the process at the first call it forbids,
-    here as anywhere else; container runtimes' default profiles refuse.
-    What was tried is known. Why it was refused is inferred from what the kernel itself would never
-    answer, and from /proc/self/status, /proc/vmstat and sysfs. Container marks are only hints.
+    here as anywhere else. The default profiles of container runtimes refuse.
+    Whether an operation works is tried. Why it fails is inferred: from answers that the kernel
+    itself never gives, and from /proc/self/status, /proc/vmstat and sysfs. Signs of a container are
+    only hints.
     Source: move_pages(2), get_mempolicy(2), mbind(2), seccomp(2), and
     Documentation/admin-guide/mm/pagemap.rst.
 

@@ -1,7 +1,7 @@
-"""What the kernel answers this process, asked harmlessly.
+"""Ask the kernel harmlessly what it allows this process.
 
-Every system call is made by number and apart, on a scratch mapping of its own that nobody else has:
-nothing moves, no policy changes, no page of the caller is looked at.
+Each system call is made separately and by number, on a private scratch mapping: nothing moves, no
+policy changes, and no page of the caller is queried.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MOVE_PAGES, _GET_MEMPOLICY, _SET_MEMPOLICY, _MBIND = range(4)
 _MPOL_DEFAULT, _MPOL_BIND = 0, 2
 _MPOL_F_NODE, _MPOL_F_ADDR, _MPOL_F_MEMS_ALLOWED = 1, 2, 4
 _NO_SUCH_MODE = 0xFFF
-_MAX_NODES = 1024  # NODES_SHIFT is 10 at most; the calls count one bit more than they use
+_MAX_NODES = 1024  # NODES_SHIFT is at most 10; the calls read one bit less than told
 _Mask = ctypes.c_uint64 * (_MAX_NODES // 64)
 
 # include/uapi/linux/fs.h and Documentation/admin-guide/mm/pagemap.rst
@@ -48,7 +48,7 @@ _libc.syscall.restype = ctypes.c_long
 
 @dataclass(frozen=True)
 class Answers:
-    """The errno of each question: 0 for a good answer, None for one that could not be asked."""
+    """The errno of each system call: 0 for success, None for a call that could not be made."""
 
     query: int | None
     move: int | None
@@ -62,12 +62,12 @@ class Answers:
 
 
 def ask() -> Answers:
-    """Ask everything."""
+    """Make all system calls and return their answers."""
     size = mmap.PAGESIZE
-    # Goes with its last user: an exception that a signal handler raised keeps `held` alive, and to
-    # close it meanwhile is a BufferError.
+    # Not closed here: if a signal handler raises, the exception keeps `held` alive, and closing
+    # would be a BufferError. The mapping ends with its last reference.
     scratch = mmap.mmap(-1, 2 * size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    # Joined to a neighbouring mapping, it could get a huge page that fills the neighbour's too.
+    # The kernel may merge it with a neighbouring mapping; a huge page could then cover both.
     keep_small(scratch)
     scratch[0] = 1
     held = ctypes.c_char.from_buffer(scratch)
@@ -79,7 +79,7 @@ def _ask_about(page: int, untouched: int) -> Answers:
     address, status = ctypes.c_void_p(page), ctypes.c_int(-1)
     pages, found = ctypes.byref(address), ctypes.byref(status)
     query = _call(_MOVE_PAGES, 0, 1, pages, None, found, MPOL_MF_MOVE)
-    # To where it is already. Without an answer to the query no page is asked to move at all.
+    # Move the page to its own node. If the query failed, move no page at all.
     count = 1 if query == 0 and status.value >= 0 else 0
     here = ctypes.byref(ctypes.c_int(status.value))
     move = _call(_MOVE_PAGES, 0, count, pages, here, found, MPOL_MF_MOVE)
@@ -92,8 +92,8 @@ def _ask_about(page: int, untouched: int) -> Answers:
         mbind = _call(_MBIND, untouched, mmap.PAGESIZE, _MPOL_BIND, mask, _MAX_NODES + 1, 0)
     else:
         mbind = _call(_MBIND, untouched, mmap.PAGESIZE, _MPOL_DEFAULT, None, 0, 0)
-    # A policy set to what it is already would start interleaving anew. No mode is so large: the
-    # kernel says EINVAL and changes nothing, and who forbids the call says something else.
+    # Setting the current policy again would restart interleaving, so pass a mode that does not
+    # exist: the kernel answers EINVAL and changes nothing; a filter answers another errno.
     policy = _call(_SET_MEMPOLICY, _NO_SUCH_MODE, None, 0)
     pagemap, scan, frames_shown = _ask_pagemap(page)
     return Answers(
@@ -110,9 +110,9 @@ def _ask_about(page: int, untouched: int) -> Answers:
 
 
 def _call(which: int, *arguments: Any) -> int | None:
-    """Make a system call; return 0 or its errno, or None where its number is not known."""
+    """Make a system call and return 0 or its errno; None if its number is not known."""
     numbers = _NUMBERS.get(platform.machine())
-    # A 32-bit program has other numbers than the machine it runs on.
+    # A 32-bit program uses other numbers than the 64-bit machine it runs on.
     if numbers is None or ctypes.sizeof(ctypes.c_void_p) != 8:
         return None
     words = (ctypes.c_long(each) if isinstance(each, int) else each for each in arguments)
@@ -121,7 +121,7 @@ def _call(which: int, *arguments: Any) -> int | None:
 
 
 def _ask_pagemap(page: int) -> tuple[int, int, bool]:
-    """Return the errno of reading, of scanning, and whether frame numbers are shown."""
+    """Return the errno of reading, that of scanning, and whether frame numbers are shown."""
     with Refusal() as opened:
         descriptor = os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
     if opened.error:

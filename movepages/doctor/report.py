@@ -1,4 +1,4 @@
-"""Checks and facts in words: for a terminal of 80 columns, or for others to lay out."""
+"""Format checks and facts as text: laid out in 80 columns, or as phrases for other layouts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WIDTH = 80
 
 
 def report(checks: Iterable[Check], facts: Mapping[str, Any]) -> str:
-    """Return the checks with what to do about them, then the facts, in at most 80 columns."""
+    """Return the checks with their remedies, then the facts, in at most 80 columns."""
     lines = []
     for check, advice in with_advice(checks):
         lines += _wrapped(f"{check.status:8}{check.name:16}", check.detail)
@@ -26,7 +26,7 @@ def report(checks: Iterable[Check], facts: Mapping[str, Any]) -> str:
 
 
 def with_advice(checks: Iterable[Check]) -> Iterator[tuple[Check, str]]:
-    """Yield each check with its remedy for people, who need not read the same one twice."""
+    """Yield each check with its remedy; a repeated remedy becomes a reference to the first."""
     first: dict[str, str] = {}
     for check in checks:
         before = first.setdefault(check.remedy, check.name)
@@ -35,7 +35,7 @@ def with_advice(checks: Iterable[Check]) -> Iterator[tuple[Check, str]]:
 
 
 def describe(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the facts as titles and phrases for people."""
+    """Yield the facts as pairs of a title and a phrase."""
     support = {True: "CONFIG_NUMA", False: "no CONFIG_NUMA", None: "CONFIG_NUMA not known"}
     size = format_bytes(facts["page_size"])
     has = support[facts["config_numa"]]
@@ -74,8 +74,8 @@ def _memory(facts: Mapping[str, Any]) -> Iterator[str]:
         size = f" of {format_bytes(huge['bytes'])}" if huge["bytes"] else ""
         yield f"transparent huge pages{size}: {huge['enabled']}, defrag {huge['defrag']}"
     else:
-        yield "transparent huge pages: none to be seen"
-    # The largest is told above, with what holds for all sizes.
+        yield "transparent huge pages: not found"
+    # The line above already names the largest size, with the global mode.
     smaller = {size: mode for size, mode in (huge["sizes"] or {}).items() if size != huge["bytes"]}
     if smaller:
         sizes = ", ".join(f"{format_bytes(size)} ({mode})" for size, mode in smaller.items())

@@ -1,1 +1,1 @@
-"""Pure functions: which page belongs on which node."""
+"""Layouts: pure functions that say which node each page belongs on."""

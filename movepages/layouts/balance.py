@@ -1,4 +1,4 @@
-"""Balance: sends huge pages that a target cuts so that each node gets the bytes it was to get."""
+"""Assign huge pages that several nodes want, so that each node still gets its share of bytes."""
 
 from __future__ import annotations
 
@@ -11,41 +11,42 @@ import numpy.typing as npt
 Counts: TypeAlias = "npt.NDArray[np.int64]"
 NodeArray: TypeAlias = "npt.NDArray[np.int32]"
 
-# As in `patterns`, which is above this module: a page without a target.
+# Equal to `NOWHERE` in `patterns`, a module above this one: a page without a target.
 _NOWHERE = -1
 
 
 class Balance:
-    """How many pages each node is behind what was wanted there, carried from choice to choice.
+    """The deficit of each node in pages, carried from one choice to the next.
 
-    A huge page goes to one node as a whole, so the others that wanted a part of it fall behind, and
-    have the better claim to the next one. This is error diffusion: no node stays more than about
-    one huge page behind, whatever the target.
+    A huge page goes to one node as a whole. The other nodes that wanted part of it fall behind and
+    have a better claim to the next one. This is error diffusion: whatever the target, no node stays
+    more than about one huge page behind.
     """
 
     def __init__(self) -> None:
         self._behind: dict[int, float] = {}
 
     def copy(self) -> Balance:
-        """Return another that is as far."""
+        """Return an independent copy with the same deficits."""
         other = Balance()
         other._behind = dict(self._behind)
         return other
 
     @property
     def farthest(self) -> float:
-        """Pages that the node farthest behind lacks."""
+        """The largest deficit of any node, in pages."""
         return max(self._behind.values(), default=0.0)
 
     def choose(self, nodes: Sequence[int], votes: Counts) -> NodeArray:
-        """Return a node for each of several huge pages, of those that want a part of it.
+        """Return a node for each huge page, chosen from the nodes that want part of it.
 
         Parameters
         ----------
         nodes : sequence of int
             Nodes in ascending order.
         votes : ndarray of int64, shape (huge pages, nodes)
-            How many pages of each are wanted on each node; none at all leaves it without a target.
+            How many pages of each huge page are wanted on each node. A huge page without votes has
+            no target.
         """
         behind = [self._behind.get(node, 0) for node in nodes]
         chosen = np.full(len(votes), _NOWHERE, np.int32)
@@ -53,7 +54,7 @@ class Balance:
             voters = [i for i, count in enumerate(wanted) if count]
             if not voters:
                 continue
-            # Of several with the same claim the lowest, which max() finds first.
+            # max() returns the first of equal claims, so the lowest node wins ties.
             best = max(voters, key=lambda i: behind[i] + wanted[i])
             for i in voters:
                 behind[i] += wanted[i]
@@ -63,10 +64,10 @@ class Balance:
         return chosen
 
     def fill(self, pages: int, shares: Mapping[int, float]) -> NodeArray:
-        """Return a node for each of some small pages, by shares that add up to 1.
+        """Return a node for each of `pages` small pages, by shares that add up to 1.
 
-        Nodes that are behind catch up first, in as far as there are pages enough. Each node's pages
-        are spread evenly among the others'.
+        Nodes that are behind catch up first, as far as there are enough pages. Each node's pages
+        are spread evenly among those of the other nodes.
         """
         if not pages:
             return np.empty(0, np.int32)
@@ -82,15 +83,15 @@ class Balance:
 
 
 def _whole_shares(due: npt.NDArray[np.float64], total: int) -> Counts:
-    """Divide `total` as `due` has it, in whole numbers from 0; what is due adds up to `total`."""
-    # A node that is ahead gets nothing, and the others get less than is due to them, all by as
-    # much: find the level above which their dues add up.
+    """Round `due` to whole numbers of 0 or more that add up to `total`, as `due` itself does."""
+    # A node that is far ahead gets nothing. The others must therefore get less than their due, all
+    # by the same amount, `level`.
     falling = -np.sort(-due)
     excess = (np.cumsum(falling) - total) / np.arange(1, len(due) + 1)
     level = excess[np.flatnonzero(falling > excess)[-1]]
     exact = np.maximum(due - level, 0)
     counts: Counts = np.floor(exact).astype(np.int64)
-    # What rounding leaves goes to the largest remainders, of equal ones to the lowest node.
+    # Pages left over by rounding go to the largest remainders; the lowest node wins ties.
     rest = total - int(counts.sum())
     counts[np.argsort(counts - exact, kind="stable")[:rest]] += 1
     return counts

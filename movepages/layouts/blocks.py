@@ -1,4 +1,4 @@
-"""Layouts: which page of an array belongs on which node, as values that move() and plan() take."""
+"""Layouts that move() and plan() take as targets: blocks(), by_axis(), like() and local()."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from .targets import Layout
 
 @dataclass(frozen=True)
 class Blocks:
-    """What `blocks` and `local` return: contiguous shares."""
+    """Contiguous shares: the layout that `blocks` and `local` return."""
 
     nodes: tuple[int, ...]
 
     def over(self, array: object, footprint: Footprint) -> Pattern:
-        """Return the pattern that it makes of one array."""
+        """Return the pattern of this layout over one array."""
         return ContiguousShares(self.nodes, footprint)
 
 
 def blocks(nodes: Sequence[Count]) -> Layout:
-    """Give each node one contiguous share: ``0 0 0 1 1 1 2 2 2``, as static schedules divide loops.
+    """Give each node one contiguous share: ``0 0 0 1 1 1 2 2 2``, like a static loop schedule.
 
     Parameters
     ----------
     nodes : sequence of int
-        One for each share, in address order. With a node for each thread, in the order of the
-        threads, each thread's share is where it runs: OpenMP's ``schedule(static)``, numba's
-        ``prange``.
+        The node of each share, in address order. To match a loop that OpenMP's
+        ``schedule(static)`` or numba's ``prange`` divides among threads, list the node of each
+        thread, in thread order: each thread's share is then on its own node.
 
     Returns
     -------
     Layout
-        A page that two shares have parts of goes to the one that has its middle.
+        A page that lies across a border goes to the share that contains the page's middle.
 
     Raises
     ------
     TypeError, ValueError
-        No nodes, or something else than their numbers.
+        `nodes` is empty, or is not a sequence of node numbers.
 
     Examples
     --------
@@ -59,20 +59,22 @@ def blocks(nodes: Sequence[Count]) -> Layout:
 
 @dataclass(frozen=True)
 class ByAxis:
-    """What `by_axis` returns: blocks of an axis."""
+    """Blocks along an axis: the layout that `by_axis` returns."""
 
     axis: int
     nodes: tuple[int, ...]
 
     def over(self, array: object, footprint: Footprint) -> Pattern:
-        """Return the pattern that it makes of one array."""
+        """Return the pattern of this layout over one array."""
         if not isinstance(array, np.ndarray):
             raise TypeError(
-                f"by_axis: expected a numpy array, which has axes, got {type(array).__name__}; "
-                "pass np.asarray(...) of it if that shares its memory"
+                f"by_axis: expected a numpy array, got {type(array).__name__}; "
+                "if np.asarray(...) of it shares its memory, pass that instead"
             )
         if not -array.ndim <= self.axis < array.ndim:
-            raise ValueError(f"by_axis: axis {self.axis} of an array of {array.ndim} dimensions")
+            raise ValueError(
+                f"by_axis: axis {self.axis} is out of bounds for an array of dimension {array.ndim}"
+            )
         return ByIndex(self.nodes, self.axis % array.ndim, array, footprint)
 
 
@@ -82,24 +84,27 @@ def by_axis(axis: Count, nodes: Sequence[Count]) -> Layout:
     Parameters
     ----------
     axis : int
-        Which; negative from the last. Of a C-contiguous matrix 0 gives each node a block of rows.
+        Axis to divide; a negative number counts from the last axis. In a C-contiguous matrix, 0
+        gives each node a block of rows.
     nodes : sequence of int
-        One for each block, in the order of the index.
+        The node of each block, in index order.
 
     Returns
     -------
     Layout
-        A page goes to the node of the block that most of it belongs to; pages that are divided
-        more evenly go so that each node gets the bytes of its block. The array may have any
-        strides. Where a block of the axis is shorter than a page, as columns of a C-contiguous
-        array with short rows are, each page has parts of several blocks: the nodes get pages in
-        the right proportion, and a move is not `ok` and counts these pages as `torn`. Copy such
-        an array to the other order first (``np.asfortranarray``).
+        A page goes to the node of the block that holds most of it. Pages that are divided more
+        evenly are assigned so that each node gets as many bytes as its block has. The array may
+        have any strides. If a block of the axis is shorter than a page, as for columns of a
+        C-contiguous array with short rows, each page holds parts of several blocks. The nodes then
+        get pages in the right proportion, but a move is not `ok`: it counts these pages as `torn`,
+        because parts of each are wanted on other nodes. Copy such an array to the other order
+        first (``np.asfortranarray``).
 
     Raises
     ------
     TypeError, ValueError
-        No nodes, or something else than their numbers; when used, on what has no such axis.
+        `nodes` is empty, or is not a sequence of node numbers. When the layout is used: the object
+        is not a numpy array, or has no such axis.
 
     Examples
     --------
@@ -112,32 +117,34 @@ def by_axis(axis: Count, nodes: Sequence[Count]) -> Layout:
 
 @dataclass(frozen=True)
 class Like:
-    """What `like` returns: the nodes of another array."""
+    """The nodes of another array: the layout that `like` returns."""
 
     placement: Placement
 
     def over(self, array: object, footprint: Footprint) -> Pattern:
-        """Return the pattern that it makes of one array."""
+        """Return the pattern of this layout over one array."""
         return Follow(self.placement, footprint)
 
 
 def like(other: object) -> Layout:
-    """Put each page beside the matching part of an array that is placed already.
+    """Put each page on the node of the matching part of another array.
 
     Parameters
     ----------
     other : Placement, or what `where` takes
-        Looked at now. What is as far along in it, in parts of its whole length, matches.
+        The array to follow, queried now and not when the layout is used. Parts at the same fraction
+        of the whole length match.
 
     Returns
     -------
     Layout
-        Pages that match a part without memory have no target: they stay, not attempted.
+        Pages that match a part without memory have no target. They stay where they are, and a move
+        counts them as not attempted.
 
     Raises
     ------
     TypeError, ValueError, MovePagesError
-        As `where` does for `other`.
+        Raised by `where` for `other`.
 
     Examples
     --------
@@ -149,13 +156,14 @@ def like(other: object) -> Layout:
 
 
 def local(cpus: Collection[Count] | None = None) -> Layout:
-    """Put data where some CPUs have it near: on their node, or a share beside each of them.
+    """Put data near CPUs: all of it on their node, or an equal share on the node of each CPU.
 
     Parameters
     ----------
     cpus : collection of int, optional
-        By default those that this thread may run on. Of several nodes, in the order given, each CPU
-        has an equal contiguous share, as threads pinned to them in this order have it.
+        By default, the CPUs that this thread may run on. If they are on several nodes, each CPU
+        gets an equal contiguous share, in the order given. This matches threads that are pinned to
+        the CPUs in the same order.
 
     Returns
     -------
@@ -164,13 +172,13 @@ def local(cpus: Collection[Count] | None = None) -> Layout:
     Raises
     ------
     TypeError, ValueError
-        No CPUs, one that is not of this machine, or no node with memory near it that may be used.
+        `cpus` is empty, a CPU is not on this machine, or no node with memory may be used.
     TopologyError
         The nodes cannot be read.
 
     Notes
     -----
-    Of a node that has CPUs and no memory, the nearest that has some is taken.
+    For a CPU on a node without memory, the nearest node with memory is used.
 
     Examples
     --------

@@ -15,24 +15,24 @@ from ..system.topology_reader import topology
 from .patterns import HUGE_PAGES_A_SHARE, Cycle
 from .targets import Layout
 
-# Far more than any ratio of bandwidths needs; a layout holds each of them.
+# A layout stores every turn. This many are far more than any ratio of bandwidths needs.
 _MOST_TURNS = 1 << 16
 
 
 @dataclass(frozen=True)
 class Interleave:
-    """What `interleave` and `weighted` return: nodes in turn."""
+    """Nodes in turn: the layout that `interleave` and `weighted` return."""
 
     nodes: tuple[int, ...]
     block: int | None
 
     def over(self, array: object, footprint: Footprint) -> Cycle:
-        """Return the pattern that it makes of one array."""
+        """Return the pattern of this layout over one array."""
         block = self.block or _block_for(footprint, len(set(self.nodes)))
         return Cycle(self.nodes, block, footprint, adapts=self.block is None)
 
     def after(self, part: object) -> Interleave:
-        """Return it as it goes on behind a part of memory that lies in several."""
+        """Return the layout for the memory that follows `part`, which continues the turns."""
         turn = self.over(part, footprint_of(part)).turns % len(self.nodes)
         return Interleave(self.nodes[turn:] + self.nodes[:turn], self.block)
 
@@ -43,12 +43,12 @@ def interleave(nodes: Sequence[Count], *, block: int | None = None) -> Layout:
     Parameters
     ----------
     nodes : sequence of int
-        Nodes in the order of their turns; one that occurs twice has two turns.
+        Nodes in the order of their turns; a node that occurs twice has two turns.
     block : int, optional
-        Bytes that stay together, a multiple of the page size. By default a huge page where the
-        array is as large as two for each node, and otherwise a page; huge pages that are there
-        already stay whole, and small pages make up for what they leave uneven. Blocks that you
-        choose may cut through huge pages: see ``on_conflict`` of `move`.
+        Bytes in one turn, a multiple of the page size. The default is one huge page if the array
+        is at least as large as two huge pages for each node, and one page otherwise. With the
+        default, existing huge pages stay whole, and small pages even out the shares. Blocks that
+        you choose may cut through huge pages: see ``on_conflict`` of `move`.
 
     Returns
     -------
@@ -57,12 +57,13 @@ def interleave(nodes: Sequence[Count], *, block: int | None = None) -> Layout:
     Raises
     ------
     TypeError, ValueError
-        No nodes, or a block that is not a number of pages.
+        `nodes` is empty, or is not a sequence of node numbers; or `block` is not a multiple of the
+        page size.
 
     Notes
     -----
-    Of memory in one piece, blocks of whole huge pages begin at addresses that are multiples of a
-    huge page's size, so that none is cut.
+    In contiguous memory, blocks of whole huge pages begin at multiples of the huge page size, so
+    that no huge page is cut.
 
     Examples
     --------
@@ -74,26 +75,26 @@ def interleave(nodes: Sequence[Count], *, block: int | None = None) -> Layout:
 
 
 def weighted(shares: Mapping[int, Count], *, block: int | None = None) -> Layout:
-    """Spread pages over nodes in turn, to some more often: by bandwidth, or to a slow tier less.
+    """Spread pages over nodes by weight, such as by bandwidth, or with fewer on a slow tier.
 
     Parameters
     ----------
     shares : mapping of int to int
-        How many of the turns each node has: ``{0: 3, 1: 1}`` for ``0 0 1 0``.
+        Number of turns of each node: ``{0: 3, 1: 1}`` gives ``0 0 1 0``.
     block : int, optional
         As for `interleave`.
 
     Returns
     -------
     Layout
-        The turns of a node are as far from each other as the shares allow.
+        The turns of each node are spread as evenly as the shares allow.
 
     Raises
     ------
     TypeError, ValueError
-        No mapping, no nodes, shares that are not whole numbers from 0, all of them 0, or more than
-        65,536 turns in all once divided by what all have in common; or a block that is not a
-        number of pages.
+        `shares` is not a mapping, is empty, has only zeros, has a value that is not a whole number
+        of 0 or more, or makes more than 65,536 turns even when divided by the greatest common
+        divisor; or `block` is not a multiple of the page size.
 
     Examples
     --------
@@ -107,18 +108,18 @@ def weighted(shares: Mapping[int, Count], *, block: int | None = None) -> Layout
     counts = {operator.index(node): operator.index(share) for node, share in shares.items()}
     if min(counts.values(), default=0) < 0 or not any(counts.values()):
         raise ValueError(
-            f"shares: expected whole numbers from 0, not all of them 0, got {dict(shares)!r}"
+            f"shares: expected whole numbers, 0 or more, and not all 0, got {dict(shares)!r}"
         )
-    # Bandwidths in bytes a second are shares too.
+    # Shares may be bandwidths in bytes per second, whose plain sum is far too many turns.
     if sum(counts.values()) > _MOST_TURNS:
         common = math.gcd(*counts.values())
         counts = {node: share // common for node, share in counts.items()}
     if (total := sum(counts.values())) > _MOST_TURNS:
         raise ValueError(
-            f"shares: expected at most {_MOST_TURNS:,} turns in all, got {total:,} by "
-            f"{dict(shares)!r}; round them, such as bytes a second to GB/s"
+            f"shares: expected at most {_MOST_TURNS:,} turns in all, got {total:,} from "
+            f"{dict(shares)!r}; round the shares, for example from bytes/s to GB/s"
         )
-    # The turns of each node at even distances, all nodes' turns in one order.
+    # Each node's turns are at even distances from 0 to 1; sorting merges those of all nodes.
     turns = [
         ((turn + 0.5) / count, -count, node)
         for node, count in counts.items()

@@ -1,4 +1,4 @@
-"""Patterns: a layout over one array, computed for some pages at a time."""
+"""Patterns: a layout applied to one array, computed for some pages at a time."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from ..results.placement import Placement
 Ints: TypeAlias = "npt.NDArray[np.int64]"
 NodeArray: TypeAlias = "npt.NDArray[np.int32]"
 
-# A page that was absent in the placement to be followed: there is nowhere to put it.
+# In place of a node: the page was absent in the placement to follow, so it has no target.
 NOWHERE = -1
-# With fewer huge pages a share, shares of whole huge pages differ too much in size.
+# With fewer huge pages in each share, shares of whole huge pages differ too much in size.
 HUGE_PAGES_A_SHARE = 2
 _GOLDEN = (math.sqrt(5) - 1) / 2
-# So many places in a page decide which index of an axis most of it belongs to.
+# Number of places sampled in a page to find the share of an axis that holds most of it.
 _PLACES = 16
-# From then on a page goes to the share that has most of it.
+# A page goes to a share that holds at least this many of the places.
 _CLEAR = 12
 
 
 class Pattern(Protocol):
-    """The wanted node of each page, in parts, so that it need not exist as a whole."""
+    """The wanted node of each page, computed in parts to bound the memory needed."""
 
     @property
     def distinct(self) -> list[int]:
@@ -38,33 +38,33 @@ class Pattern(Protocol):
 
     @property
     def only(self) -> int | None:
-        """The node that all pages without exception are wanted on, if there is one."""
+        """The node that every page is wanted on, or None if pages differ or lack a target."""
 
     @property
     def adapts(self) -> bool:
-        """Whether its borders are its own, so that they may move to those of huge pages."""
+        """Whether the layout chose its borders itself, so they may move to huge page borders."""
 
     @property
     def shares(self) -> Mapping[int, float] | None:
-        """The part of all pages that each node gets, where page after page takes turns freely."""
+        """The fraction of all pages for each node, if single pages take turns in any order."""
 
     @property
     def torn(self) -> bool:
-        """Whether single pages have parts that are wanted on several nodes."""
+        """Whether single pages hold parts that are wanted on several nodes."""
 
     def nodes_for(self, index: Ints, addresses: Addresses) -> NodeArray:
-        """Return the wanted node of each page: number `index` of all pages, at an address."""
+        """Return the wanted node of each page, given each page's number and address."""
 
     def count_nowhere(self, index: Ints, addresses: Addresses, pages: Ints) -> Ints:
-        """Count in runs of neighbouring pages those that have no target, NOWHERE.
+        """Count the pages without a target (NOWHERE) in each run of neighbouring pages.
 
         `index` and `addresses` are those of the first page of each run. Nothing is computed for
-        each page: a run may have more of them than there is memory for.
+        each page, because one value for every page of a run may not fit in memory.
         """
 
 
 class Fixed:
-    """What patterns have that want each page on one node and on no other."""
+    """Defaults of patterns that want each page on one fixed node."""
 
     adapts: bool = False
     torn: bool = False
@@ -75,12 +75,12 @@ class Everywhere(Fixed):
     """A pattern that has a target for every page."""
 
     def count_nowhere(self, index: Ints, addresses: Addresses, pages: Ints) -> Ints:
-        """Count in runs of neighbouring pages those that have no target: none."""
+        """Return 0 for each run: every page has a target."""
         return np.zeros(len(pages), np.int64)
 
 
 class _OfNodes(Everywhere):
-    """One that has a list of nodes, all of which are taken to occur."""
+    """A pattern over a list of nodes; it assumes that all of them occur."""
 
     def __init__(self, nodes: tuple[int, ...]) -> None:
         self.nodes = np.array(nodes, np.int32)
@@ -89,9 +89,9 @@ class _OfNodes(Everywhere):
 
 
 class Cycle(_OfNodes):
-    """Blocks of bytes to nodes in turn.
+    """Blocks of bytes, given to nodes in turn.
 
-    One that `adapts` goes by huge pages wherever the memory has some.
+    With `adapts`, the turns follow huge pages wherever the memory has some.
     """
 
     def __init__(
@@ -103,11 +103,11 @@ class Cycle(_OfNodes):
             self.shares = {node: n / len(nodes) for node, n in Counter(nodes).items()}
         self._pages = block // footprint.page_size
         self._block = block
-        # Of memory in one piece blocks begin where huge pages do. Of many pieces, addresses could
-        # meet the same node at every stride.
+        # In contiguous memory, blocks begin at huge page borders. With gaps, turns by address could
+        # put every piece on the same node, if the stride matches the cycle.
         self._aligned = footprint.contiguous and block % HUGE_PAGE_BYTES == 0
         self._first = footprint.address // block
-        # How many the memory takes; a last one that it does not fill counts too.
+        # Number of turns that the memory takes; a partial last turn counts.
         self.turns = -(-footprint.pages // self._pages)
         if self._aligned and footprint.pages:
             self.turns = (footprint.address + footprint.span - 1) // block - self._first + 1
@@ -123,7 +123,7 @@ class Cycle(_OfNodes):
 
 
 class ContiguousShares(_OfNodes):
-    """Contiguous shares of equally many bytes."""
+    """Contiguous shares, equal in bytes."""
 
     def __init__(self, nodes: tuple[int, ...], footprint: Footprint) -> None:
         super().__init__(nodes)
@@ -138,12 +138,12 @@ class ContiguousShares(_OfNodes):
 
 
 def _large(footprint: Footprint, shares: int) -> bool:
-    """Tell whether a border may move to that of a huge page without much of a share's size."""
+    """Return whether shares stay nearly equal when borders move to huge page borders."""
     return footprint.nbytes >= HUGE_PAGES_A_SHARE * HUGE_PAGE_BYTES * shares
 
 
 def share_of(addresses: Addresses, footprint: Footprint, count: int) -> npt.NDArray[np.int64]:
-    """Return in which of `count` equal shares of a footprint's bytes the middle of a page is."""
+    """Return which of `count` equal shares of a footprint's bytes holds each page's middle."""
     before, inside = footprint.position(addresses)
     middle = before.astype(float) + (inside - 1) / 2
     shares = (middle * (count / max(footprint.nbytes, 1))).astype(np.int64)
@@ -151,7 +151,7 @@ def share_of(addresses: Addresses, footprint: Footprint, count: int) -> npt.NDAr
 
 
 class ByIndex(_OfNodes):
-    """Equal blocks of the indices of an axis."""
+    """Equal blocks of indices along an axis."""
 
     def __init__(
         self, nodes: tuple[int, ...], axis: int, array: npt.NDArray[Any], footprint: Footprint
@@ -164,9 +164,10 @@ class ByIndex(_OfNodes):
         axes = zip(array.strides, array.shape, strict=True)
         larger = {abs(stride) for stride, count in axes if count > 1}
         self._periods = sorted((each for each in larger if each > self._stride), reverse=True)
-        # Along the slowest axis each share is in one piece.
+        # Along the slowest axis, each share is one piece, so its borders can move.
         self.adapts = not self._periods and _large(footprint, len(nodes))
-        # Otherwise in as many as there are steps of the slower axes, and these can be short.
+        # Along another axis, a share has one piece for each step of the slower axes. Such a piece
+        # can be shorter than a page.
         piece = self._stride * (self._count // len(nodes))
         self.torn = bool(self._periods) and len(set(nodes)) > 1 and piece < footprint.page_size
 
@@ -182,8 +183,8 @@ class ByIndex(_OfNodes):
         votes = np.stack([self._share(self._footprint.offset(rank)) for rank in ranks])
         counts = np.stack([(votes == share).sum(axis=0) for share in range(len(self.nodes))])
         share = counts.argmax(axis=0)
-        # Without a clear majority the largest part of a page would win in every row alike, and its
-        # node would get more than its share of the bytes.
+        # Without a clear majority, the share with the largest part of a page could be the same in
+        # every row, and its node would get more bytes than its share.
         mixed = np.flatnonzero(counts.max(axis=0) < _CLEAR)
         if len(mixed):
             share[mixed] = self._at_golden_places(index[mixed], before[mixed], inside[mixed])
@@ -191,7 +192,7 @@ class ByIndex(_OfNodes):
         return found
 
     def _at_golden_places(self, index: Ints, before: Ints, inside: Ints) -> Ints:
-        """Return the share of one byte of each page, at steps that repeat nowhere."""
+        """Return the share of one byte of each page; the byte's place in the page never repeats."""
         place = (inside * (index * _GOLDEN % 1)).astype(np.int64)
         return self._share(self._footprint.offset(before + place))
 
@@ -206,7 +207,7 @@ class ByIndex(_OfNodes):
 
 
 class Follow(Fixed):
-    """Where a placement has what is as far along."""
+    """The nodes of a placement, scaled to the length of this memory."""
 
     only = None
 
@@ -224,14 +225,14 @@ class Follow(Fixed):
         return nodes
 
     def count_nowhere(self, index: Ints, addresses: Addresses, pages: Ints) -> Ints:
-        """Count in runs of neighbouring pages those that match a part without memory."""
+        """Count the pages of each run that match a part without memory."""
         if not len(self._ends):
             return pages.copy()
         size = np.uintp(self._footprint.page_size)
         last = addresses + (pages - 1).astype(np.uintp) * size
         first_run, last_run = self._run(addresses), self._run(last)
-        # A run of pages has as many parts as it meets runs of the placement. The first begins with
-        # it, and each of the others with the first page that is as far along.
+        # Cut each run of pages where it crosses into another run of the placement. The first part
+        # begins at the run's first page; a binary search finds the first page of each other part.
         parts = last_run - first_run + 1
         which = np.repeat(np.arange(len(pages)), parts)
         within = np.arange(len(which)) - np.repeat(np.cumsum(parts) - parts, parts)
@@ -248,7 +249,7 @@ class Follow(Fixed):
         return found
 
     def _run(self, addresses: Addresses) -> Ints:
-        """Return which run of the placement each page matches; it never falls along addresses."""
+        """Return each page's matching run in the placement; it never falls as addresses rise."""
         before, inside = self._footprint.position(addresses)
         middle = before.astype(float) + (inside - 1) / 2
         place = middle * (float(self._ends[-1]) / max(self._footprint.nbytes, 1))

@@ -1,4 +1,4 @@
-"""Targets of a move: one node, a node a page, a layout, or where a Placement had every page."""
+"""Targets of a move: one node, a node for each page, a layout, or an earlier Placement."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ Target: TypeAlias = Pattern
 
 
 class Layout(Protocol):
-    """Says which node each page of an array is wanted on; see `interleave` and the others."""
+    """Says which node each page of an array belongs on; see `interleave` and the others."""
 
     def over(self, array: object, footprint: Footprint) -> Pattern:
-        """Return the pattern that it makes of one array."""
+        """Return the pattern of this layout over one array."""
 
 
 class OneNode(Everywhere):
-    """Every page to one node."""
+    """The same node for every page."""
 
     def __init__(self, node: int) -> None:
         self.distinct = [node]
         self.only: int | None = node
-        # One that does not fit has been refused by the time it could matter.
+        # Clipping changes only a node that is refused before its value matters.
         self._node = np.int32(min(max(node, -1), _MOST))
 
     def nodes_for(self, index: Ints, addresses: Addresses) -> NodeArray:
@@ -38,7 +38,7 @@ class OneNode(Everywhere):
 
 
 class PerPage(Everywhere):
-    """A node for each page, from an array of the caller's."""
+    """A node for each page, from the caller's array."""
 
     only = None
 
@@ -47,7 +47,7 @@ class PerPage(Everywhere):
 
     @cached_property
     def distinct(self) -> list[int]:
-        """Nodes that occur, in ascending order; of numbers that are none, one."""
+        """Nodes that occur, in ascending order; if a number is out of range, that number alone."""
         lowest, highest = int(self._nodes.min(initial=0)), int(self._nodes.max(initial=0))
         if lowest < 0 or highest > _MOST:
             return [lowest if lowest < 0 else highest]
@@ -62,7 +62,7 @@ class PerPage(Everywhere):
 
 
 class Restored(Fixed):
-    """Every page back to where a placement had it."""
+    """The node that each page had in a placement."""
 
     only = None
 
@@ -70,7 +70,7 @@ class Restored(Fixed):
         self._nodes = np.maximum(placement.runs["status"], NOWHERE)
         pages = placement.runs["pages"]
         self._ends = np.cumsum(pages)
-        # Pages without a target ahead of each run, and of the end.
+        # Number of pages without a target before each run, and in all runs.
         self._nowhere = np.append(0, np.cumsum(np.where(self._nodes == NOWHERE, pages, 0)))
 
     @cached_property
@@ -85,40 +85,40 @@ class Restored(Fixed):
         return nodes
 
     def count_nowhere(self, index: Ints, addresses: Addresses, pages: Ints) -> Ints:
-        """Count in runs of neighbouring pages those that had no memory in the placement."""
+        """Count the pages of each run that had no memory in the placement."""
         return self._nowhere_before(index + pages) - self._nowhere_before(index)
 
     def _nowhere_before(self, index: Ints) -> Ints:
         run = np.searchsorted(self._ends, index, side="right")
-        # Behind the last page there is no run.
+        # An index after the last page is in no run.
         begins = np.append(0, self._ends)[run]
         inside = np.append(self._nodes == NOWHERE, False)[run]
         found: Ints = self._nowhere[run] + np.where(inside, index - begins, 0)
         return found
 
 
-# Far above any node number, and small enough to count up to.
+# Far above any node number, but small enough for np.bincount().
 _MOST = 1 << 16
 
 
 def as_target(
     target: MoveTarget, array: object, footprint: Footprint, *, keep: bool = False
 ) -> Target:
-    """Return what was given as a target for an array and its pages.
+    """Return the pattern that a caller's target makes for the pages of an array.
 
-    With `keep` it stays what it is now, whatever the caller writes into a buffer that was given.
+    With `keep`, the pattern copies an array of nodes, so that the caller may overwrite it later.
 
     Raises
     ------
     TypeError, ValueError
-        Not nodes, or not one for each page.
+        `target` is not a valid target, or does not match the pages of the array.
     """
     pages, page_size = footprint.pages, footprint.page_size
     if isinstance(target, Placement):
         if (target.pages, target.page_size) != (pages, page_size):
             raise ValueError(
                 f"target: the placement has {target.pages:,} pages of {target.page_size:,} bytes, "
-                f"and the memory to move has {pages:,} of {page_size:,}; expected the same"
+                f"but the memory to move has {pages:,} of {page_size:,}; the two must match"
             )
         return Restored(target)
     if hasattr(target, "over"):
@@ -128,7 +128,7 @@ def as_target(
         return OneNode(nodes)
     if len(nodes) != pages:
         raise ValueError(
-            f"target: expected one node for all, or one for each of the {pages:,} pages that hold "
-            f"the array, got {len(nodes):,}; where(a).pages tells how many there are"
+            f"target: expected one node for all pages, or one for each of the {pages:,} pages of "
+            f"the array, got {len(nodes):,}; where(a).pages gives the number of pages"
         )
     return PerPage(nodes.copy() if keep else nodes)

@@ -1,1 +1,1 @@
-"""Memory to come and its policies: empty(), bind(), touch(), collapse(), page_cache()."""
+"""Allocate arrays on nodes and set policies: empty(), bind(), touch(), collapse(), page_cache()."""

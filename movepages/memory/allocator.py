@@ -1,4 +1,4 @@
-"""Numpy's own arrays on chosen nodes: allocating()."""
+"""Allocate numpy's own arrays on chosen nodes: allocating()."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .. import _core
 from .policies import bind
 from .policy_modes import as_policy
 
-# From here on numpy itself asks for huge pages.
+# numpy itself asks for huge pages for arrays of this size and larger ones.
 _HUGE_FROM = 4 << 20
 
 
 class _Allocating(_core.Heap, ContextDecorator):
-    # A generator would not do as a context manager: a signal handler that raises right after its
-    # `yield` leaves the block entered for as long as the traceback lives.
+    # A class because of signals: in a generator, a signal handler that raises right after the
+    # `yield` would leave the block entered for as long as the traceback lives.
     _asked: tuple[Sequence[SupportsIndex] | SupportsIndex, str, Literal["thp"] | None]
 
     def __new__(
@@ -29,8 +29,8 @@ class _Allocating(_core.Heap, ContextDecorator):
         if huge not in (None, "thp"):
             raise ValueError(f"huge: expected 'thp' or None, got {huge!r}")
         number, chosen = as_policy(nodes, mode)
-        # What a kernel refuses is told here: within numpy it would be a MemoryError without a
-        # reason.
+        # Try the policy on a scratch page: if the kernel refuses it, this error gives the reason.
+        # Within numpy it would be a MemoryError without one.
         bind(mmap.mmap(-1, mmap.PAGESIZE), chosen.tolist(), mode=mode)
         made = super().__new__(cls, number, chosen, _HUGE_FROM if huge else 0)
         made._asked = nodes, mode, huge
@@ -46,44 +46,47 @@ def allocating(
     mode: str = "bind",
     huge: Literal["thp"] | None = "thp",
 ) -> _Allocating:
-    """Have numpy take the memory of new arrays from a node, within a ``with`` block.
+    """Allocate the memory of new numpy arrays on a node within a ``with`` block.
 
     Parameters
     ----------
     node : int or sequence of int
-        As of `bind`.
+        The nodes, as for `bind`.
     mode : str, default "bind"
-        As of `bind`, for instance "interleave" or "preferred".
+        The policy, as for `bind`, for instance "interleave" or "preferred".
     huge : {"thp"}, optional
-        Ask for transparent huge pages from 4 MiB on, as numpy does by itself; None leaves it to
-        the kernel's setting.
+        "thp" asks for transparent huge pages for arrays of 4 MiB or more, as numpy does by
+        itself. None leaves it to the kernel's setting.
 
     Returns
     -------
     context manager
-        For one ``with`` block. It is a decorator, too, which makes a new one for each call.
+        It can be used for one ``with`` block, or as a decorator, which makes a new one for each
+        call.
 
     Raises
     ------
     TypeError, ValueError
-        Not a mode, or nodes that do not go with it.
+        `mode` is unknown, or the nodes do not fit it.
     MovePagesError
-        A node that has no memory or is not allowed, a kernel without this mode.
+        A node has no memory or is not allowed, or the kernel lacks this mode.
 
     Notes
     -----
-    All arrays that numpy allocates within the block, by whatever code, have memory of their own
-    there, also when they live on after it. Arrays from before, and views of other memory, stay
-    what they are. An array that is resized later stays with its node.
+    Every array that numpy allocates within the block, whichever code creates it, takes its memory
+    from these nodes and keeps it after the block ends. Arrays created before, and views of other
+    memory, are not affected. An array that is resized later stays on its node.
 
-    The block holds for its own thread and asyncio task, as numpy's handler is a context variable:
-    threads that are started within allocate as ever, unless they run in a copy of the context
-    (``contextvars.copy_context().run``), as the default is from Python 3.14t on. On leaving, also
-    by an exception or a signal handler that raises at any moment, what was before is back.
+    The block applies to its own thread and asyncio task, because numpy's handler is a context
+    variable. Threads started within the block allocate as usual, unless they run in a copy of the
+    context (``contextvars.copy_context().run``), which is the default from Python 3.14t on. Leaving
+    the block restores the previous handler, even if an exception ends it or a signal handler
+    raises at any moment.
 
-    Blocks of up to 32 KiB share pages with others of the same ``with`` alone; larger ones are
-    mappings. Of what is dropped within the block, up to 64 MiB wait there for the next arrays of
-    their size; on leaving they are given back, as all that is dropped later is.
+    Arrays of up to 32 KiB share pages only with other arrays of the same ``with`` block; each
+    larger array is a mapping. Up to 64 MiB of mappings released within the block are kept for the
+    next arrays of the same size. They are freed at the end of the block; memory released later is
+    freed at once.
     Source: NEP 49 (``PyDataMem_SetHandler``), mbind(2).
 
     Examples

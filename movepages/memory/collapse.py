@@ -1,4 +1,4 @@
-"""collapse(): huge pages made of small ones, and what kept others from becoming huge."""
+"""Join small pages into huge pages, and report why others stay small: collapse()."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from ..system.advice import MADV_COLLAPSE
 from ..units import format_bytes
 from .own_ranges import own_ranges
 
-# So many take tens of milliseconds, after which a signal is heard.
+# Collapsing this many takes tens of milliseconds; signal handlers run between two calls.
 _AT_ONCE = 16
 
 _WHY = {
-    errno.EINVAL: "no page is there, or the mapping cannot have huge pages",
-    errno.EBUSY: "a page is pinned, locked by the kernel, or mapped by another process too",
-    errno.EAGAIN: "a page was in use just then; the same call again may do it",
-    errno.ENOMEM: "no node has enough free memory in one piece, or the memory cgroup is full",
+    errno.EINVAL: "no page is present, or the mapping cannot have huge pages",
+    errno.EBUSY: "a page is pinned, locked by the kernel, or also mapped by another process",
+    errno.EAGAIN: "a page was in use; calling again may succeed",
+    errno.ENOMEM: "no node has enough contiguous free memory, or the memory cgroup is full",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class CollapseResult:
-    """What became of memory that was to be in huge pages.
+    """How many bytes `collapse` put into huge pages, and why others stayed small.
 
     ``collapsed + already_huge + outside + sum(failures.values()) == nbytes``.
 
@@ -43,14 +43,14 @@ class CollapseResult:
     nbytes : int
         Bytes of the pages that hold the array.
     collapsed : int
-        Bytes that became huge.
+        Bytes joined into huge pages by the call.
     already_huge : int
-        Bytes that were huge before. 0 before Linux 6.7, which does not tell: these are counted as
-        collapsed.
+        Bytes that were in huge pages before. Kernels before Linux 6.7 do not report them: there
+        it is 0, and these bytes count as collapsed.
     outside : int
-        Bytes at the edges that fill no huge page.
+        Bytes at the edges that do not fill a huge page.
     failures : mapping of int to int
-        Bytes that did not become huge, by errno.
+        Bytes that stayed in small pages, by errno.
 
     Examples
     --------
@@ -67,40 +67,41 @@ class CollapseResult:
 
     @property
     def ok(self) -> bool:
-        """Whether all that can be in huge pages is."""
+        """Whether all of the memory is in huge pages, except the edges."""
         return not self.failures
 
     def __str__(self) -> str:
         parts = [f"{format_bytes(self.collapsed)} became huge"]
         if self.already_huge:
-            parts.append(f"{format_bytes(self.already_huge)} was huge already")
+            parts.append(f"{format_bytes(self.already_huge)} was already huge")
         if self.outside:
-            parts.append(f"{format_bytes(self.outside)} at the edges fills no huge page")
+            parts.append(f"{format_bytes(self.outside)} at the edges does not fill a huge page")
         for code, nbytes in self.failures.items():
             name = errno.errorcode.get(code, str(code))
             why = _WHY.get(code, os.strerror(code))
-            parts.append(f"{format_bytes(nbytes)} did not, {name}: {why}")
+            parts.append(f"{format_bytes(nbytes)} stayed small, {name}: {why}")
         return f"{format_bytes(self.nbytes)}: " + "; ".join(parts)
 
 
 def collapse(a: object, *, progress: Callable[[int, int], object] | None = None) -> CollapseResult:
     """Join the small pages of `a` into huge pages now; contents and addresses stay the same.
 
-    This is the way back from ``move(..., on_conflict="split")``. It also lifts the advice that
+    This reverses the splitting of ``move(..., on_conflict="split")``. It also lifts the advice that
     keeps the kernel from making huge pages of this memory (MADV_NOHUGEPAGE).
 
     Parameters
     ----------
     a : ndarray, buffer or Region of this process
-        Huge pages begin at multiples of their size; the edges of `a` that fill none stay small.
+        Huge pages begin at multiples of their size. The edges of `a` that do not fill one stay in
+        small pages.
     progress : callable, optional
-        Called as ``progress(bytes_done, bytes)`` after every few huge pages; returning False ends
-        the call with a MovePagesCancelledError.
+        Called as ``progress(bytes_done, bytes)`` after every few huge pages. If it returns False,
+        the call ends with a MovePagesCancelledError.
 
     Returns
     -------
     CollapseResult
-        Bytes that became huge, and why others did not.
+        The bytes joined into huge pages, and why others stayed small.
 
     Raises
     ------
@@ -111,10 +112,10 @@ def collapse(a: object, *, progress: Callable[[int, int], object] | None = None)
 
     Notes
     -----
-    Small pages on several nodes come together on the node that most of them are on. Absent pages
-    among present ones get memory; where all are absent, nothing happens. Source: MADV_COLLAPSE of
-    madvise(2), since Linux 6.1; ``hpage_collapse_find_target_node`` in the kernel's
-    mm/khugepaged.c.
+    If the small pages of a huge page are on several nodes, the huge page is allocated on the node
+    that has most of them. Absent pages among present ones get memory; where all are absent,
+    nothing happens. Source: MADV_COLLAPSE of madvise(2), since Linux 6.1;
+    ``hpage_collapse_find_target_node`` in the kernel's mm/khugepaged.c.
 
     Examples
     --------
@@ -142,8 +143,8 @@ def collapse(a: object, *, progress: Callable[[int, int], object] | None = None)
         if progress is not None and progress(done, inside) is False:
             raise make_error(
                 errno.ECANCELED,
-                f"the progress callback returned False after {format_bytes(done)}; the same call "
-                "again does the rest",
+                f"the progress callback returned False after {format_bytes(done)}; call again to "
+                "do the rest",
             )
     return CollapseResult(
         nbytes=total,
@@ -159,13 +160,13 @@ def _count_huge_pages(ranges: list[tuple[int, int]]) -> int:
 
 
 def _inside(start: int, nbytes: int) -> tuple[int, int]:
-    """Return the first huge page that lies in a range, and how many do."""
+    """Return the address of the first huge page within a range, and their number."""
     first = -(-start // HUGE_PAGE_BYTES)
     return first * HUGE_PAGE_BYTES, (start + nbytes) // HUGE_PAGE_BYTES - first
 
 
 def _huge_pages(ranges: list[tuple[int, int]]) -> Iterator[Addresses]:
-    """Stream the huge pages that lie in ranges of pages, a few at a time."""
+    """Yield the addresses of the huge pages within ranges of pages, a few at a time."""
     for start, nbytes in ranges:
         first, count = _inside(start, nbytes)
         for low in range(0, count, _AT_ONCE):
@@ -178,11 +179,11 @@ def _collapse_each(huge_pages: Addresses, huge: HugePages) -> npt.NDArray[np.int
     said = _core.advise_each(huge_pages, HUGE_PAGE_BYTES, MADV_COLLAPSE, 0)
     refused = np.flatnonzero(said == errno.EINVAL)
     if len(refused):
-        # MADV_NOHUGEPAGE is a reason to refuse, as `splitting` leaves it.
+        # The kernel also refuses memory with MADV_NOHUGEPAGE, which `splitting` sets.
         again = huge_pages[refused]
         _core.advise_each(again, HUGE_PAGE_BYTES, mmap.MADV_HUGEPAGE, 0)
         said[refused] = _core.advise_each(again, HUGE_PAGE_BYTES, MADV_COLLAPSE, 0)
-    # The kernel also answers 0 for what it passed over.
+    # The kernel also returns 0 for huge pages that it skipped.
     after = huge.now(huge_pages)
     if after is not None:
         said[(said == 0) & ~after] = errno.EAGAIN
@@ -190,10 +191,10 @@ def _collapse_each(huge_pages: Addresses, huge: HugePages) -> npt.NDArray[np.int
 
 
 def _refuse_without_collapse() -> None:
-    """Find out whether the kernel knows the advice, by giving it for nothing at all."""
+    """Raise if the kernel does not know MADV_COLLAPSE; advising an empty range shows it."""
     if _core.advise_each(np.zeros(1, np.uintp), 0, MADV_COLLAPSE, 0)[0]:
         raise make_error(
             errno.ENOSYS,
-            "this kernel cannot join pages on request: MADV_COLLAPSE came with Linux 6.1, and "
-            "needs transparent huge pages compiled in",
+            "this kernel cannot join pages on request: MADV_COLLAPSE needs Linux 6.1 or later, "
+            "with transparent huge pages compiled in",
         )

@@ -1,4 +1,4 @@
-"""Arrays with memory of their own: empty(), zeros() and full() on a node or in a layout."""
+"""Create arrays on a node or in a layout: empty(), zeros() and full()."""
 
 from __future__ import annotations
 
@@ -39,34 +39,39 @@ def empty(
     huge: Huge = None,
     order: Literal["C", "F"] = "C",
 ) -> npt.NDArray[Any]:
-    """Return a new array whose memory is its own, on a node or in a layout.
+    """Return a new array on a node or in a layout; it shares no page with anything else.
 
     Parameters
     ----------
     shape : int or sequence of int
     dtype : data-type, default float
-        Not of objects.
+        Any type that contains no objects.
     node : int, optional
-        Bound to it: its pages come from this node when they are first touched, and from no other.
+        Bind the array to this node: its pages are allocated there on first touch, and on no other
+        node.
     layout : Layout, optional
-        Instead of `node`: its pages are there at once, where the layout wants them: small ones
-        where it would cut through huge ones, or, of huge ones asked for, most of each.
+        Use a layout instead of `node`. All pages are allocated at once, on the nodes that the
+        layout chooses. Where the layout would cut through a huge page, the array gets small pages;
+        if you ask for huge pages, each goes to the node that the layout chooses for most of it.
     huge : {"thp", "hugetlb"}, optional
-        Ask for transparent huge pages, or take pages of the default hugetlb pool, at once.
+        "thp" asks for transparent huge pages. "hugetlb" takes pages from the default hugetlb pool
+        at once.
     order : {"C", "F"}, default "C"
 
     Returns
     -------
     ndarray
-        An ordinary one, page-aligned, of zeros until written to. Its memory is given back with it
-        and its last view.
+        A page-aligned ordinary array, filled with zeros. Its memory is freed together with the
+        array and its last view.
 
     Raises
     ------
     TypeError, ValueError
-        Both `node` and `layout`, a dtype of objects, a negative size, other `huge` than these.
+        Both `node` and `layout` are given, `dtype` contains objects, a size is negative, or `huge`
+        is unknown.
     MovePagesError
-        No such memory: a node that may not be used, an empty hugetlb pool (also a MemoryError).
+        The memory is not available: the node may not be used, or the hugetlb pool is empty (also a
+        MemoryError).
 
     Examples
     --------
@@ -77,10 +82,10 @@ def empty(
     True
     """
     if node is not None and layout is not None:
-        raise ValueError("node and layout: expected one of them, got both")
+        raise ValueError("node and layout: expected at most one of them, got both")
     kind = np.dtype(dtype)
     if kind.hasobject:
-        raise TypeError(f"dtype: expected one without objects in it, got {kind}")
+        raise TypeError(f"dtype: expected a type without objects, got {kind}")
     sizes = _as_shape(shape)
     nbytes = math.prod(sizes) * kind.itemsize
     array = np.ndarray(sizes, kind, _memory(nbytes, huge, node), order=order)
@@ -89,7 +94,7 @@ def empty(
             _keep_small(array, layout)
         touch(array)
         placed = move(array, layout)
-        # Pages that the layout says nothing of stay where they are.
+        # Pages for which the layout names no node stay where they are; that is no failure.
         if placed.failures:
             placed.raise_for_status()
     return array
@@ -103,17 +108,17 @@ def zeros(shape: Shape, dtype: npt.DTypeLike = float, **how: Any) -> npt.NDArray
     shape : int or sequence of int
     dtype : data-type, default float
     **how
-        As for `empty`: ``node`` or ``layout``, ``huge``, ``order``.
+        Arguments of `empty`: ``node`` or ``layout``, ``huge``, ``order``.
 
     Returns
     -------
     ndarray
-        Its pages come when they are first written to, unless there is a layout.
+        Its pages are allocated when they are first written to, or at once for a layout.
 
     Raises
     ------
     TypeError, ValueError, MovePagesError
-        As `empty` does.
+        As for `empty`.
 
     Examples
     --------
@@ -132,21 +137,21 @@ def full(
     ----------
     shape : int or sequence of int
     value : scalar or array_like
-        Broadcast to the shape.
+        The value, broadcast to the shape.
     dtype : data-type, optional
-        By default that of the value.
+        The type of the array; by default that of the value.
     **how
-        As for `empty`: ``node`` or ``layout``, ``huge``, ``order``.
+        Arguments of `empty`: ``node`` or ``layout``, ``huge``, ``order``.
 
     Returns
     -------
     ndarray
-        With all of its memory there.
+        All of its pages are present.
 
     Raises
     ------
     TypeError, ValueError, MovePagesError
-        As `empty` does; a value that has not this shape.
+        As for `empty`; also if the value cannot be broadcast to the shape.
 
     Examples
     --------
@@ -155,7 +160,7 @@ def full(
     """
     kind = np.asarray(value).dtype if dtype is None else np.dtype(dtype)
     if kind.char in "SU" and not kind.itemsize:
-        # str and bytes without a length would cut the value to nothing.
+        # A str or bytes type without a length would truncate the value to nothing.
         kind = np.asarray(value, kind).dtype
     array = empty(shape, kind, **how)
     array[...] = value
@@ -163,7 +168,7 @@ def full(
 
 
 def _keep_small(array: npt.NDArray[Any], layout: Layout) -> None:
-    """Have the kernel give no huge page of its own accord that would have to be on two nodes."""
+    """Forbid huge pages where the layout wants parts of one huge page on different nodes."""
     footprint = footprint_of(array)
     target = as_target(layout, array, footprint)
     if target.only is not None:
@@ -179,7 +184,7 @@ def _keep_small(array: npt.NDArray[Any], layout: Layout) -> None:
             if len(row):
                 low = max(int(row[0]) * HUGE_PAGE_BYTES, footprint.address)
                 high = min((int(row[-1]) + 1) * HUGE_PAGE_BYTES, end)
-                # A kernel without huge pages does not know the advice, and needs none.
+                # A kernel without huge pages refuses the advice, and does not need it.
                 advise(low, high - low, mmap.MADV_NOHUGEPAGE, high - low)
 
 
@@ -195,7 +200,7 @@ def _as_shape(shape: Shape) -> tuple[int, ...]:
 
 
 def _memory(nbytes: int, huge: Huge, node: int | None) -> memoryview:
-    """Map memory of which nobody else has a part of a page, and bind all of it."""
+    """Map memory that shares no page with anything else, and bind all of it."""
     if huge not in (None, "thp", "hugetlb"):
         raise ValueError(f"huge: expected 'thp', 'hugetlb' or None, got {huge!r}")
     flags, unit = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PAGESIZE
@@ -203,7 +208,7 @@ def _memory(nbytes: int, huge: Huge, node: int | None) -> memoryview:
         unit = _default_hugetlb()
         flags |= _MAP_HUGETLB | unit.bit_length() - 1 << _MAP_HUGE_SHIFT
     size = max(-(-nbytes // unit), 1) * unit
-    # A huge page begins at a multiple of its size.
+    # Room to start at a multiple of the huge page size, as huge pages do.
     ahead = HUGE_PAGE_BYTES if huge == "thp" else 0
     with Refusal(OverflowError) as refusal:
         whole = mmap.mmap(-1, size + ahead, flags=flags)
@@ -212,7 +217,7 @@ def _memory(nbytes: int, huge: Huge, node: int | None) -> memoryview:
     if node is not None:
         bind(whole, node)
     if huge == "hugetlb":
-        # Whoever writes to it later would be killed where the pool has none left on its node.
+        # If the pool runs out of pages on this node, a later write would kill the process.
         touch(whole)
     if huge != "thp":
         return memoryview(whole)[:nbytes]
@@ -237,9 +242,9 @@ def _default_hugetlb() -> int:
 def _no_mapping(refusal: Refusal, size: int, huge: Huge) -> Exception:
     code = errno.ENOMEM if isinstance(refusal.error, OverflowError) else refusal.code
     if huge != "hugetlb":
-        return make_error(code, f"no address range of {size:,} bytes is to be had")
+        return make_error(code, f"no address range of {size:,} bytes is available")
     return make_error(
         code,
-        f"the pool of hugetlb pages has not {size:,} bytes free; reserve some "
+        f"the hugetlb pool does not have {size:,} bytes free; reserve more huge pages "
         "(/proc/sys/vm/nr_hugepages), or use huge='thp'",
     )

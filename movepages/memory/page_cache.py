@@ -1,4 +1,4 @@
-"""Files and shared memory: what of them is in memory already, entered in this process."""
+"""Map the resident pages of files and shared memory into this process."""
 
 from __future__ import annotations
 
@@ -23,44 +23,44 @@ from ..system.refusals import Refusal
 from .own_ranges import own_ranges
 from .populate import populate
 
-# Memory without a file on a disk: the kernel tells everybody who maps it what is there.
+# Memory without a file on a disk: the kernel tells everybody who maps it which pages are resident.
 _NO_FILE = (b"/memfd:", b"/dev/zero", b"/SYSV")
 # linux/capability.h
 _CAP_FOWNER = 3
 
 
 def page_cache(file: str | os.PathLike[str], *, read: bool = False) -> npt.NDArray[np.uint8]:
-    """Map a file, so that what the page cache holds of it can be looked at and moved.
+    """Map a file, so that you can query and move its pages in the page cache.
 
     Parameters
     ----------
     file : path
-        A file on a disk, or of /dev/shm.
+        A file on a disk or in /dev/shm.
     read : bool, default False
-        Read the rest of the file into memory too.
+        Also read the rest of the file into memory.
 
     Returns
     -------
     ndarray of uint8, read-only
-        The bytes of the file. What is not in memory is absent until somebody reads it.
+        The bytes of the file. Pages that are not in memory are absent until they are read.
 
     Raises
     ------
     OSError
         The file cannot be opened or mapped.
     ValueError
-        It is a device, a pipe or a socket.
+        The file is a device, a pipe or a socket.
     MovePagesError
-        The kernel does not tell this user what is in memory of the file; see Notes.
+        The kernel does not tell this user which pages of the file are in memory; see Notes.
 
     Notes
     -----
-    Nothing is read from the disk, unless `read` is true. The page cache outlives the process that
-    read the file, on the nodes where that process ran: ``move(page_cache(file), node)`` brings it
-    to another. Pages that other processes have mapped too need ``flags=MPOL_MF_MOVE_ALL``.
+    Nothing is read from the disk unless `read` is true. The page cache outlives the process that
+    read the file and stays on the nodes where that process ran. ``move(page_cache(file), node)``
+    moves it to another node. Pages that other processes also map need ``flags=MPOL_MF_MOVE_ALL``.
 
-    Source: mincore(2), which tells the truth to those who own the file or may write to it, and
-    MADV_POPULATE_READ of madvise(2).
+    Source: mincore(2), which answers truthfully only if the user owns the file or may write to
+    it, and MADV_POPULATE_READ of madvise(2).
 
     Examples
     --------
@@ -71,11 +71,11 @@ def page_cache(file: str | os.PathLike[str], *, read: bool = False) -> npt.NDArr
     ...     where(page_cache(file.name)).absent_bytes
     0
     """
-    # Before it is opened, as to open a pipe waits for whoever writes to it.
+    # Check before opening: opening a pipe waits for a writer.
     if stat.S_IFMT(os.stat(file).st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
         raise ValueError(
-            f"file: {str(file)!r} is a device, a pipe or a socket, which has no size to be mapped "
-            "by; pass a file on a disk or of /dev/shm"
+            f"file: {str(file)!r} is a device, a pipe or a socket, which has no size to map; pass "
+            "a file on a disk or in /dev/shm"
         )
     with open(file, "rb") as source:
         size = os.fstat(source.fileno()).st_size
@@ -92,26 +92,26 @@ def page_cache(file: str | os.PathLike[str], *, read: bool = False) -> npt.NDArr
 
 
 def fault_in(a: object) -> None:
-    """Enter those pages of `a` here that are in memory already; what is not stays where it is.
+    """Map the pages of `a` that are already in memory into this process; leave others as they are.
 
-    A page of a file or of shared memory has a node for this process once it has accessed it.
-    Before, `where` says ``NOT_ENTERED``, although another process may have filled it.
+    Until this process has accessed a page of a file or of shared memory, its page tables have no
+    entry for it. `where` then reports ``NOT_ENTERED``, even if another process has filled the page.
 
     Parameters
     ----------
     a : ndarray, buffer or Region of this process
-        Such as a memmap or an array in shared memory. Private memory stays as it is.
+        For instance a memmap, or an array in shared memory. Private memory stays as it is.
 
     Raises
     ------
     TypeError, ValueError
         `a` exposes no memory, or memory of another process.
     MovePagesError
-        The kernel does not tell this user what is in memory of a file; see `page_cache`.
+        The kernel does not tell this user which pages of a file are in memory; see `page_cache`.
 
     Notes
     -----
-    Source: as of `page_cache`.
+    Source: as for `page_cache`.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def fault_in(a: object) -> None:
 
 
 def _mappings_of(start: int, end: int) -> Iterator[Mapping]:
-    """Return the parts of mappings within a range, of files and shared memory."""
+    """Yield the mappings of files and shared memory within a range, cut to the range."""
     for line in parse_lines(read_process(0, "maps")):
         if line.start < end and line.end > start and line.backing == Backing.OTHER:
             yield line._replace(start=max(start, line.start), end=min(end, line.end))
@@ -141,48 +141,50 @@ def _fault_in(mapping: Mapping) -> None:
     code, starts, ends = _core.resident(mapping.start, mapping.end - mapping.start)
     if code:
         raise make_error(code, f"mincore(2): {os.strerror(code)}")
-    # To whom it does not tell, the kernel says that all is in memory.
+    # To users who may not know, the kernel reports every page as being in memory.
     if starts.tolist() == [mapping.start] and ends.tolist() == [mapping.end] and not _told(mapping):
         raise _not_told(os.fsdecode(mapping.name))
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
         try:
             populate(start, end - start, MADV_POPULATE_READ)
         except MovePagesError as error:
-            # Behind the end of a file that has become shorter, a large page may remain in memory.
+            # A large page may stay in memory beyond the end of a file that was truncated.
             if error.errno != errno.EFAULT:
                 raise
 
 
 def _not_told(name: str) -> MovePagesError:
     why = (
-        f"the kernel tells only the owner of {name!r}, and who may write to it, what of it is in "
-        "memory; read it, or use page_cache(file, read=True)"
+        f"the kernel tells only the owner of {name!r} and users who may write to it which of its "
+        "pages are in memory; read its contents, or use page_cache(file, read=True)"
     )
     if name.endswith(" (deleted)"):
         why = (
-            f"{name!r} has no name any more, by which it could be seen who owns it, and the kernel "
-            "tells only the owner, and who may write to it, what of it is in memory; read it"
+            f"{name!r} has no name any more, so its owner is not known; the kernel tells only the "
+            "owner and users who may write to it which of its pages are in memory; read its "
+            "contents"
         )
     return make_error(errno.EPERM, why)
 
 
 def _told(mapping: Mapping) -> bool:
-    """Tell whether the kernel tells this user what is in memory (``can_do_mincore``)."""
+    """Return whether the kernel tells this user what is in memory (``can_do_mincore``)."""
     if mapping.inode == 0 or mapping.name.startswith(_NO_FILE) or _owns_all():
         return True
-    # Also of what has no name any more, as shared memory that is unlinked once all have it.
+    # It also answers for files without a name, such as shared memory that is unlinked once every
+    # process has mapped it.
     if _core.tells_what_is_in_memory(mapping.start):
         return True
     with Refusal() as refusal:
         found = os.stat(mapping.name)
-    # Another file may have the name by now.
+    # Another file may have taken the name.
     if refusal.error or found.st_ino != mapping.inode:
         return False
     return found.st_uid == os.geteuid() or os.access(mapping.name, os.W_OK, effective_ids=True)
 
 
 def _owns_all() -> bool:
-    """Tell whether every file is as one's own; root may be without that, as in a container."""
+    """Return whether this process counts as owner of every file; root in a container may not."""
     with Refusal() as refusal:
         status = _core.read_file("/proc/thread-self/status")
     if refusal.error:

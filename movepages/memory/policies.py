@@ -1,4 +1,4 @@
-"""Policies for pages to come: bind() and policy()."""
+"""Set and query the policy of pages that are not allocated yet: bind() and policy()."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class PolicyRange(NamedTuple):
     Attributes
     ----------
     address, nbytes : int
-        The part, in bytes.
+        Start and size of the part.
     mode : PolicyMode
-        DEFAULT is that of the thread that touches a page first.
+        The mode. DEFAULT means the policy of the thread that first touches a page.
     nodes : tuple of int
-        What it is about; empty for DEFAULT and LOCAL.
+        The nodes of the policy; empty for DEFAULT and LOCAL.
     """
 
     address: int
@@ -39,32 +39,35 @@ class PolicyRange(NamedTuple):
 
 
 def bind(a: object, nodes: Sequence[SupportsIndex] | SupportsIndex, *, mode: str = "bind") -> None:
-    """Say where the pages of `a` that are yet to come are to be. Those it has stay where they are.
+    """Set the NUMA policy for pages of `a` that are not allocated yet; present pages do not move.
 
     Parameters
     ----------
     a : ndarray, buffer or Region of this process
-        Pages that it fills in part are included.
+        Pages that `a` fills only in part are included.
     nodes : int or sequence of int
-        Empty for the modes "default" and "local".
+        The nodes of the policy; empty for the modes "default" and "local".
     mode : str, default "bind"
-        "bind" (nowhere else, on pain of the out-of-memory killer), "preferred" (of one node),
-        "preferred-many", "interleave", "weighted-interleave", "local" or "default".
+        "bind" (these nodes only: if they are full, the out-of-memory killer may end a process),
+        "preferred" (one node), "preferred-many", "interleave", "weighted-interleave", "local" or
+        "default".
 
     Raises
     ------
     TypeError, ValueError
-        Not a mode, nodes that do not go with it, or memory of another process. Nothing has changed.
+        `mode` is unknown, the nodes do not fit it, or `a` is memory of another process. Nothing has
+        changed.
     MovePagesError
-        A node that has no memory or is not allowed, memory that is not mapped, a kernel without
-        this mode. Of an array in several ranges, the message tells how much is bound by then.
+        A node has no memory or is not allowed, memory is not mapped, or the kernel lacks this mode.
+        If `a` has several ranges, the message states how much of it is bound by then.
     KeyboardInterrupt
-        And whatever a signal handler raises: all of `a` is bound, or none of it.
+        This, or whatever else a signal handler raises: all of `a` is bound, or none of it.
 
     Notes
     -----
-    The policy belongs to the address range: it is gone with it, and an array that the allocator
-    puts there later has it. Arrays of `empty` have their range to themselves. Source: mbind(2).
+    The policy belongs to the address range and lasts until that is unmapped. It also applies to
+    arrays that the allocator puts there later. Arrays of `empty` share their range with nothing
+    else. Source: mbind(2).
 
     Examples
     --------
@@ -77,8 +80,8 @@ def bind(a: object, nodes: Sequence[SupportsIndex] | SupportsIndex, *, mode: str
     ranges = own_ranges(a)
     done, failed_at, heard = 0, -1, None
     while done < len(ranges):
-        # A half of it would be neither what was nor what is wanted, so what a signal handler raises
-        # waits for the end. A range that is bound twice is as one that is bound once.
+        # An exception of a signal handler waits until every range is bound, so that no array is
+        # left half bound. Binding the interrupted range again does no harm.
         try:
             while done < len(ranges):
                 code = _core.bind(*ranges[done], chosen, found, 0)
@@ -90,7 +93,7 @@ def bind(a: object, nodes: Sequence[SupportsIndex] | SupportsIndex, *, mode: str
                 raise
             break
         except BaseException as error:
-            # Twice at one place, it is no signal's.
+            # A second exception in the same range does not come from a signal.
             if failed_at == done:
                 raise
             failed_at, heard = done, heard or error
@@ -98,12 +101,12 @@ def bind(a: object, nodes: Sequence[SupportsIndex] | SupportsIndex, *, mode: str
         try:
             raise heard
         finally:
-            # A frame and its exception would keep each other, and the caller's array, alive.
+            # Otherwise the stack frame and the exception keep each other, and `a`, alive.
             del heard
 
 
 def policy(a: object) -> tuple[PolicyRange, ...]:
-    """Tell the policy of pages of `a` that are yet to come.
+    """Return the NUMA policy for pages of `a` that are not allocated yet.
 
     Parameters
     ----------
@@ -112,14 +115,14 @@ def policy(a: object) -> tuple[PolicyRange, ...]:
     Returns
     -------
     tuple of PolicyRange
-        In address order, neighbours alike as one.
+        The parts of `a` in address order. Neighbouring parts with the same policy are joined.
 
     Raises
     ------
     TypeError, ValueError
         `a` exposes no memory, or memory of another process.
     MovePagesError
-        Memory that is not mapped, or a sandbox that forbids to ask.
+        Memory is not mapped, or a sandbox forbids the query.
 
     Notes
     -----
@@ -149,8 +152,8 @@ def policy(a: object) -> tuple[PolicyRange, ...]:
 def _alike(start: int, nbytes: int) -> Iterator[tuple[int, int]]:
     """Cut a range into parts that have one policy each.
 
-    Private memory has one for each mapping. That of shared memory belongs to what is mapped, and
-    may differ from page to page.
+    Private memory has one policy for each mapping. The policy of shared memory belongs to the
+    mapped object and may differ from page to page.
     """
     mappings = read_mappings(0)
     edges: npt.NDArray[np.uintp] = np.array([start, start + nbytes], np.uintp)

@@ -1,4 +1,4 @@
-"""Modes of memory policies: which nodes go with each, and what it means when the kernel refuses."""
+"""Modes of memory policies: check their nodes, and explain why the kernel refuses one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..system.target_nodes import unusable_node
 
 
 class PolicyMode(IntEnum):
-    """What the kernel does to find a node for a page, by the names of set_mempolicy(2)."""
+    """How the kernel chooses the node of a new page; the names are those of set_mempolicy(2)."""
 
     DEFAULT = 0
     PREFERRED = 1
@@ -37,20 +37,20 @@ _SINCE = {PolicyMode.PREFERRED_MANY: "5.15", PolicyMode.WEIGHTED_INTERLEAVE: "6.
 def as_policy(
     nodes: Sequence[SupportsIndex] | SupportsIndex, mode: str
 ) -> tuple[PolicyMode, npt.NDArray[np.int32]]:
-    """Return a mode and its nodes; refuse what does not go together, and nodes not to be used."""
+    """Return a mode and its nodes; raise if they do not fit together or a node is unusable."""
     chosen = _as_mode(mode)
     given = as_nodes(nodes)
-    # An int as it is: numpy 1 would make a node that may be used of one that does not fit.
+    # Do not convert an int: numpy 1 would wrap one that is too large into another node's number.
     listed = [given] if isinstance(given, int) else given.tolist()
     if (chosen in _WITHOUT_NODES) != (len(listed) == 0):
         raise ValueError(
-            f"nodes: mode {mode!r} goes with "
+            f"nodes: mode {mode!r} takes "
             + ("no nodes" if chosen in _WITHOUT_NODES else "one node or more")
             + f", got {listed}"
         )
     if chosen == PolicyMode.PREFERRED and len(listed) > 1:
         raise ValueError(
-            f"nodes: mode 'preferred' is about one node, got {listed}; use mode='preferred-many'"
+            f"nodes: mode 'preferred' takes one node, got {listed}; use mode='preferred-many'"
         )
     if (node := unusable_node(listed, 0)) is not None:
         code, why = explain(errno.ENODEV, Call(0, MPOL_MF_MOVE, refused_node=node))
@@ -59,15 +59,16 @@ def as_policy(
 
 
 def mbind_failed(code: int, mode: PolicyMode, bound: int = 0) -> Exception:
-    """Return the error for an errno of mbind(2), which came after so many bytes were bound."""
+    """Return the exception for an errno of mbind(2) after `bound` bytes were bound."""
     since = _SINCE.get(mode)
     if code == errno.EINVAL and since:
         return make_error(
-            errno.ENOSYS, f"mode {mode.name.lower()!r} came with Linux {since}; use another"
+            errno.ENOSYS,
+            f"mode {mode.name.lower()!r} needs Linux {since} or later; use another mode",
         )
     why = {
-        errno.EFAULT: "a part of it is not mapped",
-        errno.EINVAL: "a part of a huge page of hugetlbfs has no policy of its own; give the whole",
+        errno.EFAULT: "a part of the memory is not mapped",
+        errno.EINVAL: "part of a hugetlbfs huge page cannot have its own policy; pass all of it",
         errno.EPERM: "a sandbox forbids mbind(2); allow it in the container's seccomp profile",
     }
     part = f"; the {bound:,} bytes before it are bound" if bound else ""

@@ -1,4 +1,4 @@
-"""Memory behind pages before anybody writes to them: touch()."""
+"""Allocate pages before they are first written to: touch()."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from ..results.outcome import make_error
 from ..system.advice import MADV_POPULATE_WRITE
 from .own_ranges import own_ranges
 
-# So much is touched in tens of milliseconds.
+# Touching this much takes tens of milliseconds.
 _PART_BYTES = 64 << 20
 
 
 def touch(a: object) -> None:
-    """Have the kernel put memory behind every page of `a` now, by its policy. Contents stay.
+    """Populate every page of `a` now, on the nodes of its policy; contents stay the same.
 
     Parameters
     ----------
     a : ndarray, buffer or Region of this process
-        What is mapped for reading only cannot be touched.
+        Memory that is mapped read-only cannot be touched.
 
     Raises
     ------
     TypeError, ValueError
         `a` exposes no memory, or memory of another process.
     MovePagesError
-        No memory (also a MemoryError), memory that is not mapped or may not be written, Linux
-        before 5.14.
+        There is no free memory (also a MemoryError), memory is not mapped or may not be written to,
+        or Linux is older than 5.14.
     KeyboardInterrupt
-        Between portions of 64 MiB.
+        The call was interrupted between two portions of 64 MiB.
 
     Notes
     -----
@@ -56,23 +56,23 @@ def populate(start: int, nbytes: int, advice: int) -> None:
     if code == errno.EINVAL and not _can_populate():
         raise make_error(
             errno.ENOSYS,
-            "MADV_POPULATE_READ and _WRITE came with Linux 5.14; use the array instead",
+            "MADV_POPULATE_READ and _WRITE need Linux 5.14 or later; access the array instead",
         )
     if code:
         used = "written to" if advice == MADV_POPULATE_WRITE else "read"
         why = {
-            errno.ENOMEM: "no memory is left where its policy allows some, or a part of it is "
-            "not mapped",
-            errno.EFAULT: "the hugetlb pool has no page free where its policy allows some, or its "
-            "file has become shorter",
-            errno.EINVAL: f"a part of it may not be {used}, or is a device's; pass memory that can "
-            f"be {used}",
+            errno.ENOMEM: "no memory is free on the nodes that its policy allows, or a part of it "
+            "is not mapped",
+            errno.EFAULT: "the hugetlb pool has no free page on the nodes that its policy allows, "
+            "or the mapped file was truncated",
+            errno.EINVAL: f"a part of it may not be {used}, or belongs to a device; pass memory "
+            f"that can be {used}",
         }
         raise make_error(code, why.get(code, os.strerror(code)))
 
 
 def _can_populate() -> bool:
-    """Tell it by a page of one's own."""
+    """Return whether the kernel knows MADV_POPULATE_WRITE, by trying it on a new page."""
     page = np.frombuffer(mmap.mmap(-1, mmap.PAGESIZE), np.uint8)
     code, _ = _core.advise(page.ctypes.data, page.nbytes, MADV_POPULATE_WRITE, page.nbytes)
     return bool(code == 0)

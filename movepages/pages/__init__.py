@@ -1,1 +1,1 @@
-"""From objects to page ranges: buffers, strides, runs, blocks that cut no huge page."""
+"""Turn objects into page ranges: buffers, strides, runs, and blocks that split no huge page."""

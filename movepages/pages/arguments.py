@@ -1,4 +1,4 @@
-"""Addresses and node numbers as people give them, made what the system call takes in place."""
+"""Convert addresses and node numbers to the arrays that the system call takes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ INT32 = np.dtype(np.int32)
 
 
 def as_addresses(pages: Pages) -> Addresses:
-    """Return addresses as a dense array of uintp; refuse what is none."""
+    """Convert addresses to a dense array of uintp; raise if they are not addresses."""
     return _converted("pages", pages, UINTP)
 
 
 def as_nodes(nodes: Nodes, name: str = "nodes") -> npt.NDArray[np.int32] | int:
-    """Return node numbers as an int or a dense array of int32; refuse what is neither."""
+    """Convert node numbers to an int or a dense array of int32; raise if they are neither."""
     if isinstance(nodes, (bool, np.bool_)):
         raise TypeError(f"{name}: expected node numbers, got the truth value {nodes}")
     if not isinstance(nodes, np.ndarray) or (nodes.ndim == 0 and nodes.dtype.kind in "iu"):
@@ -35,28 +35,28 @@ def as_nodes(nodes: Nodes, name: str = "nodes") -> npt.NDArray[np.int32] | int:
 
 
 def listed_nodes(nodes: Sequence[Count]) -> tuple[int, ...]:
-    """Return the node numbers of a sequence, of which there has to be one."""
+    """Return the node numbers of a sequence; raise if it is empty or a single number."""
     found = as_nodes(nodes)
     if isinstance(found, int) or not len(found):
-        raise ValueError(f"nodes: expected a sequence of one node or more, got {nodes!r}")
+        raise ValueError(f"nodes: expected a sequence of at least one node, got {nodes!r}")
     return tuple(found.tolist())
 
 
 def refuse_masked(name: str, given: object) -> None:
-    """Refuse a masked array: the kernel would see what the mask hides."""
+    """Raise if `given` is a masked array: the kernel would use the elements that its mask hides."""
     if isinstance(given, np.ma.MaskedArray):
         raise TypeError(
-            f"{name}: expected a plain array, got a masked one, whose mask the kernel does not "
-            f"know; pass {name}.compressed() or {name}.data"
+            f"{name}: expected a plain array, got a masked one; the kernel ignores the mask. "
+            f"Pass {name}.compressed() or {name}.data"
         )
 
 
 def refuse_overlap(name: str, given: object, status: object) -> None:
-    """Refuse an input that the statuses would be written over, although a copy of it is used."""
+    """Raise if the statuses would overwrite an input, even where the call uses a copy of it."""
     arrays = isinstance(given, np.ndarray) and isinstance(status, np.ndarray)
     if arrays and np.may_share_memory(given, status):
         raise ValueError(
-            f"{name} and status share memory, and the kernel would write one over the other; give "
+            f"{name} and status share memory, so the statuses would overwrite the input; give "
             "status a buffer of its own"
         )
 
@@ -74,7 +74,7 @@ def _converted(name: str, given: object, dtype: np.dtype[Any]) -> npt.NDArray[An
         )
     if array.ndim != 1:
         raise ValueError(
-            f"{name}: expected 1-d, got {array.ndim} dimensions of shape {array.shape}; "
+            f"{name}: expected a 1-d array, got {array.ndim} dimensions, shape {array.shape}; "
             f"pass np.asarray({name}).ravel()"
         )
     if array.size and not np.can_cast(array.dtype, dtype):
@@ -83,7 +83,7 @@ def _converted(name: str, given: object, dtype: np.dtype[Any]) -> npt.NDArray[An
 
 
 def _from_ints(name: str, given: Sequence[SupportsIndex], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    # np.asarray would make floats of ints on both sides of 2**63, and numpy 1 wraps what is beyond.
+    # np.asarray makes floats of ints on both sides of 2**63; numpy 1 wraps ints that do not fit.
     try:
         if any(isinstance(each, (bool, np.bool_)) for each in given):
             raise TypeError("a truth value")

@@ -1,4 +1,4 @@
-"""Objects that tell by an attribute where their memory is: how to see whether they really do."""
+"""Find the memory of objects with an array interface, and check that it is their own."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-# Up to here numpy, and up to half of it Python, keep free memory of each size apart.
+# numpy keeps a free list for each size up to this many bytes, Python up to half as many.
 _SMALL = 1024
-# Above this the C library maps memory for each array (mallopt(3), DEFAULT_MMAP_THRESHOLD_MAX).
+# The C library maps each larger allocation by itself (mallopt(3), DEFAULT_MMAP_THRESHOLD_MAX).
 _MAPPED = 1 << 25
 _PLACES, _MAPPINGS = 16, 4
 _NAMES = ("__array_struct__", "__array_interface__")
-_REMEDY = "pass the array which holds the data, or keep np.asarray(obj) and pass that"
+_REMEDY = "pass the array that holds the data, or keep np.asarray(obj) and pass that"
 
 
 class _Holder:
-    """Has one attribute that numpy asks for."""
+    """Holds the one attribute that numpy asks for."""
 
 
 def exposed_array(obj: object) -> npt.NDArray[Any] | None:
     """Return the memory of an object as an array, without copying or reading it.
 
-    None if it has no such attribute.
+    Return None if the object has no array interface attribute.
 
     Raises
     ------
     TypeError
-        The attribute is no address, or another one whenever it is asked for.
+        The attribute gives no usable address, or another address each time it is read.
     """
     if isinstance(obj, type):
         return None
@@ -38,9 +38,9 @@ def exposed_array(obj: object) -> npt.NDArray[Any] | None:
         if told is None:
             continue
         found = _as_array(obj, name, told)
-        # A copy that nobody keeps is gone by now. What is made in the place where it was would be
-        # taken for it, so that place is kept from being used again. Twice, because garbage that is
-        # collected meanwhile leaves more places than are taken at once.
+        # If the attribute made a copy, that copy is freed by now. A second copy in the same place
+        # would look like the same memory, so occupy that place before asking again. Try twice:
+        # garbage collected meanwhile can free more places than one round occupies.
         taken: list[object] = []
         for _ in range(2):
             taken += _fill_holes(found.nbytes)
@@ -53,16 +53,16 @@ def exposed_array(obj: object) -> npt.NDArray[Any] | None:
 
 
 def _fill_holes(nbytes: int) -> list[object]:
-    """Take the places that numpy and Python would use next for so many bytes."""
+    """Occupy the places that numpy and Python would use next for this many bytes."""
     small: list[int] = []
     if nbytes <= _SMALL:
-        # A small one may be within an object, which is larger; a bytearray takes a byte more.
+        # A small copy may lie within a larger object. A bytearray takes one byte more.
         around = list(range(max(nbytes - 1, 0), nbytes + 80, 16))
         small = [*range(8, 512, 16), *around * 8]
-    # The C library may know several places for larger ones, and takes the tightest first.
+    # For larger sizes the C library may know several free places; it uses the tightest first.
     large = [nbytes] * (_PLACES if nbytes <= _MAPPED else _MAPPINGS)
     taken: list[Any] = [*small, *large]
-    # Nothing is freed from here on, because its place would be used next.
+    # From here on, free nothing: its place would be used next.
     try:
         for index, size in enumerate(taken):
             taken[index] = bytearray(size) if index < len(small) else np.empty(size, np.uint8)
@@ -73,7 +73,7 @@ def _fill_holes(nbytes: int) -> list[object]:
 
 def _as_array(obj: object, name: str, told: object) -> npt.NDArray[Any]:
     if isinstance(told, dict):
-        # What is looked at is what numpy is given.
+        # Copy the dict, so that numpy gets the values that are checked here.
         told = dict(told)
         _refuse_values(obj, told.get("data"))
     # Offer numpy this attribute alone: given obj, it could fall back to __array__ and copy.
@@ -89,7 +89,7 @@ def _as_array(obj: object, name: str, told: object) -> npt.NDArray[Any]:
 
 
 def _refuse_values(obj: object, data: object) -> None:
-    """Refuse bytes, which are made for the occasion: what they were made from is elsewhere."""
+    """Raise if the data are bytes: these are a copy, and the object's own memory is elsewhere."""
     if isinstance(data, tuple):
         return
     found = data
@@ -97,8 +97,8 @@ def _refuse_values(obj: object, data: object) -> None:
         found = view.obj
     if isinstance(found, bytes):
         raise TypeError(
-            f"__array_interface__ of this {type(obj).__name__} has a copy as its data (bytes, and "
-            f"no address), which is not where its memory is; {_REMEDY}"
+            f"__array_interface__ of this {type(obj).__name__} has a copy as its data (bytes, not "
+            f"an address), and its own memory is elsewhere; {_REMEDY}"
         )
 
 
@@ -107,15 +107,15 @@ def _layout(array: npt.NDArray[Any]) -> tuple[object, ...]:
 
 
 def moves_about(obj: object, name: str) -> TypeError:
-    """Return the error for an object that has another address each time it is asked."""
+    """Return the error for an object that gives another address each time it is asked."""
     return TypeError(
-        f"{name} of this {type(obj).__name__} is at another address each time it is asked for: it "
-        f"makes a copy, and its own memory is elsewhere; {_REMEDY}"
+        f"{name} of this {type(obj).__name__} is at another address each time it is asked for: "
+        f"it is a copy, and the object's own memory is elsewhere; {_REMEDY}"
     )
 
 
 def _no_address(obj: object, name: str) -> TypeError:
     return TypeError(
         f"{name} of this {type(obj).__name__} gives no usable address: expected data of "
-        f"(address, read_only), or an object with the buffer protocol; {_REMEDY}"
+        f"the form (address, read_only), or an object with the buffer protocol; {_REMEDY}"
     )

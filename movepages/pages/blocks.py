@@ -1,4 +1,4 @@
-"""Blocks of a footprint: about so many pages at a time, and no huge page in two of them."""
+"""Split a footprint into blocks of about a given size, with no huge page in two blocks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Ints: TypeAlias = "npt.NDArray[np.int64]"
 Rows: TypeAlias = "tuple[npt.NDArray[np.uintp], Ints]"
 
 
-# Start of a row, its pages, and how many of them may have memory: how many to look at next.
+# Takes a row's start, its pages and the most pages with memory; returns how many to take next.
 Reach: TypeAlias = Callable[[int, int, int], int]
 
 
@@ -24,10 +24,10 @@ def _no_further(_: int, pages: int, most: int) -> int:
 
 
 def cut_rows(footprint: Footprint, most: int, reach: Reach = _no_further) -> Iterator[Rows]:
-    """Stream the rows of a footprint, about `most` pages at a time and no huge page in two.
+    """Yield blocks of rows, about `most` pages each, with no huge page in two blocks.
 
-    It is cut where `reach` says, which is asked after the block before was taken: a block may have
-    any number of pages without memory.
+    `reach` says where a block may end, so that a block can include any number of pages without
+    memory. It is called after the caller has taken the previous block.
     """
     size = footprint.page_size
     most = -(-most * size // HUGE_PAGE_BYTES) * HUGE_PAGE_BYTES // size
@@ -43,7 +43,7 @@ def cut_rows(footprint: Footprint, most: int, reach: Reach = _no_further) -> Ite
         cuts = np.flatnonzero(np.append(True, addresses[1:] // huge_page != last[:-1] // huge_page))
         for first, end in _blocks((addresses, pages), last, cuts, most, size, reach):
             yield addresses[first:end], pages[first:end]
-        # What shares its last huge page with rows to come waits for them.
+        # Keep the rows in the last huge page back: later rows may share it.
         rest = addresses[cuts[-1] :], pages[cuts[-1] :]
     if len(rest[0]):
         yield rest
@@ -52,7 +52,7 @@ def cut_rows(footprint: Footprint, most: int, reach: Reach = _no_further) -> Ite
 def _blocks(
     rows: Rows, last: npt.NDArray[np.uintp], cuts: Ints, most: int, size: int, reach: Reach
 ) -> Iterator[tuple[int, int]]:
-    """Yield first row and end of each block, which are among `cuts`; up to the last of these."""
+    """Yield the first row and the end of each block, both from `cuts`, up to the last cut."""
     addresses, pages = rows
     ahead = (np.cumsum(pages) - pages)[cuts]
     place = 0
@@ -60,7 +60,7 @@ def _blocks(
         first = int(cuts[place])
         start, span = int(addresses[first]), int(last[cuts[-1] - 1] - addresses[first]) // size + 1
         until = start + reach(start, span, most) * size
-        # Rows that end up to there, or those of so many pages, or at least up to the next cut.
+        # End at `until` or after `most` pages, whichever is later, but at the next cut at least.
         reached = int(np.searchsorted(last, np.uintp(until - size), "right"))
         ends = (
             int(np.searchsorted(cuts, reached, "right")) - 1,
@@ -72,7 +72,7 @@ def _blocks(
 
 
 def _cut_long(rows: Rows, size: int, most: int) -> Rows:
-    """Cut rows where multiples of `most` pages are."""
+    """Cut rows at addresses that are multiples of `most` pages."""
     addresses, pages = rows
     if pages.max(initial=0) <= most:
         return rows
@@ -88,7 +88,7 @@ def _cut_long(rows: Rows, size: int, most: int) -> Rows:
 
 
 def _cut_at_huge_pages(rows: Rows, size: int) -> Rows:
-    """Cut rows in two where their last huge page begins."""
+    """Cut each row in two at the start of its last huge page."""
     addresses, pages = rows
     huge_page, page = np.uintp(HUGE_PAGE_BYTES), np.uintp(size)
     border = (addresses + (pages - 1).astype(np.uintp) * page) // huge_page * huge_page
@@ -114,7 +114,7 @@ def _cut_one(footprint: Footprint, most: int, reach: Reach) -> Iterator[Rows]:
             ahead = start % HUGE_PAGE_BYTES // size
             some = reach(start, total - done, most - ahead)
             if some < total - done:
-                # End where a huge page does, after one of them at least.
+                # End at the end of a huge page, and take one huge page at least.
                 whole = max((some + ahead) * size // HUGE_PAGE_BYTES, 1)
                 some = whole * HUGE_PAGE_BYTES // size - ahead
             some = min(some, total - done)

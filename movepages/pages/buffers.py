@@ -1,4 +1,4 @@
-"""From whatever exposes memory to the bytes it occupies, without copying or reading them."""
+"""Find the bytes that an object's memory occupies, without copying or reading them."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ from .footprint import Footprint
 
 __all__ = ["Region", "footprint_of"]
 
-# Of these it is known that their buffer is where their memory is.
+# Objects of these types are known to expose their own memory, not a copy.
 _STEADY = (bytes, bytearray, memoryview, mmap.mmap)
 _EXPECTED = (
-    "expected something which exposes its memory: a numpy array, memoryview, bytearray, mmap, "
+    "expected an object that exposes its memory: a numpy array, memoryview, bytearray, mmap, "
     "SharedMemory, array.array, any other object with the buffer protocol or "
     "__array_interface__, or Region(address, nbytes)"
 )
 
 
-# Four times what page tables of five levels reach; sums of all pages fit 64 bits.
+# Four times the reach of five-level page tables; sums over all pages fit 64 bits.
 _MOST_BYTES = 1 << 62
 
 
 @dataclass(frozen=True)
 class Region:
-    """A range of addresses, of this process or another.
+    """A range of addresses in this process or another.
 
     Parameters
     ----------
     address : int
         Address of the first byte.
     nbytes : int
-        Length; 0 is allowed.
+        Length in bytes; 0 is allowed.
     pid : int, default 0
-        The process whose addresses these are; 0 for the caller. The number of the caller, or of
-        one of its threads, is kept here and means the same as 0 whenever the region is used.
+        The process that the addresses belong to; 0 for the caller. The pid of the caller, or of
+        one of its threads, is stored as given and means the same as 0 when the region is used.
 
     Raises
     ------
     TypeError, ValueError
-        No whole numbers, a range that is beyond 64 bits, or 2**62 bytes or more, which is more
-        than any process can map. Whether something is mapped there, and
-        whether there is such a process, is asked when it is looked at.
+        A value is not a whole number, the range extends beyond 64 bits, or the length is 2**62
+        bytes or more, which no process can map. Whether the range is mapped and the process
+        exists is checked when the region is used.
 
     Examples
     --------
@@ -71,7 +71,7 @@ class Region:
                     f"Region {name} must be an int, got {value!r} of type {type(value).__name__}"
                 )
             value = operator.index(value)
-            # Frozen, yet a numpy integer must not overflow in later sums.
+            # The class is frozen, but a numpy integer must not stay: later sums could overflow.
             object.__setattr__(self, name, value)
             if not 0 <= value <= bound:
                 raise ValueError(f"Region {name} must be from 0 to {bound}, got {value}")
@@ -82,23 +82,24 @@ class Region:
             )
         if self.nbytes >= _MOST_BYTES:
             raise ValueError(
-                f"Region nbytes must be below 2**62, got {self.nbytes}, and no process can map so "
-                "much; pass the ranges that it has, such as process(pid).regions() lists"
+                f"Region nbytes must be below 2**62, got {self.nbytes}: no process can map so "
+                "much; pass ranges that it has mapped, as process(pid).regions() lists them"
             )
 
 
 def footprint_of(obj: object, *, page_size: int = mmap.PAGESIZE) -> Footprint:
-    """Tell which bytes an object occupies.
+    """Return the bytes that an object occupies.
 
-    Nothing is copied, and the memory is not read: absent pages stay absent. The object is not
-    kept alive or locked; the answer is good for as long as its memory stays where it is.
+    Nothing is copied and the memory is not read, so absent pages stay absent. The object is not
+    kept alive or locked; the result is valid for as long as the memory stays where it is.
 
     Parameters
     ----------
     obj : object
-        A numpy array of any kind (of a masked array the data, of an object array the pointers),
-        anything with the buffer protocol, ``__array_interface__`` or ``__array_struct__``, a
-        SharedMemory, a `Region`, or a `Footprint`, which is returned as it is.
+        A numpy array of any kind (a masked array stands for its data, an object array for its
+        pointers), an object with the buffer protocol, ``__array_interface__`` or
+        ``__array_struct__``, a SharedMemory, a `Region`, or a `Footprint`, which is returned as it
+        is.
     page_size : int, optional
         The page size to count with; the system's by default.
 
@@ -112,13 +113,13 @@ def footprint_of(obj: object, *, page_size: int = mmap.PAGESIZE) -> Footprint:
     if isinstance(obj, Footprint):
         return replace(obj, pid=0) if obj.pid and _core.is_own(obj.pid) else obj
     if isinstance(obj, Region):
-        # By now, as after a fork the same number is that of the parent.
+        # Check at each use: after a fork, the same pid is the parent's.
         pid = 0 if _core.is_own(obj.pid) else obj.pid
         return Footprint(obj.address, obj.nbytes, (), page_size, pid)
     if isinstance(obj, np.ndarray):
         return _of_array(obj, page_size)
     _refuse_values(obj)
-    # Who has a SharedMemory has imported its module; nobody else should pay for that import.
+    # A caller with a SharedMemory has imported its module. Do not import it for others.
     shared_memory = sys.modules.get("multiprocessing.shared_memory")
     if shared_memory is not None and isinstance(obj, shared_memory.SharedMemory):
         if obj.buf is None:
@@ -150,7 +151,8 @@ def _of_array(array: npt.NDArray[Any], page_size: int) -> Footprint:
 def _of_buffer(view: memoryview, page_size: int) -> Footprint:
     if view.suboffsets:
         raise TypeError(
-            "a buffer with suboffsets is scattered behind pointers, not strided: pass its parts"
+            "expected a strided buffer, got one with suboffsets: its parts lie behind pointers; "
+            "pass the parts"
         )
     shape, strides = view.shape or (), view.strides or ()
     address = _core.buffer_address(view)
@@ -172,7 +174,7 @@ def _refuse_values(obj: object) -> None:
 
 
 def _refuse_copies(obj: object, view: memoryview) -> None:
-    """Refuse what makes a buffer for whoever asks: both of two are here at once."""
+    """Raise if each request makes a new buffer: two that are open at once then differ."""
     with memoryview(obj) as again:  # type: ignore[arg-type]
         if _core.buffer_address(again) != _core.buffer_address(view):
             raise moves_about(obj, "the buffer")
@@ -180,14 +182,14 @@ def _refuse_copies(obj: object, view: memoryview) -> None:
 
 def _gone(obj: object) -> ValueError:
     return ValueError(
-        f"the memory of this {type(obj).__name__} cannot be looked at: it is released or closed; "
+        f"the memory of this {type(obj).__name__} is not accessible: it is released or closed; "
         "pass it while it is open"
     )
 
 
 def _unsupported(obj: object) -> TypeError:
     if hasattr(obj, "__cuda_array_interface__"):
-        hint = "its memory is a device's, which move_pages(2) cannot reach"
+        hint = "its memory belongs to a device, which move_pages(2) cannot reach"
     elif hasattr(obj, "__array__"):
         hint = (
             "it offers __array__ only, which may copy: pass .to_numpy(), .numpy() or "
@@ -198,5 +200,5 @@ def _unsupported(obj: object) -> TypeError:
     elif isinstance(obj, int):
         hint = "an address needs a length: pass Region(address, nbytes)"
     else:
-        hint = "pass the object which holds the memory"
+        hint = "pass the object that holds the memory"
     return TypeError(f"got {type(obj).__name__}; {_EXPECTED}; {hint}")

@@ -1,4 +1,4 @@
-"""The bytes an n-dimensional strided array occupies, and the pages which hold them."""
+"""The bytes that an n-dimensional strided array occupies, and the pages that hold them."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ Chunk: TypeAlias = tuple[npt.NDArray[np.uintp], Ints]
 class Footprint:
     """A comb: equal blocks of contiguous bytes, repeated along nested strides.
 
-    `from_strides` makes one from what an array tells of itself.
+    `from_strides` makes one from an array's address, shape and strides.
 
     Parameters
     ----------
     address : int
         Address of the lowest byte.
     block : int
-        Contiguous bytes in one block; 0 for nothing at all.
+        Contiguous bytes in one block; 0 for an empty footprint.
     dims : tuple of (int, int)
-        Stride and count, the largest stride first. What one stride repeats is never longer than it.
+        Stride and count of each dimension, the largest stride first. What a stride repeats is never
+        longer than the stride.
     page_size : int
         A power of two; the system's by default.
     pid : int
-        The process whose memory this is; 0 for the caller.
+        The process that owns the memory; 0 for the caller.
     """
 
     address: int
@@ -53,7 +54,8 @@ class Footprint:
         for stride, count in reversed(self.dims):
             if stride < extent or count < 1:
                 raise ValueError(
-                    f"dims do not nest: {self.dims} around blocks of {self.block} bytes"
+                    "dims do not nest: expected strides no shorter than what they repeat, got "
+                    f"{self.dims} around blocks of {self.block} bytes"
                 )
             extent += stride * (count - 1)
         if self.block < 0 or self.address < 0 or self.address + extent > 2**64:
@@ -62,7 +64,8 @@ class Footprint:
             )
         if self.dims and (extent >= 2**62 or not self.block):
             raise ValueError(
-                f"a strided footprint must hold bytes and span less than 2**62, got {extent}"
+                "a strided footprint must hold bytes and span less than 2**62, got a span of "
+                f"{extent}"
             )
 
     @classmethod
@@ -76,7 +79,7 @@ class Footprint:
         page_size: int = mmap.PAGESIZE,
         pid: int = 0,
     ) -> Footprint:
-        """Describe what numpy describes by shape and strides.
+        """Return the footprint of an array with this shape and these strides.
 
         Parameters
         ----------
@@ -92,7 +95,7 @@ class Footprint:
         Raises
         ------
         ValueError
-            If strides overlap or interleave without nesting, which only as_strided() makes.
+            If strides overlap or interleave without nesting; only as_strided() makes such arrays.
         """
         if itemsize == 0 or 0 in shape:
             return cls(address, 0, (), page_size, pid)
@@ -108,17 +111,17 @@ class Footprint:
 
     @property
     def span(self) -> int:
-        """Bytes from the lowest to the highest, gaps included."""
+        """Bytes from the lowest to the highest one, gaps included."""
         return self.block + sum(stride * (count - 1) for stride, count in self.dims)
 
     @property
     def nbytes(self) -> int:
-        """Distinct bytes occupied: what overlaps or is broadcast counts once."""
+        """Distinct bytes occupied; bytes that overlap or are broadcast count once."""
         return self.block * math.prod(count for _, count in self.dims)
 
     @cached_property
     def pages(self) -> int:
-        """Distinct pages which hold at least one of the bytes."""
+        """Number of distinct pages that hold at least one of the bytes."""
         if not self.dims:
             return (
                 (self._lead + self.block + self.page_size - 1) // self.page_size * bool(self.block)
@@ -129,7 +132,7 @@ class Footprint:
 
     @cached_property
     def shared_edges(self) -> int:
-        """Pages only partly covered: what else they hold may belong to a neighbour."""
+        """Number of partly covered pages; the rest of each may belong to a neighbour."""
         if self.dims:
             return self._periodic(Footprint._count_partial)
         if self.pages < 2:
@@ -137,18 +140,18 @@ class Footprint:
         return (self._lead > 0) + ((self._lead + self.block) % self.page_size > 0)
 
     def chunks(self, max_pages: int) -> Iterator[Chunk]:
-        """Stream the pages in bounded memory, all chunks full but the last.
+        """Yield the pages in chunks, all full but the last, with bounded memory use.
 
         Parameters
         ----------
         max_pages : int
-            Most pages in one chunk; the memory needed is proportional to it.
+            Most pages in one chunk; memory use is proportional to it.
 
         Returns
         -------
         iterator of (addresses, nbytes)
-            Page addresses (uintp; aligned, ascending, distinct over all chunks) and how many bytes
-            of the footprint each page holds (int64). Both arrays are the caller's to keep.
+            Page addresses (uintp; aligned, ascending, distinct over all chunks) and the number of
+            bytes of the footprint in each page (int64). The caller may keep both arrays.
         """
         limit = operator.index(max_pages)
         if limit < 1:
@@ -156,13 +159,13 @@ class Footprint:
         return self._run_chunks(limit) if self.contiguous else self._comb_chunks(limit)
 
     def ranges(self) -> Iterator[tuple[npt.NDArray[np.uintp], Ints]]:
-        """Stream the pages as rows of neighbours, in bounded memory.
+        """Yield the pages as rows of neighbours, with bounded memory use.
 
         Returns
         -------
         iterator of (addresses, pages)
-            Address of the first page of each row (uintp; aligned, ascending over all) and how many
-            pages it has (int64), at most 65,536 rows at a time. Rows may touch.
+            Address of the first page of each row (uintp; aligned, ascending over all) and the
+            number of its pages (int64), at most 65,536 rows at a time. Rows may touch.
         """
         if not self.pages:
             return
@@ -176,7 +179,7 @@ class Footprint:
             yield rows + start, (last - first + 1)[some]
 
     def held(self, addresses: npt.NDArray[np.uintp], pages: Ints) -> Ints:
-        """Count the bytes of the footprint in rows of pages."""
+        """Count the bytes of the footprint in each row of pages."""
         if not self.block:
             return np.zeros(len(pages), np.int64)
         if self.contiguous and len(pages) == 1 and pages[0] == self.pages:
@@ -189,13 +192,13 @@ class Footprint:
         return self._below(offset + pages * self.page_size) - self._below(offset)
 
     def position(self, addresses: npt.NDArray[np.uintp]) -> tuple[Ints, Ints]:
-        """Return how many bytes of the footprint lie before each page, and in it."""
+        """Return how many bytes of the footprint lie before each page, and how many in it."""
         start = (addresses - np.uintp(self.address - self._lead)).astype(np.int64) - self._lead
         before = self._below(start)
         return before, self._below(start + self.page_size) - before
 
     def offset(self, rank: Ints) -> Ints:
-        """Return where bytes of the footprint lie, counted from its first, which has rank 0."""
+        """Convert ranks of bytes in the footprint to offsets from its first byte, of rank 0."""
         held, offset = self.nbytes, np.zeros_like(rank)
         for stride, count in self.dims:
             held //= count
@@ -231,11 +234,11 @@ class Footprint:
 
     @property
     def _longest(self) -> int:
-        """Bytes in a row without a gap, at most."""
+        """Upper bound on the bytes in a row without a gap."""
         extent = longest = self.block
         for stride, count in reversed(self.dims):
             if stride == extent and count > 1:
-                # The last block of one touches the first of the next.
+                # The last block of one repetition touches the first block of the next.
                 longest = longest * count if longest == extent else 2 * longest
             extent += stride * (count - 1)
         return longest
@@ -265,7 +268,7 @@ class Footprint:
         return total + rest
 
     def _periodic(self, measure: Callable[[Footprint], int]) -> int:
-        """Measure a shorter comb: whole pages further on, everything repeats."""
+        """Measure a shorter comb and extrapolate: the pattern repeats after whole pages."""
         stride, count = self.dims[0]
         period = self.page_size // math.gcd(stride, self.page_size)
         short = 2 * period + count % period
@@ -283,7 +286,7 @@ class Footprint:
     def _count_partial(self) -> int:
         if self._longest < self.page_size:
             return self.pages
-        # Only a page that a block begins or ends in can be partly covered.
+        # Only pages in which a block begins or ends can be partly covered.
         blocks = PageSpans(self._lead, self.block, self.dims, self.page_size)
         found = 0
         for first, last in blocks.slices():

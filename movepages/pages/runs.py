@@ -1,4 +1,4 @@
-"""Run-length records: per-page facts of a long range in memory that does not grow with it."""
+"""Run-length records of per-page facts, so that memory does not grow with the range."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ RUN_DTYPE = np.dtype(
 
 
 def find_runs(addresses: npt.NDArray[np.uintp], status: Statuses, footprint: Footprint) -> Runs:
-    """Return the runs of neighbours with one status among pages of a footprint in address order.
+    """Group pages of a footprint, in address order, into runs of neighbours with one status.
 
-    The arrays, of page addresses and statuses, are equally long and not empty.
+    The arrays of page addresses and statuses have the same length and are not empty.
     """
     page = np.uintp(footprint.page_size)
     breaks = (status[1:] != status[:-1]) | (addresses[1:] - addresses[:-1] != page)
@@ -37,7 +37,7 @@ def make_runs(
     nbytes: npt.NDArray[np.int64] | list[int],
     status: Statuses,
 ) -> Runs:
-    """Return runs of which the columns are known."""
+    """Return runs with the given columns."""
     runs = np.empty(len(address), RUN_DTYPE)
     runs["address"] = address
     runs["pages"] = pages
@@ -47,7 +47,7 @@ def make_runs(
 
 
 def join_runs(parts: Iterable[Runs], page_size: int) -> Runs:
-    """Return the runs of consecutive parts as one read-only array, joined across the seams."""
+    """Join consecutive parts into one read-only array, merging runs across the seams."""
     parts = [part for part in parts if len(part)]
     runs = parts[0].view() if len(parts) == 1 else np.concatenate([np.empty(0, RUN_DTYPE), *parts])
     if len(runs) > 1:
@@ -63,9 +63,9 @@ def join_runs(parts: Iterable[Runs], page_size: int) -> Runs:
 
 
 def restore_read_only(state: Mapping[str, object]) -> None:
-    """Make the arrays of a value read-only again, which pickle and deepcopy forget.
+    """Make the arrays of a value read-only again: pickle and deepcopy lose the flag.
 
-    What was counted from them is kept beside them, and would not follow a change.
+    Counts made from the arrays are kept beside them, and would not follow a change.
     """
     for each in state.values():
         if isinstance(each, np.ndarray):
@@ -73,13 +73,13 @@ def restore_read_only(state: Mapping[str, object]) -> None:
 
 
 def per_page_status(runs: Runs) -> Statuses:
-    """Spread runs out to one int32 a page."""
+    """Expand runs to one int32 status for each page."""
     status: Statuses = np.repeat(runs["status"], runs["pages"])
     return status
 
 
 def totals(runs: Runs, field: str) -> dict[int, int]:
-    """Sum `field` ("pages" or "nbytes") by status; keys in ascending order."""
+    """Sum `field` ("pages" or "nbytes") by status, with keys in ascending order."""
     if len(runs) == 1:
         return {int(runs["status"][0]): int(runs[field][0])}
     values, inverse = np.unique(runs["status"], return_inverse=True)

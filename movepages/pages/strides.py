@@ -1,4 +1,4 @@
-"""The rows of neighbouring pages that nested strides make: the teeth of a comb."""
+"""The rows of neighbouring pages that nested strides cover: the teeth of a comb."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ TEETH_AT_ONCE = 1 << 16
 
 @dataclass(frozen=True)
 class PageSpans:
-    """Rows of pages, all numbered from the page that holds the first byte.
+    """Rows of pages, called teeth; pages are numbered from the one with the first byte.
 
     Parameters
     ----------
     lead : int
-        Where the first byte lies in its page.
+        Offset of the first byte in its page.
     extent : int
-        Bytes from the first of a tooth to its last.
+        Bytes from the first to the last byte of a tooth.
     dims : tuple of (int, int)
-        Stride and count, the largest stride first.
+        Stride and count of each dimension, the largest stride first.
     page_size : int
-        Bytes.
+        Page size in bytes.
     """
 
     lead: int
@@ -38,13 +38,13 @@ class PageSpans:
     page_size: int
 
     def slices(self, size: int = TEETH_AT_ONCE) -> Iterator[tuple[Ints, Ints]]:
-        """Stream the first and the last page of each tooth, so many teeth at a time."""
+        """Yield the first and the last page of each tooth, `size` teeth at a time."""
         count = math.prod(count for _, count in self.dims)
         for low in range(0, count, size):
             yield self._pages(low, min(low + size, count))
 
     def numbers(self, size: int) -> Iterator[Ints]:
-        """Stream the numbers of all pages, so many at a time."""
+        """Yield the numbers of all pages, `size` at a time."""
         out, filled = np.empty(size, np.int64), 0
         for first, last in self.slices(min(max(size, 1024), TEETH_AT_ONCE)):
             ends = np.cumsum(last - first + 1)
@@ -67,7 +67,7 @@ class PageSpans:
             yield out[:filled]
 
     def _pages(self, low: int, high: int) -> tuple[Ints, Ints]:
-        """First and last page of teeth low to high, without pages an earlier tooth holds."""
+        """Return first and last page of teeth low to high, without pages of earlier teeth."""
         before = min(low, 1)
         rest = np.arange(low - before, high, dtype=np.int64)
         offset = np.full(rest.size, self.lead, np.int64)
@@ -79,14 +79,14 @@ class PageSpans:
             offset += rest * stride
         first = offset // self.page_size
         last = (offset + (self.extent - 1)) // self.page_size
-        # Between the last tooth of one group and the first of the next the gap may be small.
+        # The gap between the last tooth of one group and the first of the next may be small.
         np.maximum(first[1:], last[:-1] + 1, out=first[1:])
         return first[before:], last[before:]
 
 
 def teeth(lead: int, block: int, dims: Dims, page_size: int) -> PageSpans:
-    """Return the teeth of blocks of bytes, repeated along nested strides."""
-    # A gap smaller than a page hides no whole page: for the set of pages it is no gap.
+    """Return the teeth of a block of bytes that repeats along nested strides."""
+    # A gap smaller than a page contains no whole page, so the set of pages has no gap there.
     while dims and dims[-1][0] - block < page_size:
         block += dims[-1][0] * (dims[-1][1] - 1)
         dims = dims[:-1]
@@ -94,7 +94,7 @@ def teeth(lead: int, block: int, dims: Dims, page_size: int) -> PageSpans:
 
 
 def nest(axes: Iterable[tuple[int, int]], block: int) -> tuple[int, Dims]:
-    """Merge (stride, count) in ascending order into a block and strides which nest around it."""
+    """Merge ascending (stride, count) pairs into a block and strides that nest around it."""
     dims: list[tuple[int, int]] = []
     extent = block
     for stride, count in axes:
@@ -108,7 +108,7 @@ def nest(axes: Iterable[tuple[int, int]], block: int) -> tuple[int, Dims]:
         else:
             raise ValueError(
                 f"cannot tell which bytes are occupied: a stride of {stride} bytes cuts into the "
-                f"{extent} bytes which smaller strides span (as_strided() makes such arrays); "
+                f"{extent} bytes that smaller strides span (as_strided() makes such arrays); "
                 "pass the base array instead"
             )
         extent += stride * (count - 1)

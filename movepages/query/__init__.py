@@ -1,1 +1,1 @@
-"""Asking the kernel where pages are: where(), move_pages()."""
+"""Queries of the kernel for the nodes of pages: where(), move_pages()."""

@@ -1,4 +1,4 @@
-"""Why absent pages are absent: what the page tables and the mappings tell of them."""
+"""Reasons why pages are absent, from the page tables and the mappings of a process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..results.absence import Absence, Absences, Reasons, join_absences, merge_a
 from ..results.status import PageStatus
 from ..system.maps import Backing, read_mappings
 
-# The half of the address space that no process has.
+# Start of the kernel's half of the address space, where no process has memory.
 _KERNEL_HALF = 1 << 63
 
 
@@ -22,7 +22,9 @@ def absences(
     page_size: int,
     pid: int,
 ) -> Absences:
-    """Return why, among runs of pages in address order, those on no known node are not.
+    """Return the reason for each page on no known node, given runs of pages in address order.
+
+    Hidden pages (status ENODATA) are in memory, but the kernel does not report their node.
 
     Returns
     -------
@@ -39,14 +41,14 @@ def absences(
     address, pages, status = address[absent], pages[absent], status[absent]
     if not len(address):
         return join_absences(())
-    # What lies in the kernel's half needs no look at page tables.
+    # Addresses in the kernel's half need no look at page tables.
     low = int(np.searchsorted(address, np.uintp(_KERNEL_HALF)))
     starts = address[:low]
     ends = starts + (pages[:low] * page_size).astype(np.uintp)
     last = int(address[-1]) + int(pages[-1]) * page_size
     mappings = read_mappings(pid, int(address[0]), last)
     told = _core.presence(starts, ends, pid)
-    # A process that is no more, or a sandbox without these files.
+    # The process has ended, or a sandbox hides these files.
     if mappings is None or told is None:
         return join_absences(((address, pages, _all(Absence.UNKNOWN, len(pages))),), page_size)
     run = np.searchsorted(starts, told[0], "right") - 1
@@ -66,7 +68,7 @@ def _hidden(
 
 
 def hidden_afterwards(before: Absences, runs: Runs | None, page_size: int) -> Absences:
-    """Return records of before a move, with those pages as hidden that are so after it."""
+    """Return the absence records made before a move, with the pages that are hidden after it."""
     rest: Absences = before[before["reason"] != Absence.HIDDEN.value]
     if runs is None:
         return rest
@@ -84,7 +86,7 @@ def reasons_of(
     status: npt.NDArray[np.int32],
     backing: npt.NDArray[np.uint8],
 ) -> Reasons:
-    """Decide for stretches by what the page tables have there and what the kernel answers."""
+    """Return the reason for each stretch, from its kind, the kernel's status and its backing."""
     is_kind = {name: kind == number for name, number in _core.PRESENCE.items()}
     no_entry = status == PageStatus.ENOENT.value
     nothing = is_kind["nothing"]
@@ -96,7 +98,7 @@ def reasons_of(
         Absence.GUARD: is_kind["guard"],
         Absence.ZERO_PAGE: is_kind["zero page"] | (is_kind["page or zero"] & ~no_entry),
     }
-    # What is left has no entry, or has got a page after it was asked for.
+    # The remaining stretches have no page table entry, or got a page after the query.
     return np.select(
         list(cases.values()), [each.value for each in cases], Absence.UNTOUCHED.value
     ).astype(np.uint8)

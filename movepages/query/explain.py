@@ -1,4 +1,4 @@
-"""Plain sentences for calls that failed: the cause that can be established, and what to do."""
+"""Explanations of failed calls: the cause, as far as it can be established, and the remedy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..system.target_nodes import describe_room, list_nodes, machine, why_no_mem
 
 @dataclass(frozen=True)
 class Call:
-    """What was asked of the kernel, as far as an explanation needs it."""
+    """The properties of a failed call that an explanation needs."""
 
     pid: int
     flags: int
@@ -22,11 +22,11 @@ class Call:
 
 
 def explain(code: int, call: Call) -> tuple[int, str]:
-    """Return the errno to report and a sentence on why and what to do.
+    """Return the errno to report, and a sentence with the cause and the remedy.
 
-    The errno changes in two cases: a node refused before the kernel was asked is ENODEV when it has
-    no memory and EACCES when the cpuset forbids it, which is what the kernel would have said; and a
-    process that is left without memory is ESRCH, as one that is gone is.
+    The errno changes in two cases. A node that was refused before the kernel was asked gives the
+    kernel's errno: ENODEV if it has no memory, EACCES if the cpuset forbids it. A process without
+    memory gives ESRCH, like a process that has ended.
     """
     if call.refused_node is not None:
         return _explain_node(code, call.refused_node, call.pid)
@@ -45,7 +45,7 @@ def _explain_node(code: int, node: int, pid: int) -> tuple[int, str]:
             f"/proc/self/status, or run where cpuset.mems includes {node}"
         )
     if now is None:
-        return errno.ENODEV, f"node {node} is not one that this process may use"
+        return errno.ENODEV, f"node {node} is not a node that this process may use"
     allowed = list_nodes(now.allowed_nodes)
     if code != errno.EACCES and node not in now.memory_nodes:
         expected = allowed if pid == 0 else list_nodes(now.memory_nodes)
@@ -61,12 +61,12 @@ def _explain_node(code: int, node: int, pid: int) -> tuple[int, str]:
 def _explain_permission(call: Call) -> str:
     if call.flags & _core.MPOL_MF_MOVE_ALL and _permitted(call.pid):
         return (
-            "MPOL_MF_MOVE_ALL needs the capability CAP_SYS_NICE of the whole machine, not of a "
-            "user namespace; run with it, or use flags=MPOL_MF_MOVE"
+            "MPOL_MF_MOVE_ALL needs the capability CAP_SYS_NICE in the initial user namespace, not "
+            "just in another one; run with it, or use flags=MPOL_MF_MOVE"
         )
     if _permitted(0):
         return (
-            f"this process may not look into process {call.pid}; run as the same user where "
+            f"this process may not inspect process {call.pid}; run as the same user where "
             "kernel.yama.ptrace_scope allows it, or with CAP_SYS_PTRACE"
         )
     return (
@@ -77,7 +77,7 @@ def _explain_permission(call: Call) -> str:
 
 
 def _permitted(pid: int) -> bool:
-    """Ask about no page at all: the kernel checks the permission and does nothing else."""
+    """Query an empty list of pages, for which the kernel only checks the permission."""
     failure = _core.move_pages(
         np.empty(0, np.uintp), None, np.empty(0, np.int32), pid, _core.MPOL_MF_MOVE, None
     )
@@ -85,7 +85,7 @@ def _permitted(pid: int) -> bool:
 
 
 def _no_process(call: Call) -> str:
-    return f"there is no process {call.pid}; it may have ended. Pages of this process have pid=0"
+    return f"there is no process {call.pid}; it may have ended. Use pid=0 for pages of this process"
 
 
 def _unknown_flags(call: Call) -> bool:
@@ -107,17 +107,17 @@ def _no_memory_of_its_own(call: Call) -> str:
 def _no_memory(call: Call) -> str:
     room = describe_room(call.full_nodes)
     return (
-        f"no memory could be had on a target node{f': {room}' if room else ''}. Pages with status "
-        "ENOMEM stayed where they were; free memory there (the kernel keeps a reserve) or choose "
-        "another node, see movepages.topology()"
+        f"a target node had too little memory{f': {room}' if room else ''}. Pages with status "
+        "ENOMEM stayed where they were; free memory there (the kernel keeps a reserve), or choose "
+        "another node (see movepages.topology())"
     )
 
 
 def _forbidden_node(call: Call) -> str:
     whose = "this process" if call.pid == 0 else f"process {call.pid}"
     return (
-        f"the cpuset of {whose} forbids one of the target nodes; see Mems_allowed_list in "
-        f"/proc/{call.pid or 'self'}/status and choose a node from there"
+        f"the cpuset of {whose} forbids one of the target nodes; choose a node that is listed in "
+        f"/proc/{call.pid or 'self'}/status under Mems_allowed_list"
     )
 
 
@@ -128,19 +128,19 @@ def _bad_node(_call: Call) -> str:
 
 
 def _missing(_call: Call) -> str:
-    return "this kernel has no move_pages(2): it was built without CONFIG_NUMA, or is a sandbox"
+    return "this kernel has no move_pages(2): it lacks CONFIG_NUMA, or a sandbox hides the call"
 
 
 def _fault(_call: Call) -> str:
-    return "the kernel could not read or write one of the arrays; was it unmapped meanwhile?"
+    return "the kernel could not read or write one of the arrays; was it unmapped during the call?"
 
 
 def _interrupted(call: Call) -> str:
-    return f"a signal came while process {call.pid} was being looked up; call again"
+    return f"a signal arrived while process {call.pid} was being looked up; call again"
 
 
 def _unknown(_call: Call) -> str:
-    return "move_pages(2) failed in a way it is not known to; see its manual page"
+    return "move_pages(2) failed with an errno that has no explanation here; see its manual page"
 
 
 _SENTENCES = {

@@ -1,4 +1,4 @@
-"""Pages that a kernel before 6.6 hides, held against what the mappings of the process tell."""
+"""Nodes of hidden pages: in memory, but on a node that Linux before 6.6 does not report."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _kept: ContextVar[dict[int, Mapped | None] | None] = ContextVar("_kept", default
 
 
 def mapped_nodes_read_once() -> _core.Setting:
-    """Let `give_nodes_of_mappings` read the mappings of a process at most once within."""
+    """Make `give_nodes_of_mappings` read a process's mappings at most once in a with block."""
     return _core.Setting(_kept, {})
 
 
 def give_nodes_of_mappings(found: SurveyRuns, pid: int, page_size: int) -> SurveyRuns:
-    """Give hidden pages the node that all memory of their mapping is on, where it is one node.
+    """Give hidden pages the node of their mapping, if all its memory is on one node.
 
-    What only the page tables show may also be the page of zeros, which is no memory: private memory
-    that was never written to, or that a fork shares. It is so where numa_maps counts no more pages
-    than are known to be memory; otherwise these pages stay hidden.
+    A hidden page of private memory that is not the process's alone is either the zero page (never
+    written to) or a page shared after a fork. If numa_maps counts no more pages in the mapping than
+    are certainly memory, it is the zero page. Otherwise it stays hidden.
     """
     known = _mapped(pid)
     is_hidden = found.status == _HIDDEN
@@ -52,7 +52,7 @@ def _statuses(
     own: npt.NDArray[np.bool_],
     pages: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.int32]:
-    """Decide for stretches by the index of their mapping, -1 for none, and what they hold."""
+    """Return the status of each stretch, from the index of its mapping (-1: none) and its pages."""
     status = np.full(len(index), _HIDDEN, np.int32)
     tells = index >= 0
     tells[tells] = known.backing[index[tells]] != Backing.DEVICE.value

@@ -1,4 +1,4 @@
-"""How much of some memory is in huge pages, counted while it is looked at."""
+"""Bytes of an array in huge pages, counted while the array is queried."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _HUGE = _core.PRESENCE["huge page"]
 
 
 class HugeBytes:
-    """Adds up the bytes of a footprint in huge pages, look by look.
+    """Adds up the bytes of a footprint in huge pages over several queries.
 
     Parameters
     ----------
     footprint : Footprint
     kinds_tell : bool
-        Whether what is found shows huge pages as such. It does not where rows are too short to look
-        at the page tables for, or where nodes are found by the numbers of page frames.
+        Whether the kinds of runs identify huge pages. They do not if rows are too short to read
+        their page tables, or if nodes come from page frame numbers.
 
     Attributes
     ----------
     total : int or None
-        None where the kernel does not tell, before Linux 6.7.
+        Bytes in huge pages so far; None if the kernel does not report them (before Linux 6.7).
     """
 
     def __init__(self, footprint: Footprint, *, kinds_tell: bool) -> None:
@@ -33,14 +33,14 @@ class HugeBytes:
         self.total: int | None = 0
 
     def add(self, found: SurveyRuns) -> None:
-        """Take in some runs in address order."""
+        """Count the huge pages in some runs in address order."""
         some = found.where(found.status >= 0)
         if self.total is None or not len(some.address):
             return
         size = self._footprint.page_size
         first = int(some.address[0])
         last = int(some.address[-1]) + int(some.pages[-1]) * size
-        # Where the kinds tell, one page tells whether the kernel knows of huge pages at all.
+        # If the kinds identify huge pages, this scans one page, only to see if the kernel can scan.
         told = _core.scan_huge(
             first, first + size if self._kinds_tell else last, self._footprint.pid
         )

@@ -1,4 +1,4 @@
-"""Many small pages of mappings that are on one node: known without a question for each."""
+"""A shortcut for many small pages: if their mapping is on one node, do not query each page."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from ..results.status import PageStatus
 from ..system.numa_maps import resident_pages, single_nodes
 from .survey_runs import SurveyRuns, join_survey_runs
 
-# So many pages all over an array show whether it may be on one node.
+# Pages, spread over the array, that are queried to see whether it may be on one node.
 _TRIED = 64
-# The kernel goes through all the memory of a process: if that is a multiple of what is looked at,
-# it takes longer than to ask.
+# To produce numa_maps, the kernel walks all resident memory of the process. If that is more than
+# this multiple of the pages in question, it is faster to query each of them.
 _MOST_RESIDENT = 1.5
-# One page in so many is held against the kernel's answer.
+# One page in this many is checked against the kernel's answer.
 _SAMPLED = 512
 
 _PAGE = _core.PRESENCE["page"]
 
 
 class Ask(Protocol):
-    """Asks where rows of pages are."""
+    """Function that queries the nodes of rows of pages."""
 
     def __call__(
         self,
@@ -37,16 +37,16 @@ class Ask(Protocol):
         fewest: int | None,
         ask_small: bool = True,
     ) -> SurveyRuns:
-        """Return what was found."""
+        """Return the runs found."""
 
 
 def look(
     ask: Ask, addresses: Addresses, pages: npt.NDArray[np.int64], footprint: Footprint, fewest: int
 ) -> SurveyRuns:
-    """Look at rows of pages in address order; where it pays, ask for huge pages and samples alone.
+    """Query rows of pages in address order; if it pays off, query only huge pages and samples.
 
-    The page tables are looked at before the mappings are: whatever of it is still there afterwards
-    is on the node that all of its mapping is on.
+    The page tables are read before numa_maps. If a page that they show is still present when
+    numa_maps is read, it is on the one node of its mapping.
     """
     if not _seems_worth_it(ask, addresses, pages, footprint):
         return ask(addresses, pages, fewest=fewest)
@@ -66,7 +66,7 @@ def look(
 def _pick(
     addresses: Addresses, pages: npt.NDArray[np.int64], index: npt.NDArray[np.int64], size: int
 ) -> tuple[Addresses, npt.NDArray[np.int64]]:
-    """Return the address of some of all pages of rows, and which row each is in."""
+    """Return address and row number of the pages with these indices among all pages of rows."""
     ends = np.cumsum(pages)
     row = np.searchsorted(ends, index, "right")
     within = (index - (ends - pages)[row]).astype(np.uintp)
@@ -88,7 +88,7 @@ def _seems_worth_it(
 
 
 def _fill(small: SurveyRuns, footprint: Footprint) -> SurveyRuns:
-    """Cut runs where mappings end, and give them the node that all of their mapping is on."""
+    """Cut runs at the ends of mappings, and give each part the one node of its mapping, if any."""
     known = single_nodes(footprint.pid)
     if known is None:
         return small
@@ -101,7 +101,7 @@ def _fill(small: SurveyRuns, footprint: Footprint) -> SurveyRuns:
 
 
 def _agrees(ask: Ask, small: SurveyRuns, size: int) -> bool:
-    """Hold a sample of what was filled in against the kernel's answer."""
+    """Check a sample of the filled-in nodes against the kernel's answer."""
     filled = small.where(small.status >= 0)
     total = int(filled.pages.sum())
     if not total:

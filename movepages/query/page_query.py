@@ -1,4 +1,4 @@
-"""Where a footprint is: asked of the driver as runs, with what the mappings add to them."""
+"""PageQuery: the nodes of a footprint as runs, found with the driver and the mappings."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from .syscall import survey_rows
 
 Counts: TypeAlias = "npt.NDArray[np.int64]"
 
-# A look at the page tables and the mappings of fewer pages costs more than asking for each.
+# For fewer pages, reading page tables and mappings costs more than querying each page.
 FEWEST_PAGES = 32
-# Where less than this part of what was looked at had memory, the next look goes further.
+# If less than this part of the queried pages had memory, the next query reaches further.
 _SPARSE = 1 / 8
-# Of so many small pages in a row the numbers of their frames are read in less time than the kernel
-# is asked in, and of so many pages in all it is worth knowing whose numbers these are.
+# For this many small pages in a row, reading their page frame numbers takes less time than querying
+# them. For this many pages in total, it pays to find out which node each frame number belongs to.
 BY_NUMBER, MANY_PAGES = 64, 1 << 13
 
 _PAGE = _core.PRESENCE["page"]
 
 
 class QueryResult(NamedTuple):
-    """What was seen of some rows of pages: runs with a status each, and why pages are absent."""
+    """Runs found in some rows of pages, each with a status, and the reasons for absent pages."""
 
     found: SurveyRuns
     absences: Absences
@@ -50,18 +50,18 @@ class PageQuery:
     ----------
     footprint : Footprint
     flags : int
-        As of `move_pages`: the kernel refuses a question with flags that a move may not have.
+        As in `move_pages`. The kernel rejects flags in a query if it would reject them in a move.
     threads : int, optional
-        At most; by default one for each CPU this process may use.
+        Maximum number of threads; by default one for each CPU that this process may use.
     pause : callable, optional
-        Called after every 25 ms of work; may raise to end it.
+        Called after every 25 ms of work; may raise an exception to end the query.
     shortcuts : bool, default True
-        Whether the nodes of many small pages may be found without a question for each.
+        Whether the nodes of many small pages may be found without querying each page.
 
     Attributes
     ----------
     partial : SurveyRuns or None
-        What had been found when a look was ended by what it raised.
+        Runs found before an exception ended a query.
     """
 
     def __init__(
@@ -79,20 +79,20 @@ class PageQuery:
         self._by_number = BY_NUMBER if self._shortcuts and _core.shows_frame_numbers() else 0
         self._threads = threads or len(os.sched_getaffinity(0))
         self._sparse = False
-        # Where the kernel does not scan page tables, once that is known.
+        # Set once the kernel turns out not to scan page tables.
         self._entries: Entries | None = None
 
     @property
     def shows_huge_pages(self) -> bool:
-        """Whether each huge page that is found is called one."""
+        """Whether the kinds of runs identify every huge page."""
         one_row = self._footprint.contiguous and self._footprint.pages >= FEWEST_PAGES
         return one_row and not self._by_number
 
     def reach(self, start: int, pages: int, most: int) -> int:
-        """Tell how many pages of a row to look at next: those that may have memory are bounded.
+        """Return how many pages of a row to query next; at most `most` of them may have memory.
 
-        Where the last look found little, the page tables are asked how far there is little: a hole
-        of any length is one run. Elsewhere that would be a second look at all of them.
+        If the last query found little memory, this reads from the page tables how far to go: a hole
+        of any length is one run. Otherwise, it would only read all page tables a second time.
         """
         if not self._sparse:
             return min(pages, most)
@@ -107,7 +107,7 @@ class PageQuery:
 
     def at(self, addresses: Addresses, pages: Counts) -> QueryResult:
         """Query rows of pages in address order."""
-        # A move changes what the mappings say as a whole; it looks at pages one by one.
+        # A move (`pause` is set) queries page by page, as it changes the nodes of whole mappings.
         if self._sparse and self._entries is not None:
             found = self._entries.look(addresses, pages)
         elif self._shortcuts and not self._by_number and self._pause is None:
@@ -129,14 +129,14 @@ class PageQuery:
         if len(holes.address):
             holes, reasons, device = self._of_mappings(holes)
             told.append(join_absences(((holes.address, holes.pages, reasons),), size))
-            # The page tables of a device are not shown, and it may have memory.
+            # The kernel does not show the page tables of a device, which may have memory.
             answered = self._ask(device.address, device.pages, fewest=None)
             asked = join_survey_runs((asked, answered))
         told.append(absences(asked.address, asked.pages, asked.status, size, self._footprint.pid))
         return QueryResult(join_survey_runs((asked, holes)), merge_absences(told, size))
 
     def huge(self, addresses: Addresses, pages: Counts) -> SurveyRuns:
-        """Query huge pages alone; other pages get NOT_ATTEMPTED where the page tables show them."""
+        """Query only huge pages; small pages that the page tables show get NOT_ATTEMPTED."""
         if self._sparse and self._entries is not None:
             found = self._entries.look(addresses, pages)
         else:
@@ -169,13 +169,14 @@ class PageQuery:
         try:
             raise failure
         finally:
-            # A frame and its exception would keep each other, and the caller's array, alive.
+            # A stack frame and its exception would keep each other, and the array, alive.
             del failure
 
     def _of_mappings(self, holes: SurveyRuns) -> tuple[SurveyRuns, Reasons, SurveyRuns]:
-        """Give runs that the page tables have nothing for the status that the kernel would.
+        """Give holes in the page tables the status that the kernel would report.
 
-        Also why, and apart from them what has to be asked for all the same.
+        Return the holes, cut at the ends of mappings, the reason for each, and the runs that must
+        be queried all the same.
         """
         size = np.uintp(self._footprint.page_size)
         last = int(holes.address[-1]) + int(holes.pages[-1]) * self._footprint.page_size
@@ -196,12 +197,12 @@ class PageQuery:
         cut = SurveyRuns(begin, ((end - begin) // size).astype(np.int64), status, kind)
         reasons = reasons_of(kind, status, backing)
         if self._entries is not None:
-            # The page of zeros may be there, which is not counted as memory.
+            # smaps does not count the zero page as memory, so these holes may contain it.
             unknown = self._entries.passed(begin) & (backing == Backing.PRIVATE.value)
             reasons[unknown] = Absence.UNKNOWN.value
         return cut.where(~device), reasons[~device], cut.where(device)
 
     def runs(self, found: SurveyRuns) -> Runs:
-        """Return what was found, with the bytes of the footprint in it."""
+        """Return the runs found, with the bytes of the footprint in each."""
         held = self._footprint.held(found.address, found.pages)
         return make_runs(found.address, found.pages, held, found.status)

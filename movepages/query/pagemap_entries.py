@@ -1,4 +1,4 @@
-"""Rows of few present pages before Linux 6.7, where the kernel does not scan page tables."""
+"""Queries of sparse rows before Linux 6.7, where the kernel does not scan page tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..system.maps import Backing
 from ..system.smaps import mappings_without_memory
 from .survey_runs import SurveyRuns, join_survey_runs
 
-# Seconds for which it is taken as known which mappings have no memory.
+# Seconds for which the list of mappings without memory counts as recent.
 _YOUNG = 1.0
 
 _NOTHING = _core.PRESENCE["nothing"]
@@ -24,24 +24,26 @@ _NO_EDGES = np.empty(0, np.uintp)
 
 
 class Ask(Protocol):
-    """Asks the kernel for each page of some rows."""
+    """Function that queries each page of some rows."""
 
     def __call__(
         self, addresses: Addresses, pages: npt.NDArray[np.int64], *, fewest: int | None
     ) -> SurveyRuns:
-        """Return what was found."""
+        """Return the runs found."""
 
 
 class Entries:
-    """Reads the entries of /proc/PID/pagemap, to ask for present pages alone.
+    """Reads the entries of /proc/PID/pagemap, so that only present pages are queried.
 
-    An entry takes less than a tenth of the time of a question. A large mapping that has no memory
-    at all, which /proc/PID/smaps tells, is passed over.
+    Reading an entry takes less than a tenth of the time of a query. Large mappings that have no
+    memory at all, according to /proc/PID/smaps, are passed over.
 
     Parameters
     ----------
     pid, page_size : int
+        The process, and the size of its pages in bytes.
     ask : Ask
+        Queries present pages.
     """
 
     def __init__(self, pid: int, page_size: int, ask: Ask) -> None:
@@ -50,7 +52,7 @@ class Entries:
         self._read_at = -_YOUNG
 
     def end_of_nothing(self, start: int) -> int:
-        """Return where the mapping without memory ends that an address is in, or the address."""
+        """Return the end of the mapping without memory at an address, or the address if none is."""
         if time.monotonic() - self._read_at >= _YOUNG:
             self._empty = mappings_without_memory(self._pid)
             self._read_at = time.monotonic()
@@ -59,7 +61,7 @@ class Entries:
         return int(edges[place]) if place % 2 else start
 
     def look(self, addresses: Addresses, pages: npt.NDArray[np.int64]) -> SurveyRuns:
-        """Look at rows: holes are not attempted, and of kind "nothing"."""
+        """Query rows; holes get status NOT_ATTEMPTED and kind "nothing"."""
         _, begin, end = self._empty.cut(addresses, addresses + pages.astype(np.uintp) * self._size)
         passed = self.passed(begin)
         told = _core.presence(begin[~passed], end[~passed], self._pid)
@@ -74,22 +76,23 @@ class Entries:
         return join_survey_runs((asked, SurveyRuns(first, self._pages(first, last), status, kind)))
 
     def passed(self, begin: Addresses) -> npt.NDArray[np.bool_]:
-        """Tell which addresses are in mappings that are passed over."""
+        """Return which addresses are in mappings that are passed over."""
         inside: npt.NDArray[np.bool_] = self._empty.at(begin) > 0
         return inside
 
     def status_of_holes(
         self, begin: Addresses, backing: npt.NDArray[np.uint8]
     ) -> npt.NDArray[np.int32]:
-        """Return what the kernel says of holes that each lie in one mapping, or in none.
+        """Return the kernel's status of holes, each of which is in one mapping or outside all.
 
-        All pages of a hole answer as its first does: EFAULT in anonymous memory, ENOENT elsewhere.
+        All pages of a hole have the status of its first page: EFAULT in anonymous memory, ENOENT
+        elsewhere.
         """
         said = self._ask(begin, np.ones(len(begin), np.int64), fewest=None)
         status = said.status[np.searchsorted(said.address, begin, "right") - 1]
         anonymous = (backing == Backing.PRIVATE.value) | (backing == Backing.NOTHING.value)
         otherwise = np.where(anonymous, PageStatus.EFAULT.value, PageStatus.ENOENT.value)
-        # The first may have got memory meanwhile.
+        # The first page may have got memory since.
         return np.where(status < 0, status, otherwise).astype(np.int32)
 
     def _pages(self, begin: Addresses, end: Addresses) -> npt.NDArray[np.int64]:

@@ -15,11 +15,11 @@ class SurveyRuns(NamedTuple):
     Attributes
     ----------
     address, pages, status : ndarray
-        First page of each (uintp), how many there are (int64), and what the kernel says (int32).
-        Runs that were not asked for have status NOT_ATTEMPTED.
+        Address of the first page (uintp), number of pages (int64) and the kernel's answer (int32)
+        for each run. Runs that were not queried have status NOT_ATTEMPTED.
     kind : ndarray of uint8
-        What the page tables have there, a value of ``_core.PRESENCE``; where they were not looked
-        at, or the survey ended early, "page".
+        What the page tables contain there, a value of ``_core.PRESENCE``. It is "page" if they were
+        not read, or if the survey ended early.
     """
 
     address: npt.NDArray[np.uintp]
@@ -28,7 +28,7 @@ class SurveyRuns(NamedTuple):
     kind: npt.NDArray[np.uint8]
 
     def where(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.int64] | slice) -> SurveyRuns:
-        """Return some of the runs."""
+        """Return the runs selected by a mask, indices or a slice."""
         return SurveyRuns(
             self.address[which], self.pages[which], self.status[which], self.kind[which]
         )

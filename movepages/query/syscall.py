@@ -1,4 +1,4 @@
-"""move_pages(): the system call on numpy arrays, with its errors translated."""
+"""move_pages(): the system call on numpy arrays, with explanations of its errors."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from .survey_runs import SurveyRuns
 MPOL_MF_MOVE = _core.MPOL_MF_MOVE
 MPOL_MF_MOVE_ALL = _core.MPOL_MF_MOVE_ALL
 
-# Pages whose statuses take so long to write that a signal would wait for them.
+# Writing the statuses of this many pages takes so long that a signal would have to wait.
 _MANY = 1 << 25
-# Pages asked of get_mempolicy(2) at a time, so that Ctrl-C is heard in between.
+# Pages per batch of get_mempolicy(2) queries, so that Ctrl-C takes effect in between.
 _WITNESS_PAGES = 1 << 16
 
 
@@ -47,48 +47,50 @@ def move_pages(
     pid: int = 0,
     flags: int = MPOL_MF_MOVE,
 ) -> Statuses:
-    """Ask where pages are, or move them: move_pages(2) with true and complete statuses.
+    """Query or move pages with move_pages(2); the statuses are true and complete.
 
     Parameters
     ----------
     pages : array_like of uintp, shape (n,)
-        One address a page, in any order; any address inside the page will do. A C-contiguous array
-        of uintp is used in place, whatever else converts without loss is converted.
+        One address for each page, in any order; any address inside the page works. A C-contiguous
+        array of uintp is used in place; other input is converted if that loses nothing.
     nodes : array_like of int32, shape (n,), or int, optional
-        Target node of each page, or one for all. Without it nothing moves. A C-contiguous array of
-        int32 is used in place.
+        Target node of each page, or one node for all pages. Without targets, nothing moves. A
+        C-contiguous array of int32 is used in place.
     status : ndarray of int32, shape (n,), optional
-        Writable and C-contiguous; written in place and returned. Never cast, never copied.
+        Writable, C-contiguous array for the result. It is written in place and returned, never cast
+        or copied.
     pid : int, default 0
-        Process whose pages these are; 0 is the caller, as the caller's own number is.
+        Process that the pages belong to. 0 and the caller's own pid both mean the caller.
     flags : int, default MPOL_MF_MOVE
-        MPOL_MF_MOVE moves pages only this process maps; MPOL_MF_MOVE_ALL also shared ones, and
-        needs CAP_SYS_NICE.
+        MPOL_MF_MOVE moves only pages that no other process maps. MPOL_MF_MOVE_ALL also moves shared
+        pages and needs CAP_SYS_NICE.
 
     Returns
     -------
     ndarray of int32, shape (n,)
-        The node each page is on, or a negative `PageStatus`. A page that was to move shows a node
-        only if it is the wanted one.
+        The node of each page, or a negative `PageStatus`. A page with a target has a node here only
+        if it is on its target.
 
     Raises
     ------
     TypeError, ValueError
-        An argument of the wrong type, dtype, shape, stride or alignment, a read-only `status`, or
-        buffers that overlap. Nothing has moved.
+        An argument has the wrong type, dtype, shape, stride or alignment, `status` is read-only, or
+        buffers overlap. Nothing has moved.
     MovePagesError
-        The call failed as a whole. Also the built-in exception for its errno: PermissionError
-        (EPERM, EACCES), ProcessLookupError (ESRCH), MemoryError (ENOMEM), ValueError (ENODEV,
-        EINVAL), NotImplementedError (ENOSYS). ``.status`` and ``.result`` hold what was done.
+        The call failed as a whole. The error is also the built-in exception for its errno:
+        PermissionError (EPERM, EACCES), ProcessLookupError (ESRCH), MemoryError (ENOMEM),
+        ValueError (ENODEV, EINVAL), NotImplementedError (ENOSYS). Its ``.status`` and ``.result``
+        hold the outcome up to then.
     KeyboardInterrupt
-        On Ctrl-C, between chunks of about 25 ms of work; ``.status`` and ``.result`` as above.
-        With several targets, where the pages already asked for are now is looked at before that.
+        After Ctrl-C, between chunks of about 25 ms of work; ``.status`` and ``.result`` as above.
+        With several targets, the pages handled so far are queried first.
 
     Notes
     -----
     The call releases the GIL. Source: move_pages(2); ``do_pages_move`` and ``do_pages_stat`` in the
-    kernel's mm/migrate.c. The kernel leaves statuses unwritten when a page cannot be moved; those
-    are asked for again here.
+    kernel's mm/migrate.c. The kernel leaves statuses unwritten if a page cannot be moved;
+    movepages then queries these pages again.
 
     Examples
     --------
@@ -108,7 +110,7 @@ def move_pages(
     else:
         refuse_overlap("pages", pages, status)
         addresses = as_addresses(pages)
-    # What the core adds to the kernel's answer for this process it adds under 0.
+    # The core corrects the kernel's answer for this process only if pid is 0.
     if pid and isinstance(pid, (int, np.integer)) and pid < 1 << 31 and _core.is_own(pid):
         pid = 0
     if nodes is not None and type(nodes) is not int:
@@ -138,7 +140,7 @@ def move_in_slices(
     flags: int,
     pause: Callable[[], object],
 ) -> None:
-    """Move as `move_pages` does; `pause`, called after every 25 ms of work, may raise to end it."""
+    """Move like `move_pages`; `pause`, called after every 25 ms of work, may raise to end it."""
     failure = _core.move_pages(pages, nodes, status, pid, flags, pause)
     if failure is not None:
         raise _failed(failure, nodes, status, pid=pid, flags=flags)
@@ -156,20 +158,21 @@ def survey_rows(
     by_number: int = 0,
     ask_small: bool = True,
 ) -> tuple[BaseException | None, SurveyRuns]:
-    """Ask where rows of neighbouring pages are, by several threads if that pays.
+    """Query the nodes of rows of neighbouring pages, with several threads if that pays off.
 
-    Of rows of `fewest` pages or more the page tables are looked at first, where the kernel lets
-    one: what they have nothing for is not asked for. Of `by_number` small pages or more in a row
-    a process that has CAP_SYS_ADMIN takes the nodes from the numbers of their frames; 0 is for
-    never. Without `ask_small` small pages that the page tables show are left out: not attempted,
-    and of kind "page". `pause`, called after every 25 ms of work, may raise to end it.
+    In rows of `fewest` pages or more, the page tables are read first if the kernel permits it;
+    pages without an entry are then not queried. For `by_number` or more small pages in a row, a
+    process with CAP_SYS_ADMIN takes the nodes from the page frame numbers; 0 means never. Without
+    `ask_small`, small pages that the page tables show are not queried: they get status
+    NOT_ATTEMPTED and kind "page". `pause`, called after every 25 ms of work, may raise to end the
+    survey.
 
     Returns
     -------
     failure : exception or None
-        What ended the survey early, not raised.
+        The exception that ended the survey early, not raised.
     found : SurveyRuns
-        What was found by then, and afterwards.
+        Runs found before and after the failure.
     """
     failure, start, count, status, kind = _core.survey(
         addresses, pages, pid, flags, threads, fewest, by_number, ask_small, pause
@@ -184,8 +187,8 @@ def survey_rows(
 def attach(
     interruption: BaseException, result: MoveResult, status: Statuses | None = None
 ) -> BaseException:
-    """Hang the partial outcome on an exception that a signal handler raised."""
-    # An exception class of the user's with __slots__ cannot carry it; the exception still counts.
+    """Attach the partial outcome to an exception that a signal handler raised."""
+    # A user's exception class with __slots__ cannot carry them; it is raised all the same.
     with contextlib.suppress(AttributeError):
         interruption.status = status  # type: ignore[attr-defined]
         interruption.result = result  # type: ignore[attr-defined]
@@ -215,13 +218,13 @@ def _failed(
 
 
 def _full_nodes(nodes: npt.NDArray[np.int32] | int | None, status: Statuses) -> tuple[int, ...]:
-    """Return the targets of the pages for which there was no memory."""
+    """Return the target nodes of the pages with status ENOMEM."""
     wanted = np.broadcast_to(np.asarray(-1 if nodes is None else nodes), status.shape)
     return tuple(np.unique(wanted[status == -errno.ENOMEM]).tolist())
 
 
 def refuse_unusable_nodes(nodes: list[int], pid: int, outcome: Callable[[], MoveResult]) -> None:
-    """Raise for the first of `nodes` that no page can go to, before anything moves."""
+    """Raise, before anything moves, for the first of `nodes` that cannot be a target."""
     node = unusable_node(nodes, pid)
     if node is not None:
         code, sentence = explain(errno.ENODEV, Call(pid, MPOL_MF_MOVE, refused_node=node))
@@ -229,12 +232,12 @@ def refuse_unusable_nodes(nodes: list[int], pid: int, outcome: Callable[[], Move
 
 
 def mempolicy_nodes(pages: Pages) -> Statuses:
-    """Ask get_mempolicy(2) for the node of each page: a second source beside `move_pages`.
+    """Return the node of each page from get_mempolicy(2), a second source beside `move_pages`.
 
     Parameters
     ----------
     pages : array_like of uintp, shape (n,)
-        Addresses in this process. Absent pages are faulted in by the question: ask of present ones.
+        Addresses in this process. The call faults absent pages in: pass only present pages.
 
     Returns
     -------
@@ -244,7 +247,7 @@ def mempolicy_nodes(pages: Pages) -> Statuses:
     Raises
     ------
     TypeError, ValueError
-        Addresses that are no whole numbers, or not one-dimensional.
+        `pages` holds values other than whole numbers, or is not one-dimensional.
 
     Notes
     -----
@@ -263,6 +266,6 @@ def mempolicy_nodes(pages: Pages) -> Statuses:
 
 
 def refuse_process(footprint: Footprint, flags: int) -> None:
-    """Let the kernel check process and permission, also where there is no page to ask for."""
+    """Let the kernel check process and permission, even if there is no page to query."""
     if footprint.pages == 0 or footprint.pid != 0 or flags != MPOL_MF_MOVE:
         move_pages(np.empty(0, np.uintp), pid=footprint.pid, flags=flags)

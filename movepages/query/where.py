@@ -1,4 +1,4 @@
-"""where(): on which node every page of an array is."""
+"""where(): the node of every page of an array."""
 
 from __future__ import annotations
 
@@ -18,45 +18,46 @@ from .huge_bytes import HugeBytes
 from .page_query import PageQuery
 from .syscall import MPOL_MF_MOVE, attach, refuse_process
 
-# A survey's memory is for runs and not for pages: 4 GiB in pages of 4 KiB at a time, and any number
-# of absent ones.
+# Pages that a query covers at a time: 4 GiB in 4 KiB pages, besides any number of absent pages. The
+# result is kept as runs, so its size does not depend on the number of pages.
 SURVEY_PAGES = 1 << 20
 _MOST_THREADS = 1024
 
 
 def where(a: object, *, threads: int | None = None, shortcuts: bool = True) -> Placement:
-    """Tell on which NUMA node every page of `a` is. Nothing is touched, moved or copied.
+    """Return the NUMA node of every page of `a`, without touching, moving or copying anything.
 
     Parameters
     ----------
     a : ndarray, buffer or Region
-        Any numpy array (n-d, strided, read-only, memmap), whatever offers the buffer protocol or
+        Any numpy array (n-d, strided, read-only, memmap), any object with the buffer protocol or
         ``__array_interface__``, or a `Region` of this or another process.
     threads : int, optional
-        How many ask at once, at most; by default as many as there are CPUs to use. A short survey
-        starts none besides the caller.
+        Maximum number of threads; by default as many as this process has CPUs to use. A short query
+        starts no thread besides the caller's.
     shortcuts : bool, default True
-        Of many small pages, from Linux 6.7 on, find the nodes without a question for each: with
-        CAP_SYS_ADMIN by the numbers of their frames, and otherwise, where a few pages all over `a`
-        are on one node, by what /proc/PID/numa_maps says of the whole mapping. One page in 512 is
-        asked for, and if it is elsewhere, all are. False has the kernel asked for each page.
+        Find the nodes of many small pages without querying each page, from Linux 6.7 on. With
+        CAP_SYS_ADMIN, page frame numbers give the nodes. Otherwise, if a few pages spread over `a`
+        are on one node, /proc/PID/numa_maps gives the node of the whole mapping. One page in 512 is
+        queried as a check; if its node differs, all pages are queried. False queries every page.
 
     Returns
     -------
     Placement
-        Bytes per node, bytes absent, and the status of each page.
+        Bytes on each node, absent bytes (on no node), and the status of each page.
 
     Raises
     ------
     TypeError, ValueError
-        `a` exposes no memory, or its strides interleave, as only ``as_strided`` makes them;
-        `threads` is no number from 1.
+        `a` exposes no memory, or has interleaving strides, which only ``as_strided`` makes;
+        `threads` is not a whole number from 1.
     MovePagesError
-        The kernel refused: no such process, no permission, a sandbox.
+        The kernel refused the query: the process does not exist, or permission is missing, or a
+        sandbox forbids it.
 
     Notes
     -----
-    A page counts as part of `a` when at least one byte of `a` is in it. Source: move_pages(2),
+    A page counts as part of `a` if at least one byte of `a` is in it. Source: move_pages(2),
     ``do_pages_stat`` in the kernel's mm/migrate.c.
 
     Examples
@@ -84,7 +85,7 @@ def _as_threads(threads: int | None) -> int | None:
 
 
 def survey(footprint: Footprint, threads: int | None, *, shortcuts: bool) -> Placement:
-    """Ask where every page of `footprint` is."""
+    """Query the node of every page of `footprint`."""
     looks = PageQuery(footprint, MPOL_MF_MOVE, threads, shortcuts=shortcuts)
     parts: list[Runs] = []
     told: list[Absences] = []

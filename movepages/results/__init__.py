@@ -1,1 +1,1 @@
-"""What was learnt: Placement, MoveResult, statuses, errors."""
+"""Results of queries and moves: Placement, MoveResult, statuses and errors."""

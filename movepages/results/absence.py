@@ -1,4 +1,4 @@
-"""Absence: why a page is on no node, and records of stretches of absent pages."""
+"""Absence: the reasons why a page is on no node, and records of absent pages."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _NOTHING.flags.writeable = False
 
 
 def nothing_absent() -> Absences:
-    """Return no records."""
+    """Return an empty array of absence records."""
     return _NOTHING
 
 
 class Absence(IntEnum):
-    """Why a page is on no node, as far as the kernel lets one know.
+    """Why a page is on no node, as far as the kernel reports it.
 
     Attributes
     ----------
     meaning : str
-        In a few words.
+        The reason in a few words.
 
     Examples
     --------
@@ -41,8 +41,8 @@ class Absence(IntEnum):
     Notes
     -----
     Source: PAGEMAP_SCAN and /proc/PID/pagemap, Documentation/admin-guide/mm/pagemap.rst, and
-    /proc/PID/maps. They are read after move_pages(2) was asked, so a page of which memory is given
-    or taken in between shows what it became.
+    /proc/PID/maps. They are read after the move_pages(2) query. A page that gains or loses its
+    memory in between shows its later state.
     """
 
     meaning: str
@@ -53,28 +53,31 @@ class Absence(IntEnum):
         member.meaning = meaning
         return member
 
-    UNTOUCHED = 1, "never touched, or given back since"
-    SWAPPED = 2, "swapped out, or kept from its place by the kernel"
-    ZERO_PAGE = 3, "holds zeros only: the page of zeros that all share"
-    UNMAPPED = 4, "nothing is mapped there"
+    UNTOUCHED = 1, "never touched, or freed since"
+    SWAPPED = 2, "swapped out, or replaced by a migration entry or a marker of the kernel"
+    ZERO_PAGE = 3, "mapped to the kernel's shared zero page, which holds only zeros"
+    UNMAPPED = 4, "outside every mapping of the process"
     NOT_ENTERED = (
         5,
-        "of a file or shared, not entered here: in memory, swapped out or neither",
+        "file or shared memory not faulted in by the process: in memory, swapped out or neither",
     )
-    HIDDEN = 6, "in memory, but not accessible or watched: this kernel does not tell where"
-    DEVICE = 7, "mapped from a device or the kernel, not memory of a node"
-    GUARD = 8, "a guard region, which may not be accessed"
-    UNKNOWN = 9, "the kernel does not tell why"
+    HIDDEN = (
+        6,
+        "in memory, but PROT_NONE or watched by NUMA balancing: this kernel hides its node",
+    )
+    DEVICE = 7, "mapped from a device or the kernel, not memory on a node"
+    GUARD = 8, "in a guard region, where access is forbidden"
+    UNKNOWN = 9, "for a reason that the kernel does not report"
 
 
 def count_reasons(found: Absences) -> dict[Absence, int]:
-    """Count the pages of each reason."""
+    """Count the absent pages for each reason."""
     counts = np.bincount(found["reason"], found["pages"], len(Absence) + 1)
     return {reason: int(counts[reason]) for reason in Absence if counts[reason]}
 
 
 def describe_reasons(found: Absences) -> str:
-    """Return the counts of `count_reasons` in words, without pages that do have memory."""
+    """Describe the counts of `count_reasons` in words, without HIDDEN pages: these have memory."""
     return ", ".join(
         f"{n:,} {reason.meaning}"
         for reason, n in count_reasons(found).items()
@@ -86,7 +89,10 @@ def join_absences(
     parts: Iterable[tuple[npt.NDArray[np.uintp], npt.NDArray[np.int64], Reasons]],
     page_size: int = 1,
 ) -> Absences:
-    """Make records of consecutive parts (addresses, pages, reasons), neighbours alike as one."""
+    """Make records of consecutive parts, joining adjacent stretches with the same reason.
+
+    Each part is a tuple of addresses, pages and reasons.
+    """
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     if not columns:
         return nothing_absent()
@@ -104,7 +110,7 @@ def join_absences(
 
 
 def merge_absences(parts: Iterable[Absences], page_size: int) -> Absences:
-    """Return the records of all parts in address order, neighbours alike as one."""
+    """Merge records in address order, joining adjacent stretches with the same reason."""
     some = [part for part in parts if len(part)]
     if not some:
         return nothing_absent()

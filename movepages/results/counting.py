@@ -1,4 +1,4 @@
-"""MoveResults from statuses and runs."""
+"""Functions that count statuses and runs into a MoveResult."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from .status import PageStatus
 
 
 def count_failures(status: Statuses) -> dict[PageStatus, int]:
-    """Count the errnos in an array of statuses; nodes and not-attempted pages are left out."""
+    """Count the errnos in an array of statuses, leaving out nodes and pages not attempted."""
     if status.min(initial=0) >= 0:
         return {}
     bad = status[(status < 0) & (status != PageStatus.NOT_ATTEMPTED.value)]
-    # -errno is a small number: counting is many times faster than sorting, as np.unique does.
+    # Errnos are small numbers, so bincount is many times faster than np.unique, which sorts.
     counts = np.bincount(-bad)
     return {PageStatus(-code): int(counts[code]) for code in np.flatnonzero(counts).tolist()}
 
 
 def result_in_place(run: Run, seconds: float) -> MoveResult:
-    """Return the outcome of a move that had nothing to do.
+    """Return the outcome of a move whose pages were all in place already.
 
-    It is the one that a program may ask for again and again: what a frozen dataclass does to set
-    its fields takes longer than the question to the kernel. The others are the defaults.
+    A program may repeat such a move often, and the constructor of a frozen dataclass takes longer
+    than the query of the kernel. So this sets the fields directly; the others keep their defaults.
     """
     result = object.__new__(MoveResult)
     result.__dict__.update(
@@ -41,7 +41,7 @@ def result_in_place(run: Run, seconds: float) -> MoveResult:
 
 
 def result_of_runs(parts: list[Runs], pages: int) -> MoveResult:
-    """Return the outcome of a query that got as far as these runs, of `pages` in all."""
+    """Return the outcome of a query of `pages` pages that found these runs before it ended."""
     counts: Counter[int] = Counter()
     for runs in parts:
         counts.update(totals(runs, "pages"))
@@ -56,9 +56,9 @@ def result_of_runs(parts: list[Runs], pages: int) -> MoveResult:
 
 
 def result_of_status(status: Statuses, *, moving: bool, told: int | None = None) -> MoveResult:
-    """Return the outcome a status array tells by itself, without knowledge of before.
+    """Return the outcome that a status array shows, without knowing where the pages were before.
 
-    Where `told` is given, none was attempted behind so many pages.
+    If `told` is given, only the first `told` pages were attempted.
     """
     pages, status = len(status), status[:told]
     on_node = int(np.count_nonzero(status >= 0))

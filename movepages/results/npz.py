@@ -1,4 +1,4 @@
-"""Placements in files of the format .npz: written whole or not at all, and read without trust."""
+"""Placements in .npz files: written in full or not at all, and checked when read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LOWEST_ERRNO = -4095
 
 
 def write(values: Mapping[str, Any], file: str | os.PathLike[str]) -> None:
-    """Write the fields of a placement to a file, which is replaced at once."""
+    """Write the fields of a placement to a file, replacing an existing file atomically."""
     huge = values["huge_bytes"]
     arrays = {
         "movepages_placement": np.array([values[name] for name in _NUMBERS], np.uint64),
@@ -44,21 +44,22 @@ def write(values: Mapping[str, Any], file: str | os.PathLike[str]) -> None:
 
 @contextlib.contextmanager
 def _replacing(file: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Open a new file that takes the name of `file` at the end, if nothing is raised before."""
+    """Open a new file that replaces `file` when the block ends without an exception."""
     path, mode = os.fsdecode(file), None
     with Refusal() as refusal:
-        # A link stays one. Not strict, it takes what a signal handler raises for the end of links.
+        # Write through a link instead of replacing it. Without strict=True, realpath() mistakes an
+        # OSError that a signal handler raises for the end of the links.
         path = os.path.realpath(path, strict=True)
         mode = os.stat(path).st_mode
     if refusal.error:
         with Refusal() as refusal:
             mode = os.lstat(path).st_mode
-    # Such as /dev/stdout, or a link to nothing: it cannot be replaced.
+    # Something like /dev/stdout or a dangling link cannot be replaced.
     if mode is not None and not stat.S_ISREG(mode):
         with open(path, "wb") as out:
             yield out
         return
-    # Known before it is made, so that it is removed whenever a signal comes.
+    # The name is chosen before the file exists, so that any exception leads to its removal.
     draft = os.path.join(os.path.dirname(path), f".movepages-{secrets.token_hex(8)}")
     try:
         with Refusal() as refusal:
@@ -82,23 +83,25 @@ def read(file: str | os.PathLike[str]) -> dict[str, Any]:
     Raises
     ------
     OSError
-        It cannot be read.
+        The file cannot be read.
     ValueError
-        It is no placement, or what it says does not add up.
+        The file is not a saved placement, or its content is inconsistent.
     """
     try:
         with open(file, "rb") as source:
             return _read(Archive(source, _MEMBERS))
     except DamagedError as error:
         raise ValueError(
-            f"{os.fspath(file)!r} is no placement that Placement.save() wrote: {error}"
+            f"{os.fspath(file)!r} is not a placement that Placement.save() wrote: {error}"
         ) from None
 
 
 def _read(archive: Archive) -> dict[str, Any]:
     numbers = archive.array("movepages_placement", np.dtype(np.uint64), len(_NUMBERS))
     if numbers.shape != (len(_NUMBERS),):
-        raise DamagedError(f"it has {numbers.size} numbers, expected {len(_NUMBERS)}")
+        raise DamagedError(
+            f"movepages_placement has {numbers.size} numbers, expected {len(_NUMBERS)}"
+        )
     values: dict[str, Any] = dict(zip(_NUMBERS, numbers.tolist(), strict=True))
     _check_numbers(values)
     runs = _read_stretches(archive, "runs", RUN_DTYPE, values, values["pages"])
@@ -117,22 +120,26 @@ def _check_numbers(values: Mapping[str, int]) -> None:
     size, shared = values["page_size"], values["shared_edges"]
     least, most = _PAGE_SIZES
     if size & (size - 1) or not least <= size <= most:
-        raise DamagedError(f"its pages are of {size:,} bytes, expected a power of two")
+        raise DamagedError(
+            f"page_size is {size:,} bytes, expected a power of two from 1 KiB to 1 GiB"
+        )
     if values["pid"] >= 1 << 31:
-        raise DamagedError(f"it is of process {values['pid']}, and there is none above 2**31")
+        raise DamagedError(f"pid is {values['pid']}, expected a number below 2**31")
     if nbytes >= 1 << 63 or pages > (1 << 63) // size or address + nbytes > 1 << 64:
-        raise DamagedError(f"no memory has {nbytes:,} bytes in {pages:,} pages from {address:#x}")
-    # A page that is shared has a byte or more of the array, and of other things.
+        raise DamagedError(
+            f"no address space has {nbytes:,} bytes in {pages:,} pages at {address:#x}"
+        )
+    # A shared edge page holds at least one byte of the array and at least one other byte.
     if shared > pages or not (pages - shared) * size + shared <= nbytes <= pages * size - shared:
         raise DamagedError(
-            f"{pages:,} pages, {shared:,} of them in part, cannot hold {nbytes:,} bytes"
+            f"{pages:,} pages, {shared:,} of them partly filled, cannot hold {nbytes:,} bytes"
         )
 
 
 def _read_stretches(
     archive: Archive, name: str, dtype: np.dtype[Any], values: Mapping[str, int], most: int
 ) -> npt.NDArray[np.void]:
-    """Read records of ascending stretches of pages; the first wrong one ends it."""
+    """Read records of ascending stretches of pages, stopping at the first invalid one."""
     found, start = bytearray(), values["address"] - values["address"] % values["page_size"]
     for part in archive.records(name, dtype, most):
         start = _check_stretches(name, part, values["page_size"], start)
@@ -144,17 +151,17 @@ def _read_stretches(
 
 
 def _check_stretches(name: str, part: npt.NDArray[np.void], size: int, start: int) -> int:
-    """Refuse stretches that overlap, are in no order, or begin before `start`; return the end."""
+    """Check that stretches ascend from `start` without overlap; return the end of the last one."""
     address, pages = np.ascontiguousarray(part["address"]), part["pages"]
-    # How many pages there are up to the end of all addresses, which is no number of 64 bits.
+    # Pages up to the end of the address space. The end itself, 2**64, does not fit in 64 bits.
     room = (np.uintp(2**64 - 1) - address) // np.uintp(size) + np.uintp(1)
     whole = (address % np.uintp(size) == 0).all() and (pages >= 1).all()
     if not whole or not (pages.astype(np.uintp) <= room).all():
-        raise DamagedError(f"{name} has records that are no pages")
+        raise DamagedError(f"{name} has records that are not ranges of whole pages")
     gaps = (address[1:] - address[:-1]) // np.uintp(size)
     ordered = (address[1:] > address[:-1]).all() and (gaps >= pages[:-1].astype(np.uintp)).all()
     if not ordered or int(address[0]) < start:
-        raise DamagedError(f"{name} has records that overlap, or are in no order")
+        raise DamagedError(f"{name} has records that overlap or do not ascend")
     return int(address[-1]) + int(pages[-1]) * size
 
 
@@ -165,26 +172,26 @@ def _check_kinds(name: str, part: npt.NDArray[np.void]) -> None:
         status = part["status"]
         sound = (status >= _LOWEST_ERRNO) & (status < MAX_NODES) | (status == NOT_ATTEMPTED)
     if not sound.all():
-        raise DamagedError(f"{name} has records of a kind that there is not")
+        raise DamagedError(f"{name} has records with an unknown status or reason")
 
 
 def _check_sums(values: Mapping[str, int], runs: Runs) -> None:
     for name, what in (("pages", "pages"), ("nbytes", "bytes")):
-        # Of Python's integers, as those of 64 bits wrap.
+        # The sum uses Python's integers, because 64-bit integers would wrap.
         total = sum(runs[name].tolist())
         if total != values[name]:
-            raise DamagedError(f"its runs have {total:,} {what}, and it tells of {values[name]:,}")
-    # No page is without a byte of the array, and none has more than there are in it.
+            raise DamagedError(f"runs have {total:,} {what}, expected {values[name]:,}")
+    # Each page holds at least one byte of the array and at most page_size bytes.
     pages, nbytes = runs["pages"], runs["nbytes"]
     if (nbytes < pages).any() or ((nbytes - 1) // values["page_size"] >= pages).any():
-        raise DamagedError("its runs have more bytes than pages, or fewer")
+        raise DamagedError("runs have fewer bytes than pages, or more bytes than fit")
     first = values["address"] - values["address"] % values["page_size"]
     if len(runs) and int(runs["address"][0]) != first:
-        raise DamagedError(f"its runs do not begin at its address, {values['address']:#x}")
+        raise DamagedError(f"runs do not begin in the page of the address {values['address']:#x}")
 
 
 def _check_absences(runs: Runs, absences: Absences, size: int) -> None:
-    """Refuse reasons for pages that have a node, or that are none of the array's."""
+    """Check that each record covers only pages that are in the runs and have no node."""
     if not len(absences):
         return
     start, absent = np.ascontiguousarray(runs["address"]), runs["pages"] * (runs["status"] < 0)
@@ -199,35 +206,39 @@ def _check_absences(runs: Runs, absences: Absences, size: int) -> None:
     last = first + (pages - 1).astype(np.uintp) * np.uintp(size)
     before, (until, ends) = absent_before(first)[0], absent_before(last)
     if not ends.all() or (until - before != pages - 1).any():
-        raise DamagedError("absences has pages that are not absent")
+        raise DamagedError("absences has pages that are not absent in the runs")
 
 
 def _read_huge_bytes(archive: Archive, nbytes: int) -> int | None:
-    # Older files have none.
+    # Files written by older versions lack this member.
     if "huge_bytes" not in archive:
         return None
     found = archive.array("huge_bytes", np.dtype(np.int64), 1)
     if found.shape != (1,) or not -1 <= int(found[0]) <= nbytes:
-        raise DamagedError(f"of {nbytes:,} bytes it has {found.tolist()} in huge pages")
+        raise DamagedError(
+            f"huge_bytes is {found.tolist()}, expected one number from -1 to {nbytes:,}"
+        )
     return None if found[0] < 0 else int(found[0])
 
 
 def _read_axes(
     archive: Archive, values: Mapping[str, int], runs: Runs
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    # Files of before there were pictures have none.
+    # Files written before placements had pictures lack this member.
     if "axes" not in archive:
         return (), ()
     axes = archive.array("axes", np.dtype(np.int64), 2 * _MOST_DIMENSIONS)
     if axes.ndim != 2 or len(axes) != 2 or axes.shape[1] == 1:
-        raise DamagedError(f"axes has the shape {axes.shape}, expected (2, n)")
+        raise DamagedError(f"axes has the shape {axes.shape}, expected (2, n) with n other than 1")
     shape, strides = axes.tolist()
     elements = math.prod(n for n in shape if n)
     if min(shape, default=0) < 0 or elements >= 1 << 63:
-        raise DamagedError(f"no array has the shape {tuple(shape)}")
+        raise DamagedError(f"axes has the array shape {tuple(shape)}, which no array can have")
     if len(runs):
         end = int(runs["address"][-1]) + int(runs["pages"][-1]) * values["page_size"]
         reach = sum((n - 1) * abs(stride) for n, stride in zip(shape, strides, strict=True))
         if shape and (0 in shape or values["address"] + reach >= end):
-            raise DamagedError(f"an array of the shape {tuple(shape)} has other addresses")
+            raise DamagedError(
+                f"axes has the array shape {tuple(shape)}, which does not fit the runs"
+            )
     return tuple(shape), tuple(strides)

@@ -1,4 +1,4 @@
-"""The records of archives of the format .npz, as far as they are needed, and how to write one."""
+"""The parts of the .npz format that saved placements use, and a writer for it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-# A signal is heard after each portion.
+# Signals are handled after each portion.
 PORTION = 1 << 20
 STORED, DEFLATED = 0, 8
 
@@ -20,10 +20,10 @@ LOCAL = struct.Struct("<4s5H3L2H")
 ENTRY = struct.Struct("<4s6H3L5H2L")
 END = struct.Struct("<4s4H2LH")
 LOCAL_MAGIC, ENTRY_MAGIC, END_MAGIC = b"PK\3\4", b"PK\1\2", b"PK\5\6"
-# Sizes and offsets from here on are in records of their own, which nothing here needs.
+# Larger sizes and offsets need records of their own (ZIP64), which this module does not support.
 MOST_BYTES = 0xFFFFFFFF
 _VERSION = 20
-# The first of January 1980, so that the same content makes the same file.
+# 1 January 1980: a fixed date, so that the same content makes the same file.
 _DATE = 0x21
 
 ARRAY_MAGIC = b"\x93NUMPY\x01\x00"
@@ -32,13 +32,13 @@ ARRAY_MAGIC = b"\x93NUMPY\x01\x00"
 def pack(out: IO[bytes], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write arrays as an archive.
 
-    Not numpy.savez(): zipfile, which does its work, takes an OSError that a signal handler raises
-    for an answer of the file.
+    numpy.savez() is not used: it relies on zipfile, which mistakes an OSError that a signal handler
+    raises for an error of the file.
 
     Raises
     ------
     ValueError
-        It has 4 GiB or more.
+        The archive would have 4 GiB or more.
     """
     entries, position = [], 0
     for name, array in arrays.items():
@@ -67,7 +67,7 @@ def _deflate(content: bytes) -> tuple[bytes, int]:
 
 
 def array_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
-    """Return what a member begins with; see ``numpy.lib.format``."""
+    """Return the header that begins the member of an array; see ``numpy.lib.format``."""
     text = f"{{'descr': {_described(dtype)}, 'fortran_order': False, 'shape': {shape!r}, }}"
     padding = -(len(ARRAY_MAGIC) + 2 + len(text) + 1) % 64
     line = text.encode() + b" " * padding + b"\n"
@@ -75,7 +75,7 @@ def array_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
 
 
 def shape_in_header(text: bytes, dtype: np.dtype[Any]) -> tuple[int, ...] | None:
-    """Return the shape that the dictionary in a header tells; None if it is not of this type."""
+    """Return the shape in an array's header, or None if the array is not of this type."""
     before = f"{{'descr': {_described(dtype)}, 'fortran_order': False, 'shape': (".encode()
     match = re.fullmatch(rb"([0-9]{1,19}),(?: ([0-9]{1,19}))?\), } *\n", text[len(before) :])
     if not text.startswith(before) or match is None:

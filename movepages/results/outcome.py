@@ -1,4 +1,4 @@
-"""What became of a call: MoveResult, and the exceptions that carry one."""
+"""Outcome of a call: MoveResult, and the exceptions that carry one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .absence import Absence, Absences, count_reasons, nothing_absent
 from .status import PageStatus
 from .wording import describe_counts, describe_missing
 
-# Address, pages, bytes and status, as RUN_DTYPE has them.
+# Address, pages, bytes and status: the fields of RUN_DTYPE.
 Run: TypeAlias = tuple[int, int, int, int]
 
 
@@ -28,34 +28,37 @@ class MoveResult:
     Attributes
     ----------
     pages : int
-        Pages the move was about.
+        All pages that the move covered.
     moved : int
-        Pages brought to their target. Where `already_there` is None, pages that are on their
-        target now, whether they were there before or not.
+        Pages moved to their target. If `already_there` is None, all pages that are on their target
+        now, including those that were there before.
     already_there : int or None
-        Pages found on their target; for a query, which has none, on any node. None where nobody
-        looked before moving, which is so for an error raised by `move_pages`.
+        Pages that were on their target before the move; for a query, which has no target, pages on
+        any node. None if the pages were not queried before the move, as in an error raised by
+        `move_pages`.
     failures : mapping of PageStatus to int
         Pages that are not on their target, by reason.
     not_attempted : int
-        Pages the kernel was not asked to move: the call ended before, or they are `untargeted`.
+        Pages that the kernel was not asked to move, because the call ended early or because the
+        pages are `untargeted`.
     untargeted : int
-        Of these, pages that had no target and stay: a placement says nothing of what was absent.
+        Pages without a target, which stay where they are. They are part of `not_attempted`. A
+        placement used as the target has none for pages that were absent in it.
     overruled : int
-        Pages that are not where they were wanted because the target cut through a huge page, which
-        moves as a whole. They are counted above as pages of the node the huge page was sent to.
+        Pages that are not where they were wanted, because the target cuts through a huge page,
+        which moves as a whole. The counts above treat them as pages with the huge page's target.
     torn : int
-        Pages on their target of which a part was wanted elsewhere, because the layout cuts through
+        Pages on their target with a part that was wanted elsewhere, because the layout cuts through
         single pages: see `by_axis`.
     split : int
-        Huge pages that were split into small ones, by ``on_conflict="split"``.
+        Huge pages that ``on_conflict="split"`` split into small pages.
     rounds : int
-        Turns the kernel got at most: 0 where nothing was to move, 1 without a retry.
+        Most attempts that any part of the move took: 0 if nothing had to move, 1 without a retry.
     seconds : float
-        Wall time the move took.
+        Wall time of the move.
     absences : structured ndarray, read-only
-        Of a move that ended by itself: one record for each stretch of absent pages of one kind,
-        ``address``, ``pages`` and ``reason``, an `Absence`.
+        One record for each stretch of absent pages with one reason: ``address``, ``pages`` and
+        ``reason``, an `Absence`. Empty if an interruption ended the move.
 
     Examples
     --------
@@ -81,9 +84,9 @@ class MoveResult:
     def __post_init__(self) -> None:
         total = self.moved + (self.already_there or 0) + self.failed + self.not_attempted
         if total != self.pages:
-            raise ValueError(f"the counts of {self!r} make {total}, not {self.pages}")
+            raise ValueError(f"the counts of {self!r} add up to {total}, expected {self.pages}")
         if self.untargeted > self.not_attempted:
-            raise ValueError(f"untargeted pages are not attempted, in {self!r} there are more")
+            raise ValueError(f"untargeted must not exceed not_attempted, got {self!r}")
 
     def __setstate__(self, state: dict[str, object]) -> None:
         restore_read_only(state)
@@ -91,45 +94,45 @@ class MoveResult:
 
     @property
     def runs(self) -> Runs | None:
-        """Records of stretches of pages with one status, as of a `Placement`.
+        """Records of stretches of pages with one status, as in `Placement.runs`.
 
-        Of a move that ended early they end where it did. None for an error raised by `move_pages`,
-        which has the status of each page itself.
+        If the move ended early, the records end there too. None for an error raised by
+        `move_pages`: the error itself holds the status of each page.
         """
         if not isinstance(self.recorded, tuple):
             return self.recorded
-        # Made when asked for: to make it takes longer than it took to find out.
+        # Not made earlier, because creating the array takes longer than the query itself.
         runs = np.array([self.recorded], RUN_DTYPE)
         runs.flags.writeable = False
         return runs
 
     @property
     def failed(self) -> int:
-        """Pages that are not on their target although the kernel was asked."""
+        """Pages that are not on their target although the kernel was asked to move them."""
         return sum(self.failures.values())
 
     @property
     def ok(self) -> bool:
-        """True when every page is where it was wanted, with all that is in it."""
+        """True if every page is where it was wanted, and no page is torn."""
         return not (self.failed or self.not_attempted or self.overruled or self.torn)
 
     @property
     def absent_reasons(self) -> dict[Absence, int]:
-        """Pages on no known node by reason, as far as the kernel lets one know."""
+        """Count of the pages on no known node, by reason, as far as the kernel reports it."""
         return count_reasons(self.absences)
 
     @property
     def status(self) -> Statuses:
-        """Status of each page, int32, made anew from the runs each time it is asked for.
+        """Status of each page, int32, made from the runs at each access.
 
         Raises
         ------
         ValueError
-            There are no `runs`.
+            The result has no `runs`.
         """
         runs = self.runs
         if runs is None:
-            raise ValueError("this result has counts alone; the status is on the error itself")
+            raise ValueError("this result has counts only; the status of each page is on the error")
         status = np.full(self.pages, PageStatus.NOT_ATTEMPTED.value, np.int32)
         reached = per_page_status(runs)
         status[: len(reached)] = reached
@@ -141,8 +144,9 @@ class MoveResult:
         Raises
         ------
         MovePagesError
-            With the errno of the most frequent failure, ENOENT where pages only lack a target,
-            EBUSY where pages were only overruled or torn, and this result as ``.result``.
+            Its errno is that of the most frequent failure. Without failures, it is ECANCELED if the
+            move ended early, else ENOENT if pages lack a target, else EBUSY (pages are overruled or
+            torn). Its ``.result`` is this result.
         """
         if self.ok:
             return
@@ -161,9 +165,9 @@ class MoveResult:
 
 
 class MovePagesError(OSError):
-    """A call failed as a whole; nothing of what it did is lost.
+    """A call failed as a whole; the error reports what the call had done by then.
 
-    Every one raised is also the built-in exception that matches its errno, so
+    Each one that is raised is also an instance of the built-in exception for its errno, so
     ``except PermissionError`` works as it does for any other system call.
 
     Attributes
@@ -171,11 +175,12 @@ class MovePagesError(OSError):
     errno : int
         Errno of the call, as in ``errno.ENODEV``.
     strerror : str
-        Why, and what to do about it.
+        Why the call failed, and what to do about it.
     status : ndarray of int32 or None
-        From `move_pages`: status of each page when the call ended; true and complete.
+        Status of each page when the call ended, if `move_pages` raised the error; true and
+        complete.
     result : MoveResult or None
-        What had been done by then, as counts that add up.
+        What the call had done by then, as page counts that add up.
 
     Examples
     --------
@@ -191,11 +196,11 @@ class MovePagesError(OSError):
 
 
 class MovePagesPermissionError(MovePagesError, PermissionError):
-    """EPERM or EACCES: this process may not do that."""
+    """EPERM or EACCES: this process is not permitted to do that."""
 
 
 class MovePagesLookupError(MovePagesError, ProcessLookupError):
-    """ESRCH: there is no such process."""
+    """ESRCH: the process does not exist."""
 
 
 class MovePagesMemoryError(MovePagesError, MemoryError):
@@ -203,7 +208,7 @@ class MovePagesMemoryError(MovePagesError, MemoryError):
 
 
 class MovePagesValueError(MovePagesError, ValueError):
-    """ENODEV or EINVAL: an argument the kernel has no use for."""
+    """ENODEV or EINVAL: the kernel rejects an argument."""
 
 
 class MovePagesUnsupportedError(MovePagesError, NotImplementedError):
@@ -211,11 +216,11 @@ class MovePagesUnsupportedError(MovePagesError, NotImplementedError):
 
 
 class MovePagesInterruptedError(MovePagesError, InterruptedError):
-    """EINTR: a signal came while the other process was being looked up."""
+    """EINTR: a signal arrived while the kernel was looking up the other process."""
 
 
 class MovePagesTimeoutError(MovePagesError, TimeoutError):
-    """ETIMEDOUT: the deadline of a move has passed."""
+    """ETIMEDOUT: a move did not finish before its deadline."""
 
 
 class MovePagesCancelledError(MovePagesError):
@@ -243,7 +248,7 @@ def make_error(
     status: npt.NDArray[np.int32] | None = None,
     result: MoveResult | None = None,
 ) -> MovePagesError:
-    """Return the exception for errno `code`, with the partial outcome on it."""
+    """Return the exception for errno `code`; it carries the partial outcome."""
     name = errno.errorcode.get(code, f"errno {code}")
     error = _CLASSES.get(code, MovePagesError)(code, f"{name}: {sentence}")
     error.status = status

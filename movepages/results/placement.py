@@ -1,4 +1,4 @@
-"""Placement: where every page of a piece of memory was when it was looked at."""
+"""Placement: the node of every page of an array at the time of the query."""
 
 from __future__ import annotations
 
@@ -21,39 +21,39 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Placement:
-    """Where every page of an array was, as run-length records.
+    """The node of every page of an array at the time of the query, as run-length records.
 
     Attributes
     ----------
     address : int
         Lowest address of the array.
     nbytes : int
-        Bytes the array holds, each counted once.
+        Bytes of the array, each counted once.
     pages : int
-        Pages that hold at least one of these bytes.
+        Pages that hold at least one byte of the array.
     page_size : int
-        Size of a page in bytes, as the system has it.
+        The system's page size in bytes.
     shared_edges : int
-        Pages of these that the array fills in part only. What else lies in them moves with it.
+        Pages that the array fills only partly. Other data in these pages moves with the array.
     pid : int
-        Process the memory belongs to; 0 is this one.
+        Process that the memory belongs to; 0 is the calling process.
     runs : structured ndarray, shape (m,), read-only
         One record for each stretch of neighbouring pages with one status: ``address`` (uintp),
-        ``pages`` (int64), ``nbytes`` of the array in them (int64) and ``status`` (int32: the node,
-        or a negative `PageStatus`).
+        ``pages`` (int64), ``nbytes`` (int64, the bytes of the array in these pages) and ``status``
+        (int32, the node or a negative `PageStatus`).
     absences : structured ndarray, shape (k,), read-only
-        One record for each stretch of absent pages of one kind: ``address``, ``pages`` and
+        One record for each stretch of absent pages with one reason: ``address``, ``pages`` and
         ``reason``, an `Absence`.
     huge_bytes : int or None
-        Bytes of the array in huge pages, transparent ones and those of hugetlbfs. None where the
-        kernel does not tell, before Linux 6.7, and of placements that other sources made.
+        Bytes of the array in huge pages, both transparent ones and those of hugetlbfs. None if the
+        kernel does not report them (before Linux 6.7) or the placement has another source.
     shape, strides : tuple of int
-        Those of a numpy array of two dimensions or more, for pictures of it; otherwise empty.
+        Shape and strides of a numpy array of two or more dimensions, for pictures; otherwise empty.
 
     Notes
     -----
-    A page takes its status from move_pages(2). A huge page is one page to the kernel, and is listed
-    here under each of the system's pages it covers.
+    The status of a page comes from move_pages(2). A huge page is one page to the kernel; here each
+    system page within it is listed.
     """
 
     address: int
@@ -70,47 +70,47 @@ class Placement:
 
     @cached_property
     def bytes_per_node(self) -> dict[int, int]:
-        """Bytes of the array on each node; nodes without any are left out."""
+        """Bytes of the array on each node, leaving out nodes that have none."""
         return {node: n for node, n in totals(self.runs, "nbytes").items() if node >= 0}
 
     @cached_property
     def pages_per_node(self) -> dict[int, int]:
-        """Pages of the array on each node; nodes without any are left out."""
+        """Pages of the array on each node, leaving out nodes that have none."""
         return {node: n for node, n in totals(self.runs, "pages").items() if node >= 0}
 
     @property
     def absent_bytes(self) -> int:
-        """Bytes without memory behind them (never touched, swapped out, or the zero page)."""
+        """Bytes on no node, for example never touched, swapped out or in the zero page."""
         return self.nbytes - sum(self.bytes_per_node.values()) - self.hidden_bytes
 
     @property
     def absent_pages(self) -> int:
-        """Pages without memory behind them."""
+        """Pages on no node."""
         return self.pages - sum(self.pages_per_node.values()) - self.hidden_pages
 
     @cached_property
     def hidden_bytes(self) -> int:
-        """Bytes in memory on a node that is not known: Linux before 6.6 does not tell it of all."""
+        """Bytes in memory on an unknown node: Linux before 6.6 does not report all nodes."""
         return totals(self.runs, "nbytes").get(PageStatus.ENODATA.value, 0)
 
     @cached_property
     def hidden_pages(self) -> int:
-        """Pages in memory on a node that is not known; their status is ENODATA."""
+        """Pages in memory on an unknown node; their status is ENODATA."""
         return totals(self.runs, "pages").get(PageStatus.ENODATA.value, 0)
 
     @cached_property
     def absent_reasons(self) -> dict[Absence, int]:
-        """Pages on no known node by reason, as far as the kernel lets one know."""
+        """Count of the pages on no known node, by reason, as far as the kernel reports it."""
         return count_reasons(self.absences)
 
     @property
     def status(self) -> Statuses:
-        """Node of each page or a negative `PageStatus`; int32, shape (pages,), made when asked."""
+        """Node of each page, or a negative `PageStatus`: int32, shape (pages,), not cached."""
         return per_page_status(self.runs)
 
     @property
     def addresses(self) -> npt.NDArray[np.uintp]:
-        """Address of each page; uintp, shape (pages,), made when asked for."""
+        """Address of each page: uintp, shape (pages,), not cached."""
         first = np.repeat(self.runs["address"], self.runs["pages"])
         starts = np.cumsum(self.runs["pages"]) - self.runs["pages"]
         within = np.arange(self.pages) - np.repeat(starts, self.runs["pages"])
@@ -118,20 +118,20 @@ class Placement:
         return addresses
 
     def save(self, file: str | os.PathLike[str]) -> None:
-        """Write it to a file that `load` reads, of the format .npz.
+        """Write the placement to a .npz file that `load` reads.
 
         Parameters
         ----------
         file : path
-            Its name, as it is given: nothing is appended. A file of this name is replaced at once:
-            whatever happens meanwhile, the name has all of the new content or all of the old.
+            Name of the file; no extension is appended. An existing file is replaced atomically:
+            even after an interruption, it has either all of the old content or all of the new.
 
         Raises
         ------
         OSError
-            It cannot be written, or its folder takes no new file.
+            The file cannot be written, or no new file can be created in its folder.
         ValueError
-            It has 4 GiB or more of runs.
+            The runs take 4 GiB or more.
 
         Examples
         --------
@@ -148,24 +148,25 @@ class Placement:
 
     @classmethod
     def load(cls, file: str | os.PathLike[str]) -> Placement:
-        """Read what `save` wrote: a target for `move`, which brings every page back.
+        """Read a placement that `save` wrote; with it as the target, `move` restores every page.
 
         Parameters
         ----------
         file : path
+            Name of the file.
 
         Returns
         -------
         Placement
-            Equal to what was saved, in this process and others.
+            Equal to the saved placement, in this process and in others.
 
         Raises
         ------
         OSError
-            It cannot be read.
+            The file cannot be read.
         ValueError
-            It is no placement, or what it says does not add up. Everything is checked before it is
-            unpacked or used: a file from elsewhere can say something wrong, and do no harm.
+            The file is not a saved placement, or its content is inconsistent. Everything is checked
+            before it is unpacked or used: an untrusted file can be wrong, but can do no harm.
         """
         from .npz import read
 
@@ -181,8 +182,8 @@ class Placement:
         mine, others = self.runs, other.runs
         if self.page_size != other.page_size or len(mine) != len(others):
             return False
-        # Not array_equal(), which takes what a signal handler raises for an answer; nor records as
-        # a whole, of which numpy then says that they cannot be compared.
+        # array_equal() swallows an exception that a signal handler raises. Comparing whole records
+        # swallows it too: numpy then reports that they cannot be compared.
         return all(bool((mine[name] == others[name]).all()) for name in mine.dtype.names or ())
 
     __hash__ = None  # type: ignore[assignment]
@@ -190,7 +191,7 @@ class Placement:
     def __str__(self) -> str:
         parts = [f"node {node}: {format_bytes(n)}" for node, n in self.bytes_per_node.items()]
         if self.absent_bytes:
-            why = describe_reasons(self.absences) or "nobody asked why"
+            why = describe_reasons(self.absences) or "reason not queried"
             parts.append(f"absent: {format_bytes(self.absent_bytes)} ({why})")
         if self.hidden_bytes:
             why = f"{self.hidden_pages:,} {Absence.HIDDEN.meaning}"
@@ -199,25 +200,25 @@ class Placement:
         return f"{format_bytes(self.nbytes)} in {format_pages(self.pages)}: {where}"
 
     def strip(self, width: int = 80) -> str:
-        """Return one line of text along the addresses, a character for each stretch of memory.
+        """Return one line of text that shows the nodes along the addresses.
 
         Parameters
         ----------
         width : int, default 80
-            The most characters; there is at most one for each page.
+            Maximum number of characters; a page gets at most one.
 
         Returns
         -------
         str
-            The node's number, or letters in the order of the nodes if there are numbers of two
-            digits, and a dot where there is no memory. Of a stretch that has several of these one
-            is shown, so that all characters together have the shares of the bytes; what is little
-            may not be seen at all.
+            One character for each stretch of memory: the number of its node, or a dot if it is not
+            on a known node. If any number has two digits, letters replace all numbers, in the order
+            of the nodes. A stretch on several nodes shows one of them, chosen so that each node's
+            share of the characters matches its share of the bytes; a small share may not appear.
 
         Raises
         ------
         ValueError
-            Less than one character.
+            `width` is less than 1.
 
         Examples
         --------
@@ -233,24 +234,23 @@ class Placement:
         return "".join(names[node] for node in pick(cells(self, width)))
 
     def plot(self, ax: Axes | None = None, *, rows: int | None = None) -> Axes:
-        """Draw where the memory is, with matplotlib: a colour for each node.
+        """Draw the nodes of the memory with matplotlib, one colour for each node.
 
-        The colour is a matter of the node's number: those of 40 and more have again that of the
-        number less 40.
+        The number of a node determines its colour; nodes 40 apart have the same colour.
 
-        Memory in one dimension is a strip from the lowest address to the highest. Where a part of
-        it is on several nodes, its height is divided as its bytes are, with enough for each of up
-        to twelve to be seen. An array of two dimensions or more is drawn in its own shape: rows
-        downwards, columns to the right. Of a large one each cell shows one element, so what is
-        little may not be seen: ``rows=1`` shows it.
+        Memory in one dimension is a strip from the lowest address to the highest. If a part of the
+        strip is on several nodes, its height is divided in proportion to their bytes; each of up to
+        twelve nodes gets enough height to be visible. An array of two or more dimensions is drawn
+        in its own shape: rows downwards, columns to the right. If it is large, each cell shows one
+        of its elements, so a small part may not be visible; use ``rows=1`` to show it.
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Where to draw; by default a new figure.
+            Axes to draw into; by default those of a new figure.
         rows : int, optional
-            Draw the addresses, whatever the array's shape, and wrap them into so many rows, to see
-            more of a large range.
+            Draw the addresses, regardless of the array's shape, wrapped into this many rows. More
+            rows show more detail of a large range.
 
         Returns
         -------
@@ -259,9 +259,9 @@ class Placement:
         Raises
         ------
         ImportError
-            There is no matplotlib: install ``movepages[plot]``.
+            matplotlib is missing: install ``movepages[plot]``.
         ValueError
-            Less than one row.
+            `rows` is less than 1.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""PageStatus: what a negative entry of a status array means, and what to do about it."""
+"""PageStatus: the meaning and the remedy of each negative entry in a status array."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from .. import _core
 
 
 class PageStatus(IntEnum):
-    """Negative entries of a status array; a node number, 0 or more, is where the page is.
+    """Negative entries of a status array; an entry of 0 or more is the page's node.
 
-    The names are the kernel's. All eight that the first version of the call could report are here,
-    although today's kernels use only ENOENT, EFAULT, EACCES and EBUSY; ENOMEM is also what this
-    package gives pages of a batch that the kernel gave up for want of memory. ENODATA is its own:
-    before Linux 6.6 the kernel calls some pages absent that are in memory.
+    The names are the kernel's. All eight errnos that the first version of move_pages(2) could
+    report are here, although today's kernels report only ENOENT, EFAULT, EACCES and EBUSY. This
+    package also gives ENOMEM to the pages of a batch that the kernel gave up for lack of memory.
+    ENODATA and NOT_ATTEMPTED are this package's own. ENODATA marks pages that are in memory, but
+    that a kernel before Linux 6.6 reports as absent.
 
     Attributes
     ----------
     meaning : str
         Why the page has this status, in one sentence.
     remedy : str
-        What to do about it.
+        What you can do about it.
 
     Examples
     --------
@@ -49,8 +50,8 @@ class PageStatus(IntEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> PageStatus | None:
-        # A kernel to come may answer with an errno that none has used so far.
-        # numpy's integers too, as they are what a status array holds.
+        # A future kernel may answer with an errno that no kernel has used so far. The value may be
+        # one of numpy's integers, because a status array holds those.
         if not isinstance(value, SupportsIndex) or not -4096 < (number := index(value)) < 0:
             return None
         member = int.__new__(cls, number)
@@ -63,12 +64,12 @@ class PageStatus(IntEnum):
     EPERM = (
         -errno.EPERM,
         "the page is locked in memory and may not be moved",
-        "unlock it with munlock; kernels of today move locked pages",
+        "unlock it with munlock; today's kernels also move locked pages",
     )
     ENOENT = (
         -errno.ENOENT,
         "no memory behind this page yet, or not any more",
-        "write to it or touch() it first, or fault_in() what others have filled",
+        "write to it or touch() it first, or fault_in() pages that other processes have filled",
     )
     EIO = (
         -errno.EIO,
@@ -83,26 +84,26 @@ class PageStatus(IntEnum):
     EACCES = (
         -errno.EACCES,
         "the page is mapped by more than one process, or more than once",
-        "move with flags=MPOL_MF_MOVE_ALL, which needs CAP_SYS_NICE",
+        "move it with flags=MPOL_MF_MOVE_ALL, which needs CAP_SYS_NICE",
     )
     EFAULT = (
         -errno.EFAULT,
-        "nothing is mapped here, or a device or what the kernel shows programs, or the zero page, "
-        "which is on no node",
-        "write to it or touch() it first if it is part of an array; otherwise check the address",
+        "the address is not mapped, or it maps a device, memory of the kernel itself, or the zero "
+        "page, which is on no node",
+        "if it is part of an array, write to it or touch() it first; otherwise check the address",
     )
     EBUSY = (
         -errno.EBUSY,
-        "the page is in use by the kernel or a device, or part of one that another entry of the "
-        "same call took elsewhere",
-        "try again later; pages pinned for I/O stay until the I/O is over",
+        "the kernel or a device is using the page, or it is part of a larger page that another "
+        "entry of the same call moved elsewhere",
+        "try again later; pages pinned for I/O cannot move until the I/O is over",
     )
     ENODATA = (
         _core.HIDDEN,
-        "the page is in memory, but this kernel (before 6.6) neither tells its node nor moves it, "
-        "as it may not be accessed (PROT_NONE) or is watched by automatic NUMA balancing",
-        "allow access to it, use it once, or use Linux 6.6 or later; migratepages(8) moves it, and "
-        "with it all that its process has on the same nodes",
+        "the page is in memory, but this kernel (before 6.6) neither reports its node nor moves "
+        "it, because it is inaccessible (PROT_NONE) or watched by automatic NUMA balancing",
+        "allow access to it, access it once, or use Linux 6.6 or later; migratepages(8) moves it, "
+        "along with all other memory of its process on the same nodes",
     )
     EINVAL = (
         -errno.EINVAL,
@@ -111,6 +112,6 @@ class PageStatus(IntEnum):
     )
     NOT_ATTEMPTED = (
         _core.NOT_ATTEMPTED,
-        "the kernel was not asked to move this page, or could not tell what became of it",
-        "see the error that ended the call, then move again",
+        "the kernel was not asked to move this page, or could not report the outcome",
+        "see the error that ended the call, then move the page again",
     )

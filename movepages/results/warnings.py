@@ -1,4 +1,4 @@
-"""The warnings of moves."""
+"""Warnings that moves issue."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from .outcome import MoveResult
 
 
 class MovePagesWarning(RuntimeWarning):
-    """A move that failed as a whole, where ``on_error="warn"`` lets the program go on."""
+    """A move failed as a whole; ``on_error="warn"`` lets the program continue."""
 
 
 class LayoutWarning(RuntimeWarning):
-    """A layout could not be followed by every page, because huge pages move as a whole.
+    """Some pages could not follow the layout, because huge pages move as a whole.
 
     Attributes
     ----------
     result : MoveResult or None
-        Outcome of the move, for programs that turn warnings into errors.
+        Outcome of the move, for programs that turn warnings into errors. Its `overruled` counts the
+        pages that could not follow the layout.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Page counts of a move in words."""
+"""Descriptions of the page counts of a move, in words."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from ..units import format_pages
 from .absence import Absences, describe_reasons
 from .status import PageStatus
 
-# Why pages are overruled, and what to do about it.
+# Why pages are overruled (their huge page was sent to another node), and what to do about it.
 OVERRULED = (
-    'the target cuts through huge pages, which move as a whole; on_conflict="split" splits these '
-    "first, so that each small page can be where it is wanted"
+    'the target cuts through huge pages, which move as a whole; on_conflict="split" splits them '
+    "first, so that each small page can go to its own target"
 )
-# The same of pages that are torn.
+# Why pages are torn (parts of a page are wanted on several nodes), and what to do about it.
 TORN = (
-    "the layout cuts through single pages, each of which is on one node; divide another axis, or "
-    "copy the array to the other order first, such as by np.asfortranarray()"
+    "the layout cuts through single pages, and each page is on one node only; divide another axis, "
+    "or first copy the array to the other memory order, for example with np.asfortranarray()"
 )
 
 
 class Counts(Protocol):
-    """The counts of a `MoveResult`."""
+    """The fields of a `MoveResult` that these functions read."""
 
     @property
     def pages(self) -> int: ...
@@ -49,7 +49,7 @@ class Counts(Protocol):
 
 
 def describe_missing(counts: Counts) -> str:
-    """Return which pages are not where they were wanted, and why."""
+    """Describe how many pages are not where they were wanted, and why."""
     reasons = [
         f"{count:,} {status.name} ({status.meaning}; {status.remedy})"
         for status, count in sorted(counts.failures.items(), key=lambda item: -item[1])
@@ -58,8 +58,8 @@ def describe_missing(counts: Counts) -> str:
         reasons.append(f"{cut_off:,} not attempted")
     if counts.untargeted:
         reasons.append(
-            f"{counts.untargeted:,} without a target, as they had no memory in the placement "
-            "that is the target; they stayed"
+            f"{counts.untargeted:,} without a target, because they had no memory in the placement "
+            "used as the target; they stayed where they were"
         )
     if counts.overruled:
         reasons.append(f"{counts.overruled:,} overruled: {OVERRULED}")
@@ -74,7 +74,7 @@ def describe_missing(counts: Counts) -> str:
 
 
 def describe_counts(counts: Counts) -> str:
-    """Return all counts that are not 0."""
+    """Describe how many pages moved or were in place, and all other counts that are not 0."""
     parts = [
         f"{counts.moved:,} on their target"
         if counts.already_there is None

@@ -1,1 +1,1 @@
-"""What /proc and /sys tell of the machine and of processes: topology, mappings, privileges."""
+"""Read topology, mappings and privileges from /proc and /sys."""

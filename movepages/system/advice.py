@@ -1,4 +1,4 @@
-"""Numbers of advice that the module mmap of the standard library lacks.
+"""Advice values for madvise(2) that the standard library's mmap module lacks.
 
 Source: include/uapi/asm-generic/mman-common.h.
 """

@@ -1,4 +1,4 @@
-"""Intervals of addresses, each with a value: ranges cut where they begin and end, and looked up."""
+"""Intervals of addresses with values: cut ranges at their edges, and look up addresses."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 
 class Intervals(NamedTuple):
-    """Intervals in address order that do not overlap.
+    """Address intervals that do not overlap, in address order, each with a value.
 
     Attributes
     ----------
     edges : ndarray of uintp
-        Start and end of each in turn.
+        Start and end of each interval in turn.
     value : ndarray of an integer dtype
-        What holds in each; 0 holds outside of all.
+        Value of each interval. Outside all intervals the value is 0.
     """
 
     edges: npt.NDArray[np.uintp]
@@ -25,7 +25,7 @@ class Intervals(NamedTuple):
     def cut(
         self, starts: npt.NDArray[np.uintp], ends: npt.NDArray[np.uintp]
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uintp], npt.NDArray[np.uintp]]:
-        """Cut ranges where intervals begin or end: index of the range, start and end of each."""
+        """Cut ranges at interval edges; return the range index, start and end of each piece."""
         first = np.searchsorted(self.edges, starts, "right")
         last = np.searchsorted(self.edges, ends, "left")
         counts = np.maximum(last - first, 0) + 1

@@ -1,4 +1,4 @@
-"""The mappings of a process, from /proc/PID/maps: where something is mapped, and what."""
+"""The mappings of a process, from /proc/PID/maps: where each one is and what backs it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .. import _core
 from .intervals import Intervals
 from .refusals import read_if_told
 
-# Pages of these are of a device or of the kernel itself, unless they are named here.
+# Mappings with these names belong to a device or to the kernel, unless _MEMORY lists them.
 _DEVICES = (b"/dev/", b"/proc/", b"/sys/", b"/dmabuf:", b"anon_inode:", b"[vv", b"[vsyscall]")
 _MEMORY = (b"/dev/zero", b"/dev/shm/", b"/dev/hugepages")
 
@@ -21,7 +21,7 @@ _kept: ContextVar[tuple[int, Intervals | None] | None] = ContextVar("_kept", def
 
 
 class Backing(IntEnum):
-    """What is mapped at an address."""
+    """What backs an address."""
 
     NOTHING = 0
     PRIVATE = 1  # anonymous memory of this process alone
@@ -30,7 +30,7 @@ class Backing(IntEnum):
 
 
 class Mapping(NamedTuple):
-    """A line of /proc/PID/maps."""
+    """One line of /proc/PID/maps."""
 
     start: int
     end: int
@@ -41,7 +41,7 @@ class Mapping(NamedTuple):
 
     @property
     def backing(self) -> Backing:
-        """What is behind it."""
+        """What backs the mapping."""
         if self.name.startswith(_DEVICES) and not self.name.startswith(_MEMORY):
             return Backing.DEVICE
         private = self.permissions.endswith(b"p") and self.inode == 0
@@ -49,9 +49,9 @@ class Mapping(NamedTuple):
 
 
 def parse_lines(text: bytes) -> list[Mapping]:
-    """Return the mappings that a file /proc/PID/maps lists."""
+    """Parse the text of /proc/PID/maps into mappings."""
     found = []
-    # The name of a file may hold anything but a newline, which the kernel escapes.
+    # Split at newlines alone: a file name may contain any other byte, and newlines are escaped.
     for line in text.split(b"\n")[:-1]:
         addresses, permissions, _, device, inode, *name = line.split(maxsplit=5)
         start, end = (int(edge, 16) for edge in addresses.split(b"-"))
@@ -60,7 +60,7 @@ def parse_lines(text: bytes) -> list[Mapping]:
 
 
 def parse_maps(text: bytes) -> Intervals:
-    """Return where the mappings that a file /proc/PID/maps lists are, and the `Backing` of each."""
+    """Parse the text of /proc/PID/maps into intervals, each with its `Backing`."""
     lines = parse_lines(text)
     edges = [edge for line in lines for edge in (line.start, line.end)]
     return Intervals(
@@ -69,31 +69,32 @@ def parse_maps(text: bytes) -> Intervals:
 
 
 def mappings_read_once(pid: int) -> _core.Setting:
-    """Let `read_mappings` answer within with what the mappings of a process are now.
+    """Return a context manager that lets `read_mappings` reuse one reading of the mappings.
 
-    For thousands of looks in a row, each of which would read thousands of lines. What it makes of
-    memory that is mapped or unmapped meanwhile is why it is absent, never where it is.
+    Without it, thousands of queries in a row would each read thousands of lines. If memory is
+    mapped or unmapped meanwhile, the reason given for an absent page may be outdated, but never the
+    node of a page.
     """
-    # Not by a generator: a signal handler that raises after its `yield` leaves all later looks with
-    # what was true then.
+    # A generator would not do: a signal handler that raises after its `yield` would leave the old
+    # mappings in place for all later reads.
     return _core.Setting(_kept, (pid, read_mappings(pid)))
 
 
 def read_mappings(pid: int, first: int = 0, last: int = 1 << 64) -> Intervals | None:
-    """Read the mappings of a process, 0 being this one; None where it may not be looked at.
+    """Read the mappings of a process (0: this one); None if they cannot be read.
 
-    Those that have no byte from `first` up to `last` may be left out.
+    Mappings without a byte in [`first`, `last`) may be left out.
     """
     kept = _kept.get()
     if kept and kept[0] == pid:
         return kept[1]
     text = read_if_told(pid, "maps")
-    # Of a process that has just ended it is empty.
+    # The file of a process that has just exited is empty.
     return parse_maps(_lines_within(text, first, last)) if text else None
 
 
 def _lines_within(text: bytes, first: int, last: int) -> bytes:
-    # Of thousands of mappings few are asked for at a time, and a line takes 8 us to parse.
+    # A query needs few of possibly thousands of mappings, and parsing a line takes 8 us.
     lines = text.split(b"\n")[:-1]
     begin = bisect_right(lines, first, key=lambda line: _edge(line, 1))
     end = bisect_left(lines, last, key=lambda line: _edge(line, 0))

@@ -1,4 +1,4 @@
-"""Mappings and the nodes of their memory, as /proc/PID/numa_maps tells them."""
+"""The mappings of a process and the nodes of their memory, from /proc/PID/numa_maps."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ Counts: TypeAlias = "npt.NDArray[np.int64]"
 
 
 class Mapped(NamedTuple):
-    """Mappings in address order, and what numa_maps says of them.
+    """Mappings in address order, with what numa_maps reports about each.
 
     Attributes
     ----------
     where : Intervals
-        First and last address of each; the value is 1 and more, its index and one.
+        Start and end of each mapping; the value is the mapping's index plus 1.
     node : ndarray of int64
-        One more than the node that all its memory is on; 0 where it is on several or has none.
+        The node plus 1 if all the mapping's memory is on that node; 0 if the memory is on several
+        nodes or there is none.
     pages : ndarray of int64
-        How many pages of the system's size are in memory. The page of zeros is not counted.
+        Number of pages in memory, in pages of the system's size. The zero page is not counted.
     backing : ndarray of uint8
-        A `Backing`.
+        The `Backing` of each mapping.
     """
 
     where: Intervals
@@ -41,7 +42,7 @@ class Mapped(NamedTuple):
 
 
 def parse_numa_maps(text: bytes) -> tuple[npt.NDArray[np.uintp], Counts, Counts]:
-    """Return start, `Mapped.node` and `Mapped.pages` of each mapping."""
+    """Return the start, `Mapped.node` and `Mapped.pages` of each mapping."""
     rows: list[tuple[int, int, int]] = []
     for line in text.split(b"\n")[:-1]:
         found, unit = _NODE.findall(line), _PAGE_KIB.search(line)
@@ -53,15 +54,15 @@ def parse_numa_maps(text: bytes) -> tuple[npt.NDArray[np.uintp], Counts, Counts]
 
 
 def single_nodes(pid: int) -> Intervals | None:
-    """Return the private anonymous mappings of a process whose memory is all on one node.
+    """Return the private anonymous mappings that have all their memory on one node.
 
-    Their value is one more than the node. None where it may not be looked at.
+    The value of each interval is the node plus 1. Returns None if the mappings cannot be read.
 
     Notes
     -----
-    Source: ``show_numa_map`` in the kernel's fs/proc/task_mmu.c, which goes through the page tables
-    and counts what is present by node. Mappings of devices, where it leaves pages out, are none of
-    these.
+    Source: ``show_numa_map`` in the kernel's fs/proc/task_mmu.c, which walks the page tables and
+    counts present pages by node. It leaves out pages of device mappings; such mappings are not
+    returned here.
     """
     found = mapped(pid)
     if found is None:
@@ -71,13 +72,14 @@ def single_nodes(pid: int) -> Intervals | None:
 
 
 def mapped(pid: int) -> Mapped | None:
-    """Read the mappings of a process; None where it may not be looked at."""
+    """Read the mappings of a process; None if they cannot be read."""
     text, mappings = read_if_told(pid, "numa_maps"), read_mappings(pid)
     if text is None or mappings is None:
         return None
     first, last = mappings.edges[::2], mappings.edges[1::2]
     starts, nodes, pages = parse_numa_maps(text)
-    # A mapping that has grown together with its neighbour since is known up to where it ended.
+    # numa_maps was read first. If a mapping has merged with its neighbour since, its counts hold
+    # only up to its old end.
     until = np.append(starts[1:], last[-1:])
     same = np.minimum(np.searchsorted(first, starts), len(first) - 1)
     steady = first[same] == starts
@@ -88,7 +90,7 @@ def mapped(pid: int) -> Mapped | None:
 
 
 def resident_pages(pid: int) -> int | None:
-    """Return how many pages of a process are in memory, which is what numa_maps goes through."""
-    # Of a process that has just ended it is empty.
+    """Return how many pages of a process are resident: as many as numa_maps has to walk."""
+    # The file of a process that has just exited is empty.
     numbers = (read_if_told(pid, "statm") or b"").split()
     return int(numbers[1]) if numbers else None

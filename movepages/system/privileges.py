@@ -1,4 +1,4 @@
-"""What /proc tells of the privileges of a process."""
+"""The privileges of a process, from /proc."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _INITIAL_USER_NAMESPACE = "user:[4026531837]"
 
 
 def initial_user_namespace(process: Path) -> bool | None:
-    """Tell whether a process is in the namespace whose root is root everywhere; None: hidden."""
+    """Tell whether a process is in the initial user namespace; None if that is hidden."""
     with Refusal():
         return os.readlink(process / "ns/user") == _INITIAL_USER_NAMESPACE
     uid_map = text_if_any(process / "uid_map")
@@ -20,9 +20,9 @@ def initial_user_namespace(process: Path) -> bool | None:
 
 
 def text_if_any(path: Path) -> str | None:
-    """Return the text of a file without blanks around it; None if it cannot be read."""
+    """Return the stripped text of a file; None if it cannot be read."""
     with Refusal():
-        # Other codecs are imported when first used, which a process that gave up its rights to
-        # Python's own files cannot do any more.
+        # Python imports other codecs at first use. That import fails in a process that has given
+        # up access to Python's own files.
         return path.read_text(encoding="utf-8", errors="backslashreplace").strip()
     return None

@@ -1,4 +1,4 @@
-"""What a kernel may refuse, told apart from what a signal handler raises meanwhile."""
+"""Tell refusals of the kernel apart from exceptions that signal handlers raise."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from .._core import read_file
 
 
 class Refusal:
-    """Keeps what a system call refuses within its block, and lets everything else pass.
+    """Catches the refusal of a system call in its block, and lets other exceptions pass.
 
-    ``except OSError`` would also catch what a signal handler raises, of which a TimeoutError is the
-    usual one. A refusal is an OSError of Python's own with an errno; no call that is made here
-    times out. Nothing else in this package catches an OSError.
+    ``except OSError`` would also catch what a signal handler raises, usually a TimeoutError. A
+    refusal is a built-in OSError with an errno. A TimeoutError is never a refusal, because no call
+    made here times out. Nothing else in this package catches an OSError.
 
     Parameters
     ----------
     *others : type of Exception
-        What else means that the answer is no.
+        Other exceptions that count as a refusal.
 
     Attributes
     ----------
     error : Exception or None
-        What was refused, None where nothing was.
+        The refusal; None if there was none.
 
     Examples
     --------
@@ -41,7 +41,7 @@ class Refusal:
 
     @property
     def code(self) -> int:
-        """Errno of the refusal, EIO where it has none; 0 where nothing was refused."""
+        """Errno of the refusal, or EIO if it has none; 0 without a refusal."""
         if self.error is None:
             return 0
         return getattr(self.error, "errno", None) or errno.EIO
@@ -60,18 +60,18 @@ class Refusal:
         error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> bool:
-        # An OSError of others is a handler's, whatever else is caught.
+        # An OSError subclass defined elsewhere comes from a handler, whatever `others` says.
         ours = not isinstance(error, OSError) or type(error).__module__.startswith("movepages.")
         refused = (ours and isinstance(error, self._others)) or is_refusal(error)
         if not isinstance(error, Exception) or not refused:
             return False
-        # Its traceback would keep this object, and the caller's array, alive in a circle.
+        # The traceback would keep this object and the caller's array alive in a reference cycle.
         self.error = error.with_traceback(None)
         return True
 
 
 def is_refusal(error: object) -> bool:
-    """Tell whether a system call has raised this, and not a signal handler."""
+    """Tell whether a system call raised this error, and not a signal handler."""
     return (
         isinstance(error, OSError)
         and error.errno is not None
@@ -81,9 +81,9 @@ def is_refusal(error: object) -> bool:
 
 
 def is_there(path: str | os.PathLike[str]) -> bool:
-    """Tell whether there is something at a path that this process may look at.
+    """Tell whether a path exists and this process may look at it.
 
-    Not `os.path.exists`, which takes what a signal handler raises for a no.
+    `os.path.exists` would return False when a signal handler raises an OSError.
     """
     with Refusal() as refusal:
         os.stat(path)
@@ -91,13 +91,13 @@ def is_there(path: str | os.PathLike[str]) -> bool:
 
 
 def read_if_told(pid: int, name: str) -> bytes | None:
-    """Return what /proc/PID/`name` holds; None where it may not be read, or is not there."""
+    """Return the content of /proc/PID/`name`; None if it is missing or cannot be read."""
     with Refusal():
         return read_file(f"/proc/{pid or 'self'}/{name}")
     return None
 
 
 def keep_small(memory: mmap.mmap) -> None:
-    """Have no huge pages in it. A kernel that has none does not know the advice."""
+    """Advise against huge pages in `memory`; a kernel without huge pages rejects the advice."""
     with Refusal():
         memory.madvise(mmap.MADV_NOHUGEPAGE)

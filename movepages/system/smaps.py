@@ -1,4 +1,4 @@
-"""Where huge pages are on kernels that do not say so themselves, before Linux 6.7."""
+"""Find huge pages through /proc/PID/smaps on kernels before 6.7, which do not report them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from .refusals import read_if_told
 _HEAD = re.compile(rb"([0-9a-f]+)-([0-9a-f]+) ")
 _HUGETLB = (b"Shared_Hugetlb", b"Private_Hugetlb")
 _MEMORY = (b"Rss", b"Swap", *_HUGETLB)
-# Of so many the page tables are not read entry by entry, if it can be helped: it takes 0.2 s.
+# Reading page tables entry by entry takes 0.2 s for this many bytes; avoid it for more.
 TOO_MANY_BYTES = mmap.PAGESIZE << 24
 _MAPPED_HUGE = (b"AnonHugePages", b"ShmemPmdMapped", b"FilePmdMapped")
 
 
 class Mapping(NamedTuple):
-    """One mapping, and how many huge pages of it huge pages map."""
+    """One mapping, and the number of its huge pages that are mapped as such."""
 
     start: int
     end: int
@@ -34,7 +34,7 @@ class Mapping(NamedTuple):
 
 
 def parse_fields(text: bytes) -> Iterator[tuple[int, int, Counter[bytes]]]:
-    """Yield start and end of each mapping, and its fields in bytes."""
+    """Yield the start, the end and the fields (in bytes) of each mapping."""
     fields: Counter[bytes] = Counter()
     start = end = 0
     for line in [*text.split(b"\n"), b"0-0 "]:
@@ -50,19 +50,19 @@ def parse_fields(text: bytes) -> Iterator[tuple[int, int, Counter[bytes]]]:
 
 
 def parse_smaps(text: bytes) -> list[Mapping]:
-    """Return the mappings that hold huge pages."""
+    """Return the mappings that contain huge pages."""
     return [
         Mapping(start, end, huge // HUGE_PAGE_BYTES)
         for start, end, fields in parse_fields(text)
-        # hugetlbfs: whatever is mapped there is huge, and Rss does not count it.
+        # In hugetlbfs every mapped page is a huge page, and Rss does not count it.
         if (huge := sum(fields[name] for name in (*_MAPPED_HUGE, *_HUGETLB)))
     ]
 
 
 def mappings_without_memory(pid: int) -> Intervals:
-    """Return the mappings, of so many pages that it matters, that hold no memory at all.
+    """Return the mappings of at least `TOO_MANY_BYTES` that have no memory.
 
-    The page of zeros is not counted as memory. None are known where smaps may not be read.
+    The zero page does not count as memory. The result is empty if smaps cannot be read.
     """
     edges = [
         edge
@@ -74,16 +74,17 @@ def mappings_without_memory(pid: int) -> Intervals:
 
 
 class KnownHugePages:
-    """Huge pages of a process, where /proc/PID/smaps makes them certain.
+    """Those huge pages of a process that /proc/PID/smaps makes certain.
 
-    A mapping tells how many huge pages it has, not where. A range can be a huge page only if all
-    its pages are present. If as many ranges are full as there are huge pages, these are the huge
-    pages. If more are full, none is certain, nor in a mapping too large to look through.
+    smaps gives the number of huge pages in a mapping, but not their addresses. An aligned range can
+    be a huge page only if all its pages are present. If a mapping has as many such full ranges as
+    huge pages, these ranges are the huge pages. If it has more, none is certain. Mappings larger
+    than `TOO_MANY_BYTES` are not searched, so none of their huge pages is certain.
 
     Parameters
     ----------
     pid : int
-        Whose; 0 for this process. It is looked at once, when first asked.
+        The process; 0 for this one. Its smaps is read once, at the first query.
     """
 
     def __init__(self, pid: int) -> None:
@@ -91,7 +92,7 @@ class KnownHugePages:
 
     @cached_property
     def huge_pages(self) -> npt.NDArray[np.uintp]:
-        """Start of each, ascending; none where /proc/PID/smaps may not be read."""
+        """Start of each huge page, ascending; empty if /proc/PID/smaps cannot be read."""
         text = read_if_told(self._pid, "smaps") or b""
         parts = [self._of(mapping) for mapping in parse_smaps(text)]
         return np.concatenate([np.empty(0, np.uintp), *parts])
@@ -111,12 +112,12 @@ class KnownHugePages:
 
 
 def full_huge_pages(start: int, end: int, pid: int) -> npt.NDArray[np.uintp]:
-    """Return the ranges of a huge page's size between two addresses that have all their pages."""
+    """Return the start of each aligned, huge-page-sized range with all pages present."""
     told = _core.presence(np.array([start], np.uintp), np.array([end], np.uintp), pid)
     if told is None:
         return np.empty(0, np.uintp)
     begin, until, kind = told[0].astype(np.int64), told[1].astype(np.int64), told[2]
-    # Stretches of any kind of present page, joined.
+    # Join adjacent stretches of present pages, whatever their kind.
     present = ("page", "page or zero", "own page")
     there = np.isin(kind, [_core.PRESENCE[name] for name in present])
     begin, until = begin[there], until[there]

@@ -1,4 +1,4 @@
-"""Read the few text formats of /sys and /proc that describe nodes; every error names the file."""
+"""Read the text formats in which /sys and /proc describe nodes; each error names the file."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class TopologyError(OSError):
 
 
 class MissingFileError(TopologyError):
-    """The file is not there, or no longer: its device may have been unplugged."""
+    """The file is missing or has disappeared: its device may have been unplugged."""
 
 
 def read(path: Path) -> str:
-    """Return the file's text, or raise `TopologyError` naming it."""
+    """Return the text of a file, or raise a `TopologyError` that names the file."""
     with Refusal() as refusal:
         return path.read_text(encoding="utf-8", errors="backslashreplace")
     # kernfs answers ENODEV, not ENOENT, for a file opened before its device went away.
@@ -35,22 +35,22 @@ def read(path: Path) -> str:
 
 
 def is_directory(path: Path) -> bool:
-    """Tell whether a directory is there; pathlib takes one that may not be looked at for none."""
+    """Tell whether a directory exists; unlike pathlib, raise if it cannot be accessed."""
     with Refusal() as refusal:
         return stat.S_ISDIR(os.stat(path).st_mode)
     if refusal.code in (errno.ENOENT, errno.ENOTDIR):
         return False
-    raise TopologyError(f"cannot look at {path}: {refusal.why}") from refusal.error
+    raise TopologyError(f"cannot access {path}: {refusal.why}") from refusal.error
 
 
 def malformed(path: Path, text: str, expected: str) -> TopologyError:
-    """Return the error for a file whose content is not what its kernel function writes."""
+    """Return the error for a file with content that differs from what the kernel writes."""
     shown = text if len(text) <= 200 else text[:200] + "..."
     return TopologyError(f"{path}: expected {expected}, found {shown!r}")
 
 
 def read_ids(path: Path) -> tuple[int, ...]:
-    """Return the ids in a file of the list format."""
+    """Read the ids from a file in the kernel's list format."""
     text = read(path)
     try:
         return parse_ids(text)
@@ -59,7 +59,7 @@ def read_ids(path: Path) -> tuple[int, ...]:
 
 
 def read_count(path: Path) -> int:
-    """Return the one number in a file."""
+    """Read a file that contains one number."""
     text = read(path)
     if not re.fullmatch(r"[0-9]+\s*", text):
         raise malformed(path, text, "one number")
@@ -82,8 +82,8 @@ def read_meminfo(path: Path) -> tuple[int, int]:
 def read_distances(path: Path, online: tuple[int, ...]) -> dict[int, int]:
     """Return the distance to each online node.
 
-    The file holds one number per *online* node in the order of their ids (node_read_distance:
-    for_each_online_node), so its columns are not node ids where ids are sparse.
+    The file holds one number for each *online* node, in id order (node_read_distance:
+    for_each_online_node). Where ids are sparse, a number's position is not its node's id.
     """
     text = read(path)
     fields = text.split()
@@ -94,7 +94,7 @@ def read_distances(path: Path, online: tuple[int, ...]) -> dict[int, int]:
 
 
 def pool_directories(directory: Path) -> Iterator[tuple[int, Path]]:
-    """Yield (page size in bytes, path) of each huge page pool; none if the kernel has none."""
+    """Yield (page size in bytes, path) of each huge page pool, if the kernel has any."""
     with Refusal() as refusal:
         names = os.listdir(directory)
     if refusal.code == errno.ENOENT:  # no CONFIG_HUGETLBFS
@@ -106,15 +106,15 @@ def pool_directories(directory: Path) -> Iterator[tuple[int, Path]]:
 
 
 def mems_allowed(proc: Path) -> frozenset[int] | None:
-    """Return the nodes the calling thread's cpuset allows; None if this procfs does not tell."""
-    # thread-self first: cpusets are per thread. It came with Linux 3.17.
+    """Return the nodes that the calling thread's cpuset allows; None if procfs does not say."""
+    # Cpusets are per thread, so try thread-self first. Linux has it since 3.17.
     for path in (proc / "thread-self" / "status", proc / "self" / "status"):
         try:
             text = read(path)
         except MissingFileError:
             continue
         match = re.search(r"^Mems_allowed_list:(.*)$", text, re.MULTILINE)
-        if match is None:  # no CONFIG_CPUSETS: nothing is forbidden
+        if match is None:  # without CONFIG_CPUSETS, every node is allowed
             return None
         try:
             return frozenset(parse_ids(match[1]))

@@ -1,4 +1,4 @@
-"""Which nodes can be a target and why others cannot, as far as the kernel need not be asked."""
+"""Tell which nodes can be targets, and why others cannot, without trying to move a page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HAS_MEMORY = Path("/sys/devices/system/node/has_memory")
 
 
 def machine() -> Topology | None:
-    """Return the nodes of this machine; None where sysfs is hidden."""
+    """Return the nodes of this machine; None if sysfs does not show them."""
     try:
         return topology()
     except (TopologyError, ValueError):
@@ -24,11 +24,11 @@ def machine() -> Topology | None:
 
 
 def unusable_node(nodes: list[int], pid: int) -> int | None:
-    """Return the first of `nodes` that is known to be of no use as a target, if any."""
+    """Return the first of `nodes` that is known to be unusable as a target, if any."""
     if pid == 0:
         usable: Sequence[int] | None = _core.allowed_nodes()
     else:
-        # Its cpuset is the kernel's business: only that a node has memory can be known here.
+        # The cpuset of another process is unknown here; only whether a node has memory is known.
         usable = _with_memory()
     if usable is None:
         return next((node for node in nodes if not 0 <= node < _core.MAX_NODES), None)
@@ -36,7 +36,7 @@ def unusable_node(nodes: list[int], pid: int) -> int | None:
 
 
 def _with_memory() -> Sequence[int] | None:
-    # One file instead of all of sysfs, which would cost more than to move a small region.
+    # Read one file: reading all of sysfs would take longer than moving a small region.
     try:
         return sysfs.read_ids(_HAS_MEMORY)
     except TopologyError:
@@ -45,21 +45,21 @@ def _with_memory() -> Sequence[int] | None:
 
 
 def list_nodes(nodes: tuple[int, ...]) -> str:
-    """Return node numbers for a sentence."""
+    """Format node numbers for a message."""
     return ", ".join(map(str, nodes)) or "none"
 
 
 def why_no_memory(node: int, now: Topology) -> str:
-    """Tell apart the nodes without memory: offline, empty, or not there at all."""
+    """Say why a node has no memory: it is offline, has CPUs only, or does not exist."""
     if node in now.offline_nodes:
-        return f"node {node} is offline: this machine may have it, and its memory is not plugged in"
+        return f"node {node} is offline: this machine may have it, but its memory is not plugged in"
     if node in now.nodes:
         return f"node {node} has CPUs only and no memory"
     return f"node {node} is not a node of this machine"
 
 
 def describe_room(nodes: tuple[int, ...]) -> str:
-    """Return how much of these nodes is free at this moment, or that they may not be used."""
+    """Describe the memory that is free on each node now, and say if the cpuset forbids it."""
     now = machine()
     known = [now.nodes[node] for node in nodes if node in now.nodes] if now else []
     return ", ".join(

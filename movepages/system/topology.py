@@ -16,7 +16,7 @@ V = TypeVar("V")
 
 
 class ById(Mapping[int, V]):
-    """An immutable mapping in id order, whose KeyError says which ids there are."""
+    """An immutable mapping in id order; its KeyError lists the ids."""
 
     __slots__ = ("_items",)
 
@@ -27,7 +27,7 @@ class ById(Mapping[int, V]):
         try:
             return self._items[key]
         except KeyError:
-            raise KeyError(f"no {key!r} here: there are {format_ids(self._items)}") from None
+            raise KeyError(f"no entry {key!r}: expected one of {format_ids(self._items)}") from None
 
     def __contains__(self, key: object) -> bool:
         return key in self._items
@@ -65,20 +65,20 @@ class Node:
     Attributes
     ----------
     id : int
-        The kernel's number of the node.
+        The kernel's number for the node.
     cpus : tuple of int
-        Its online CPUs, ascending; empty for a memory-only node such as CXL memory.
+        The node's online CPUs, ascending; empty for a memory-only node such as CXL memory.
     memory_total, memory_free : int
-        Bytes (`si_meminfo_node`); a node without memory has 0.
+        Bytes (`si_meminfo_node`); 0 for a node without memory.
     has_memory : bool
-        Whether the kernel counts it among the nodes with memory (N_MEMORY). `move_pages` answers
-        ENODEV for others.
+        Whether the kernel counts the node among those with memory (N_MEMORY). `move_pages` answers
+        ENODEV for other nodes.
     allowed : bool
-        Whether it has memory and the cpuset lets pages be put there.
+        Whether the node has memory and the cpuset allows pages there.
     distances : Mapping of int to int
-        The distance from here to each node by id: 10 is local, 20 twice as far.
+        The distance from this node to each node, by id: 10 is local, 20 is twice as far.
     huge_pages : Mapping of int to HugePagePool
-        The hugetlb pools by page size in bytes.
+        The node's hugetlb pools, by page size in bytes.
 
     Notes
     -----
@@ -102,18 +102,18 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """The NUMA nodes of a machine at one moment; `str` of it is a table of 80 columns.
+    """The NUMA nodes of a machine at one moment; `str` gives a table of 80 columns.
 
     Attributes
     ----------
     nodes : Mapping of int to Node
-        The online nodes in id order. Ids may be sparse: iterate, do not count.
+        The online nodes in id order. Ids may be sparse: iterate over them, do not count.
     offline_nodes : tuple of int
-        Ids the kernel sets aside for nodes that are not there now.
+        Ids that the kernel reserves for nodes that are not online.
     page_size : int
-        Bytes of the base page of the running system.
+        Base page size of the running system, in bytes.
     huge_page_sizes : tuple of int
-        Bytes of each hugetlb page size, ascending; empty if the kernel has none.
+        The hugetlb page sizes in bytes, ascending; empty if the kernel has none.
     numa : bool
         False for a kernel without CONFIG_NUMA: node 0 then stands for the whole machine, and
         `move_pages` answers ENOSYS.
@@ -137,11 +137,11 @@ class Topology:
 
     @property
     def allowed_nodes(self) -> tuple[int, ...]:
-        """Ids of the nodes with memory where the cpuset lets pages be put."""
+        """Ids of the nodes that have memory and on which the cpuset allows pages."""
         return tuple(i for i, node in self.nodes.items() if node.allowed)
 
     def node(self, node_id: int) -> Node:
-        """Return one node; KeyError, saying which nodes there are, if it is not online."""
+        """Return one node; if it is not online, raise a KeyError that lists the online nodes."""
         if node_id in self.nodes:
             return self.nodes[node_id]
         why = "is offline" if node_id in self.offline_nodes else "does not exist"
@@ -152,12 +152,12 @@ class Topology:
         return self.node(a).distances[self.node(b).id]
 
     def node_near(self, cpu: int) -> int:
-        """Return the node whose memory this CPU has nearest, of those that may be used.
+        """Return the allowed node with memory that is nearest to a CPU.
 
         Raises
         ------
         ValueError
-            The CPU is not of this machine, or no node with memory may be used.
+            The CPU belongs to no node, or no node with memory is allowed.
 
         Examples
         --------
@@ -168,10 +168,10 @@ class Topology:
         home = next((node.id for node in self.nodes.values() if cpu in node.cpus), None)
         if home is None:
             known = sorted(cpu for node in self.nodes.values() for cpu in node.cpus)
-            raise ValueError(f"cpus: {cpu} is no CPU of a node, expected one of {known}")
+            raise ValueError(f"cpus: {cpu} is not a CPU of any node, expected one of {known}")
         near = [node for node in self.allowed_nodes if self.nodes[node].has_memory]
         if not near:
-            raise ValueError(f"cpus: no node with memory near CPU {cpu} may be used")
+            raise ValueError(f"cpus: no node is near CPU {cpu}: no node with memory is allowed")
         return min(near, key=lambda node: (self.distance(home, node), node))
 
     def distance_matrix(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
@@ -182,8 +182,8 @@ class Topology:
         ids : ndarray of int32, shape (n,)
             The node of each row and column.
         matrix : ndarray of int32, shape (n, n)
-            ``matrix[i, j]`` is the distance from node ``ids[i]`` to node ``ids[j]``. Firmware may
-            make it asymmetric.
+            ``matrix[i, j]`` is the distance from node ``ids[i]`` to node ``ids[j]``. Firmware
+            may make the matrix asymmetric.
 
         Examples
         --------
@@ -213,7 +213,7 @@ class Topology:
 
 
 def _node_as_dict(node: Node) -> dict[str, Any]:
-    # JSON has no integer keys: huge pages become a list, distances are keyed by str.
+    # JSON has no integer keys, so huge pages become a list and distances get string keys.
     return {
         "id": node.id,
         "cpus": list(node.cpus),

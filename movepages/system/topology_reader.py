@@ -1,4 +1,4 @@
-"""Read the NUMA nodes of this machine, as the kernel describes them in sysfs."""
+"""Read the NUMA nodes of a machine from sysfs."""
 
 from __future__ import annotations
 
@@ -22,24 +22,25 @@ from .sysfs import (
 )
 from .topology import ById, HugePagePool, Node, Topology
 
-_LOCAL_DISTANCE = 10  # the ACPI SLIT value, and the kernel's, for a node to itself
+_LOCAL_DISTANCE = 10  # from a node to itself, in the ACPI SLIT and in the kernel
 _ATTEMPTS = 5
 
 
 def topology(
     sysfs: str | os.PathLike[str] = "/sys", *, allowed: Iterable[int] | None = None
 ) -> Topology:
-    """Read the machine's NUMA nodes. Nothing is cached: every call reads again.
+    """Read the machine's NUMA nodes. Nothing is cached; every call reads them again.
 
     Parameters
     ----------
     sysfs : path
-        Where sysfs is mounted, or a copy of another machine's. What belongs to procfs is read
-        from the ``proc`` beside it.
+        Where sysfs is mounted, or a copy of another machine's sysfs. Files of procfs are read from
+        the ``proc`` directory beside it.
     allowed : iterable of int, optional
-        Nodes to take as allowed by the cpuset; those without memory or not online do not count.
-        By default, what the calling thread's cpuset allows (``Mems_allowed_list``), and every
-        node with memory where there is no procfs or it does not tell.
+        Nodes to treat as allowed by the cpuset; nodes that are offline or have no memory are
+        ignored. By default, the nodes that the calling thread's cpuset allows
+        (``Mems_allowed_list``), or every node with memory if procfs is missing or does not list
+        them.
 
     Returns
     -------
@@ -48,12 +49,12 @@ def topology(
     Raises
     ------
     TopologyError
-        An `OSError`: sysfs is hidden, or a file in it is missing or malformed.
+        Sysfs is hidden, or a file in it is missing or malformed. This is an `OSError`.
 
     Notes
     -----
-    A node that is unplugged during the call is left out. A kernel without CONFIG_NUMA has one
-    node 0, with all CPUs and the memory of /proc/meminfo.
+    A node that is unplugged during the call is left out. A kernel without CONFIG_NUMA gives node 0
+    alone, with all CPUs and the memory that /proc/meminfo reports.
     Source: Documentation/ABI/stable/sysfs-devices-node, drivers/base/node.c.
 
     Examples
@@ -74,8 +75,8 @@ def topology(
     else:
         raise TopologyError(
             f"{base} does not exist, and neither does the cpu directory beside it: expected "
-            f"sysfs at {root}. Mount it (mount -t sysfs sysfs /sys), or, in a container or "
-            "sandbox that hides it, make it visible"
+            f"sysfs at {root}. Mount it (mount -t sysfs sysfs /sys); if a container or sandbox "
+            "hides it, make it visible there"
         )
     sizes = {size for size, _ in pool_directories(root / "kernel" / "mm" / "hugepages")}
     sizes.update(size for node in nodes.values() for size in node.huge_pages)
@@ -96,7 +97,7 @@ def _checked_ids(ids: Iterable[int]) -> frozenset[int]:
 def _read_nodes(
     base: Path, cpuset: frozenset[int] | None
 ) -> tuple[dict[int, Node], tuple[int, ...]]:
-    """Read all online nodes, again if nodes come or go meanwhile, so that the files agree."""
+    """Read all online nodes; read them again if nodes come or go, so that the files agree."""
     for _ in range(_ATTEMPTS):
         failure = None
         online = read_ids(base / "online")
@@ -116,7 +117,7 @@ def _read_nodes(
     if not nodes:
         raise TopologyError(
             f"{base}: none of the online nodes ({format_ids(online)}) has a directory "
-            "here: expected node0 or others. Is this a part of sysfs only?"
+            "here: expected node0 or others. Is this an incomplete copy of sysfs?"
         )
     return nodes, tuple(i for i in possible if i not in online)
 
@@ -124,14 +125,14 @@ def _read_nodes(
 def _read_node(
     base: Path, node_id: int, online: tuple[int, ...], cpuset: frozenset[int] | None
 ) -> Node | None:
-    """Read one node; None if it is gone."""
+    """Read one node; None if it has been unplugged."""
     directory = base / f"node{node_id}"
     try:
         total, free = read_meminfo(directory / "meminfo")
         try:
             has_memory = node_id in read_ids(base / "has_memory")
         except MissingFileError:
-            # Old kernels had only has_normal_memory, which leaves out movable-only nodes.
+            # Old kernels had only has_normal_memory, which omits nodes with movable memory only.
             has_memory = total > 0
         return Node(
             id=node_id,
@@ -150,7 +151,7 @@ def _read_node(
 
 
 def _whole_machine(root: Path, proc: Path, cpuset: frozenset[int] | None) -> Node:
-    """Return the node 0 that stands for a machine whose kernel knows no nodes."""
+    """Return node 0, which stands for the whole machine if its kernel knows no nodes."""
     total, free = read_meminfo(proc / "meminfo")
     return Node(
         id=0,

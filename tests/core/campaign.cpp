@@ -1,4 +1,4 @@
-// Random pages, random requests, random mishaps; each call is checked against the model's truth.
+// Makes random pages, requests and mishaps, and checks each call against the model's truth.
 #include <algorithm>
 #include <cstdio>
 
@@ -8,7 +8,7 @@
 
 namespace {
 
-// splitmix64: the same numbers from the same seed with every library.
+// splitmix64 gives the same numbers for a seed with every library.
 class Random {
  public:
   explicit Random(std::uint64_t seed) : state_(seed) {}
@@ -67,7 +67,7 @@ void add_folio(Random& random, model::Kernel& kernel, std::size_t trouble,
   if (hidden) kernel.hide(head, random.among({1, 1, 2, 3}));
   for (std::size_t k = 0; k < folio.size; ++k) {
     world.push_back(model::Kernel::piece(head, k));
-    // What one entry maps is shared as a whole.
+    // Pages that one entry maps are shared together.
     if (all_shared || (!kernel.is_huge(head) && random.one_in(8 * trouble)))
       kernel.page(world.back()).shared = true;
   }

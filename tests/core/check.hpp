@@ -1,4 +1,4 @@
-// A check that names its place and what was running, and ends the program.
+// A check that, on failure, prints its place and the running case, and ends the program.
 #pragma once
 
 #include <cstddef>

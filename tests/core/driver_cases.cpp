@@ -1,4 +1,4 @@
-// One fact of the kernel each, with the driver in front of it: calls that try every page.
+// Calls that try every page. Each case checks one fact of the kernel through the driver.
 #include <algorithm>
 #include <numeric>
 

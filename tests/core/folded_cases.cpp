@@ -1,4 +1,4 @@
-// Huge pages that the page tables tell of: one entry stands for all pieces.
+// Huge pages that the page tables show: one entry stands for all pieces.
 #include <algorithm>
 
 #include "cases.hpp"
@@ -11,7 +11,7 @@ using model::Kernel;
 using model::kFramePages;
 using Statuses = std::vector<std::int32_t>;
 
-// Every piece of new huge pages on node 0.
+// Returns every piece of new huge pages on node 0.
 std::vector<std::uintptr_t> huge_pages(Kernel& kernel, std::size_t count, int failures = 0) {
   std::vector<std::uintptr_t> pages;
   for (std::size_t n = 0; n < count; ++n) {
@@ -84,7 +84,7 @@ void a_pinned_one_is_busy_in_every_piece() {
   }
 }
 
-// Nothing holds it any more when it gets its second turn.
+// Its reference is gone when the driver moves it a second time.
 void a_busy_one_moves_when_asked_why() {
   Kernel kernel;
   Trial trial(kernel);

@@ -1,4 +1,4 @@
-// Pages under NUMA hinting faults, which a kernel before 6.6 answers as if they were absent.
+// Pages under NUMA hinting faults, which a kernel before 6.6 reports as absent.
 #include <algorithm>
 
 #include "cases.hpp"
@@ -67,8 +67,8 @@ void those_of_another_process_move() {
   CHECK((trial.status == Statuses(3, 1)));
 }
 
-// The call for pages that were hidden stops early as any other does: what it did not try is not
-// busy for that.
+// The call for pages that were hidden can stop early, as any other. That must not mark the pages it
+// did not try as busy.
 void a_failed_batch_of_hidden_pages() {
   Kernel kernel(model::k6_1);
   Trial trial(kernel);

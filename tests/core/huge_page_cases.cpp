@@ -1,4 +1,4 @@
-// Several entries for one page: a huge page's pieces move together, whichever of them is asked for.
+// Several entries for one huge page. Its pieces move together, whichever of them is in the list.
 #include <algorithm>
 
 #include "cases.hpp"
@@ -38,7 +38,7 @@ void huge_page_splits_when_the_node_is_full() {
   CHECK(std::count(trial.status.begin(), trial.status.end(), 1) == 3);
 }
 
-// The kernel drops the reason when it splits the page: it is asked once more.
+// The kernel drops the reason when it splits the page, so the driver asks once more.
 void a_piece_tells_that_the_node_is_full() {
   Kernel kernel;
   Trial trial(kernel);
@@ -50,7 +50,7 @@ void a_piece_tells_that_the_node_is_full() {
   CHECK(kernel.moving_calls == 2);
 }
 
-// The second piece ends the batch that the first is in, and is busy for that alone.
+// The second piece ends the batch of the first, and is busy only because of that.
 void every_piece_of_a_few_tells_that_the_node_is_full() {
   Kernel kernel;
   Trial trial(kernel);
@@ -95,8 +95,8 @@ void a_huge_page_comes_back_in_another_chunk() {
   CHECK(trial.status[0] == -EBUSY && trial.status[699] == 2);
 }
 
-// The first try to move the huge page fails, as a reference held for a moment makes it; a later
-// piece takes it along.
+// The first try to move the huge page fails, as with a reference held for a moment. A later piece
+// moves the whole page.
 void a_later_piece_takes_the_page_along() {
   Kernel kernel;
   Trial trial(kernel);
@@ -106,7 +106,7 @@ void a_later_piece_takes_the_page_along() {
   CHECK(trial.status == Statuses(8, 1));
 }
 
-// 6.1 refuses a tail as it refuses shared pages. Here the head is reached by another call.
+// Linux 6.1 refuses a tail with the errno of shared pages. Here another call moves the head.
 void a_head_takes_its_refused_tail_along() {
   Kernel kernel(model::k6_1);
   Trial trial(kernel);

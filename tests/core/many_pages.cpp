@@ -1,4 +1,4 @@
-// More pages than do_pages_move() can count in its int: 2^31 and some, in little memory.
+// More pages than do_pages_move() can count in its int: more than 2^31, in little memory.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kCount = (std::size_t{1} << 31) + 3 * (std::size_t{1} << 16) + 17;
 constexpr std::size_t kWindow = std::size_t{64} << 20;
 
-// Address space for `bytes` behind which the same 64 MiB lie again and again.
+// Returns `bytes` of address space that map the same 64 MiB over and over.
 void* repeated_memory(std::size_t bytes) {
   const std::size_t windows = (bytes + kWindow - 1) / kWindow;
   const int file = ::memfd_create("repeated", 0);

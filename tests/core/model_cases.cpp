@@ -1,4 +1,5 @@
-// The model against what was seen of real kernels: what it gets wrong, no driver could show.
+// Checks the model against what real kernels were seen to do. Driver tests cannot find its
+// mistakes.
 #include <algorithm>
 #include <vector>
 

@@ -185,7 +185,7 @@ long Kernel::refused_node(std::int32_t node) const {
   return in_cpuset[node] ? 0 : -EACCES;
 }
 
-// add_folio_for_migration(): 1 queued, 0 already there, or the errno for the status.
+// add_folio_for_migration(): 1 if queued, 0 if already there, or the errno for the status.
 long Kernel::queue(const Call& call, std::size_t i, Batch& batch) {
   const std::int32_t where = stat(call.pages[i]);
   if (where < 0) return where;
@@ -215,7 +215,7 @@ long Kernel::flush(const Call& call, Batch& batch, std::size_t end) {
   return err;
 }
 
-// migrate_pages(): folios that failed, or -ENOMEM, which leaves those behind untried.
+// migrate_pages(): the number of failed folios, or -ENOMEM, which leaves later folios untried.
 long Kernel::migrate(const Batch& batch) {
   std::vector<std::size_t> pieces;
   long failed = 0;
@@ -232,7 +232,7 @@ long Kernel::migrate(const Batch& batch) {
       ++failed;
     }
   }
-  // What its pieces come to is not counted again: the huge page is one failure already.
+  // The huge page already counts as one failure, so its pieces are not counted again.
   for (const std::size_t id : pieces) left = !migrate_one(folios_[id], batch.node) || left;
   return left ? failed : 0;
 }

@@ -1,6 +1,6 @@
 // The kernel's side of move_pages(2) in plain C++: do_pages_move() and do_pages_stat() of
-// mm/migrate.c over pages that are a few numbers each. What it keeps besides, an entry's fate, is
-// the truth that the driver has to find out from statuses alone.
+// mm/migrate.c over pages that are a few numbers each. The model also records the fate of each
+// entry. That is the truth that the driver must find out from statuses alone.
 #pragma once
 
 #include <cerrno>
@@ -24,23 +24,23 @@ struct Folio {
   std::int32_t node = 0;
   std::size_t first = 0;  // page
   std::size_t size = 1;   // pages
-  int failures = 0;       // how many migrations will still fail
+  int failures = 0;       // number of migrations that will still fail
   bool hugetlb = false;
   bool isolable = true;  // false: vdso, io_uring ring
   bool isolated = false;
-  int moves = 0;          // how often it migrated
-  bool troubled = false;  // a migration of it failed
+  int moves = 0;          // number of times it migrated
+  bool troubled = false;  // one of its migrations failed
 };
 
 struct Page {
   std::size_t folio = 0;
   std::int32_t error = 0;  // -ENOENT: absent, -EFAULT: no mapping
-  bool shared = false;     // counted by piece, as up to 6.8
-  bool hinting = false;    // under a NUMA hinting fault: before 6.6 answered as if it were absent
-  int hidings = 0;         // how often it will be put under another before a moving call
+  bool shared = false;     // counted by piece, as until Linux 6.8
+  bool hinting = false;    // under a NUMA hinting fault: reported as absent before Linux 6.6
+  int hidings = 0;         // number of further hinting faults, each set before a moving call
 };
 
-// In what the versions differ.
+// Differences between kernel versions.
 struct Version {
   std::int32_t absent = -ENOENT;
   bool hugetlb_tail_refused = false;
@@ -52,7 +52,7 @@ constexpr Version k6_1 = {-EFAULT, true, false, true, false};
 constexpr Version k6_12 = {};
 
 enum class Fate {
-  kUntried,  // or busy behind a batch that failed, perhaps for its folio was in it
+  kUntried,  // or busy after a failed batch, perhaps because its folio was in it
   kQueued,
   kThere,     // already on the wanted node
   kRefused,   // a status with an errno
@@ -82,19 +82,19 @@ class Kernel {
   std::uintptr_t add_error(std::int32_t error);
   Page& page(std::uintptr_t address) { return pages_[index_of(address)]; }
   Folio& folio(std::uintptr_t address) { return folios_[page(address).folio]; }
-  // What a query answers, and where the page is in truth.
+  // stat() is the answer of a query; truth() is where the page really is.
   std::int32_t stat(std::uintptr_t address) const;
   std::int32_t truth(std::uintptr_t address) const;
   void hide(std::uintptr_t address, int times);
   std::int32_t reveal(std::uintptr_t address, std::int32_t status);
   std::size_t pages() const { return pages_.size() + 1; }
-  // Whether one entry maps all of the frame that the page lies in.
+  // Whether one entry maps the whole huge-page-aligned range around the page.
   bool is_huge(std::uintptr_t address) const;
   static std::uintptr_t piece(std::uintptr_t address, std::size_t k) {
     return address + kPageBytes * k;
   }
 
-  // Names the entries whose fate is kept: calls are recognised by where their pages lie.
+  // Sets the entries to record the fate of. A call is recognised by the address of its list.
   void watch(const std::vector<std::uintptr_t>& pages);
   static movepages::Kernel table();
 
@@ -104,35 +104,35 @@ class Kernel {
 
   Version version;
   long free[kNodes];
-  long freed_per_call = 0;  // what others give back on every node meanwhile
+  long freed_per_call = 0;  // pages freed by others on every node before each moving call
   bool has_memory[kNodes] = {true, true, true, true};
-  bool in_cpuset[kNodes] = {true, true, true, true};  // of the process whose pages these are
+  bool in_cpuset[kNodes] = {true, true, true, true};  // of the process that owns the pages
   bool nodes_known = true;
   bool privileged = true;
-  long fails_from = LONG_MAX;  // this call and fails_for in all answer fails_with
+  long fails_from = LONG_MAX;  // calls from this one on, fails_for of them, return fails_with
   long fails_for = LONG_MAX;
   long fails_with = -ESRCH;
   long eintr_every = 0;
-  long query_fails_from = LONG_MAX;       // the same, counting queries alone
+  long query_fails_from = LONG_MAX;       // the same, counting queries only
   std::vector<std::uintptr_t> vanishing;  // pages freed before the next query
-  int pid = 0;                            // which every call has to name
+  int pid = 0;                            // every call must name this pid
   std::int64_t clock_ns = 1;
   std::int64_t call_ns = 155'000;  // fixed cost of a call that moves
-  std::int64_t noise_percent = 0;  // how far off that it may be
+  std::int64_t noise_percent = 0;  // how far call_ns may vary
   std::int64_t page_ns = 1'000;
   std::int64_t query_ns = 1'000;
   std::uintptr_t slow_from = UINTPTR_MAX;  // pages from here on cost this much more
   std::int64_t slow_ns = 0;
-  std::size_t huge_page_bytes = kFramePages * kPageBytes;  // what the driver is told
+  std::size_t huge_page_bytes = kFramePages * kPageBytes;  // as reported to the driver
 
   long calls = 0;
   long moving_calls = 0;
   long looked_at = 0;  // entries of all calls
   long call_limit = LONG_MAX;
-  long error = 0;          // the last -errno that a call gave, EINTR of eintr_every left out
-  bool no_memory = false;  // some call gave ENOMEM
-  bool lost = false;       // some call gave fails_with
-  long retried = 0;        // entries tried although they had been
+  long error = 0;          // the last -errno of a call, except EINTR by eintr_every
+  bool no_memory = false;  // a call returned ENOMEM
+  bool lost = false;       // a call returned fails_with
+  long retried = 0;        // entries tried more than once
   std::vector<Entry> entries;
 
  private:

@@ -1,4 +1,4 @@
-// The model where the driver expects the kernel.
+// Puts the model where the driver expects the kernel.
 #include <algorithm>
 
 #include "check.hpp"
@@ -54,7 +54,7 @@ movepages::Kernel Kernel::table() {
 
 }  // namespace model
 
-// In place of csrc/kernel/hidden.cpp, which asks the page tables of this very process.
+// Replaces csrc/kernel/hidden.cpp, which would read the page tables of this test process.
 namespace movepages {
 
 std::int32_t HiddenPages::reveal(std::uintptr_t page, std::int32_t status) noexcept {

@@ -1,4 +1,4 @@
-// Lists in no order, which are asked for in the order of their addresses.
+// Unordered lists, which are queried in address order.
 #include <algorithm>
 
 #include "cases.hpp"
@@ -11,7 +11,7 @@ namespace {
 using model::Kernel;
 using movepages::AddressOrder;
 
-// Not by std::shuffle, which is another with every library.
+// Used instead of std::shuffle, which gives another order with every library.
 void shuffle(std::vector<std::uintptr_t>& pages) {
   std::uint64_t state = 1;
   for (std::size_t i = pages.size(); i > 1; --i) {

@@ -1,4 +1,4 @@
-// What a moving call costs besides its pages, and how many pages each call is for then.
+// The fixed cost of a moving call, and how many pages the driver puts into each call.
 #include <algorithm>
 
 #include "cases.hpp"
@@ -12,7 +12,7 @@ using movepages::Pace;
 
 constexpr std::int64_t kMs = 1'000'000;
 constexpr std::size_t kPages = 1 << 18;
-// As many as mp.move() hands to one run of the driver.
+// The number of pages that mp.move() passes to one run of the driver.
 constexpr std::size_t kSlicePages = 1 << 16;
 
 std::int64_t time_of(Trial& trial) {
@@ -64,7 +64,7 @@ void a_fixed_cost_is_paid_once_a_slice() {
   }
 }
 
-// Small pages first, which ask for calls of ten thousands, and then huge ones, one entry each.
+// Small pages lead to calls of tens of thousands of entries. Huge pages follow, one entry each.
 void no_call_is_for_seconds_of_huge_pages() {
   constexpr std::size_t kFrame = 512;
   for (const std::int64_t fixed_ns : {std::int64_t{155'000}, 26 * kMs}) {
@@ -87,7 +87,7 @@ void no_call_is_for_seconds_of_huge_pages() {
   }
 }
 
-// Each page in a frame of its own: none is huge, which only the times can tell.
+// Each page is in a huge-page-aligned range of its own. Only the times show that none is huge.
 void pages_far_apart_get_long_calls_too() {
   Kernel kernel;
   kernel.version.tells_huge_pages = false;
@@ -101,7 +101,7 @@ void pages_far_apart_get_long_calls_too() {
   CHECK(time_of(trial) <= 5 * one_big_call(kernel, trial.pages.size()));
 }
 
-// The load that makes calls dear comes and goes.
+// The load that makes calls expensive comes and goes.
 void a_fixed_cost_that_changes() {
   Kernel kernel;
   Trial trial(kernel);

@@ -40,7 +40,7 @@ void node_outside_the_own_cpuset() {
   check_refused(trial, -EACCES, 1);
   kernel.has_memory[2] = false;
   check_refused(trial, -ENODEV, 1);
-  // Where the kernel gives no answer, that the node may not be used is all that is known.
+  // Without an answer from the kernel, the driver knows only that the node is unusable.
   kernel.has_memory[2] = true;
   kernel.fails_from = 1;
   kernel.fails_with = -EPERM;
@@ -88,7 +88,8 @@ void without_the_privilege() {
   }
 }
 
-// Of another process's nodes the kernel alone can tell, and in a sandbox nobody tells of one's own.
+// Only the kernel knows the usable nodes of another process. In a sandbox, the driver does not know
+// its own either.
 void the_kernel_refuses_in_mid_list() {
   for (const bool own : {true, false}) {
     for (const bool cpuset : {true, false}) {
@@ -104,7 +105,8 @@ void the_kernel_refuses_in_mid_list() {
       trial.run();
       CHECK(trial.outcome.error == -ENODEV + (cpuset ? -EACCES + ENODEV : 0));
       constexpr std::int32_t no = kNotAttempted;
-      // Page 3 changes the node, but is refused before that ends the batch in front of it.
+      // Page 3 has another node, but is refused before the node change ends the batch in front of
+      // it.
       CHECK((trial.status == Statuses{2, no, 2, no, no, 2, no, no}));
     }
   }
@@ -149,7 +151,7 @@ void interrupted_query() {
   trial.pause_after = 1;
   trial.run();
   CHECK(trial.outcome.interrupted);
-  // To write all statuses of a long list would keep a signal waiting.
+  // Writing all statuses of a long list would keep a signal waiting.
   CHECK(trial.last_when_stopped == kUnwritten && trial.outcome.told == 131'072);
   CHECK(trial.status[131'071] == 0 && trial.status[131'072] == kNotAttempted);
 }
@@ -185,7 +187,7 @@ void one_failed_call_ends_it() {
   }
 }
 
-// A status that could not be looked at again may be untrue: then it is not known.
+// A status that could not be checked again may be wrong, so it becomes kNotAttempted.
 void no_second_look_at_a_carried_page() {
   for (const long error : {-ESRCH, -EPERM, -EINTR}) {
     Kernel kernel;

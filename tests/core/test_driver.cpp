@@ -1,7 +1,7 @@
-// The driver in front of a model of the kernel.
+// The driver on a model of the kernel.
 //   test_driver                        the cases
 //   test_driver campaign CALLS [SEED]  random calls; one alone: campaign 1 SEED
-//   test_driver many                   more pages than an int counts
+//   test_driver many                   more pages than an int can count
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>

@@ -1,4 +1,4 @@
-"""The driver in front of a model of the kernel: compiled with sanitizers, run as a program."""
+"""The driver on a model of the kernel, compiled with sanitizers and run as a program."""
 
 import os
 import subprocess
@@ -46,10 +46,10 @@ def test_each_fact_of_the_kernel(sanitized):
     assert "ok EINTR is retried" in run([sanitized])
 
 
-def test_random_calls_tell_the_truth(sanitized):
+def test_random_calls_get_true_statuses(sanitized):
     assert f"{CALLS} calls from seed {SEED}" in run([sanitized, "campaign", CALLS, SEED])
 
 
-def test_more_pages_than_an_int_counts(build):
+def test_more_pages_than_an_int_can_count(build):
     output = run([build(["-O3"]), "many"])
     assert output.splitlines() == [f"ok {what} 2147680273 pages" for what in ("moved", "asked for")]

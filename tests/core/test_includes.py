@@ -1,4 +1,4 @@
-"""The check of the includes between the folders of csrc/."""
+"""The check of the includes between folders of csrc/."""
 
 import shutil
 import subprocess
@@ -12,7 +12,9 @@ CHECK = ROOT / ".ci" / "includes.py"
 
 pytestmark = [
     pytest.mark.host,
-    pytest.mark.skipif(not CHECK.exists(), reason="needs .ci/includes.py, which an sdist has not"),
+    pytest.mark.skipif(
+        not CHECK.exists(), reason="needs .ci/includes.py, which an sdist does not contain"
+    ),
 ]
 
 

@@ -1,4 +1,4 @@
-"""The driver in several threads at once, under ThreadSanitizer and with the real kernel."""
+"""The driver in several threads at once, under ThreadSanitizer and on the real kernel."""
 
 import os
 import platform
@@ -25,8 +25,8 @@ def run(command: list[str | Path]) -> subprocess.CompletedProcess[str]:
 
 def run_sanitized(*command: str | Path) -> subprocess.CompletedProcess[str]:
     done = run([*command])
-    # Older runtimes give up where the kernel scatters mappings over more than 28 bits. Not at once:
-    # inside a container it may be forbidden to ask for less.
+    # Older runtimes give up if the kernel randomizes addresses by more than 28 bits. setarch is
+    # only the second try, because a container may forbid it.
     if "unexpected memory mapping" in done.stdout:
         done = run(["setarch", platform.machine(), "-R", *command])
     return done
@@ -40,13 +40,13 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_calls_at_once_share_nothing(program):
+def test_concurrent_calls_share_no_memory(program):
     done = run_sanitized(program)
     assert done.returncode == 0, done.stdout
     assert "ok 8 threads" in done.stdout
 
 
-def test_the_sanitizer_reports_a_status_buffer_that_is_shared(program):
+def test_the_sanitizer_reports_a_shared_status_buffer(program):
     done = run_sanitized(program, "shared")
     assert done.returncode == RACE_EXIT, done.stdout
     assert "data race" in done.stdout

@@ -43,7 +43,7 @@ void Trial::run() {
   longest_slice_ns = 0;
   stopped_ = false;
   last_pause_ns_ = kernel.clock_ns;
-  // Each moving call gets past one entry at least, and few are tried or asked for again.
+  // Each moving call processes at least one entry, and few entries are moved or queried again.
   kernel.call_limit = 2 * (8 * static_cast<long>(pages.size()) + 32);
   status.assign(pages.size(), untold ? kNotAttempted : kUnwritten);
   was_huge_.clear();
@@ -64,7 +64,7 @@ void Trial::check_outcome() const {
   CHECK(kernel.retried == 0);
   for (std::size_t i = outcome.told; i < status.size(); ++i) CHECK(status[i] == kNotAttempted);
   if (outcome.rejected) {
-    // The one that tells why a node may not be used.
+    // This one call finds out why a node is unusable.
     CHECK(kernel.looked_at <= 1);
     CHECK(outcome.error == -EINVAL || outcome.error == -ENODEV || outcome.error == -EACCES);
     for (const std::int32_t value : status) CHECK(value == kNotAttempted);
@@ -88,7 +88,8 @@ void Trial::check_query() const {
   if (outcome.error == 0 && !outcome.interrupted) CHECK(!untold);
 }
 
-// What the driver can find out. A hidden page of another process shows its node only to a move.
+// The place that the driver can find out. A hidden page of another process shows its node only to a
+// move.
 std::int32_t Trial::place(std::size_t i) const {
   const std::int32_t node = kernel.truth(pages[i]);
   if (!kernel.version.hides_pages) return kernel.stat(pages[i]);
@@ -103,12 +104,12 @@ bool Trial::nothing_keeps(std::size_t i) const {
   return !shared && page.hidings == 0 && !folio.troubled && folio.isolable && !folio.hugetlb;
 }
 
-// Whether this may be why a page is not where it was wanted.
+// Whether `said` is a possible reason for a page to be on another node than wanted.
 bool Trial::failed_for(std::int32_t said, model::Entry entry) const {
   const bool full = said == -ENOMEM && kernel.no_memory;
   if (entry.fate == Fate::kRefused) return said == entry.refusal;
   if (entry.fate == Fate::kNoMemory) return full;
-  // A failed batch is asked for once more, which is not kept.
+  // A failed batch is moved once more, which the model does not record.
   return said == -EBUSY || (entry.fate == Fate::kFailed && full);
 }
 
@@ -117,7 +118,7 @@ void Trial::check_page(std::size_t i) const {
   const std::int32_t now = place(i);
   const bool arrived = now == wanted(i);
   const model::Entry entry = kernel.entries[i];
-  // What comes of an entry that stands for the pieces of a huge page is not kept.
+  // The model does not record the fate of an entry that stands for the pieces of a huge page.
   const bool untold = was_huge_[i] && entry.fate == Fate::kUntried;
   const bool tried = entry.fate != Fate::kUntried && entry.fate != Fate::kHidden;
   const bool ended =
@@ -126,20 +127,20 @@ void Trial::check_page(std::size_t i) const {
   CHECK(entry.fate != Fate::kQueued);
   CHECK(tried || ended || untold);
   if (said == kNotAttempted) {
-    // A tried page goes without an answer only where the kernel stopped giving any.
+    // A tried page has no answer only if the kernel stopped giving answers.
     CHECK(ended);
     if (tried || (entry.fate == Fate::kHidden && arrived)) CHECK(kernel.lost);
   } else if (arrived) {
     CHECK(said == now);
   } else if (now >= 0 && entry.refusal == -ENOENT) {
-    // Hidden at its turn; what came of the turns it got instead is not kept.
+    // The page was hidden from the move. The model does not record the later tries.
     CHECK(said == -EBUSY || said == -EACCES || said == -ENOMEM || (ended && said == -ENOENT));
   } else if (untold) {
     const bool refused = said == -EACCES && kernel.page(pages[i]).shared;
     CHECK(said == now || refused || failed_for(said, {Fate::kFailed, 0}));
   } else {
     CHECK(tried);
-    // A page that moved may have been where it was wanted until another entry carried it away.
+    // A page that moved may have been on its target until another entry moved it away.
     const bool carried = now >= 0 && kernel.folio(pages[i]).moves > 0;
     CHECK((now < 0 ? said == now : failed_for(said, entry)) || (carried && said == -EBUSY));
   }

@@ -1,4 +1,4 @@
-// One call of the driver over the model kernel, and the check that everything it said is true.
+// One call of the driver on the model kernel, and the check that all its answers are true.
 #pragma once
 
 #include <cstdint>
@@ -6,11 +6,11 @@
 
 #include "model_kernel.hpp"
 
-// Addresses of new pages on node 0, and of all pieces of one new folio.
+// Return the addresses of new pages on node 0, and of all pieces of one new folio.
 std::vector<std::uintptr_t> small_pages(model::Kernel& kernel, std::size_t count);
 std::vector<std::uintptr_t> pieces(model::Kernel& kernel, const model::Folio& folio);
 
-// What a status is before the driver comes.
+// The value of each status before the driver runs.
 constexpr std::int32_t kUnwritten = 77;
 
 struct Trial {
@@ -26,18 +26,18 @@ struct Trial {
   std::vector<std::int32_t> each;  // empty: `all`
   std::int32_t all = 0;
   bool moves = true;
-  bool scattered = false;  // what an interrupted query did is not what the list begins with
+  bool scattered = false;  // an interrupted query need not have answered the start of the list
   int flags = 2;
   int pid = 0;
   movepages::Pace* pace = nullptr;
-  bool untold = false;    // the statuses hold what stands for no attempt already
-  long pause_after = -1;  // how often Pause is asked before it wants the end; -1: it never does
+  bool untold = false;    // the statuses hold kNotAttempted already
+  long pause_after = -1;  // Pause lets the run go on this often, then ends it; -1: never
 
   std::vector<std::int32_t> status;
   movepages::Outcome outcome;
-  long pauses = 0;  // how often it was asked
+  long pauses = 0;  // number of calls of Pause
   std::int64_t longest_slice_ns = 0;
-  std::int32_t last_when_stopped = 0;  // the last status when Pause wanted the end
+  std::int32_t last_when_stopped = 0;  // the last status when Pause ended the run
 
  private:
   static bool asked(void* context) noexcept;

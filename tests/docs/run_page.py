@@ -1,4 +1,4 @@
-"""Run the Python blocks of one page from its beginning: python run_page.py PAGE."""
+"""Run the Python blocks of one page from the top: python run_page.py PAGE."""
 
 import sys
 from pathlib import Path
@@ -8,12 +8,12 @@ from sybil.parsers.myst import PythonCodeBlockParser
 
 
 def main(page: Path) -> int:
-    """Return how many blocks ran; the first that fails raises, with the page's line numbers."""
+    """Return how many blocks ran. The first failure raises, with the page's line numbers."""
     sybil = Sybil([PythonCodeBlockParser()], path=str(page.parent), pattern=page.name)
     blocks = set()
     for example in sybil.parse(page).examples():
         example.evaluate()
-        # A block with prompts has an example for each of them.
+        # A block with prompts yields one example per prompt.
         blocks.add(page.read_text()[: example.region.end].count("\n```python\n"))
     return len(blocks)
 

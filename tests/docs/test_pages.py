@@ -1,4 +1,4 @@
-"""The pages say what is so: their Python blocks run, and the reference has every public name."""
+"""The Python blocks of the docs run, and the reference lists every public name."""
 
 import importlib.util
 import re
@@ -12,15 +12,15 @@ import movepages as mp
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-# Tools that a page is about, and that only the extra `docs` brings.
+# Optional modules that a page uses; only the extra `docs` installs them.
 NEEDS = {"howto/threads.md": ["numba"], "howto/workers.md": ["dask", "mpi4py"]}
-# About several nodes: these run in guests too, which are slow.
+# Pages about several nodes also run in the guests, which are slow.
 ON_NODES = ("tutorial.md", "howto/layouts.md", "howto/memory-only-nodes.md")
 FENCE = re.compile(r"^```python$", re.MULTILINE)
 
 
 def pages():
-    """Return the pages that have blocks; most are the same on every kernel."""
+    """Yield the pages with Python blocks. Most do the same on every kernel: host only."""
     for page in sorted(DOCS.rglob("*.md")):
         name = str(page.relative_to(DOCS))
         if not name.startswith("_build") and FENCE.search(page.read_text()):
@@ -32,23 +32,23 @@ def read(name):
 
 
 def run(name, folder):
-    """Run a page in an interpreter of its own, as numba and MPI stay in the one that has them."""
+    """Run a page in its own interpreter, because numba and MPI stay loaded once imported."""
     runner = Path(__file__).with_name("run_page.py")
     command = [sys.executable, "-P", "-W", "error", runner, DOCS / name]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
 
 
 @pytest.mark.parametrize("name", list(pages()))
-def test_its_blocks_run(name, tmp_path):
+def test_blocks_of_page_run(name, tmp_path):
     for module in NEEDS.get(name, []):
         if importlib.util.find_spec(module) is None:
-            pytest.skip(f"needs {module}, which the extra docs has")
+            pytest.skip(f"needs {module}, which the extra `docs` installs")
     done = run(name, tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"ran {len(FENCE.findall(read(name)))} blocks"
 
 
-def test_a_block_that_fails_is_told_with_its_line(tmp_path):
+def test_failing_block_reports_its_line(tmp_path):
     page = tmp_path / "wrong.md"
     page.write_text("# A page\n\n```python\na = 1\nassert a == 2\n```\n")
     done = run(page, tmp_path)
@@ -63,12 +63,12 @@ def test_the_reference_has_every_public_name():
         found = re.findall(r"^\.\. (?:auto\w+|data):: (\w+)(?:\(.*)?$", part, re.MULTILINE)
         named.setdefault(module, []).extend(found)
     assert sorted(named["movepages"]) == sorted(mp.__all__)
-    # Member and Survey are told of once, for both.
+    # Member and Survey are documented once, for both modules.
     assert {*named["movepages.dask"]} == {"PlacementPlugin", "place", "survey"}
     assert {*named["movepages.mpi"]} == {"Member", "Survey", "place", "survey"}
 
 
-def test_what_is_captured_is_shown_and_the_other_way_round():
+def test_pages_include_every_captured_output_and_no_other():
     include = re.compile(r"\{literalinclude\} captured/(\w+)\.txt")
     tutorial, command_line = map(include.findall, map(read, ("tutorial.md", "command-line.md")))
     files = sorted((DOCS / "captured").glob("*.txt"))

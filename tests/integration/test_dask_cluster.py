@@ -17,7 +17,7 @@ import movepages as mp
 
 pytestmark = [
     pytest.mark.host,
-    # Of theirs: sockets and loops that are closed late.
+    # distributed closes its sockets and event loops late.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:(distributed|tornado|dask)"),
 ]
@@ -43,8 +43,8 @@ def make(seed):
 
 @pytest.fixture
 def held(client):
-    """Return futures of an array on each worker, and of nothing else."""
-    # Tracebacks of errors that were expected keep the arrays of another test.
+    """Return futures of one array per worker, once the workers hold nothing else."""
+    # Tracebacks of expected errors keep arrays of an earlier test alive.
     gc.collect()
     end = time.monotonic() + 30
     while any(client.run(lambda dask_worker: len(dask_worker.data)).values()):
@@ -56,7 +56,7 @@ def held(client):
     return found
 
 
-def test_each_worker_tells_what_it_holds(client, held):
+def test_each_worker_reports_what_it_holds(client, held):
     survey = cluster.survey(client)
     assert len(survey) == 3
     assert len({member.pid for member in survey}) == 3
@@ -68,7 +68,7 @@ def test_each_worker_tells_what_it_holds(client, held):
     assert str(survey).count("2 MiB") >= 3
 
 
-def test_place_moves_what_belongs_to_a_collection(client, held):
+def test_place_covers_a_collection_or_everything(client, held):
     others = client.scatter([np.ones(1 << 16)])
     survey = cluster.place(client, held)
     assert [sum(member.bytes_per_node.values()) for member in survey] == [256 * 1024 * 8] * 3
@@ -78,7 +78,7 @@ def test_place_moves_what_belongs_to_a_collection(client, held):
     del others
 
 
-def test_a_dask_array_is_waited_for(client):
+def test_place_waits_for_a_dask_array(client):
     array = pytest.importorskip("dask.array", reason="needs dask[array]")
     x = array.random.default_rng(0).random((1024, 1024), chunks=(256, 1024))
     x = x.map_blocks(later, dtype=float).persist()
@@ -93,7 +93,7 @@ def later(block):
 
 
 def reports_of(client, workers):
-    """Return the plugin's reports when each worker's has come, which nobody waits for, or 30 s."""
+    """Return the plugin's reports once every worker has sent one, or after 30 s."""
     end = time.monotonic() + 30
     while True:
         events = [event for _, event in client.get_events(cluster.TOPIC)]
@@ -102,7 +102,7 @@ def reports_of(client, workers):
         time.sleep(0.02)
 
 
-def test_the_plugin_reports_each_machine_and_moves_what_comes(client):
+def test_plugin_reports_each_machine_and_places_new_results(client):
     def listen(dask_worker):
         cluster = importlib.import_module("movepages.dask")
         settle, dask_worker.settled = cluster.settle, []
@@ -135,7 +135,7 @@ def test_the_plugin_reports_each_machine_and_moves_what_comes(client):
             time.sleep(0.02)
         assert sorted(sizes) == [8000] + [256 * 1024 * 8] * 6
         assert cluster.survey(client).misplaced_bytes == 0
-        # All is well, so nobody says any more.
+        # Every array is well placed, so the workers report nothing further.
         assert len(client.get_events(cluster.TOPIC)) == len(events)
     finally:
         client.unregister_worker_plugin(cluster.PlacementPlugin.name)
@@ -143,7 +143,7 @@ def test_the_plugin_reports_each_machine_and_moves_what_comes(client):
 
 @pytest.fixture
 def pair():
-    """Return the client of a cluster of two workers, whom a test may ill-treat, and their pids."""
+    """Yield the client of a two-worker cluster that a test may damage, and the workers' pids."""
     with (
         distributed.LocalCluster(n_workers=2, **HOW) as local,
         distributed.Client(local) as client,
@@ -161,7 +161,7 @@ def stopped(pid):
         os.kill(pid, signal.SIGCONT)
 
 
-def test_a_worker_that_dies_while_it_is_asked_is_told(pair):
+def test_worker_dying_during_a_survey_is_reported(pair):
     client, pids = pair
     first, second = pids
 
@@ -176,7 +176,7 @@ def test_a_worker_that_dies_while_it_is_asked_is_told(pair):
     assert lost.problem.startswith("no answer: CommClosedError: ")
 
 
-def test_a_worker_that_hangs_is_told_in_time_and_after_an_interrupt(pair):
+def test_hung_worker_is_reported_on_timeout_and_on_interrupt(pair):
     client, pids = pair
     first, second = pids
     with stopped(pids[second]):
@@ -185,7 +185,7 @@ def test_a_worker_that_hangs_is_told_in_time_and_after_an_interrupt(pair):
         assert (silent.name, silent.problem) == (second, "no answer: none within 2 s")
 
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        # To this thread, which waits.
+        # Signal this thread, which is the one that waits.
         here = threading.get_ident()
         timer = threading.Timer(2, signal.pthread_kill, [here, signal.SIGINT])
         timer.start()
@@ -198,7 +198,7 @@ def test_a_worker_that_hangs_is_told_in_time_and_after_an_interrupt(pair):
         well, silent = caught.value.result
         assert (well.name, well.pid, well.problem) == (first, pids[first], "")
         assert (silent.name, silent.problem) == (second, "no answer: interrupted")
-    # What was given up stands in nobody's way.
+    # Abandoned requests do not block the next survey.
     assert [member.pid for member in cluster.survey(client)] == list(pids.values())
 
 
@@ -210,7 +210,7 @@ def test_a_cluster_without_workers():
         assert cluster.survey(client) == ()
 
 
-def test_what_cannot_be_placed_is_refused(client):
+def test_place_and_survey_reject_invalid_arguments(client):
     array = pytest.importorskip("dask.array", reason="needs dask[array]")
     with pytest.raises(ValueError, match="this Array is not computed"):
         cluster.place(client, array.ones((10, 10), chunks=5))
@@ -234,14 +234,14 @@ def refuse(_seed):
     raise RuntimeError("no such chunk")
 
 
-def test_a_collection_of_which_a_task_failed_is_refused(client, held):
+def test_place_rejects_a_collection_with_a_failed_task(client, held):
     lost = client.submit(refuse, 0, pure=False)
     with pytest.raises(ValueError, match=r"1 of its 4 tasks .*RuntimeError: no such chunk") as told:
         cluster.place(client, [*held, lost])
     assert isinstance(told.value.__cause__, RuntimeError)
 
 
-def test_what_is_spilled_stays_on_the_disk_and_is_told(client, held):
+def test_spilled_arrays_stay_on_disk_and_are_reported(client, held):
     first = next(iter(client.who_has(held[:1]).values()))
 
     def spill(key, dask_worker):
@@ -250,11 +250,11 @@ def test_what_is_spilled_stays_on_the_disk_and_is_told(client, held):
 
     client.run(spill, held[0].key, workers=first)
     for survey in (cluster.place(client, held), cluster.place(client)):
-        assert sorted(member.problem for member in survey)[-1].startswith("1 spilled to a disk")
+        assert sorted(member.problem for member in survey)[-1].startswith("1 spilled to disk")
     told = {member.name: member for member in cluster.place(client, held)}
     for name, member in told.items():
         if name in first:
-            assert member.problem == "1 spilled to a disk, and nowhere in memory"
+            assert member.problem == "1 spilled to disk, so not in memory"
             assert member.bytes_per_node == {}
         else:
             assert member.problem == ""

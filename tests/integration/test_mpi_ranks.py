@@ -29,7 +29,7 @@ own = np.full((128, 1024), ranks.rank, float)
 result = cluster.place(own)
 survey = cluster.survey(own)
 
-# A window that all share: each rank places and writes its part before the others look.
+# A window shared by all ranks: each places and writes its part before the others read it.
 size = 64 * 4096
 window = MPI.Win.Allocate_shared(size, 1, comm=ranks)
 part = np.ndarray(size, np.uint8, buffer=window.tomemory()[:size])
@@ -65,19 +65,19 @@ def mpiexec():
     beside = Path(sys.executable).with_name("mpiexec")
     found = str(beside) if beside.exists() else shutil.which("mpiexec")
     if not found:
-        pytest.skip("needs mpiexec, such as of the package mpich")
+        pytest.skip("needs mpiexec, for example from the package mpich")
     return found
 
 
 def run(program, tmp_path, count=RANKS):
     file = tmp_path / "program.py"
     file.write_text(program)
-    # Open MPI asks for it where root runs it, and where there are more ranks than cores.
+    # Open MPI requires these to run as root, and to start more ranks than cores.
     allowed = {
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
         "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
-        # Complains where there is no such network.
+        # This component complains on machines without such a network.
         "OMPI_MCA_osc": "^ucx",
     }
     return subprocess.run(
@@ -103,7 +103,7 @@ def test_ranks_place_their_arrays_and_their_parts_of_a_window(tmp_path):
     assert all(member["misplaced"] == 0 for member in found["members"])
 
 
-def test_a_rank_that_cannot_look_is_told_and_holds_up_nobody(tmp_path):
+def test_failing_rank_is_reported_and_blocks_no_other(tmp_path):
     program = """
 import numpy as np
 from mpi4py import MPI

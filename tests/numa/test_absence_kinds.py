@@ -1,4 +1,4 @@
-"""Why each kind of page is absent, also of what only root can make."""
+"""The reason reported for each absent kind of page, including kinds that only root can make."""
 
 import mmap
 import shutil
@@ -32,7 +32,7 @@ REASONS = {
 
 @pytest.mark.parametrize("fewest", [1, 32], ids=["by page tables", "asked"])
 @pytest.mark.parametrize("name", [name for name in MAKERS if name != "guard region"])
-def test_each_kind(two_nodes, need_root, monkeypatch, name, fewest):
+def test_absence_reason_of_each_kind(two_nodes, need_root, monkeypatch, name, fewest):
     monkeypatch.setattr(page_query, "FEWEST_PAGES", fewest)
     try:
         with MAKERS[name](two_nodes[0]) as kind:
@@ -53,7 +53,7 @@ def test_each_kind(two_nodes, need_root, monkeypatch, name, fewest):
 
 @pytest.fixture
 def swap(need_root):
-    """Have 64 MiB of swap on a disk in memory."""
+    """Add 64 MiB of swap on a RAM disk."""
     disk = Path("/dev/ram0")
     if not shutil.which("modprobe") or not shutil.which("mkswap"):
         pytest.skip("needs modprobe and mkswap, which this machine does not have")

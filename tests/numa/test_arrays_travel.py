@@ -1,4 +1,4 @@
-"""Arrays moved between the nodes of a real kernel; another call than move_pages(2) is the judge."""
+"""Arrays move between the nodes of a real kernel; an independent call checks where they are."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ MIB = 1 << 20
 
 
 def fill(array):
-    """Write what depends on the place, and return what is to be found there ever after."""
+    """Write values that depend on the position; return the sample that moves must preserve."""
     words = array.view(np.uint64)
     words[:] = np.arange(len(words), dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     return words[:: memory.PAGE // 16].copy()
@@ -27,12 +27,12 @@ def where_witnessed(array):
 
 @pytest.fixture
 def node_ids(two_nodes):
-    """All nodes, the first one first, with room for the arrays used here."""
+    """Return all nodes with room for the arrays used here, the first node first."""
     return [node for node in nodes.allowed() if nodes.free_bytes(node) > 100 * MIB]
 
 
 @pytest.mark.parametrize("huge", [False, True], ids=["small pages", "huge pages"])
-def test_64_mib_travel_to_every_node_and_back(node_ids, huge):
+def test_64_mib_move_to_every_node_and_back(node_ids, huge):
     first, *others = node_ids
     a = memory.anonymous(64 * MIB, node=first, huge=huge)
     written = fill(a)
@@ -51,7 +51,7 @@ def test_64_mib_travel_to_every_node_and_back(node_ids, huge):
         assert witness.huge_bytes(a) == a.nbytes
 
 
-def test_an_ordinary_numpy_array_travels(node_ids):
+def test_ordinary_numpy_array_moves(node_ids):
     a = np.arange(4_000_000, dtype=np.float64)
     total = a.sum()
     for node in [*node_ids, node_ids[0]]:
@@ -75,7 +75,7 @@ def test_a_node_for_each_page(node_ids):
     assert np.array_equal(contents(a), written)
 
 
-def test_the_rows_of_a_matrix_travel_and_what_lies_between_stays(node_ids):
+def test_rows_of_a_matrix_move_and_pages_between_them_stay(node_ids):
     here, there = node_ids[:2]
     matrix = memory.anonymous(100 * 10 * memory.PAGE, node=here).reshape(100, -1)
     rows = matrix[::10, : 3 * memory.PAGE]
@@ -86,7 +86,7 @@ def test_the_rows_of_a_matrix_travel_and_what_lies_between_stays(node_ids):
     assert np.array_equal(where_witnessed(matrix), expected.ravel())
 
 
-def test_back_to_where_every_page_was(node_ids):
+def test_placement_restores_every_page(node_ids):
     a = memory.anonymous(4 * MIB, node=node_ids[0])
     memory.discard(a[3 * MIB :])
     part = len(memory.pages_of(a)) * 3 // 4
@@ -101,7 +101,7 @@ def test_back_to_where_every_page_was(node_ids):
     assert mp.where(a) == before
 
 
-def test_absent_pages_stay_absent_and_the_others_travel(node_ids):
+def test_absent_pages_stay_absent_and_the_others_move(node_ids):
     here, there = node_ids[:2]
     a = memory.anonymous(64 * memory.PAGE)
     a[:: 4 * memory.PAGE] = 1
@@ -126,13 +126,13 @@ def test_where_agrees_with_numa_maps(node_ids):
 
 
 class TestAnotherProcess:
-    """The child's copy of the memory is its own: it wrote to it after the fork."""
+    """The child writes to the inherited memory after the fork, so it has its own copy."""
 
     @pytest.fixture
     def inherited(self, node_ids):
         return memory.anonymous(MIB, node=node_ids[0])
 
-    def test_its_pages_travel_and_ours_stay(self, node_ids, inherited):
+    def test_pages_of_the_child_move_and_ours_stay(self, node_ids, inherited):
         here, there = node_ids[:2]
         with child(memory.touch, inherited) as other:
             region = mp.Region(inherited.ctypes.data, inherited.nbytes, pid=other.pid)
@@ -152,9 +152,7 @@ class TestAnotherProcess:
             assert np.array_equal(status, target)
             assert np.array_equal(other.call(witness.nodes_of, pages), target)
 
-    def test_pages_shared_after_a_fork_stay_with_move_and_go_with_move_all(
-        self, node_ids, inherited
-    ):
+    def test_pages_shared_after_a_fork_move_only_with_move_all(self, node_ids, inherited):
         here, there = node_ids[:2]
         with child():
             r = mp.move(inherited, there)

@@ -1,4 +1,4 @@
-"""Background moves on real nodes: the limit, a cancel half-way, threads that compute meanwhile."""
+"""Background moves on real nodes: rate limit, cancellation, and threads that write meanwhile."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ def here_and_there(two_nodes):
     return here, there
 
 
-def test_a_limit_is_kept_and_all_arrives(here_and_there):
+def test_move_keeps_the_rate_limit_and_completes(here_and_there):
     here, there = here_and_there
     a = memory.anonymous(16 * MIB, here)
     start = time.monotonic()
@@ -29,7 +29,7 @@ def test_a_limit_is_kept_and_all_arrives(here_and_there):
     assert (witness.nodes_of(memory.pages_of(a)) == there).all()
 
 
-def test_a_cancel_half_way_tells_what_has_moved(here_and_there):
+def test_cancelled_move_reports_what_has_moved(here_and_there):
     here, there = here_and_there
     a = memory.anonymous(16 * MIB, here)
     job = mp.move(a, there, limit="8MiB/s", background=True)

@@ -1,8 +1,9 @@
-"""A long campaign of random calls over a mixture of all kinds of pages, to catch a false report.
+"""A long campaign of random calls over a mixture of all kinds of pages, to catch false reports.
 
-Random pages in any order and number, repeated, pieces of huge pages, odd addresses, random targets,
-flags and faces of the package; holes come and go. After every call every status is held against
-the page tables, some against get_mempolicy(2) too, and what was not asked for must be untouched.
+Pages come in any order and number, repeated, as pieces of huge pages, and at odd addresses.
+Targets, flags and the functions called are random; holes appear and disappear. After every call
+each status is compared with the page tables, and some with get_mempolicy(2) as well. Pages that
+the call did not name must be unchanged.
 """
 
 import contextlib
@@ -38,7 +39,7 @@ class Changing:
         self.kind = Kind(memory.pages_of(self.array), name="changing")
 
     def change(self, random, absent):
-        """Change a few pages, and write what they answer into `absent`."""
+        """Change a few pages, and write the error codes that they now give into `absent`."""
         for index in random.choice(CHANGING_PAGES, 3, replace=False).tolist():
             page = self.array[index * PAGE : (index + 1) * PAGE]
             how = random.integers(3)
@@ -54,7 +55,7 @@ class Changing:
 
 
 class Campaign:
-    """Makes random calls, and notes of which pages something false was said."""
+    """Makes random calls, and collects the false reports about pages."""
 
     def __init__(self, kinds, changing, ids, seed):
         self.random = np.random.default_rng(seed)
@@ -79,9 +80,9 @@ class Campaign:
                         self.false.append(f"call {number}: the memory of {kind.name} has changed")
 
     def some(self):
-        """Return indices of pages to ask for: any order, some more than once.
+        """Return indices of pages to pass, in any order and some more than once.
 
-        Each kind is as likely as the next, however many pages of it there are.
+        Each kind is equally likely, however many pages of it there are.
         """
         random, total = self.random, len(self.judge.pages)
         count = random.integers(1, MANY if random.random() < 0.03 else FEW)
@@ -113,7 +114,7 @@ class Campaign:
         target = random.choice(self.ids)
         if random.random() < 0.5:
             target = random.choice(self.ids[: random.integers(2, len(self.ids) + 1)], len(asked))
-            # In rows: each change of target carries a huge page to and fro, which takes its time.
+            # In runs: each change of target moves a huge page back and forth, which takes time.
             target = np.repeat(target, 1 + len(asked) // CHANGES)[: len(asked)].copy()
         status, error = np.full(len(asked), 77, np.int32), 0
         nodes = target if isinstance(target, np.ndarray) else int(target)
@@ -128,7 +129,7 @@ class Campaign:
         return now
 
     def face(self, number, before):
-        """Ask or move a stretch of neighbours by where() and move()."""
+        """Query or move a run of neighbouring pages with where() or move()."""
         random, judge = self.random, self.judge
         kind = random.integers(len(judge.kinds))
         first, last = judge.first[kind : kind + 2].tolist()
@@ -177,7 +178,7 @@ class Campaign:
 
 @pytest.fixture
 def every_kind(two_nodes, need_root):
-    """Make pages of every kind there is here, on the first two nodes in turn."""
+    """Make pages of every kind that is possible here, alternating between the first two nodes."""
     ids = nodes.allowed()
     kinds = []
     with contextlib.ExitStack() as stack:
@@ -190,7 +191,7 @@ def every_kind(two_nodes, need_root):
 
 
 def report_of(kinds, calls, seed):
-    """Run a campaign; fail if anything false was said, or nothing of some kind."""
+    """Run a campaign; fail on a false report, or if some kind of page got no report at all."""
     print(f"campaign of {calls} calls, seed {seed}, {len(kinds)} kinds of pages")
     ids = nodes.allowed()
     start = time.monotonic()
@@ -206,7 +207,9 @@ def report_of(kinds, calls, seed):
     for name, counts in one.said.items():
         print(f"  {name}: {dict(sorted(counts.items()))}")
     summary = "\n".join(one.false[:10])
-    assert not one.false, f"seed {seed}: {len(one.false)} of {calls} calls told lies:\n{summary}"
+    assert not one.false, (
+        f"seed {seed}: {len(one.false)} false reports in {calls} calls:\n{summary}"
+    )
     assert set(one.said) == {kind.name for kind in one.judge.kinds}
     return one
 
@@ -226,7 +229,7 @@ def test_no_false_report_of_another_process(every_kind, campaign, monkeypatch):
 def ballast():
     """Return the smallest node, and a function that fills it.
 
-    The kernel gives memory back after that: pages of its caches, which it frees by and by.
+    The kernel may free memory there later, such as pages of its caches.
     """
     small = min(nodes.allowed(), key=nodes.free_bytes)
     here = max(nodes.allowed(), key=nodes.free_bytes)
@@ -246,19 +249,19 @@ def ballast():
 
 @pytest.fixture
 def full_node(ballast):
-    """Fill the smallest node, so that what is to go there finds no room."""
+    """Fill the smallest node, so that pages moved there find no room."""
     return ballast[0]
 
 
 def test_no_false_report_with_a_full_node(every_kind, campaign, full_node):
     calls, seed = campaign
-    # Giving up a range and the memory behind it makes room.
+    # Giving up a range together with its memory would make room.
     kinds = [kind for kind in every_kind if kind.name != "given up"]
     one = report_of(kinds, max(calls // 5, 1), seed + 1)
     assert any(-ENOMEM in counts for counts in one.said.values())
 
 
-# With pages before it that stay, the second piece is what ends the batch of the first.
+# If pages before it stay in place, the second piece ends the batch that holds the first.
 @pytest.mark.parametrize("pieces", [[7], [0, 1, 5], list(range(11))], ids=str)
 @pytest.mark.parametrize("behind", [0, 2], ids=["alone", "behind others"])
 def test_a_huge_page_whose_target_is_full(ballast, huge_page_size, pieces, behind):
@@ -275,13 +278,13 @@ def test_a_huge_page_whose_target_is_full(ballast, huge_page_size, pieces, behin
         except MemoryError as failure:
             status, now = failure.status, witness.nodes_of(pages)
             break
-        # There was room after all, and the witness has to agree.
+        # There was room after all; the witness must agree.
         assert set(witness.nodes_of(pages).tolist()) == {full_node}
         mp.move_pages(pages, here)
         fill()
     else:
-        pytest.fail("the node never was full")
+        pytest.fail("the node was never full")
     assert set(status[behind:].tolist()) == {-ENOMEM}
-    # A small page finds room if the kernel has given some back.
+    # A small page may find room if the kernel has freed some meanwhile.
     assert set(status[:behind].tolist()) <= {-ENOMEM, full_node}
     assert np.array_equal(np.where(status == full_node, full_node, here), now)

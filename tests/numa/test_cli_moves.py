@@ -1,4 +1,4 @@
-"""``movepages move`` and ``where`` on real other processes, by the witness."""
+"""``movepages move`` and ``where`` on real other processes, checked by the witness."""
 
 import json
 import mmap
@@ -27,7 +27,7 @@ def other(two_nodes):
 
 
 def pages_of(other):
-    """Return the pages of the region on each node, by the process's own numa_maps."""
+    """Return the region's pages per node, from the process's own numa_maps."""
     return witness.numa_maps(other.pid)[other.result].nodes
 
 
@@ -61,8 +61,8 @@ def test_layouts(capsys, other, two_nodes, layout, share):
     assert pages_of(other) == {here: share, there: 256 - share}
 
 
-def test_turns_go_on_over_many_small_regions(capsys, two_nodes):
-    """Regions of one page each, of which all would be the first of a layout's turns."""
+def test_interleaving_continues_across_small_regions(capsys, two_nodes):
+    """Each region is one page, which would take the layout's first turn if turns began anew."""
     here, there = two_nodes[:2]
     held = []
 
@@ -86,7 +86,7 @@ def test_a_whole_process(capsys, other, two_nodes):
     there = two_nodes[1]
     status = main(["move", str(other.pid), "--to", str(there), "--json"])
     found = json.loads(capsys.readouterr().out)
-    # What it shares with its parent stays, unless it was there before.
+    # Pages that it shares with its parent stay, unless they were there before.
     assert status == (0 if found["failed"] == 0 else 1)
     assert set(found["failures"]) <= {"EACCES", "EBUSY"}
     assert found["error"] is None
@@ -95,7 +95,7 @@ def test_a_whole_process(capsys, other, two_nodes):
     assert sum(found[name] for name in counts) == found["pages"]
 
 
-def test_shared_pages_stay_but_with_all(capsys, two_nodes, need_root):
+def test_shared_pages_move_only_with_all(capsys, two_nodes, need_root):
     here, there = two_nodes[:2]
     ours = memory.anonymous(NBYTES, here, shared=True)
 
@@ -115,7 +115,7 @@ def test_shared_pages_stay_but_with_all(capsys, two_nodes, need_root):
 
 def test_where_agrees_with_numastat_on_several_nodes(capsys, other, two_nodes):
     if not shutil.which("numastat"):
-        pytest.skip("needs numastat, of the package numactl")
+        pytest.skip("needs numastat, from the package numactl")
     here, there = two_nodes[:2]
     move(capsys, other, "--to", f"interleave:{here},{there}", "--region", hex(other.result))
     assert main(["where", str(other.pid), "--json"]) == 0
@@ -137,8 +137,8 @@ def test_bench_measures_both_ways_to_move(capsys, two_nodes):
         assert case["move_pages_seconds"] > 0
 
 
-def test_a_plan_tells_what_is_too_much_together(capsys, two_nodes):
-    """Each of two regions would have room on the smallest node, and both have none."""
+def test_plan_warns_of_regions_that_do_not_fit_together(capsys, two_nodes):
+    """Each of the two regions would fit on the smallest node, but not both."""
     small = min(nodes.allowed(), key=nodes.free_bytes)
     source = max(nodes.allowed(), key=nodes.free_bytes)
     each = nodes.free_bytes(small) * 3 // 5

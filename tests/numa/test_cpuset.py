@@ -1,4 +1,4 @@
-"""Nodes that exist and are not allowed: of the caller's cpuset, and of the target's."""
+"""Nodes that exist but are not allowed, by the cpuset of the caller or of the target."""
 
 import errno
 
@@ -23,7 +23,7 @@ def confined_to(group, function, *arguments):
 
 
 def outcome_of_move(array, node):
-    """Run in a confined child: the error, and where the pages are after it."""
+    """Run in a confined child: return the error, and where pages were before and after it."""
     memory.touch(array)
     before = witness.nodes_of(memory.pages_of(array))
     with pytest.raises(mp.MovePagesError) as caught:
@@ -32,7 +32,7 @@ def outcome_of_move(array, node):
     return caught.value, before, after, mp.topology()
 
 
-def test_the_caller_is_told_which_nodes_it_may_use(here_and_there):
+def test_error_names_the_nodes_the_caller_may_use(here_and_there):
     here, there = here_and_there
     a = memory.anonymous(16 * memory.PAGE)
     with confinement(here) as group, child(confined_to, group, outcome_of_move, a, there) as one:
@@ -52,7 +52,7 @@ def test_the_caller_is_told_which_nodes_it_may_use(here_and_there):
 
 
 def refusals(array, nodes, monkeypatch):
-    """Run in a confined child: what the core and the layers above it say of each node."""
+    """Run in a confined child: return what the core and the layers above it report per node."""
     memory.touch(array)
     pages = memory.pages_of(array)
     room = np.empty(len(pages), np.int32)
@@ -67,7 +67,7 @@ def refusals(array, nodes, monkeypatch):
     return core, plans, hidden, witness.nodes_of(pages)
 
 
-def test_a_node_that_is_not_allowed_is_told_from_one_without_memory(here_and_there, monkeypatch):
+def test_disallowed_node_is_distinguished_from_one_without_memory(here_and_there, monkeypatch):
     here, there = here_and_there
     nobodys = max(mp.topology().nodes) + 1
     a = memory.anonymous(16 * memory.PAGE)
@@ -98,12 +98,12 @@ def test_the_target_process_is_confined(here_and_there):
     assert caught.value.result.not_attempted == 16
 
 
-def test_what_moved_before_the_forbidden_node_was_met_is_told(here_and_there):
+def test_pages_moved_before_a_forbidden_node_are_reported(here_and_there):
     here, there = here_and_there
     a = memory.anonymous(16 * memory.PAGE, node=there)
     target = np.where(np.arange(16) < 10, here, there).astype(np.int32)
     with child(memory.touch, a) as one, confinement(here) as group:
-        # Confined after it had touched its pages, which a cpuset of version 2 moves along or not.
+        # Confined after it touched its pages; a cpuset of cgroup v2 may or may not move them along.
         one.call(join, group)
         before = one.call(witness.nodes_of, memory.pages_of(a))
         with pytest.raises(PermissionError) as caught:
@@ -125,7 +125,7 @@ def failure_on_another(array, node, pid):
 
 
 def test_no_memory_for_a_page_of_another_process(here_and_there):
-    """A caller that may not use the node cannot allocate there for anybody."""
+    """A caller that may not use the node cannot allocate there for another process."""
     here, there = here_and_there
     a = memory.anonymous(16 * memory.PAGE, node=here)
     with (

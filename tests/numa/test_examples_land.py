@@ -1,4 +1,4 @@
-"""The examples put their arrays where they say, by the witness."""
+"""The examples put their arrays where they say, checked by the witness."""
 
 import importlib
 import os
@@ -31,7 +31,7 @@ def plain_smooth(grid, steps):
     return grid
 
 
-def test_the_stencil_lies_in_blocks_beside_its_threads(two_nodes, example):
+def test_stencil_places_blocks_beside_their_threads(two_nodes, example):
     stencil = example("stencil")
     nodes = stencil.compute_nodes()
     assert len(nodes) >= 2
@@ -47,7 +47,7 @@ def test_the_stencil_lies_in_blocks_beside_its_threads(two_nodes, example):
 def test_each_worker_has_its_rows_on_its_node(two_nodes, example):
     rows = example("matrix_rows")
     nodes = rows.compute_nodes()
-    # Of small pages: a huge one across the middle would go to one of the nodes.
+    # Small pages: a huge page across the middle would go to one of the nodes.
     matrix = memory.anonymous(256 * 1024 * 8).view(np.float64).reshape(256, 1024)
     matrix[:] = 1.0
     rows.place(matrix, nodes)

@@ -1,4 +1,4 @@
-"""Moves of folios that are mapped by small entries, so that nothing tells what moves together."""
+"""Moves of folios mapped by small entries, where no page table shows what moves together."""
 
 import mmap
 import warnings
@@ -19,7 +19,7 @@ KIB = 1 << 10
 
 
 def in_pieces(node):
-    """Return two huge pages, of which the page tables show small ones."""
+    """Return two huge pages that the page tables map by small entries."""
     a = memory.anonymous(2 * memory.huge_page_size(), node=node, huge=True)
     memory.keep_as_it_is(a)
     assert witness.huge_bytes(a) == a.nbytes
@@ -31,10 +31,10 @@ def in_pieces(node):
 
 
 def of_64_kib(node):
-    """Return pages of 64 KiB each (mTHP)."""
+    """Return memory in folios of 64 KiB (mTHP)."""
     enabled = _THP / "hugepages-64kB/enabled"
     if not enabled.exists():
-        pytest.skip("this kernel has no huge pages of 64 KiB: Linux 6.8 is the first")
+        pytest.skip("needs huge pages of 64 KiB, which came with Linux 6.8")
     a = memory.anonymous(512 * KIB)
     memory.bind(a, node)
     with settings({enabled: "madvise"}):
@@ -45,14 +45,16 @@ def of_64_kib(node):
 
 
 def without_zeros(a):
-    """Fill each page: zeros are lost when the kernel splits a huge page, from Linux 6.12 on."""
+    """Fill each page: from Linux 6.12 on, splitting a huge page drops its pages of zeros."""
     a[:: memory.PAGE] = np.arange(len(a) // memory.PAGE) % 251 + 1
     return a
 
 
 @pytest.mark.parametrize("make", [in_pieces, of_64_kib])
 @pytest.mark.parametrize("on_conflict", ["majority", "split"])
-def test_what_is_said_of_pieces_is_so(two_nodes, huge_page_size, need_root, make, on_conflict):
+def test_statuses_of_folios_in_pieces_are_true(
+    two_nodes, huge_page_size, need_root, make, on_conflict
+):
     random = np.random.default_rng(0)
     ids = nodes.allowed()[:3]
     a = without_zeros(make(ids[0]))
@@ -73,7 +75,7 @@ def test_what_is_said_of_pieces_is_so(two_nodes, huge_page_size, need_root, make
         assert not (found == target)[~placed].any(), label
         assert r.overruled == int((placed & (found != target)).sum()), label
         assert r.moved + r.already_there == int(placed.sum()), label
-        # What was carried away and back may count as either.
+        # A page that was carried away and back may count as either.
         assert r.already_there <= int((placed & (found == before)).sum()), label
         assert r.ok == (found == target).all(), label
         before = found
@@ -88,7 +90,7 @@ def groups_found(pages, there, probe):
     return [np.flatnonzero(found.of == group).tolist() for group in range(found.number)]
 
 
-def test_what_moves_together_is_one_group(two_nodes, huge_page_size, need_root):
+def test_pages_that_move_together_form_one_group(two_nodes, huge_page_size, need_root):
     here, there, *_ = nodes.allowed()
     a = without_zeros(in_pieces(here))
     half = len(a) // memory.PAGE // 2
@@ -96,7 +98,7 @@ def test_what_moves_together_is_one_group(two_nodes, huge_page_size, need_root):
     assert [(pages[0], len(pages)) for pages in groups] == [(half, half)]
 
 
-def test_a_page_that_went_there_by_itself_is_in_no_group(two_nodes, monkeypatch):
+def test_page_that_moved_by_itself_is_in_no_group(two_nodes, monkeypatch):
     here, there, *_ = nodes.allowed()
     a = memory.anonymous(64 * memory.PAGE, node=here)
     pages, moves = memory.pages_of(a), []

@@ -1,7 +1,7 @@
-"""Pages of another process that move_pages(2) calls absent before Linux 6.6, by numa_maps.
+"""Pages of other processes that move_pages(2) calls absent before Linux 6.6, found by numa_maps.
 
-They are those of mappings without access (PROT_NONE), and those that automatic NUMA balancing
-watches, which stay so while the process is idle.
+They are in mappings without access (PROT_NONE), or automatic NUMA balancing watches them. They
+stay so while the process is idle.
 """
 
 import ctypes
@@ -36,7 +36,7 @@ def set_policy(*policy):
 
 @pytest.fixture
 def closed_half(two_nodes):
-    """A process with a mapping without access: half of it on each of two nodes."""
+    """Yield a process with a mapping without access, half of it on each of two nodes."""
     held = []
 
     def hold():
@@ -50,7 +50,7 @@ def closed_half(two_nodes):
         held.append(array)
         return array.ctypes.data
 
-    # Of a user without capabilities, so that another such process may look at it.
+    # A user without capabilities, so that another such process may look at it.
     with child(hold, uid=NOBODY if os.geteuid() == 0 else None) as other:
         yield other
 
@@ -86,19 +86,19 @@ def move(capsys, other, *arguments, status):
     return json.loads(captured.out), captured.err
 
 
-def test_what_is_on_one_node_is_told(two_nodes):
+def test_hidden_pages_on_one_node_are_found(two_nodes):
     for node in two_nodes[:2]:
         with closed_on(node) as other:
             assert by_numa_maps(other) == {node: COUNT}
             assert look(other).pages_per_node == {node: COUNT}
 
 
-def test_root_is_told_of_each_page(closed_half, need_root):
+def test_root_sees_the_node_of_each_page(closed_half, need_root):
     assert look(closed_half).pages_per_node == by_numa_maps(closed_half)
 
 
-def test_what_is_not_known_is_not_called_absent(closed_half, need_root, two_nodes):
-    """Without CAP_SYS_ADMIN, of a mapping on several nodes."""
+def test_pages_on_unknown_nodes_are_hidden_not_absent(closed_half, need_root, two_nodes):
+    """Without CAP_SYS_ADMIN, for a mapping on several nodes."""
 
     def unprivileged():
         p = look(closed_half)
@@ -122,12 +122,12 @@ def test_what_is_not_known_is_not_called_absent(closed_half, need_root, two_node
         assert (r.ok, by_numa_maps(closed_half)) == (True, {two_nodes[0]: COUNT})
 
 
-def test_zeros_without_access_are_no_memory(two_nodes):
+def test_zero_pages_without_access_are_absent(two_nodes):
     held = []
 
     def hold():
         held.append(memory.anonymous(NBYTES))
-        # A policy of its own keeps it a mapping of its own.
+        # A policy of its own keeps it a separate mapping.
         memory.bind(held[0], two_nodes[0])
         assert not held[0].any()
         forbid(held[0])
@@ -139,7 +139,7 @@ def test_zeros_without_access_are_no_memory(two_nodes):
         assert (p.absent_bytes, p.hidden_bytes) == (NBYTES, 0)
 
 
-def test_what_stays_is_not_called_moved(capsys, closed_half, two_nodes):
+def test_hidden_pages_that_stay_are_not_called_moved(capsys, closed_half, two_nodes):
     """The process has other memory beside it, which migrate_pages(2) would move as well."""
     here, there = two_nodes[:2]
     options = ["--to", there, "--region", hex(closed_half.result)]
@@ -159,10 +159,8 @@ def test_what_stays_is_not_called_moved(capsys, closed_half, two_nodes):
         assert by_numa_maps(closed_half) == {there: COUNT}
 
 
-def test_alone_on_its_node_it_moves_without_a_word(
-    capsys, monkeypatch, two_nodes, memory_only_node
-):
-    """Nothing else of the process is on the node: migrate_pages(2) moves what was asked for."""
+def test_hidden_mapping_alone_on_its_node_moves(capsys, monkeypatch, two_nodes, memory_only_node):
+    """Nothing else of the process is on the node, so migrate_pages(2) moves only the region."""
     call, calls = _core.migrate_process, []
 
     def migrate_process(pid, away_from, to):
@@ -222,7 +220,7 @@ def hurried_balancing(two_nodes, need_root):
 
 
 @pytest.mark.parametrize("huge", [False, True], ids=["small pages", "huge pages"])
-def test_an_idle_process_that_is_watched(
+def test_idle_process_watched_by_balancing(
     hurried_balancing, capsys, two_nodes, memory_only_node, huge
 ):
     held = []
@@ -238,7 +236,7 @@ def test_an_idle_process_that_is_watched(
         before = by_numa_maps(other, address)
         p = mp.where(mp.Region(address, nbytes, other.pid))
         assert (p.pages_per_node, p.absent_pages) == (before, 0)
-        # A look touches nothing.
+        # A query touches no page.
         assert balancing.hidden(pages, other.pid).any() == HIDES
         options = ["--to", two_nodes[0], "--region", hex(address)]
         found, _ = move(capsys, other, *options, status=0)
@@ -249,5 +247,5 @@ def test_an_idle_process_that_is_watched(
 
 
 def contents_of(address, nbytes):
-    """Return the first byte of each page of memory of this process."""
+    """Return the first byte of each page in a range of this process's memory."""
     return ctypes.string_at(address, nbytes)[::PAGE]

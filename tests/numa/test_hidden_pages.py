@@ -1,6 +1,6 @@
-"""Automatic NUMA balancing at work: before Linux 6.6 the kernel calls pages absent that it watches.
+"""NUMA balancing at work: before Linux 6.6 the kernel calls the pages that it watches absent.
 
-The other tests keep balancing away; here a child process has it to itself, hurried on.
+The other tests keep balancing away. Here it acts on a child process, at a faster pace.
 """
 
 import numpy as np
@@ -48,7 +48,7 @@ def absent_while_watched(far):
     return [mp.where(each).absent_bytes for each in (a, fresh, zeros)]
 
 
-def test_what_is_absent_stays_absent(hurried_balancing, memory_only_node):
-    """A hole, untouched memory and the zero page are not taken for hidden ones."""
+def test_absent_pages_are_not_taken_for_hidden_ones(hurried_balancing, memory_only_node):
+    """Holes, untouched memory and the zero page are still reported as absent."""
     with child(absent_while_watched, memory_only_node) as one:
         assert one.result == [1 << 20] * 3

@@ -1,4 +1,4 @@
-"""move() on huge pages: one page each, whatever the target, and reported as they end up."""
+"""move() treats a huge page as one page, whatever the target, and reports where it ends up."""
 
 import platform
 import time
@@ -13,7 +13,7 @@ from support import memory, nodes, witness
 from support.pins import pinned
 
 MIB = 1 << 20
-# From then on the page tables tell which pages are huge.
+# From Linux 6.7 on, the page tables show which pages are huge.
 TOLD = tuple(map(int, platform.release().split(".")[:2])) >= (6, 7)
 
 
@@ -37,7 +37,7 @@ def huge(here_and_there, huge_page_size):
 
 
 def assert_true(r, array, before, target):
-    """Hold a result, page by page and in its counts, against the witness."""
+    """Compare a result with the witness, page by page and in its counts."""
     found = witness.nodes_of(memory.pages_of(array))
     status = r.status
     assert np.array_equal(status[status >= 0], found[status >= 0])
@@ -45,7 +45,7 @@ def assert_true(r, array, before, target):
     assert r.moved == int((status >= 0).sum() - ((status >= 0) & (found == before)).sum())
     assert r.moved + r.already_there == on_target
     assert r.ok == (r.failed == r.overruled == r.not_attempted == 0)
-    # What is called a failure is not where it was wanted.
+    # A page that is reported as failed is not on its target.
     assert not (found[status < 0] == target[status < 0]).any()
     assert r.overruled == int(((status >= 0) & (found != target)).sum())
 
@@ -74,7 +74,7 @@ def test_a_target_that_cuts_through_huge_pages(here_and_there, huge, pattern):
     assert np.array_equal(a[:: memory.PAGE], memory_before)
     assert witness.huge_bytes(a) == a.nbytes
     assert not r.ok
-    # Where most is wanted, and where that is as much on either, so that each gets its bytes.
+    # Each goes where most of its pages should be; ties are split so that nodes get their bytes.
     frames = {
         "alternate": [here, there, here],
         "halves": [here, there, here],
@@ -99,7 +99,7 @@ def test_a_target_that_cuts_through_can_be_refused(here_and_there, huge):
     assert np.array_equal(witness.nodes_of(memory.pages_of(a)), whole)
 
 
-def test_a_huge_page_that_stays_is_right_for_pages_that_wanted_it_there(here_and_there, huge):
+def test_pinned_huge_page_counts_as_placed_for_pages_wanted_there(here_and_there, huge):
     here, there = here_and_there
     a = huge(1)
     pages = memory.pages_of(a)
@@ -129,20 +129,20 @@ def test_a_huge_page_across_the_border_of_two_slices(here_and_there, huge, monke
     assert (witness.nodes_of(memory.pages_of(a)) == there).all()
 
 
-def test_a_frame_of_small_pages_among_huge_ones(here_and_there, huge):
-    """What has been a huge page moves as one, and the page tables do not show it.
+def test_split_huge_page_among_whole_ones(here_and_there, huge):
+    """A former huge page moves as one folio, and the page tables do not show it.
 
-    Before Linux 6.7 it cannot even be known which of the full frames are huge pages.
+    Before Linux 6.7, nothing even shows which fully mapped 2 MiB ranges are huge pages.
     """
     here, there = here_and_there
     a = huge(3)
     pages = len(memory.pages_of(a))
     size = pages // 3
     memory.discard(a[(size + 5) * memory.PAGE : (size + 6) * memory.PAGE])
-    # Every page holds something: the kernel takes an empty one out when it splits a huge page.
+    # Every page holds data: the kernel drops empty ones when it splits a huge page.
     a[:: memory.PAGE] = 1
     assert witness.huge_bytes(a) == 2 * a.nbytes // 3
-    # A few changes only: each may carry a huge page to and fro.
+    # Only a few changes of target: each may move a huge page back and forth.
     target = np.where(np.arange(pages) % size >= size - 3, there, here).astype(np.int32)
     before = witness.nodes_of(memory.pages_of(a))
     r = mp.move(a, target)
@@ -151,7 +151,7 @@ def test_a_frame_of_small_pages_among_huge_ones(here_and_there, huge):
         assert r.overruled == 6
 
 
-def test_an_odd_piece_of_an_array_takes_its_huge_pages_along(here_and_there, huge):
+def test_unaligned_part_of_an_array_moves_its_huge_pages(here_and_there, huge):
     _, there = here_and_there
     a = huge(3)
     part = a[5 * memory.PAGE : -7 * memory.PAGE]
@@ -160,8 +160,8 @@ def test_an_odd_piece_of_an_array_takes_its_huge_pages_along(here_and_there, hug
     assert (witness.nodes_of(memory.pages_of(part)) == there).all()
 
 
-def test_back_to_small_pages_from_huge_ones(here_and_there, huge_page_size):
-    """A placement that cuts through huge pages which have come since."""
+def test_placement_of_small_pages_on_huge_ones(here_and_there, huge_page_size):
+    """The placement cuts through huge pages, which were made after it was taken."""
     here, there = here_and_there
     a = memory.anonymous(huge_page_size, node=here)
     index = np.arange(len(memory.pages_of(a)))
@@ -174,7 +174,7 @@ def test_back_to_small_pages_from_huge_ones(here_and_there, huge_page_size):
 
 
 def test_a_pin_that_ends_during_the_call(here_and_there, huge):
-    """One piece is busy at first, and a later piece takes the page along."""
+    """The first attempt finds a piece busy; a later piece moves the whole huge page."""
     _, there = here_and_there
     a = huge(1)
     pages = memory.pages_of(a)
@@ -228,7 +228,7 @@ def test_a_list_of_pieces_and_small_pages_pins_and_holes(here_and_there, huge, h
 
 
 def test_a_node_that_fills_up_with_pieces(here_and_there, huge_page_size):
-    """The kernel splits a huge page for which there is no room, and its pieces end on two nodes."""
+    """The kernel splits a huge page that finds no room, and its pieces end on two nodes."""
     here, _ = here_and_there
     small = min(nodes.allowed(), key=nodes.free_bytes)
     size = nodes.free_bytes(small) + 32 * MIB
@@ -254,7 +254,7 @@ def test_a_node_that_fills_up_with_huge_pages(here_and_there, huge_page_size):
     if small == here or nodes.free_bytes(here) < size + 200 * MIB:
         pytest.skip("needs a node much smaller than the first, such as one of 256 MiB")
     a = memory.anonymous(size, node=here, huge=True)
-    # Every page holds something: the kernel takes an empty one out when it splits a huge page.
+    # Every page holds data: the kernel drops empty ones when it splits a huge page.
     a[:: memory.PAGE] = 1
     start = time.monotonic()
     try:

@@ -1,4 +1,4 @@
-"""move() where a huge page lies in two slices or blocks, or comes while the move goes on."""
+"""move() where a huge page lies in two slices or blocks, or appears during the move."""
 
 import mmap
 
@@ -22,7 +22,7 @@ def here_and_there(two_nodes, huge_page_size):
 
 
 def assert_true(status, pages):
-    """Hold what is said to be on a node against the witness."""
+    """Compare the statuses of pages that are on a node with the witness."""
     placed = status >= 0
     found = witness.nodes_of(pages[placed])
     assert np.array_equal(status[placed], found)
@@ -52,8 +52,8 @@ def test_rows_of_a_huge_page_in_two_blocks(here_and_there, monkeypatch):
 
 
 @pytest.mark.parametrize("back", [False, True])
-def test_a_folio_out_of_step_with_the_slices(here_and_there, monkeypatch, back):
-    """As mremap(2) leaves it: its pages move together, and no page table shows it."""
+def test_unaligned_folio_across_two_slices(here_and_there, monkeypatch, back):
+    """mremap(2) leaves it so: its pages move together, and no page table shows that."""
     here, there = here_and_there
     monkeypatch.setattr(sizes, "SLICE_PAGES", 2 * PER)
     monkeypatch.setattr(sizes, "MOVE_PAGES", 2 * PER)
@@ -76,13 +76,13 @@ def test_a_folio_out_of_step_with_the_slices(here_and_there, monkeypatch, back):
     among = np.isin(every, pages)
     assert_true(r.status[among], every[among])
     assert len(set(witness.nodes_of(pages).tolist())) == 1
-    # Nothing is left where the memory of `folio` was: it is given back as it was.
+    # mremap(2) left a gap where the memory of `folio` was: fill it again.
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x10
     system.libc.mmap(folio.ctypes.data, FRAME, 3, flags, -1, 0)
 
 
-def test_a_huge_page_that_comes_while_the_move_is_under_way(here_and_there):
-    """Its first piece was on the target, and is not any more."""
+def test_huge_page_made_during_the_move(here_and_there):
+    """The collapse takes its first piece off the target again."""
     here, there = here_and_there
     a = memory.anonymous(FRAME, huge=True)
     start = a.ctypes.data

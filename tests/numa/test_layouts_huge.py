@@ -1,4 +1,4 @@
-"""Layouts over memory in huge pages: what each node gets, and whether that is called a success."""
+"""Layouts over huge pages: how much each node gets, and whether move() calls that a success."""
 
 import contextlib
 import ctypes
@@ -15,7 +15,7 @@ from support import memory, nodes, processes, system, witness
 
 MIB = 1 << 20
 PAGE = memory.PAGE
-# From then on the page tables tell which pages are huge.
+# From Linux 6.7 on, the page tables show which pages are huge.
 TOLD = tuple(map(int, platform.release().split(".")[:2])) >= (6, 7)
 _KHUGEPAGED = Path("/sys/kernel/mm/transparent_hugepage/khugepaged")
 
@@ -36,7 +36,7 @@ def khugepaged_in_a_hurry():
 def wait_for(condition, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "khugepaged has joined nothing"
+        assert time.monotonic() < end, "khugepaged collapsed no huge page in time"
         time.sleep(0.2)
 
 
@@ -53,7 +53,7 @@ def locked(array):
 
 
 def layouts_over(array, chosen):
-    """Return each layout, and the share of the bytes that it wants on each node."""
+    """Return each layout, and the fraction of the bytes that it wants on each node."""
     even = {node: 1 / len(chosen) for node in chosen}
     weights = {node: index + 1 for index, node in enumerate(chosen)}
     total = sum(weights.values())
@@ -72,9 +72,9 @@ def layouts_over(array, chosen):
 
 
 def shaped(mib, order, node):
-    """Return bytes and a view in two dimensions, in huge pages that begin elsewhere than it."""
+    """Return bytes and a 2-D view of them; the view does not start where a huge page does."""
     flat = memory.anonymous((mib + 2) * MIB, node, huge=True)[5 * PAGE :][: mib * MIB]
-    # In C order a column is 4 KiB for each of two nodes at least; in F order a row is.
+    # Cutting a row (C order) or a column (F order) leaves each of up to four nodes 4 KiB or more.
     shape = (-1, 2048) if order == "C" else (2048, -1)
     array = flat.view(np.float64).reshape(shape, order=order)
     array[:] = np.arange(array.shape[1])
@@ -86,7 +86,7 @@ def sample_of(array):
 
 
 def move_quietly(array, layout, **how):
-    """Move, and return the result and the texts of the warnings."""
+    """Move, and return the result and the texts of its warnings."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         result = mp.move(array, layout, **how)
@@ -120,7 +120,7 @@ def test_majority_gives_each_node_its_bytes(two_nodes, huge_page_size, mib, orde
         r, told = move_quietly(array, layout)
         found = witness.nodes_at_once(pages)
         assert_shares(shares, found, flat.nbytes, name)
-        # What is called a success is one, page by page.
+        # A move that reports success is one, page by page.
         assert r.ok == (r.overruled + r.torn == 0) == (not told), (name, str(r), told)
         assert np.array_equal(r.status, found), name
         if r.ok:
@@ -156,7 +156,7 @@ def test_split_puts_each_page_on_its_target(two_nodes, huge_page_size, mib, orde
 
 
 def test_columns_of_short_rows_are_torn(two_nodes, huge_page_size):
-    """Each page holds a part of both columns: no target for whole pages follows the layout."""
+    """Each page holds a part of both columns, so no target for whole pages follows the layout."""
     here, there = two_nodes[:2]
     flat, _ = shaped(8, "C", here)
     array = flat.view(np.float64).reshape(-1, 256)
@@ -170,7 +170,7 @@ def test_columns_of_short_rows_are_torn(two_nodes, huge_page_size):
         r.raise_for_status()
 
 
-def test_the_warning_names_the_share_and_the_way_out(two_nodes, huge_page_size):
+def test_warning_names_the_share_and_the_remedy(two_nodes, huge_page_size):
     here, there = two_nodes[:2]
     flat, array = shaped(8, "C", here)
     with pytest.warns(mp.LayoutWarning, match=r'\(50\.0%\) are not where .* on_conflict="split"'):
@@ -185,7 +185,7 @@ def test_the_warning_names_the_share_and_the_way_out(two_nodes, huge_page_size):
 
 
 def test_split_pages_stay_where_they_are(two_nodes, huge_page_size, need_root):
-    """khugepaged would join them again, on the node of most of them."""
+    """khugepaged would collapse them again, on the node that most of them are on."""
     here, there = two_nodes[:2]
     flat, array = shaped(8, "C", here)
     r = mp.move(array, mp.by_axis(1, [here, there]), on_conflict="split")
@@ -195,7 +195,7 @@ def test_split_pages_stay_where_they_are(two_nodes, huge_page_size, need_root):
     joined = memory.anonymous(4 * MIB)
     joined[:] = 1
     with khugepaged_in_a_hurry():
-        # When it has come past memory that may be huge, it has come past the other too.
+        # Once khugepaged has scanned memory that may be huge, it has scanned the rest, too.
         allow_huge(joined)
         wait_for(lambda: witness.huge_bytes(joined) > 0)
         time.sleep(1)
@@ -203,7 +203,7 @@ def test_split_pages_stay_where_they_are(two_nodes, huge_page_size, need_root):
 
 
 @pytest.mark.parametrize("kind", ["locked", "shared with a child"])
-def test_what_cannot_be_split_goes_by_majority(two_nodes, huge_page_size, kind):
+def test_huge_pages_that_cannot_be_split_go_by_majority(two_nodes, huge_page_size, kind):
     here, there = two_nodes[:2]
     flat, array = shaped(4, "C", here)
     how = {"flags": mp.MPOL_MF_MOVE}
@@ -241,17 +241,17 @@ def test_collapse_makes_huge_pages_again(two_nodes, huge_page_size):
     assert again.collapsed + again.already_huge == r.collapsed + r.already_huge
 
 
-def test_collapse_says_why_not(huge_page_size):
+def test_collapse_reports_why_it_failed(huge_page_size):
     r = mp.collapse(memory.anonymous(4 * MIB))
     assert r.failures
     assert sum(r.failures.values()) + r.outside == r.nbytes
-    assert "EINVAL: no page is there" in str(r)
+    assert "EINVAL: no page is present" in str(r)
     with pytest.raises(ValueError, match="memory of this process"):
         mp.collapse(mp.Region(0, 4 * MIB, pid=1))
 
 
-@pytest.mark.skipif(not TOLD, reason="before Linux 6.7 the page tables do not tell huge pages")
-def test_how_much_is_in_huge_pages(two_nodes, huge_page_size):
+@pytest.mark.skipif(not TOLD, reason="before Linux 6.7 the page tables do not show huge pages")
+def test_huge_bytes_of_a_placement(two_nodes, huge_page_size):
     here, there = two_nodes[:2]
     whole = memory.anonymous(8 * MIB, here, huge=True)
     assert witness.huge_bytes(whole) == 8 * MIB

@@ -1,4 +1,4 @@
-"""Every layout, carried out: get_mempolicy(2) finds each page where the layout wants it."""
+"""Every layout is carried out: get_mempolicy(2) finds each page where the layout wants it."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def layouts(chosen, a):
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_small_pages(two_nodes, count):
-    """The lab's nodes, one of them without CPUs among them, from the last."""
+    """Go through the lab's nodes from the last: one without CPUs is always among them."""
     chosen = nodes.allowed()[::-1][:count]
     if len(chosen) < count:
         pytest.skip(f"needs {count} nodes with memory, this process may use {len(chosen)}")
@@ -44,8 +44,8 @@ def test_small_pages(two_nodes, count):
 
 
 @pytest.mark.parametrize("block", [PAGE, None])
-def test_new_memory_is_where_its_layout_wants_each_page(two_nodes, block):
-    """Also where the kernel gives huge pages of its own accord, which a layout can cut."""
+def test_new_arrays_follow_their_layout_page_by_page(two_nodes, block):
+    """This also holds where the kernel allocates huge pages by itself, which a layout can cut."""
     chosen = nodes.allowed()
     for layout in (mp.interleave(chosen, block=block), mp.blocks(chosen)):
         a = mp.full(5 << 20, 3, np.uint8, layout=layout)
@@ -55,7 +55,7 @@ def test_new_memory_is_where_its_layout_wants_each_page(two_nodes, block):
 
 @pytest.mark.filterwarnings("ignore::movepages.LayoutWarning")
 @pytest.mark.parametrize("count", [1, 2, 4])
-def test_huge_pages_go_where_part_of_them_is_wanted_and_each_node_gets_its_bytes(
+def test_huge_pages_go_to_wanted_nodes_and_each_node_gets_its_bytes(
     two_nodes, huge_page_size, count
 ):
     chosen = nodes.allowed()[:count]

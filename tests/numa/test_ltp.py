@@ -1,7 +1,7 @@
-"""What the Linux Test Project asserts of move_pages(2), restated for `movepages.move_pages`.
+"""The Linux Test Project's assertions on move_pages(2), restated for `movepages.move_pages`.
 
-Its tests lie in testcases/kernel/syscalls/move_pages. Left out are 08, about an E2BIG that kernels
-stopped returning in 2.6.29, and 12, a race with hugepage soft-offlining.
+Its tests are in testcases/kernel/syscalls/move_pages. Two are left out: 08, about an E2BIG that
+kernels stopped returning in 2.6.29, and 12, a race with hugepage soft-offlining.
 """
 
 import contextlib
@@ -26,14 +26,14 @@ def kernel_version():
 
 
 def assert_on(pages, expected, status):
-    """Statuses are as expected, and the witness agrees."""
+    """Check that statuses are as expected, and that the witness agrees."""
     np.testing.assert_array_equal(status, expected)
     np.testing.assert_array_equal(witness.nodes_of(pages), expected)
 
 
 @contextlib.contextmanager
 def refused(number, builtin, pages):
-    """The block raises for this errno, and no page moves."""
+    """Check that the block raises for this errno, and that no page moves."""
     before = witness.nodes_of(pages)
     with pytest.raises(mp.MovePagesError) as caught:
         yield
@@ -50,7 +50,7 @@ def assert_says_nothing_moved(error, number, builtin, count):
 
 @pytest.fixture
 def own(nodes):
-    """Pages of this process alone, on the first node, and another node if there is one."""
+    """Return pages of this process alone, on the first node, and another node if there is one."""
     array = memory.anonymous(COUNT * memory.PAGE, nodes[0])
     return array, memory.pages_of(array), nodes[-1]
 
@@ -98,11 +98,11 @@ def test_move_all_moves_pages_shared_with_a_child(two_nodes, need_root):
 
 
 def test_page_never_touched_is_absent(own):
-    """LTP 04: the status of a page that is not there yet; the others move all the same."""
+    """LTP 04: a page that is not allocated yet gets an error as its status; the others move."""
     array, pages, target = own
     memory.discard(array[memory.PAGE : 2 * memory.PAGE])
     status = mp.move_pages(pages, target)
-    # Kernels from 4.3 to 6.11 took it for the zero page by mistake.
+    # Kernels from 4.3 to 6.11 mistook it for the zero page.
     codes = {errno.ENOENT} if kernel_version() >= (6, 12) else {errno.ENOENT, errno.EFAULT}
     assert -status[1] in codes
     np.testing.assert_array_equal(witness.present(pages), [True, False, True, True])
@@ -111,7 +111,7 @@ def test_page_never_touched_is_absent(own):
 
 
 def test_page_read_but_never_written_is_the_zero_page(own):
-    """LTP 04: EFAULT for the zero page, which is on no node of its own; the others move."""
+    """LTP 04: EFAULT for the zero page, which belongs to no node; the others move."""
     array, pages, target = own
     memory.discard(array[memory.PAGE : 2 * memory.PAGE])
     assert array[memory.PAGE] == 0
@@ -122,7 +122,7 @@ def test_page_read_but_never_written_is_the_zero_page(own):
     assert_on(pages[there], [target] * 3, status[there])
 
 
-def test_address_of_nothing(own):
+def test_unmapped_address(own):
     """LTP 04: EFAULT where nothing is mapped; the others move."""
     _, pages, target = own
     with mmap.mmap(-1, memory.PAGE) as gone:
@@ -135,13 +135,13 @@ def test_address_of_nothing(own):
 
 
 def test_shared_page_is_refused_without_move_all(two_nodes):
-    """LTP 05: EACCES for a page that another process maps too; what is not shared moves."""
+    """LTP 05: EACCES for a page that another process maps too; private pages move."""
     source, target = two_nodes
     shared = memory.anonymous(COUNT * memory.PAGE, source, shared=True)
     private = memory.anonymous(COUNT * memory.PAGE, source)
 
     def touch_both():
-        # What is private is copied by the write, and the parent has its own for itself again.
+        # The child's write copies the private pages, so the parent has its own to itself again.
         memory.touch(shared)
         memory.touch(private)
 
@@ -158,7 +158,7 @@ def test_shared_page_is_refused_without_move_all(two_nodes):
 @pytest.mark.parametrize("where", ["first", "last", "all"])
 @pytest.mark.parametrize("wrong", ["next", "last possible", "negative"])
 def test_node_that_does_not_exist(own, wrong, where):
-    """LTP 06: ENODEV; and nothing moves, wherever in the list the node is."""
+    """LTP 06: ENODEV, and no page moves, wherever in the list the node is."""
     _, pages, target = own
     bad = {"next": max(listed("online")) + 1, "last possible": 1023, "negative": -1}[wrong]
     nodes = np.full(COUNT, target, np.int32)
@@ -168,29 +168,29 @@ def test_node_that_does_not_exist(own, wrong, where):
 
 
 def test_process_that_does_not_exist(own):
-    """LTP 07: ESRCH for the id of a process that was reaped."""
+    """LTP 07: ESRCH for the pid of a process that was reaped."""
     _, pages, target = own
     with refused(errno.ESRCH, ProcessLookupError, pages):
         mp.move_pages(pages, target, pid=processes.dead_pid())
 
 
 def test_pages_already_there_are_no_error(nodes):
-    """LTP 09: success when there is nothing to move; kernels before 2.6.29 returned ENOENT."""
+    """LTP 09: success when no page has to move; kernels before 2.6.29 returned ENOENT."""
     arrays = [memory.anonymous(memory.PAGE, node) for node in nodes]
     pages = [array.ctypes.data for array in arrays]
     assert_on(pages, nodes, mp.move_pages(pages, nodes))
 
 
 @pytest.mark.parametrize("extra", [0, mp.MPOL_MF_MOVE], ids=["alone", "with MPOL_MF_MOVE"])
-def test_flag_that_is_of_another_call(own, extra):
-    """LTP 10: EINVAL for MPOL_MF_STRICT, which is mbind's."""
+def test_flag_of_another_call(own, extra):
+    """LTP 10: EINVAL for MPOL_MF_STRICT, a flag of mbind(2)."""
     _, pages, target = own
     with refused(errno.EINVAL, ValueError, pages):
         mp.move_pages(pages, target, flags=MPOL_MF_STRICT | extra)
 
 
 def error_and_witness(pages, target):
-    """Return the error of a forbidden call, and where the pages are from here."""
+    """Return the error of a forbidden call, and where this process then finds the pages."""
     with pytest.raises(mp.MovePagesError) as caught:
         mp.move_pages(pages, target, flags=mp.MPOL_MF_MOVE_ALL)
     return caught.value, witness.nodes_of(pages)
@@ -198,7 +198,7 @@ def error_and_witness(pages, target):
 
 @pytest.mark.parametrize("moving", [True, False], ids=["move", "query"])
 def test_move_all_needs_privilege(nodes, need_root, moving):
-    """LTP 11: EPERM without CAP_SYS_NICE; today already for a query."""
+    """LTP 11: EPERM without CAP_SYS_NICE; current kernels return it for a query, too."""
     source, target = nodes[0], nodes[-1]
     array = memory.anonymous(COUNT * memory.PAGE, source, shared=True)
     pages = memory.pages_of(array)

@@ -1,4 +1,4 @@
-"""What a member of a parallel program settles comes to the nodes of its CPUs, by the witness."""
+"""settle() moves the arrays of a parallel program's member to the nodes of its CPUs."""
 
 import os
 
@@ -13,7 +13,7 @@ PAGE = memory.PAGE
 
 @pytest.fixture
 def pinned(two_nodes):
-    """Return the CPUs of a node and another node."""
+    """Return a node, its CPUs, and another node."""
     machine = mp.topology()
     for node in two_nodes:
         cpus = set(machine.nodes[node].cpus) & os.sched_getaffinity(0)
@@ -22,7 +22,7 @@ def pinned(two_nodes):
     pytest.skip("needs a node with CPUs and memory")
 
 
-def test_arrays_come_to_the_node_of_a_pinned_process(pinned):
+def test_arrays_move_to_the_node_of_a_pinned_process(pinned):
     node, cpus, other = pinned
 
     def work():
@@ -41,7 +41,7 @@ def test_arrays_come_to_the_node_of_a_pinned_process(pinned):
     assert after.problem == ""
 
 
-def test_what_others_have_mapped_stays_and_is_told(pinned):
+def test_shared_pages_stay_and_are_reported(pinned):
     _, cpus, other = pinned
     shared = memory.anonymous(20 * PAGE, other, shared=True)
 

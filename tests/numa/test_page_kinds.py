@@ -1,4 +1,4 @@
-"""What is said of each kind of page, held against the page tables and get_mempolicy(2)."""
+"""Reports on each kind of page, compared with the page tables and get_mempolicy(2)."""
 
 import os
 
@@ -13,7 +13,7 @@ from support.kinds import MAKERS, MOVE, MOVE_ALL, CannotMakeError
 from support.kinds_judge import NOT_ATTEMPTED, Judge
 from support.memory import PAGE
 
-# None of the lab's kernels has guard regions yet; the campaign makes them where there are some.
+# No kernel of the lab has guard regions yet; the campaign makes them where it can.
 KINDS = [name for name in MAKERS if name != "guard region"]
 
 
@@ -25,7 +25,7 @@ def here_and_there(two_nodes, need_root):
 
 @pytest.fixture(params=KINDS)
 def judge(request, here_and_there):
-    """Know pages of one kind, which start on the first node."""
+    """Yield a judge of pages of one kind, which start on the first node."""
     try:
         with MAKERS[request.param](here_and_there[0]) as kind:
             judge = Judge([kind])
@@ -37,7 +37,7 @@ def judge(request, here_and_there):
 
 
 def stretches(pages):
-    """Cut addresses into rows of neighbours that a Region can name."""
+    """Split addresses into runs of neighbours that a Region can name."""
     pages = pages[(pages >= PAGE) & (pages < 1 << 47)]
     if not len(pages):
         return []
@@ -50,7 +50,7 @@ def region(row):
 
 @pytest.fixture(params=["asked", "by page tables", "by frame numbers", "by mappings"])
 def road(request, monkeypatch):
-    """Have where() find nodes in one of its ways, however few pages there are."""
+    """Make where() find nodes in one particular way, however few the pages."""
     if request.param == "asked":
         return
     monkeypatch.setattr(page_query, "FEWEST_PAGES", 1)
@@ -63,11 +63,11 @@ def road(request, monkeypatch):
 
 
 @pytest.mark.usefixtures("own_pid_as_another")
-def test_a_query_tells_where_it_is(judge, road):
+def test_query_reports_where_each_kind_is(judge, road):
     every = np.arange(len(judge.pages))
     before = judge.look()
     for pid in (0, os.getpid()):
-        # Of any byte of it.
+        # Any byte of a page stands for it.
         status = mp.move_pages(judge.pages + every.astype(np.uintp) % PAGE, pid=pid)
         wrong = judge.of_query(every, status, judge.look())
         assert not wrong.any(), judge.describe(wrong, every, status, None, before, before)
@@ -81,7 +81,7 @@ def test_a_query_tells_where_it_is(judge, road):
 
 
 @pytest.mark.parametrize("flags", [MOVE, MOVE_ALL], ids=["MOVE", "MOVE_ALL"])
-def test_a_move_tells_what_became_of_it(judge, here_and_there, flags):
+def test_move_pages_reports_each_page_truly(judge, here_and_there, flags):
     every = np.arange(len(judge.pages))
     for node in here_and_there[::-1]:
         before = judge.look()
@@ -94,7 +94,7 @@ def test_a_move_tells_what_became_of_it(judge, here_and_there, flags):
 
 
 @pytest.mark.parametrize("fewest", [1, 32], ids=["by page tables", "asked"])
-def test_move_counts_what_became_of_it(judge, here_and_there, monkeypatch, fewest):
+def test_move_counts_each_page_truly(judge, here_and_there, monkeypatch, fewest):
     monkeypatch.setattr(page_query, "FEWEST_PAGES", fewest)
     node = here_and_there[1]
     for row in stretches(judge.pages):

@@ -1,4 +1,4 @@
-"""Calls that succeed in part: what the kernel leaves unsaid is found out and reported."""
+"""Calls that succeed in part: the package finds and reports what the kernel does not."""
 
 import signal
 from threading import Timer
@@ -60,7 +60,7 @@ def test_a_pinned_page_moves_once_it_is_free(here_and_there):
     assert (r.moved, r.already_there, r.ok) == (1, 7, True)
 
 
-def test_a_busy_page_gets_another_turn(here_and_there):
+def test_busy_page_is_retried(here_and_there):
     here, there = here_and_there
     a = memory.anonymous(64 * memory.PAGE, node=here)
     held = pinned(*memory.pages_of(a)[[3, 40]])
@@ -74,7 +74,7 @@ def test_a_busy_page_gets_another_turn(here_and_there):
     assert (witness.nodes_of(memory.pages_of(a)) == there).all()
 
 
-def test_the_turns_of_a_page_that_stays_busy_are_counted(here_and_there):
+def test_retries_of_a_busy_page_are_counted(here_and_there):
     here, there = here_and_there
     a = memory.anonymous(8 * memory.PAGE, node=here)
     with pinned(memory.pages_of(a)[3]):
@@ -114,7 +114,7 @@ def test_every_piece_of_a_huge_page_to_one_node(here_and_there, huge_page):
 
 
 def test_pieces_of_a_huge_page_to_two_nodes_are_reported_where_they_end(here_and_there, huge_page):
-    # Every piece carries the whole of it along: a few will do, and take long enough.
+    # Every piece moves the whole huge page: a few suffice, and take long enough.
     pages = memory.pages_of(huge_page)[::32]
     target = np.resize(np.array(here_and_there, np.int32), len(pages))
     status = mp.move_pages(pages, target)
@@ -124,12 +124,12 @@ def test_pieces_of_a_huge_page_to_two_nodes_are_reported_where_they_end(here_and
 
 
 def result_of(expected, array, node, **how):
-    """Return what an error carries, and let go of it: its traceback would keep the array alive."""
+    """Return an error's result without the error, as its traceback would keep the array alive."""
     return failure_of(expected, array, node, **how)[0]
 
 
 def failure_of(expected, array, node, **how):
-    """Return what an error carries and says."""
+    """Return the result that an error carries, and its message."""
     try:
         mp.move(array, node, **how)
     except expected as error:
@@ -164,7 +164,7 @@ def test_ctrl_c_in_the_middle_leaves_a_true_result(here_and_there):
         raise KeyboardInterrupt
 
     def ring_soon(done, total):
-        # While the kernel is at work again, on a machine of any speed.
+        # The timer fires while the kernel moves pages again, on a machine of any speed.
         if done < total / 2:
             signal.setitimer(signal.ITIMER_REAL, 0.001)
 
@@ -182,14 +182,14 @@ def test_ctrl_c_in_the_middle_leaves_a_true_result(here_and_there):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_random_mixtures_are_reported_as_they_are(here_and_there, seed):
-    """Holes, pins, pages shared with a child, duplicates; random nodes, order and lengths."""
+    """Mix holes, pins, shared pages and duplicates, with random nodes, order and lengths."""
     random = np.random.default_rng(seed)
     ids = [node for node in nodes.allowed() if nodes.free_bytes(node) > 64 * MIB]
     a = memory.anonymous(256 * memory.PAGE, node=int(random.choice(ids)))
     pages = memory.pages_of(a)
     shared = a[192 * memory.PAGE :]
     with child():
-        # Writing makes these pages this process's own again; the rest stays shared.
+        # The write makes these pages private to this process again; the rest stays shared.
         memory.touch(a[: 192 * memory.PAGE])
         for hole in random.choice(192, 10, replace=False):
             memory.discard(a[hole * memory.PAGE : (hole + 1) * memory.PAGE])
@@ -209,7 +209,7 @@ def test_random_mixtures_are_reported_as_they_are(here_and_there, seed):
 
 
 def check(status, target, asked, pages, present, pins):
-    """Hold every status against the witness and against what was done to the page."""
+    """Compare every status with the witness and with what was done to the page."""
     there = present[asked]
     found = np.full(len(asked), -1)
     found[there] = witness.nodes_of(pages[asked[there]])
@@ -219,7 +219,7 @@ def check(status, target, asked, pages, present, pins):
     failed = there & (status < 0)
     assert set(status[failed & (asked >= 192)].tolist()) <= {SHARED}
     assert set(status[failed & (asked < 192)].tolist()) <= {BUSY}
-    # What nothing holds, and what was asked to go to one node only, is there.
+    # A page that nothing pins, and that has one target only, is on that target.
     for index in np.unique(asked[there & (asked < 192) & ~np.isin(asked, pins)]):
         wanted = set(target[asked == index].tolist())
         if len(wanted) == 1:

@@ -1,4 +1,4 @@
-"""Arrays that really lie on several nodes are drawn in the colours that get_mempolicy(2) tells."""
+"""Arrays on several nodes are drawn in the colours of the nodes that get_mempolicy(2) names."""
 
 import matplotlib as mpl
 import numpy as np
@@ -12,7 +12,7 @@ from support import memory, nodes, witness
 
 PAGE = memory.PAGE
 PAGES = 64
-# A strip has so many cells, a multiple of the pages.
+# The number of cells in a strip, a multiple of the number of pages.
 CELLS = 512
 
 
@@ -25,7 +25,7 @@ def _figures():
 
 @pytest.fixture
 def spread(two_nodes):
-    """Return an array with its pages in no order on all nodes, and some on none."""
+    """Return an array with its pages on random nodes, and some absent."""
     a = memory.anonymous(PAGES * PAGE)
     order = np.random.default_rng(1)
     for page, node in enumerate(order.choice([*nodes.allowed(), -1], PAGES).tolist()):
@@ -37,7 +37,7 @@ def spread(two_nodes):
 
 
 def expected(a):
-    """Return the colour of each page, by the witness; "" for what is absent."""
+    """Return the colour of each page by the witness; "" for an absent page."""
     addresses = memory.pages_of(a)
     there = witness.present(addresses)
     found = np.full(len(addresses), "", dtype="U7")

@@ -1,4 +1,4 @@
-"""Pages to come land where policies and layouts say, and come back to where they were."""
+"""Policies and layouts put new pages on their nodes, and placements bring pages back."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -25,7 +25,7 @@ def test_pages_bound_to_a_node_land_there(allowed):
         assert (witness.nodes_of(memory.pages_of(a)) == node).all()
 
 
-def test_pages_that_are_there_stay(allowed):
+def test_bind_leaves_present_pages_in_place(allowed):
     a = memory.anonymous(20 * PAGE, allowed[0])
     memory.discard(a[10 * PAGE :])
     mp.bind(a, allowed[1])
@@ -52,14 +52,14 @@ def test_several_nodes(allowed, mode):
 @pytest.mark.parametrize("huge", [None, "thp"])
 def test_arrays_of_a_node_and_of_a_layout(allowed, huge):
     if huge and not memory.huge_page_size():
-        pytest.skip("no transparent huge pages here")
+        pytest.skip("needs transparent huge pages")
     for node in allowed:
         a = mp.full((300, 1000), 1.5, node=node, huge=huge)
         assert (witness.nodes_of(memory.pages_of(a)) == node).all()
     b = mp.zeros((8, 1 << 21), np.uint8, layout=mp.by_axis(0, allowed[:2]))
     found = witness.nodes_of(memory.pages_of(b))
     half, huge_page = len(found) // 2, (1 << 21) // PAGE
-    # The kernel may give huge pages unasked, and one of them may lie across the middle.
+    # The kernel may allocate huge pages by itself, and one may lie across the middle.
     assert (found[: half - huge_page] == allowed[0]).all()
     assert (found[half + huge_page :] == allowed[1]).all()
     assert (b == 0).all()
@@ -73,11 +73,11 @@ def test_ten_thousand_arrays_of_a_node_leak_nothing(allowed):
         a = mp.empty(4 * PAGE, np.uint8, node=node)
         a[::PAGE] = 1
     assert (witness.nodes_of(memory.pages_of(a)) == node).all()
-    # A leak of one page each would be 40 MiB.
+    # A leak of one page per array would be 40 MiB.
     assert before - nodes.free_bytes(node) < 8 << 20
 
 
-def test_placed_saved_scrambled_and_restored(allowed, tmp_path):
+def test_saved_placement_is_restored(allowed, tmp_path):
     a = memory.anonymous(600 * PAGE, allowed[0])
     a[::PAGE] = np.arange(600) % 251
     mp.move(a, mp.weighted(dict(zip(allowed, (3, 1, 2, 1), strict=False)))).raise_for_status()
@@ -91,7 +91,7 @@ def test_placed_saved_scrambled_and_restored(allowed, tmp_path):
     assert np.array_equal(a[::PAGE], np.arange(600) % 251)
 
 
-def test_a_plan_tells_what_the_move_then_does(allowed):
+def test_plan_predicts_the_move(allowed):
     a = memory.anonymous(400 * PAGE, allowed[0])
     memory.discard(a[: 7 * PAGE])
     layout = mp.interleave(allowed, block=PAGE)
@@ -107,7 +107,7 @@ def test_a_plan_tells_what_the_move_then_does(allowed):
     assert np.array_equal(witness.nodes_of(memory.pages_of(a)[7:]), wanted)
 
 
-def test_the_estimate_has_the_right_size(allowed):
+def test_estimate_has_the_right_magnitude(allowed):
     assert mp.calibrate(4 << 20) > 0
     a = memory.anonymous(2000 * PAGE, allowed[0])
     p = mp.plan(a, allowed[1])
@@ -129,7 +129,7 @@ def test_numpy_allocates_on_each_node(allowed, count):
 
 def test_numpy_interleaves_what_it_allocates(allowed):
     with mp.allocating(allowed, mode="interleave", huge=None):
-        # Too small for a huge page, which the kernel may give unasked.
+        # Too small for a huge page, which the kernel may allocate by itself.
         a = np.ones(120 * PAGE, np.uint8)
     found = np.bincount(witness.nodes_of(memory.pages_of(a)))[list(allowed)]
     assert found.min() >= found.max() - 1
@@ -148,7 +148,7 @@ def test_threads_allocate_each_on_its_node(allowed):
         assert list(pool.map(work, allowed)) == [0] * len(allowed)
 
 
-def test_memory_that_was_moved_away_is_not_given_out_again(allowed):
+def test_memory_moved_elsewhere_is_not_reused(allowed):
     here, there = allowed[:2]
     with mp.allocating(here):
         a = np.ones(200 * PAGE, np.uint8)

@@ -1,4 +1,4 @@
-"""The report where there are several nodes: which it names, and that nothing moves between them."""
+"""The preflight report on several nodes: it names them, and moves no page between them."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from support.cpuset import confinement, join
 from support.processes import NOBODY, child, run_as
 
 
-def test_pages_can_go_between_these_nodes(two_nodes, nodes):
+def test_report_names_the_nodes_that_pages_can_move_between(two_nodes, nodes):
     found = mp.preflight()
     assert found.ok
     assert found.can_place
@@ -33,8 +33,8 @@ def test_no_page_moves_on_any_node(two_nodes, nodes):
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_the_scratch_page_is_tried_on_whatever_node_it_is(two_nodes, which):
-    """A policy of the task decides where it is; moving it to where it is must work from all."""
+def test_scratch_page_is_tried_on_any_node(two_nodes, which):
+    """The task's policy decides where it is; a move to its own node must work from each."""
 
     def bound():
         mask = system.node_mask(two_nodes[which])
@@ -70,6 +70,6 @@ def test_a_cpuset_that_leaves_two(two_nodes, need_root):
         assert one.result.facts["cpuset_mems_effective"] == list(two_nodes)
 
 
-def test_shared_pages_may_be_moved_by_root_alone(two_nodes, need_root):
+def test_only_root_may_move_shared_pages(two_nodes, need_root):
     assert mp.preflight().can_move_shared
     assert not run_as(NOBODY, mp.preflight).can_move_shared

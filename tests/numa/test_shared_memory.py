@@ -1,4 +1,4 @@
-"""Memory that processes share and the page cache: what moves, and what needs MPOL_MF_MOVE_ALL."""
+"""Shared memory and the page cache: what moves, and what needs MPOL_MF_MOVE_ALL."""
 
 import contextlib
 import mmap
@@ -16,8 +16,8 @@ from support.kinds_base import KERNEL
 
 PAGE = memory.PAGE
 PAGES = 40
-# Of a folio of several pages the kernel counts processes, of a page mappings
-# (folio_maybe_mapped_shared()); ext4 has the former since Linux 6.16.
+# For a folio of several pages the kernel counts processes, for a single page mappings
+# (folio_maybe_mapped_shared()). ext4 has such folios since Linux 6.16.
 LARGE_FOLIOS = KERNEL >= (6, 16)
 
 
@@ -28,7 +28,7 @@ def here_and_there(two_nodes):
 
 @pytest.fixture(scope="module")
 def disk(tmp_path_factory):
-    """Mount a file system on a disk, which is one in memory."""
+    """Mount a file system on a RAM disk."""
     device = Path("/dev/ram0")
     tools = [shutil.which(name) for name in ("modprobe", "mkfs.ext4", "mount")]
     if os.geteuid() or not all(tools):
@@ -77,7 +77,7 @@ def found(a):
     return set(witness.nodes_of(memory.pages_of(a)).tolist())
 
 
-def test_what_one_process_maps_once_moves(fd, here_and_there):
+def test_pages_mapped_once_move(fd, here_and_there):
     a = mapped(fd)
     mp.fault_in(a)
     for node in (*here_and_there, here_and_there[0]):
@@ -87,7 +87,7 @@ def test_what_one_process_maps_once_moves(fd, here_and_there):
 
 
 @pytest.mark.parametrize("who", ["another process", "this one"])
-def test_what_is_mapped_twice_needs_move_all(fd, here_and_there, who, need_root):
+def test_pages_mapped_twice_need_move_all(fd, here_and_there, who, need_root):
     here, there = here_and_there
     a = mapped(fd)
     mp.fault_in(a)
@@ -120,7 +120,7 @@ def test_what_is_mapped_twice_needs_move_all(fd, here_and_there, who, need_root)
     assert (a[::PAGE] == np.arange(PAGES)).all()
 
 
-def test_a_memmap_and_what_of_it_is_private(disk, here_and_there):
+def test_memmap_with_private_pages(disk, here_and_there):
     here, there = here_and_there
     path = disk / "array"
     np.memmap(path, np.int64, "w+", shape=(PAGES, PAGE // 8))[:] = 7

@@ -1,4 +1,4 @@
-"""where() without a question for each page, on memory of several nodes."""
+"""where() on memory of several nodes, without a query for each page."""
 
 import os
 

@@ -1,6 +1,6 @@
-"""Pages all over a mapping of far more address space than memory go where each target wants them.
+"""Pages scattered over a sparse mapping go where each target wants them.
 
-The witness asks for the present pages alone: it would fault others in.
+The witness is asked about present pages only, because it would fault others in.
 """
 
 import time
@@ -17,7 +17,7 @@ COUNT = 120
 
 
 def size():
-    """Return what can be looked at at once: before Linux 6.7 each entry of a page table is read."""
+    """Return how much can be scanned at once: before Linux 6.7 every page table entry is read."""
     return 1 << 33 if _core.reach(0, 1 << 30, 1, 0) is None else sparse.WHOLE
 
 
@@ -28,11 +28,11 @@ def chosen(two_nodes):
 
 @pytest.fixture
 def mapping(chosen):
-    """Yield the memory, the numbers of its pages, and their addresses."""
+    """Return the memory, the numbers of its pages, and their addresses."""
     a = sparse.reserved(size())
     memory.bind(a, *chosen)
     numbers = sparse.touched(a, COUNT)
-    # Some are neighbours.
+    # Some pages are neighbours.
     some = np.unique(np.concatenate((numbers, numbers[3:30] + 1, numbers[9:12] + 2)))
     numbers = some[some < len(a) // PAGE]
     a[numbers * PAGE] = np.arange(len(numbers)) % 251
@@ -68,7 +68,7 @@ def test_each_target(mapping, chosen):
     a, numbers, address = mapping
     count = len(chosen)
     of = np.array(chosen, np.int32)
-    # Of equal shares the lowest node has the first turn.
+    # With equal weights, the lowest node has the first turn.
     shares, turns = {chosen[0]: 1, chosen[1]: 1}, np.array(sorted(chosen[:2]))
     at_first, seen = mp.where(a), witness.nodes_of(address)
     frame = (address // np.uintp(_core.HUGE_PAGE_BYTES)).astype(np.int64)
@@ -89,7 +89,7 @@ def test_each_target(mapping, chosen):
     print("restore", f"{check(mapping, at_first, seen, restored=True):.3f} s")
 
 
-def test_pages_that_had_no_memory_stay_where_they_are(mapping, chosen):
+def test_pages_absent_from_the_placement_stay(mapping, chosen):
     a, numbers, address = mapping
     memory.discard(a[numbers[5] * PAGE : (numbers[5] + 1) * PAGE])
     at_first = mp.where(a)
@@ -106,7 +106,7 @@ def test_pages_that_had_no_memory_stay_where_they_are(mapping, chosen):
 @pytest.mark.filterwarnings("ignore::movepages.LayoutWarning")
 def test_huge_pages(chosen, huge_page_size):
     if size() < sparse.WHOLE:
-        pytest.skip("huge pages in so large a mapping are told from Linux 6.7 on")
+        pytest.skip("needs Linux 6.7, which shows huge pages in so large a mapping")
     a = sparse.reserved(huge=True)
     memory.bind(a, *chosen)
     start, per = -a.ctypes.data % huge_page_size, huge_page_size // PAGE

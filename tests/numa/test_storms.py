@@ -1,6 +1,6 @@
-"""Moves while the world falls apart: the process dies, mappings come and go.
+"""Moves while a process dies, or while mappings are unmapped and mapped again.
 
-Whatever happens, the call ends, and what it said is so.
+Whatever happens, the call ends, and what it reports is true.
 """
 
 import ctypes
@@ -41,7 +41,7 @@ def kill_after(pid, seconds):
 
 
 def move_of_dying(pid, pages, target, by_array):
-    """Return what is said of each page, and the error that ended the move, if any."""
+    """Return the status of each page, and the error that ended the move, if any."""
     status = np.full(len(pages), UNTOUCHED, np.int32)
     try:
         if by_array:
@@ -58,7 +58,7 @@ def test_the_process_dies_while_its_pages_move(here_and_there, storm):
     random = np.random.default_rng(seed)
     usual, cut_short = 0.05, 0
     for run in range(runs):
-        # Only the child touches it while it lives: afterwards the pages are still here to be seen.
+        # Only the child touches it. It is shared, so its pages can be seen after the child's death.
         a = memory.anonymous(PAGES * PAGE, shared=True)
         memory.bind(a, here)
         pages = memory.pages_of(a)
@@ -81,11 +81,11 @@ def test_the_process_dies_while_its_pages_move(here_and_there, storm):
         found = witness.nodes_of(pages)
         check_of_dead(status, each, found, here, label, ended=error is not None)
         assert (a[::PAGE] == np.arange(PAGES) % 251).all(), label
-    assert cut_short > 0, f"none of {runs} moves was cut short: the storm was a calm"
+    assert cut_short > 0, f"none of {runs} moves was cut short: the storm tested nothing"
 
 
 def check_of_dead(status, target, found, here, label, *, ended):
-    """Hold what was said of a process that is no more against where its pages are."""
+    """Compare what was reported about a dead process with where its pages are."""
     placed = status >= 0
     assert np.array_equal(status[placed], target[placed]), label
     assert np.array_equal(found[placed], target[placed]), label
@@ -95,12 +95,12 @@ def check_of_dead(status, target, found, here, label, *, ended):
     if not ended:
         assert placed.all(), label
     elif len(set(target.tolist())) == 1:
-        # With several targets a dead process cannot be asked again; with one nothing is open.
+        # With several targets, a dead process cannot be queried again; with one, all is known.
         assert (found[status == NOT_ATTEMPTED] == here).all(), label
 
 
 def remap(a, odd, stop, random):
-    """Unmap and map anew pages of an array, those at `odd` indices alone, until told to stop."""
+    """Unmap and map anew pages of an array, only those at `odd` indices, until told to stop."""
     while not stop.is_set():
         index = int(random.choice(odd))
         address = ctypes.c_void_p(a.ctypes.data + index * PAGE)
@@ -134,16 +134,16 @@ def test_mappings_change_while_their_pages_move(here_and_there, storm):
             finally:
                 stop.set()
         assert time.perf_counter() - start < PATIENCE_S, label
-        # What nobody else touches is where it is wanted, and said to be.
+        # Pages that no other thread touches are on their targets, and are reported there.
         assert np.array_equal(witness.nodes_of(pages[even]), each[even]), label
         assert np.array_equal(status[even], each[even]), label
         assert np.array_equal(seen[even], each[even]), label
         assert (a[::PAGE][even] == even % 251).all(), label
-        # Of the others some answer is right: a node it was to go to, or that it was not there.
+        # For the others, one of two answers is right: the node of the target, or absent.
         placed = status[odd] >= 0
         assert np.array_equal(status[odd][placed], each[odd][placed]), label
         assert set(status[odd][~placed].tolist()) <= {BUSY, *GONE}, label
-        # The zero page may be there: it has a frame, and is on no node.
+        # The zero page may be mapped there: it has a frame number, and is on no node.
         frames = frames_of(pages)
         found = np.where(frames == zero_frame(), ABSENT, nodes_of_frames(frames))
         after = mp.where(a).status

@@ -1,4 +1,4 @@
-"""Signals at random moments of moves and queries: what was done by then is told, and is so."""
+"""Signals at random moments of moves and queries: what was done by then is reported truly."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ def here_and_there(two_nodes, need_root):
 
 @pytest.fixture(params=[signal.SIGALRM, signal.SIGINT], ids=["SIGALRM", "SIGINT"])
 def interrupt_after(request):
-    """Have a signal raise KeyboardInterrupt so many seconds from now, if the block still runs."""
+    """Yield a context manager: a signal raises KeyboardInterrupt in its block after some time."""
     live = False
 
     def interrupt(_signal, _frame):
@@ -91,7 +91,7 @@ def test_signals_while_pages_move(here_and_there, big, interrupt_after, storm):
         found = nodes_by_frame(pages)
         label = f"seed {seed}, run {run}, {took:.3f} s, {result}"
         if run % 2 and result is None:
-            # It came before the first look, or after the last.
+            # The signal came before the first query, or after the last.
             assert np.array_equal(found, origin) or np.array_equal(found, each), label
             continue
         if run % 2:
@@ -104,12 +104,12 @@ def test_signals_while_pages_move(here_and_there, big, interrupt_after, storm):
         check_interrupted(status, each, found, origin, label)
         assert ended or (status >= 0).all(), label
         assert (big[::PAGE] == np.arange(len(pages)) % 251).all(), label
-    assert cut_short, f"none of {runs} moves was cut short: the storm was a calm"
+    assert cut_short, f"none of {runs} moves was cut short: the storm tested nothing"
 
 
 def check_interrupted(status, target, found, origin, label):
     if (status == UNTOUCHED).all():
-        # Heard before the kernel was asked for anything.
+        # The signal was handled before any call to the kernel.
         assert np.array_equal(found, origin), label
         return
     placed, waiting = status >= 0, status == NOT_ATTEMPTED
@@ -119,7 +119,7 @@ def check_interrupted(status, target, found, origin, label):
     assert np.array_equal(found[waiting], origin[waiting]), label
 
 
-def test_signals_while_pages_are_asked_for(here_and_there, big, interrupt_after, storm):
+def test_signals_while_pages_are_queried(here_and_there, big, interrupt_after, storm):
     runs, seed = storm
     random = np.random.default_rng(seed)
     pages = np.tile(memory.pages_of(big), 24)
@@ -137,4 +137,4 @@ def test_signals_while_pages_are_asked_for(here_and_there, big, interrupt_after,
         assert time.perf_counter() - start < PATIENCE_S
         asked = (status != UNTOUCHED) & (status != NOT_ATTEMPTED)
         assert np.array_equal(status[asked], truth[asked]), f"seed {seed}, run {run}"
-    assert cut_short, f"none of {runs} queries was cut short: the storm was a calm"
+    assert cut_short, f"none of {runs} queries was cut short: the storm tested nothing"

@@ -1,9 +1,9 @@
-"""One random walk over every kind of page and every operation on arrays, to catch a false report.
+"""One random walk over every kind of page and every operation on arrays, to catch false reports.
 
-Between calls pages are written, given up, unmapped, forbidden, guarded, pinned, locked, forked,
-split, joined and moved by mremap(); in some calls another thread does it meanwhile. After each call
-every status, count and byte is held against the page tables, some against get_mempolicy(2) too, and
-the contents against what was written.
+Between calls pages are written, given up, unmapped, made inaccessible, guarded, pinned, locked,
+forked, split, collapsed and moved by mremap(). During some calls another thread does so. After each
+call every status, count and byte is compared with the page tables, some with get_mempolicy(2) too,
+and the contents with what was written.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from support.walk_kinds import AREAS
 from support.walk_looks import Look
 from support.walk_operations import OPERATIONS
 
-# It has entered its own there.
+# The import of walk_moves registers its operations.
 assert walk_moves
 
 WHOLE_CHECK_EVERY = 50
@@ -38,7 +38,7 @@ TOLD_EVERY = 100
 
 
 class Walk:
-    """Changes areas, calls operations and notes what they said that is not so."""
+    """Changes areas, calls operations, and notes their false reports."""
 
     def __init__(self, areas: list[Area], ids: list[int], seed: int) -> None:
         self.random = np.random.default_rng(seed)
@@ -52,10 +52,13 @@ class Walk:
         self.weights = weights / weights.sum()
 
     def run(self, calls: int) -> None:
-        """Make so many calls."""
+        """Make this many calls."""
         for number in range(calls):
             if number and number % TOLD_EVERY == 0:
-                print(f"{number} calls, {len(self.lies)} lies, {len(self.idle)} idle", flush=True)
+                print(
+                    f"{number} calls, {len(self.lies)} false reports, {len(self.idle)} idle",
+                    flush=True,
+                )
             for _ in range(int(self.random.integers(3))):
                 area = self.areas[self.random.integers(len(self.areas))]
                 self.changes[change(area, self.random)] += 1
@@ -97,7 +100,7 @@ class Walk:
         self.idle += [f"{label}: {each}" for each in asked.idle]
 
     def settle(self, area: Area, wild: np.ndarray) -> None:
-        """Map all that was wild anew, so that it is known again."""
+        """Map all wild pages anew, so that their state is known again."""
         for first in np.flatnonzero(wild & ~np.concatenate(([False], wild[:-1]))).tolist():
             last = first + int(np.argmin([*wild[first:], False]))
             area.map(area.part(first, last).ctypes.data, first, last - first)
@@ -107,13 +110,13 @@ class Walk:
         for state in (area.gone, area.guarded, area.locked):
             state[wild] = False
         area.open[wild] = True
-        # One mapping again: of a thousand the package would have to read the lines each time.
+        # One mapping again: with a thousand, the package would read a thousand lines for each call.
         with contextlib.suppress(OSError):
             system.succeed(system.libc.mprotect(area.array.ctypes.data, area.array.nbytes, PROT_RW))
             advise(area.array, mmap.MADV_NOHUGEPAGE)
 
     def part(self, area: Area) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return an array of memory of an area, its pages, and its bytes in each."""
+        """Return an array within an area, its pages, and its number of bytes in each."""
         random = self.random
         draw = random.random()
         first, last = sorted(random.integers(0, area.array.nbytes, 2).tolist())
@@ -122,7 +125,7 @@ class Walk:
         array = area.array[first : last + 1]
         if draw < 0.7 or array.nbytes < 4 * PAGE:
             return array, *self.pages_of(area, [(first, first + array.nbytes)])
-        # Rows of a matrix, in part, so that some pages may hold none of it.
+        # Part of each row of a matrix, so that some pages may hold none of its bytes.
         row = int(random.choice([PAGE // 2, PAGE, 3 * PAGE + 100, 40 * PAGE]))
         count = max(array.nbytes // row, 1)
         row = min(row, array.nbytes)
@@ -133,7 +136,7 @@ class Walk:
 
     @staticmethod
     def pages_of(area: Area, spans: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-        """Return which pages hold bytes of some spans, and how many of them each."""
+        """Return the pages that hold bytes of some spans, and the number of those bytes in each."""
         first, last = np.array(spans).T
         before = np.concatenate(([0], np.cumsum(last - first)))
         edges = np.arange(area.pages + 1) * PAGE
@@ -146,9 +149,9 @@ class Walk:
 
 @pytest.fixture
 def walk_areas(two_nodes, need_root):
-    """Make areas of every kind there is here, on the first two nodes in turn."""
+    """Make areas of every kind that is possible here, alternating between the first two nodes."""
     if not os.path.exists("/proc/kpageflags"):
-        pytest.skip("needs /proc/kpageflags, which tells what is one huge page")
+        pytest.skip("needs /proc/kpageflags, which shows the pages of a huge page")
     ids = nodes.allowed()
     made = []
     with contextlib.ExitStack() as stack:
@@ -164,7 +167,7 @@ def walk_areas(two_nodes, need_root):
 
 
 def walk(areas, calls, seed):
-    """Walk, tell of it, and fail if anything false was said."""
+    """Walk, print a summary, and fail on a false report."""
     start = time.monotonic()
     one = Walk(areas, list(nodes.allowed()), seed)
     fewest = page_query.FEWEST_PAGES
@@ -174,13 +177,13 @@ def walk(areas, calls, seed):
         page_query.FEWEST_PAGES = fewest
     print(
         f"walk of {calls} calls, seed {seed}, {len(areas)} areas: {one.pages} statuses checked,"
-        f" {len(one.lies)} lies, {len(one.idle)} idle, {time.monotonic() - start:.0f} s"
+        f" {len(one.lies)} false reports, {len(one.idle)} idle, {time.monotonic() - start:.0f} s"
     )
     for counts in (one.counts, one.changes):
         print("  " + ", ".join(f"{name or 'none'} {n}" for name, n in sorted(counts.items())))
     summary = "\n".join(one.lies[:20])
     print("\n".join(one.idle[:20]))
-    assert not one.lies, f"seed {seed}: {len(one.lies)} lies in {calls} calls:\n{summary}"
+    assert not one.lies, f"seed {seed}: {len(one.lies)} false reports in {calls} calls:\n{summary}"
     return one
 
 

@@ -1,4 +1,4 @@
-"""Show that the sanitizers would see a mistake, in the environment the tests run in.
+"""Check that the sanitizers see a mistake in the environment of the tests.
 
 python tests/sanitize/at_work.py COMPILER_OPTION...
 """
@@ -33,15 +33,15 @@ def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess
 
 
 def core_in_use() -> Path:
-    """Return the core that Python imports, which must have both sanitizers inside."""
+    """Return the path of the core that Python imports; it must contain both sanitizers."""
     imported = run(sys.executable, "-c", IMPORT)
     path, _, runtime = imported.stdout.strip().rpartition(" ")
     if runtime != "True":
-        sys.exit(f"at_work: no libasan in the process that imported the core: {imported}")
+        sys.exit(f"at_work: expected libasan in the process that imported the core, got {imported}")
     symbols = run("nm", "-D", "--undefined-only", path, LD_PRELOAD="").stdout
     missing = [name for name in INSIDE if name not in symbols]
     if missing:
-        sys.exit(f"at_work: {path} was not built with the sanitizers: it lacks {missing}")
+        sys.exit(f"at_work: {path} was not built with the sanitizers: it does not use {missing}")
     return Path(path)
 
 
@@ -59,7 +59,7 @@ def main(options: list[str]) -> None:
             code = f"import ctypes; ctypes.CDLL('{library}').{mistake}(4)"
             done = run(sys.executable, "-c", code)
             if done.returncode == 0 or name not in done.stderr:
-                sys.exit(f"at_work: {mistake}() in a library went unseen: {done}")
+                sys.exit(f"at_work: expected a report of {mistake}() in a library, got {done}")
             print(f"{mistake}() in a library that Python loads: {name}, exit {done.returncode}")
 
 

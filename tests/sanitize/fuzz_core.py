@@ -1,9 +1,9 @@
-"""Call every function of the core with arguments nobody should pass, for a while.
+"""Call every function of the core with invalid and valid arguments, for a while.
 
 python tests/sanitize/fuzz_core.py [--seconds N] [--seed N] [--call N]
 
-Each call returns or raises; a crash or what the sanitizer finds ends the process, and the call that
-did it is told by its number: `--seed` and `--call` repeat it alone.
+Each call must return or raise. A crash or a report of the sanitizer ends the process. The number of
+the call is printed then; `--seed` and `--call` repeat that call alone.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ import numpy as np
 
 from movepages import _core
 
-# A call that goes on for longer is interrupted, and has to hear that.
+# A longer call is interrupted, and must react within SECONDS_TO_HEAR.
 SECONDS_A_CALL = 0.5
 SECONDS_TO_HEAR = 5.0
-# A process whose stack is gone takes one fault after the other, and never ends by itself.
+# A process that has lost its stack faults again and again, and never ends by itself.
 SECONDS_TO_END = 120.0
 MULTIARRAY = (getattr(np, "_core", None) or np.core).multiarray
 
 
 class TooLongError(Exception):
-    """What the alarm raises."""
+    """Raised by the alarm signal."""
 
 
 def exported() -> set[str]:
@@ -42,7 +42,7 @@ def exported() -> set[str]:
 
 
 def enter(made: Any, h: hostile.Hostile) -> None:
-    """Do with what is for a `with` block what a block does, and what none does."""
+    """Enter and leave a `with` type in random order, as no `with` block would."""
     for _ in range(h.random.randrange(4)):
         getattr(made, h.among(["__enter__", "__exit__"]))(*h.among([(), (), (None, None, None)]))
         np.ones(h.among([1, 100, 10**5]))
@@ -63,7 +63,7 @@ def call(name: str, h: hostile.Hostile) -> None:
 
 
 def timed_call(name: str, h: hostile.Hostile) -> str:
-    """Make one call, which is interrupted if it takes long; return what came of it."""
+    """Make one call, interrupt it if it takes long, and return its result or error type."""
     faulthandler.dump_traceback_later(SECONDS_A_CALL + 10 * SECONDS_TO_HEAR, exit=True)
     signal.setitimer(signal.ITIMER_REAL, SECONDS_A_CALL)
     try:
@@ -78,17 +78,17 @@ def timed_call(name: str, h: hostile.Hostile) -> str:
 
 
 def try_one(seed: int, number: int) -> tuple[str, str]:
-    """Make one call; return the function and what came of it."""
+    """Make one call; return the function and its result or error type."""
     h = hostile.Hostile(f"{seed}/{number}")
     name = sorted(hostile.ARGUMENTS)[number % len(hostile.ARGUMENTS)]
     start = time.monotonic()
     try:
         came = timed_call(name, h)
     except TooLongError:
-        # The signal came when the call was over.
+        # The signal arrived after the end of the call.
         came = TooLongError.__name__
     took = time.monotonic() - start
-    assert took < SECONDS_A_CALL + SECONDS_TO_HEAR, f"{name} was deaf for {took:.1f} s"
+    assert took < SECONDS_A_CALL + SECONDS_TO_HEAR, f"{name} ignored the signal for {took:.1f} s"
     handler = MULTIARRAY.get_handler_name()
     assert handler == "default_allocator", f"{name} left numpy with {handler}"
     return name, came
@@ -131,9 +131,12 @@ def main() -> None:
 
 
 def watch(seed: int, seconds: float) -> None:
-    """Run as a child what may crash, and tell the call that did."""
+    """Run the calls in a child process; if it crashes, report the call that did it."""
     if exported() != set(hostile.ARGUMENTS):
-        sys.exit(f"fuzz_core: without or beyond arguments: {exported() ^ set(hostile.ARGUMENTS)}")
+        sys.exit(
+            "fuzz_core: expected hostile.ARGUMENTS to list the functions of the core, differs by "
+            f"{exported() ^ set(hostile.ARGUMENTS)}"
+        )
     print(f"fuzz_core: seed {seed}", flush=True)
     with tempfile.NamedTemporaryFile() as file:
         file.write(bytes(8))

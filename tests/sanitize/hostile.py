@@ -1,4 +1,4 @@
-"""Arguments nobody should pass, and some that are right, for every function of the core."""
+"""Invalid arguments, and some valid ones, for every function of the core."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from movepages import _core
 
 PAGE = mmap.PAGESIZE
 AREA_PAGES = 600
-# What is asked for, moved and advised is this memory, or nobody's.
+# The fuzzer queries, moves and advises only this memory and addresses with nothing mapped.
 AREA = np.frombuffer(
     mmap.mmap(-1, AREA_PAGES * PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), np.uint8
 )
@@ -27,13 +27,13 @@ EDGES += [2**47, 2**47 - 4096, 2**62, 2**63 - 1, 2**63, -(2**63), 2**64 - 4096, 
 EDGES += [10**40, -(10**40)]
 DTYPES = ["u1", "i1", "?", "i4", "u4", "i8", "u8", ">i4", ">u8", "f4", "f8", "c16", "O", "S3", "U2"]
 DTYPES += ["M8[s]", "m8[ns]", "V5", [("a", "i4"), ("b", "u8")]]
-# Not 100 and 101, which take pages out of service for the whole machine, and not 102, after which
-# whoever touches the area crashes.
+# Leaves out 100 and 101, which take pages out of service for the whole machine, and 102, after
+# which any access to the area crashes.
 ADVICE = [*range(30), 103, -1, 2**31 - 1]
 
 
 class Index:
-    """A number that does as it likes when it is asked for."""
+    """A number whose `__index__` returns or raises anything."""
 
     def __init__(self, answer: object) -> None:
         self.answer = answer
@@ -45,7 +45,7 @@ class Index:
 
 
 class Pause:
-    """Asked for the way on, it may raise."""
+    """A `pause` callback that raises after a number of calls."""
 
     def __init__(self, calls: int) -> None:
         self.calls = calls
@@ -57,7 +57,7 @@ class Pause:
 
 
 class Hostile:
-    """Chooses arguments; the same seed chooses the same."""
+    """Chooses arguments; the same seed gives the same arguments."""
 
     def __init__(self, seed: str) -> None:
         self.random = random.Random(seed)
@@ -97,7 +97,7 @@ class Hostile:
         count = self.count()
         raw = self.numbers.integers(0, 256, (count + 1) * dtype.itemsize, np.uint8)
         if dtype.kind == "U":
-            raw[:] = 0  # What is no character, numpy cannot show.
+            raw[:] = 0  # numpy cannot print invalid characters.
         offset = self.among([0, 0, 1])
         whole = raw[offset : offset + count * dtype.itemsize].view(dtype)
         shaped = self.among([
@@ -111,7 +111,7 @@ class Hostile:
         return shaped
 
     def address(self) -> int:
-        """Return an address of the area, or of memory that cannot be mapped."""
+        """Return an address in the area, or one that cannot be mapped."""
         if self.one_in(4):
             beyond = self.random.getrandbits(46) | 1 << 63
             return int(self.among([0, 1, 4096, 2**47, 2**63, 2**64 - 4096, 2**64 - 1, beyond]))
@@ -138,7 +138,7 @@ class Hostile:
         return self.numbers.choice(np.array(some, np.int64), count)
 
     def status(self, count: int, *others: Any) -> Any:
-        """Return room for statuses, sometimes in the memory of another argument."""
+        """Return a buffer for statuses, sometimes in the memory of another argument."""
         if self.one_in(8):
             return self.anything()
         arrays = [
@@ -209,15 +209,15 @@ def advise(h: Hostile) -> tuple[Any, ...]:
 
 
 def own_pid(h: Hostile) -> Any:
-    """Return a pid of this process or of none: others are nothing to try this on."""
+    """Return a pid of this process or of none; no other process may be harmed."""
     return h.among([0, 0, os.getpid(), -1, 2**31 - 1, None, 1.5])
 
 
 def keep_memory(name: str, arguments: list[Any]) -> None:
-    """Let advice that throws memory away reach no further than the area.
+    """Replace advice that could discard memory outside the area.
 
-    madvise(2) takes a range that goes on beyond what can be mapped, and acts on all that is mapped
-    in it, the stack included.
+    madvise(2) accepts a range that extends beyond the mapped addresses, and acts on everything
+    mapped in it, including the stack.
     """
     most = {"advise": AREA_PAGES * PAGE, "advise_each": PAGE}.get(name)
     if most is not None and len(arguments) > 2 and not _is_at_most(arguments[1], most):

@@ -1,8 +1,8 @@
-// Threads that ask for and move the same pages at once, each with a status buffer of its own: the
-// driver, with the real kernel behind it, shares nothing that it writes.
+// Threads that query and move the same pages at once, each with a status buffer of its own. The
+// driver runs on the real kernel, and its threads share no memory that it writes.
 //
-// With the argument `shared` the threads have one status buffer, which is the caller's mistake: a
-// sanitizer that is at work reports it.
+// With the argument `shared`, the threads share one status buffer. That is the caller's mistake,
+// and a working sanitizer reports it.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -23,7 +23,7 @@ namespace {
 constexpr std::size_t kThreads = 8;
 constexpr std::size_t kPages = 2048;
 constexpr int kRounds = 30;
-// Every so many pages one is left untouched, so that statuses have to be asked for again.
+// One page in this many is left untouched, so that statuses must be queried again.
 constexpr std::size_t kHole = 97;
 
 struct Memory {
@@ -64,7 +64,7 @@ std::vector<std::int32_t> usable_nodes() {
 
 struct Shared {
   const std::vector<std::uintptr_t>& pages;
-  const std::vector<std::int32_t>& nodes;   // the usable ones
+  const std::vector<std::int32_t>& nodes;   // the usable nodes
   const std::vector<std::int32_t>& wanted;  // a node for each page
   std::atomic<int> failed{0};
   std::atomic<long> pauses{0};
@@ -76,13 +76,13 @@ bool keep_on(void* context) noexcept {
 }
 
 bool may_be(std::int32_t status, const std::vector<std::int32_t>& nodes) {
-  // Errnos are data here: a page that another thread is just moving has any of several.
+  // Any errno is valid: a page that another thread is moving can get several.
   return status < 0 ? status > -4096 || status == movepages::kNotAttempted
                     : std::find(nodes.begin(), nodes.end(), status) != nodes.end();
 }
 
-// Queries, moves all to one node, and moves each to its own, over ranges that overlap those of
-// the other threads.
+// In turn, queries pages, moves all to one node, and moves each to its own node. The ranges overlap
+// those of the other threads.
 void work(std::size_t thread, std::int32_t* status, Shared& shared) {
   for (int round = 0; round < kRounds; ++round) {
     const std::size_t begin = (thread * 131 + static_cast<std::size_t>(round) * 17) % (kPages / 2);
@@ -107,7 +107,8 @@ void work(std::size_t thread, std::int32_t* status, Shared& shared) {
   }
 }
 
-// A survey with threads of its own, of so much that it starts them, which finds every page.
+// Runs a survey that is large enough to start threads of its own, and checks that it finds every
+// page.
 bool survey_by_threads(const Memory& memory, Shared& shared) {
   constexpr std::size_t kSparse = std::size_t{1} << 21;
   void* sparse = ::mmap(nullptr, kSparse * memory.page_size, PROT_READ | PROT_WRITE,
@@ -115,8 +116,7 @@ bool survey_by_threads(const Memory& memory, Shared& shared) {
   if (sparse == MAP_FAILED) return false;
   const movepages::PageRange ranges[] = {{reinterpret_cast<std::uintptr_t>(memory.start), kPages},
                                          {reinterpret_cast<std::uintptr_t>(sparse), kSparse}};
-  // With page tables, and with a question for each page, which takes so long that threads are
-  // started.
+  // With page tables, and with a query of each page, which takes long enough to start threads.
   for (const bool page_tables : {true, false}) {
     movepages::Kernel kernel = movepages::real_kernel();
     if (!page_tables) kernel.huge_until = nullptr;
@@ -155,7 +155,8 @@ int main(int argc, char** argv) {
     wanted.push_back(nodes[i / 64 % nodes.size()]);
   }
   Shared shared{pages, nodes, wanted};
-  // Neighbours in one array: a status written one too far is another thread's.
+  // The buffers are adjacent in one array, so that a status written too far belongs to another
+  // thread.
   std::vector<std::int32_t> status(kThreads * (kPages / 2));
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < kThreads; ++i) {

@@ -1,1 +1,1 @@
-"""What several tests need: memory in a known place, a witness of where it is, other processes."""
+"""Helpers of several tests: memory in a known place, a witness of its place, other processes."""

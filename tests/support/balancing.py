@@ -1,4 +1,4 @@
-"""Automatic NUMA balancing, hurried on, and pages that it hides before Linux 6.6."""
+"""Automatic NUMA balancing at a faster pace, and the pages that it hides before Linux 6.6."""
 
 import contextlib
 import ctypes
@@ -19,14 +19,14 @@ _SECONDS = 20
 
 
 def needs() -> str:
-    """Return what is missing here to hurry balancing on, '' for nothing."""
+    """Return what is missing here to speed balancing up, '' if nothing is."""
     there = _SWITCH.exists() and _KNOBS.exists()
     return "" if there else f"automatic NUMA balancing, with its knobs at {_KNOBS}"
 
 
 @contextlib.contextmanager
 def hurried() -> Iterator[None]:
-    """Have the kernel scan every few milliseconds; needs root."""
+    """Make the kernel scan every few milliseconds. Needs root."""
     before = {path: path.read_text() for path in [_SWITCH, *(_KNOBS / name for name in _HASTE)]}
     try:
         _SWITCH.write_text("1")
@@ -52,12 +52,12 @@ def hidden(pages: np.ndarray, pid: int = 0) -> np.ndarray:
 
 
 def watched(node: int, huge: bool) -> np.ndarray:
-    """Return memory of which the kernel has just hidden a part, if it is one that hides."""
+    """Return memory that the kernel has just hidden in part, if it is a kernel that hides pages."""
     system.syscall(system.SYS_SET_MEMPOLICY, system.MPOL_DEFAULT, None, 0)
     a = memory.anonymous(8 << 20, huge=huge)
     memory.touch(a)
     every = memory.pages_of(a)
-    # Small pages on the node of a lone thread are not watched: there is nothing to gain.
+    # Balancing does not watch small pages on the node of a lone thread: it would gain nothing.
     bare_call(every, np.full(len(every), node, np.int32))
     pages = every[:: 64 if huge else 16]
     until = time.monotonic() + (_SECONDS if HIDES else 1)

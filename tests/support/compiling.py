@@ -13,8 +13,8 @@ ADDRESS_SANITIZER = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize
 
 
 def compiler() -> list[str]:
-    """Return the words of the command, or skip the test."""
+    """Return the words of the compiler's command, or skip the test."""
     found = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
     if not found:
-        pytest.skip("needs a C++ compiler, there is no c++ and no g++")
+        pytest.skip("needs a C++ compiler, found neither c++ nor g++")
     return found.split()

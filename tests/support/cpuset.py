@@ -13,7 +13,7 @@ _ROOT = Path("/sys/fs/cgroup")
 
 @contextlib.contextmanager
 def confinement(*nodes: int) -> Iterator[Path]:
-    """Make a cgroup whose processes may have memory on these nodes only; `join` it in a child."""
+    """Make a cgroup that allows memory on these nodes only; call `join` in a child to enter it."""
     group = _ROOT / f"movepages-test-{os.getpid()}-{'-'.join(map(str, nodes))}"
     try:
         (_ROOT / "cgroup.subtree_control").write_text("+cpuset")
@@ -28,7 +28,7 @@ def confinement(*nodes: int) -> Iterator[Path]:
 
 
 def _remove(group: Path) -> None:
-    """Remove a cgroup; a process that was just reaped may still be leaving it."""
+    """Remove a cgroup. A process that was just reaped may still be leaving it."""
     until = time.monotonic() + 10
     while True:
         try:
@@ -40,5 +40,5 @@ def _remove(group: Path) -> None:
 
 
 def join(group: Path) -> None:
-    """Confine this process, for good."""
+    """Confine this process, permanently."""
     (group / "cgroup.procs").write_text("0")

@@ -1,8 +1,8 @@
-"""Members of enumerations that the package hands to numpy, which then may lose a Ctrl-C.
+"""Find enum members that the package passes to numpy, which then may lose a Ctrl-C.
 
-Of every operand that is not a number of Python's own, numpy asks the class for the protocols it
-may have, and clears whatever is raised while it asks. Up to Python 3.11 the class of an enumeration
-answers in Python code, where a signal handler may run and raise.
+For each operand that is not a Python number, numpy looks up protocols on its class, and clears any
+exception raised meanwhile. Up to Python 3.11 an enum class answers in Python code, where a signal
+handler may run and raise.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from unittest import mock
 
 @contextlib.contextmanager
 def seen_by_numpy() -> Iterator[list[str]]:
-    """Collect where the package made numpy ask an enumeration for its protocols."""
+    """Collect the places where the package made numpy look up protocols on an enum class."""
     found: list[str] = []
     answer = getattr(EnumMeta, "__getattr__", None)
 

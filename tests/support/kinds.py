@@ -1,7 +1,7 @@
-"""Every kind of page a process can have, made to order, with what is known of each.
+"""Makers of every kind of page that a process can have, with what is known about each.
 
-A maker takes the node its pages shall start on, yields a `Kind`, and cleans up after it. Where this
-kernel or machine has no such pages it raises `CannotMakeError`, which says why.
+A maker takes the node on which its pages start, yields a `Kind`, and cleans up after it. Where this
+kernel or machine has no such pages, it raises `CannotMakeError`, which says why.
 """
 
 from . import kinds_kernel, kinds_memory
@@ -9,5 +9,5 @@ from .kinds_base import HOLE, MOVE, MOVE_ALL, CannotMakeError, Kind, Maker
 
 __all__ = ["HOLE", "MAKERS", "MOVE", "MOVE_ALL", "CannotMakeError", "Kind", "Maker"]
 
-# In this order, as what is made before a child is forked is shared with it.
+# The order matters: memory made before a child is forked is shared with it.
 MAKERS: dict[str, Maker] = {**kinds_memory.MAKERS, **kinds_kernel.MAKERS}

@@ -1,4 +1,4 @@
-"""What a kind of page is, and what its makers share."""
+"""The description of a kind of page, and helpers of the makers."""
 
 import contextlib
 import mmap
@@ -15,28 +15,28 @@ from .memory import PAGE
 
 MOVE, MOVE_ALL = 2, 4
 KERNEL = tuple(map(int, platform.release().split("-")[0].split(".")[:2]))
-# Before Linux 6.6 move_pages(2) does not see what a process may not touch.
+# Before Linux 6.6, move_pages(2) does not see pages that the process may not access.
 HIDES = KERNEL < (6, 6)
-# Until 6.12 do_pages_stat_array() asks with FOLL_DUMP, and LTP's move_pages04 expects its answer.
+# Before 6.12 do_pages_stat_array() uses FOLL_DUMP, and LTP's move_pages04 expects its answer.
 DUMPS = KERNEL < (6, 12)
 COUNT = 8
 PROT_RW = mmap.PROT_READ | mmap.PROT_WRITE
 
 
 class CannotMakeError(Exception):
-    """There are no pages of this kind here, and the message says why."""
+    """There are no pages of this kind here; the message says why."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a move comes to.
+    """Expected outcome of a move.
 
     Attributes
     ----------
     moves : bool or None
-        Whether the page goes where it is wanted; None where both are right.
+        Whether the page reaches its target; None where either is right.
     reasons : frozenset of int
-        Errnos, negative, that are right for one that stays.
+        Negative errnos that are right for a page that stays.
     """
 
     moves: bool | None = True
@@ -44,12 +44,12 @@ class Rule:
 
 
 def stays(*reasons: int) -> Rule:
-    """Return the rule of a page that never moves."""
+    """Return the rule for a page that never moves."""
     return Rule(False, frozenset(-each for each in reasons))
 
 
 def may_stay(*reasons: int) -> Rule:
-    """Return the rule of a page that moves or not."""
+    """Return the rule for a page that may or may not move."""
     return Rule(None, frozenset(-each for each in reasons))
 
 
@@ -65,19 +65,19 @@ class Kind:
     Attributes
     ----------
     pages : ndarray of uintp
-        Their addresses.
+        Addresses of the pages.
     absent : frozenset of int
-        What they answer where they are on no node; empty where they are on one.
+        Negative errnos that they give where they are on no node; empty where they are on one.
     rule, rule_all : Rule
-        What a move comes to, with MPOL_MF_MOVE and with MPOL_MF_MOVE_ALL.
+        Expected outcome of a move, with MPOL_MF_MOVE and with MPOL_MF_MOVE_ALL.
     hidden : bool
-        Whether they may answer as if absent although they are not.
+        Whether they may be reported as absent although they are present.
     folios : ndarray
-        Equal numbers for pages that can only move together.
+        Equal numbers for pages that only move together.
     data : ndarray of uint8 or None
-        Their memory where it may be read, and shall never change.
+        Their memory, where it may be read; it must never change.
     witnessed : bool
-        Whether get_mempolicy(2) knows them, as it does most of what may be read.
+        Whether get_mempolicy(2) finds them, as it finds most pages that may be read.
     """
 
     pages: np.ndarray
@@ -98,7 +98,7 @@ class Kind:
         self.copy = None if self.data is None else self.data.copy()
 
     def unchanged(self) -> bool:
-        """Whether the memory holds what it held at first."""
+        """Return whether the memory holds what it held at first."""
         return self.data is None or np.array_equal(self.data, self.copy)
 
 
@@ -106,7 +106,7 @@ Maker = Callable[[int], contextlib.AbstractContextManager[Kind]]
 
 
 def entering(makers: dict[str, Maker]) -> Callable[[Callable[[int], Iterator[Kind]]], Maker]:
-    """Return a decorator that enters a maker under its name, with blanks for underscores."""
+    """Return a decorator that registers a maker under its name, with blanks for underscores."""
 
     def enter(function: Callable[[int], Iterator[Kind]]) -> Maker:
         name = function.__name__.replace("_", " ")
@@ -124,7 +124,7 @@ def entering(makers: dict[str, Maker]) -> Callable[[Callable[[int], Iterator[Kin
 
 
 def fill(array: np.ndarray) -> np.ndarray:
-    """Fill memory, so that no two of its pages are alike."""
+    """Fill memory so that no two of its pages are alike."""
     array[:] = np.arange(array.nbytes, dtype=np.uint32).view(np.uint8)[: array.nbytes] % 251
     array[::PAGE] = np.arange(-(-array.nbytes // PAGE)) % 251
     return array
@@ -143,7 +143,7 @@ def of_file(fd: int, node: int, count: int = COUNT) -> np.ndarray:
         os.ftruncate(fd, count * PAGE)
         array = np.frombuffer(mmap.mmap(fd, count * PAGE), np.uint8)
     except OSError as error:
-        raise CannotMakeError(f"no mapping of such a file: {error}") from error
+        raise CannotMakeError(f"cannot map such a file: {error}") from error
     memory.bind(array, node)
     return fill(array)
 

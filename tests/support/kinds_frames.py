@@ -1,4 +1,4 @@
-"""The node of any page by its frame number: also of what get_mempolicy(2) has no answer for.
+"""Find the node of any page by its frame number, even where get_mempolicy(2) cannot.
 
 Source: Documentation/admin-guide/mm/pagemap.rst and /sys/devices/system/node/nodeN/memoryM.
 """
@@ -17,14 +17,14 @@ _PRESENT = np.uint64(1 << 63)
 _HUGE_PAGE = np.uint64((1 << 55) - 1)
 _BLOCKS = Path("/sys/devices/system/memory/block_size_bytes")
 ABSENT = -1
-# Above it there is no page table of a process to read.
+# A process has no page table above this address.
 _END = 1 << 47
 
 
 @cache
 def _node_of_block() -> tuple[int, np.ndarray]:
     if not _BLOCKS.exists():
-        pytest.skip(f"needs {_BLOCKS} to tell the node of a frame")
+        pytest.skip(f"needs {_BLOCKS} to find the node of a page frame")
     size = int(_BLOCKS.read_text(), 16)
     found = {
         int(path.name[6:]): int(path.parent.name[4:])
@@ -36,7 +36,7 @@ def _node_of_block() -> tuple[int, np.ndarray]:
 
 
 class Frames:
-    """Reads the frames of the same pages again and again, at a few system calls each time."""
+    """Reads the frame numbers of the same pages repeatedly, at a few system calls each time."""
 
     def __init__(self, pages: np.ndarray, pid: int | str = "self") -> None:
         self._file = open(f"/proc/{pid}/pagemap", "rb", buffering=0)  # noqa: SIM115
@@ -48,7 +48,7 @@ class Frames:
         self._where = np.searchsorted(distinct, np.where(self._readable, index, distinct[0]))
 
     def read(self) -> np.ndarray:
-        """Return the frame number of each page, 0 where there is none."""
+        """Return the frame number of each page, 0 for an absent page."""
         fd = self._file.fileno()
         parts = [os.pread(fd, 8 * count, 8 * first) for first, count in self._spans]
         entries = np.frombuffer(b"".join(parts), np.uint64)[self._where]
@@ -56,12 +56,12 @@ class Frames:
         return np.where(there, entries & _HUGE_PAGE, np.uint64(0))
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
 
 def frames_of(pages: np.ndarray, pid: int | str = "self") -> np.ndarray:
-    """Return the frame number of each page, 0 where there is none."""
+    """Return the frame number of each page, 0 for an absent page."""
     reader = Frames(pages, pid)
     try:
         return reader.read()
@@ -70,19 +70,19 @@ def frames_of(pages: np.ndarray, pid: int | str = "self") -> np.ndarray:
 
 
 def nodes_of_frames(frames: np.ndarray) -> np.ndarray:
-    """Return the node of each frame, int32; `ABSENT` for none."""
+    """Return the node of each frame number as int32; `ABSENT` for 0."""
     per_block, table = _node_of_block()
     block = np.minimum(frames // np.uint64(per_block), len(table) - 1)
     return np.where(frames == 0, np.int32(ABSENT), table[block.astype(np.int64)])
 
 
 def nodes_of(pages: np.ndarray, pid: int | str = "self") -> np.ndarray:
-    """Return the node of each page, int32; `ABSENT` where there is none."""
+    """Return the node of each page as int32; `ABSENT` for an absent page."""
     return nodes_of_frames(frames_of(pages, pid))
 
 
 def zero_frame() -> int:
-    """Return the frame of the zero page, which is mapped where nothing but reading was done."""
+    """Return the frame number of the zero page, which is mapped where memory was only read."""
     fresh = memory.anonymous(PAGE)
     assert fresh[0] == 0
     return int(frames_of(memory.pages_of(fresh))[0])

@@ -1,4 +1,4 @@
-"""Holds what a call said of pages of every kind against where they are."""
+"""Compares what a call reports about pages of every kind with where they are."""
 
 from collections.abc import Sequence
 from errno import EBUSY, ENODATA, ENOMEM
@@ -9,11 +9,11 @@ from . import witness
 from .kinds import MOVE_ALL, Kind
 from .kinds_frames import ABSENT, Frames, nodes_of_frames
 
-# What the kernel says of pages that it hides, and what the package does.
+# The statuses that the kernel and the package give to pages that the kernel hides.
 _OF_HIDDEN = (-2, -14, -ENODATA)
 NOT_ATTEMPTED = np.iinfo(np.int32).min
 _MOST = 63
-# How many pages of a call the second witness is asked for: it takes a system call for each.
+# The number of pages per call that the second witness checks: each takes a system call.
 _SECOND_OPINIONS = 6
 
 
@@ -23,7 +23,7 @@ def bits(errnos: frozenset[int]) -> np.uint64:
 
 
 def _bit_of(status: np.ndarray) -> np.ndarray:
-    """Return the bit of each errno; of what is no errno a bit that no reason has."""
+    """Return the bit of each errno; for any other value, a bit that no reason has."""
     code = np.where((status < 0) & (status > -_MOST), -status.astype(np.int64), 0)
     return np.uint64(1) << code.astype(np.uint64)
 
@@ -34,13 +34,13 @@ class Judge:
     Attributes
     ----------
     pages : ndarray of uintp
-        Address of each.
+        Address of each page.
     kind : ndarray of int
-        Index of its kind.
+        Index of each page's kind.
     first : ndarray of int
-        Index of the first page of each kind, and the number of pages in all.
+        Index of the first page of each kind, then the number of pages in all.
     absent : ndarray of uint64
-        Errnos, as `bits`, of pages that are on no node: whoever makes a hole has to say so here.
+        Errnos, as `bits`, of pages on no node. Code that makes a hole must set them here.
     """
 
     def __init__(self, kinds: Sequence[Kind]) -> None:
@@ -63,16 +63,16 @@ class Judge:
         self._huge_pages = Frames(self.pages)
 
     def close(self) -> None:
-        """Let go of the witness's file."""
+        """Close the witness's file."""
         self._huge_pages.close()
 
     def look(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return frame and node of every page, by the page tables."""
+        """Return the frame number and the node of every page, from the page tables."""
         frames = self._huge_pages.read()
         return frames, nodes_of_frames(frames)
 
     def contested(self, asked: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """Return which of the pages asked for have a folio that is wanted on several nodes."""
+        """Return which of the named pages have a folio with several nodes as targets."""
         least = np.full(len(self.pages), np.iinfo(np.int32).max)
         most = np.full(len(self.pages), -1)
         folio = self._folio[asked]
@@ -81,7 +81,7 @@ class Judge:
         return least[folio] != most[folio]
 
     def of_query(self, asked, status, now) -> np.ndarray:
-        """Return what is wrong in the answer to a query, as a mask of the pages asked for."""
+        """Return which statuses of a query are wrong, as a mask of the named pages."""
         _, node = now
         errno = _bit_of(status)
         absent = self.absent[asked]
@@ -90,7 +90,7 @@ class Judge:
         return ~right | self._second_opinion(asked, node)
 
     def of_move(self, asked, status, target, flags, before, now, error=0) -> np.ndarray:
-        """Return what is wrong in the answer to a move, as a mask of the pages asked for.
+        """Return which statuses of a move are wrong, as a mask of the named pages.
 
         `error` is the errno of a call that failed as a whole.
         """
@@ -114,9 +114,9 @@ class Judge:
         return ~right | lazy | carried | self._second_opinion(asked, now[1])
 
     def bystanders(self, asked, before, now) -> np.ndarray:
-        """Return which pages changed although neither they nor their folio were asked for.
+        """Return which pages changed although the call named neither them nor their folio.
 
-        What is on no node must not change either, asked for or not.
+        Pages on no node must not change either, named or not.
         """
         touched = np.zeros(len(self.pages), bool)
         touched[self._folio[asked]] = True
@@ -134,14 +134,14 @@ class Judge:
         return wrong
 
     def describe(self, wrong, asked, status, target, before, now) -> str:
-        """Return a few lines about pages of which something false was said."""
+        """Return a few lines about pages with a wrong status."""
         lines = []
         for i in np.flatnonzero(wrong)[:8]:
             page = asked[i]
             name = self.kinds[self.kind[page]].name
             wanted = "" if target is None else f" wanted {target[i]}"
             lines.append(
-                f"{name} page {page - self.first[self.kind[page]]}: said {status[i]}{wanted},"
+                f"{name} page {page - self.first[self.kind[page]]}: reported {status[i]}{wanted},"
                 f" was on {before[1][page]}, is on {now[1][page]}"
             )
         return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""More kinds of pages: those of huge pages, of io_uring, of KSM, and the kernel's own."""
+"""More kinds of pages: huge pages, pages of io_uring and of KSM, and the kernel's own."""
 
 import contextlib
 import ctypes
@@ -47,7 +47,7 @@ maker = entering(MAKERS)
 
 @contextlib.contextmanager
 def settings(values: dict[Path, str]) -> Iterator[None]:
-    """Write files of /sys, and put back what was in them."""
+    """Write files of /sys, and restore their contents afterwards."""
     before: dict[Path, str] = {}
     try:
         for path, value in values.items():
@@ -64,14 +64,14 @@ def settings(values: dict[Path, str]) -> Iterator[None]:
 
 def _restore(before: dict[Path, str]) -> None:
     for path, text in before.items():
-        # Of several words the one in brackets is what was set.
+        # Of several words, the one in brackets was set.
         chosen = re.search(r"\[(.+)\]", text)
         path.write_text(chosen[1] if chosen else text)
 
 
 @maker
 def merged_by_ksm(node: int) -> Iterator[Kind]:
-    """Alike, and therefore one page in truth."""
+    """Identical pages, which KSM has merged into one."""
     array = fresh(node)
     array.reshape(-1, PAGE)[1:] = array[:PAGE]
     pages = memory.pages_of(array)
@@ -86,7 +86,7 @@ def merged_by_ksm(node: int) -> Iterator[Kind]:
             if time.monotonic() > until:
                 raise CannotMakeError(f"KSM merged nothing within {_KSM_SECONDS} s")
             time.sleep(0.02)
-        # Still merged, but no longer looked at, which would pin a page for a moment.
+        # Pages stay merged, but KSM no longer scans them, which would pin a page for a moment.
         (_KSM / "run").write_text("0")
         one = np.zeros(len(pages), int)
         yield Kind(pages, rule=stays(EACCES), rule_all=MOVES, folios=one, data=array)
@@ -127,7 +127,7 @@ def _huge(node: int, count: int = 1) -> np.ndarray:
     array = memory.anonymous(count * size, huge=True)
     memory.bind(array, node)
     fill(array)
-    # It stays huge, and is not made so again behind a test's back once it was split.
+    # The array keeps its huge pages, and khugepaged does not make new ones after a test's split.
     advise(array, mmap.MADV_NOHUGEPAGE)
     heads = frames.frames_of(memory.pages_of(array, size)) % (size // PAGE)
     if heads.any():
@@ -147,7 +147,7 @@ def huge_page_pinned_in_part(node: int) -> Iterator[Kind]:
     array = _huge(node)
     pages = memory.pages_of(array)
     with pinned(pages[len(pages) // 3]):
-        # Few, or there would be more of these than of all else.
+        # Only a few of its pages, or this kind would outnumber all others.
         few = pages[:: len(pages) // 16]
         yield Kind(few, rule=stays(EBUSY), folios=np.zeros(len(few), int), data=array)
 
@@ -168,7 +168,7 @@ def _hugetlb(node: int) -> Iterator[np.ndarray]:
         )
         if address == _MAP_FAILED:
             raise CannotMakeError(f"MAP_HUGETLB: errno {ctypes.get_errno()}")
-        # Unmapped before the pool shrinks again, or its page would stay for good.
+        # Unmap it before the pool shrinks again, or its page would stay for good.
         try:
             array = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(address))
             memory.bind(array, node)
@@ -181,7 +181,7 @@ def _hugetlb(node: int) -> Iterator[np.ndarray]:
 def hugetlb(node: int) -> Iterator[Kind]:
     with _hugetlb(node) as array:
         pages = memory.pages_of(array)[[0, 1, 100, 511]]
-        # Asked for by a tail alone it stays, in some kernels.
+        # In some kernels it stays when the call names only a tail page.
         rule = may_stay(EACCES) if KERNEL < (6, 12) else MOVES
         yield Kind(pages, rule=rule, folios=np.zeros(len(pages), int), data=array)
 
@@ -209,7 +209,7 @@ def vvar(node: int) -> Iterator[Kind]:
     if "pf" in witness.flags_of(int(pages[0])):
         yield Kind(pages, absent=NOTHING_THERE)
         return
-    # Newer kernels show what has a page of its own, on a node; moves answer as if there was none.
+    # Newer kernels report a node for what is backed by a page; moves answer as if it had none.
     ctypes.string_at(int(pages[0]), 1)
     yield Kind(pages[:1], rule=stays(EFAULT), hidden=True, witnessed=False)
 

@@ -1,4 +1,4 @@
-"""Kinds of pages that plain memory and files come in."""
+"""Kinds of pages in plain memory and in files."""
 
 import ctypes
 import mmap
@@ -40,7 +40,7 @@ maker = entering(MAKERS)
 
 @maker
 def shared_with_a_child(node: int) -> Iterator[Kind]:
-    # The first of all: later ones must not be shared with the same child.
+    # Made before all others: later ones must not be shared with the same child.
     array = fresh(node)
     with child():
         yield Kind(memory.pages_of(array), rule=stays(EACCES), rule_all=MOVES, data=array)
@@ -104,7 +104,7 @@ def locked(node: int) -> Iterator[Kind]:
 
 @maker
 def given_up(node: int) -> Iterator[Kind]:
-    """MADV_FREE: the kernel may take them when it runs short."""
+    """Pages after MADV_FREE: the kernel may take them when it runs short of memory."""
     array = fresh(node)
     advise(array, mmap.MADV_FREE)
     yield Kind(memory.pages_of(array), data=array)
@@ -140,7 +140,7 @@ def dirty_file(node: int) -> Iterator[Kind]:
 
 @maker
 def mapped_twice(node: int) -> Iterator[Kind]:
-    """A file page at two addresses of one process."""
+    """File pages at two addresses of one process."""
     with open(os.memfd_create("movepages-test"), "r+b") as file:
         one = of_file(file.fileno(), node)
         two = np.frombuffer(mmap.mmap(file.fileno(), one.nbytes), np.uint8)
@@ -192,7 +192,7 @@ def guard_region(node: int) -> Iterator[Kind]:
 
 @maker
 def no_mapping(node: int) -> Iterator[Kind]:
-    # Below mmap_min_addr, so that nothing ever comes there; the kernel's half; neither half.
+    # Below mmap_min_addr, where nothing is ever mapped; in the kernel's half; in neither half.
     lowest = np.arange(4) * 4096
     beyond = [1 << 63, (1 << 64) - (1 << 32), (1 << 64) - 4096]
     yield Kind([*lowest.tolist(), *beyond], absent=frozenset({-EFAULT}))

@@ -1,4 +1,4 @@
-"""Memory whose place and page size are known, set up without the package."""
+"""Memory with a known place and page size, set up without the package."""
 
 import contextlib
 import ctypes
@@ -36,23 +36,23 @@ def anonymous(
     nbytes : int
         Size, rounded up to whole pages.
     node : int, optional
-        Node to bind the memory to and to touch it on; without it no page is touched.
+        Node to bind the memory to and to touch it on. Without it no page is touched.
     shared : bool, default False
-        Map it MAP_SHARED, so that a child process has the same pages and not copies.
+        Map it MAP_SHARED, so that a child process has the same pages instead of copies.
     huge : bool, default False
-        Align it to huge pages and ask for them. Otherwise the kernel is asked for small ones.
+        Align it to huge pages and ask for them. Otherwise the kernel is asked for small pages.
     """
     unit = huge_page_size() if huge else PAGE
     if not unit:
         raise ValueError("no transparent huge pages here: see huge_page_size()")
     nbytes = -(-nbytes // unit) * unit
-    # A guard on both sides keeps the kernel from joining this mapping to a neighbour's.
+    # A guard on both sides keeps the kernel from merging this mapping with a neighbour.
     whole = mmap.mmap(
         -1,
         nbytes + 2 * unit,
         flags=(mmap.MAP_SHARED if shared else mmap.MAP_PRIVATE) | mmap.MAP_ANONYMOUS,
     )
-    # A kernel without huge pages does not know the advice.
+    # A kernel without huge pages does not know this advice.
     with contextlib.suppress(OSError):
         whole.madvise(mmap.MADV_HUGEPAGE if huge else mmap.MADV_NOHUGEPAGE)
     memory = np.frombuffer(whole, np.uint8)
@@ -68,10 +68,10 @@ def anonymous(
 
 @contextlib.contextmanager
 def apart(nbytes: int) -> Iterator[np.ndarray]:
-    """Yield untouched anonymous memory of which parts may be unmapped meanwhile.
+    """Yield untouched anonymous memory. Parts of it may be unmapped within the block.
 
-    It lies far below the place where the kernel puts mappings, so that nobody gets what is
-    unmapped, and the rest can be unmapped by its address.
+    It lies far below the addresses that the kernel chooses for mappings. No new mapping therefore
+    reuses an unmapped part, and the rest can be unmapped by its address.
     """
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_FIXED_NOREPLACE
     prot = mmap.PROT_READ | mmap.PROT_WRITE
@@ -98,10 +98,10 @@ def pages_of(array: np.ndarray, step: int = PAGE) -> np.ndarray:
 
 
 def bind(array: np.ndarray, *nodes: int) -> None:
-    """Let pages of an array be faulted in on these nodes only, by mbind(2).
+    """Bind the pages of an array that are not allocated yet to these nodes, by mbind(2).
 
-    It holds for pages yet to come. What does not fit there brings the out-of-memory killer. It also
-    keeps automatic NUMA balancing away from them.
+    If they do not fit there, the out-of-memory killer steps in. The policy also keeps automatic
+    NUMA balancing away from the array.
     """
     mask = system.node_mask(*nodes)
     system.syscall(
@@ -111,16 +111,16 @@ def bind(array: np.ndarray, *nodes: int) -> None:
 
 
 def touch(array: np.ndarray) -> None:
-    """Write one byte into every page of an array, its index modulo 251."""
+    """Write one byte into every page of an array: its index modulo 251."""
     array[::PAGE] = np.arange(-(-array.nbytes // PAGE)) % 251
 
 
 def discard(array: np.ndarray) -> None:
-    """Give the pages of an array back, so that it is as if they were never touched."""
+    """Free the pages of an array, as if they had never been touched."""
     advice = mmap.MADV_DONTNEED
     system.succeed(system.libc.madvise(array.ctypes.data, array.nbytes, advice))
 
 
 def keep_as_it_is(array: np.ndarray) -> None:
-    """Keep khugepaged from making huge pages of what is small or absent; those there are stay."""
+    """Keep khugepaged from making huge pages of small or absent ones; present huge pages stay."""
     system.succeed(system.libc.madvise(array.ctypes.data, array.nbytes, mmap.MADV_NOHUGEPAGE))

@@ -1,4 +1,4 @@
-"""Which nodes there are, read from sysfs and /proc without the package."""
+"""The nodes of this machine, read from sysfs and /proc without the package."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def allowed() -> tuple[int, ...]:
 
 
 def free_bytes(node: int) -> int:
-    """Return how much memory of a node is free."""
+    """Return how much memory of a node is free, in bytes."""
     for line in (SYSFS / f"node{node}" / "meminfo").read_text().splitlines():
         if " MemFree:" in line:
             return int(line.split()[-2]) * 1024

@@ -1,4 +1,4 @@
-"""Pages that the kernel holds on to, so that they cannot be migrated."""
+"""Pages that the kernel pins, so that they cannot be migrated."""
 
 import contextlib
 import ctypes
@@ -19,7 +19,7 @@ class _Part(ctypes.Structure):
 
 @contextlib.contextmanager
 def pinned(*addresses: int) -> Iterator[None]:
-    """Pin the pages at these addresses, by putting them into a pipe with vmsplice(2)."""
+    """Pin the pages at these addresses by putting them into a pipe with vmsplice(2)."""
     reader, writer = os.pipe()
     try:
         fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, max(1, len(addresses)) * PAGE)

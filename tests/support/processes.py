@@ -1,4 +1,4 @@
-"""Child processes that are always ended and reaped, and whose failures are not lost."""
+"""Child processes that are always ended and reaped, and report their failures."""
 
 import contextlib
 import ctypes
@@ -14,9 +14,9 @@ from typing import Any, NoReturn
 
 from . import system
 
-# An overflow uid: a user that owns nothing.
+# The overflow uid, a user that owns nothing.
 NOBODY = 65534
-# Far more than anything takes, as guests are slow: it only ends what hangs.
+# Far longer than anything takes, even in slow guests: it only ends a call that hangs.
 PATIENCE_S = 120
 _PR_SET_DUMPABLE = 4
 # linux/capability.h
@@ -28,14 +28,14 @@ class ChildDiedError(Exception):
 
 
 class Child:
-    """A child process, ready and waiting.
+    """A child process that waits for calls.
 
     Attributes
     ----------
     pid : int
-        Its process id.
+        Process id.
     result : object
-        What the function it was started with returned.
+        Return value of the function that it was started with.
     """
 
     def __init__(self, pid: int, connection: Connection) -> None:
@@ -46,13 +46,13 @@ class Child:
     def call(self, function: Callable[..., Any], *arguments: object) -> Any:
         """Run a function in the child; return what it returns, raise what it raises.
 
-        It travels by name: a function of a module, not a lambda.
+        The function is sent by name: it must be a function of a module, not a lambda.
         """
         self._connection.send((function, arguments))
         return self.answer()
 
     def answer(self) -> Any:
-        """Return or raise what comes next from the child."""
+        """Return or raise the next answer of the child."""
         if not self._connection.poll(PATIENCE_S):
             raise ChildDiedError(f"no answer within {PATIENCE_S} s from child {self.pid}")
         try:
@@ -73,21 +73,20 @@ def child(
     Parameters
     ----------
     function : callable, optional
-        What it runs first; anything will do, as it is forked and not sent.
+        Function that it runs first. It is forked and not sent, so any callable will do.
     *arguments
         Its arguments.
     uid : int, optional
-        User to become first, as an ordinary process of theirs: no groups, no capabilities. Needs
-        root.
+        User to become first, as an ordinary process without groups and capabilities. Needs root.
 
     Yields
     ------
     Child
-        Ready: the function has returned. What it raised is raised here.
+        The child, after the function has returned. What the function raised is raised here.
     """
     here, there = multiprocessing.Pipe()
     with warnings.catch_warnings():
-        # Python 3.12 warns of threads, and numpy's libraries have some; the child uses none.
+        # Python 3.12 warns of threads at a fork. numpy has some; the child uses none.
         warnings.simplefilter("ignore", DeprecationWarning)
         pid = os.fork()
     if pid == 0:
@@ -111,42 +110,42 @@ def child(
 
 
 def run_as(uid: int | None, function: Callable[..., Any], *arguments: object) -> Any:
-    """Return or raise what a function comes to in a child, as another user if `uid` is given."""
+    """Run a function in a child, as user `uid` if given; return or raise what it does."""
     with child(function, *arguments, uid=uid) as one:
         return one.result
 
 
 def dead_pid() -> int:
-    """Return the id of a process that is no more."""
+    """Return the pid of a process that no longer exists."""
     with child() as one:
         pass
     return one.pid
 
 
 def become(uid: int) -> None:
-    """Make this process an ordinary one of another user, for good."""
+    """Make this process an ordinary one of another user, permanently."""
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
-    # Without this its own /proc files would be root's, as those of a set-user-id program are.
+    # Otherwise root would own its /proc files, as those of a set-user-id program.
     system.succeed(system.libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0))
 
 
 def give_up_capabilities() -> None:
-    """Have this process go on as root that may do no more than others."""
+    """Drop all capabilities: this process goes on as a root that may do no more than others."""
     header = (ctypes.c_uint32 * 2)(_LINUX_CAPABILITY_VERSION_3, 0)
     system.succeed(system.libc.capset(header, (ctypes.c_uint32 * 6)()))
 
 
 def _end(pid: int) -> int:
-    # Unreaped, so the id is still its own; a child that is dead already keeps its own status.
+    # It is not reaped yet, so the pid is still its own. A dead child keeps its own status.
     os.kill(pid, signal.SIGKILL)
     return os.waitpid(pid, 0)[1]
 
 
 def _live(parent: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> NoReturn:
-    """Be the child, and never return into the parent's code."""
-    # It ends when it is killed, or by itself when the parent is gone and the pipe with it.
+    """Run as the child, and never return into the parent's code."""
+    # It ends when it is killed, or when the parent is gone, and with it the pipe.
     with contextlib.suppress(BaseException):
         while True:
             parent.send_bytes(_outcome(function, arguments))
@@ -174,7 +173,7 @@ def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
 
 
 def in_child(act):
-    """Return what a forked child's call raised, as text: its class's bases and its message."""
+    """Return what a forked child raised, as text: the bases of its class, and its message."""
     reader, writer = os.pipe()
     pid = os.fork()
     if not pid:

@@ -1,4 +1,4 @@
-"""A real seccomp filter around this process, as a container runtime puts one."""
+"""A real seccomp filter around this process, like that of a container runtime."""
 
 import ctypes
 
@@ -23,7 +23,7 @@ class _Program(ctypes.Structure):
 
 
 def forbid(number: int, *numbers: int) -> None:
-    """Make these system calls fail with errno `number` in this process, for good."""
+    """Make these system calls fail with errno `number` in this process, permanently."""
     code = [_Instruction(_LOAD_WORD, 0, 0, 0)]
     for left, syscall in enumerate(reversed(numbers)):
         code.insert(1, _Instruction(_JUMP_IF_EQUAL, left + 1, 0, syscall))

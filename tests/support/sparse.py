@@ -1,4 +1,4 @@
-"""Mappings of far more address space than memory, as sanitizers and garbage collectors reserve."""
+"""Sparse mappings: more address space than memory, as sanitizers and garbage collectors reserve."""
 
 import mmap
 import time
@@ -18,18 +18,18 @@ _MAP_NORESERVE = 0x4000
 
 
 def reserved(nbytes: int = WHOLE, node: int | None = None, *, huge: bool = False) -> np.ndarray:
-    """Return untouched memory, for pages of one node if it is given.
+    """Return untouched memory, bound to a node if one is given.
 
-    The test is skipped where so many addresses are not to be had.
+    Skip the test where so much address space is not available.
     """
     if SANITIZED:
-        pytest.skip("AddressSanitizer has the address space for itself")
+        pytest.skip("AddressSanitizer occupies the address space")
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
     try:
         whole = mmap.mmap(-1, nbytes, flags=flags)
     except OSError as error:
         pytest.skip(f"needs {nbytes:,} bytes of address space: {error.strerror}")
-    # A kernel without huge pages does not know the advice.
+    # A kernel without huge pages does not know this advice.
     with suppress(OSError):
         whole.madvise(mmap.MADV_HUGEPAGE if huge else mmap.MADV_NOHUGEPAGE)
     array = np.frombuffer(whole, np.uint8)
@@ -39,16 +39,16 @@ def reserved(nbytes: int = WHOLE, node: int | None = None, *, huge: bool = False
 
 
 def touched(array: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
-    """Touch so many pages all over an array; return their numbers, ascending."""
+    """Touch this many pages all over an array; return their numbers, ascending."""
     numbers = np.random.default_rng(seed).choice(len(array) // PAGE, count * 2)
-    # The ends too: nothing beyond them is looked at.
+    # The ends, too: a scan looks at nothing beyond them.
     numbers = np.unique(np.append(numbers[: count - 2], [0, len(array) // PAGE - 1]))
     array[numbers * PAGE] = 1
     return numbers
 
 
 class Anywhere:
-    """A layout of which nobody is told that it has one node: it is carried out as for several.
+    """A layout that hides that it has only one node, so that it is carried out as for several.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Anywhere:
         self._layout = layout
 
     def over(self, array: object, footprint: Any) -> Any:
-        """Return the pattern that the layout makes of an array."""
+        """Return the layout's pattern for an array."""
         pattern = self._layout.over(array, footprint)
         pattern.only = None
         return pattern
@@ -67,7 +67,7 @@ class Anywhere:
 
 @contextmanager
 def bounded(seconds: float) -> Iterator[None]:
-    """Let what is done take so long at most, and 32 MiB more memory than there is now."""
+    """Fail if the block takes longer than this, or 32 MiB more memory than there is now."""
     before, start = forget_peak(), time.perf_counter()
     yield
     taken, grown = time.perf_counter() - start, peak_bytes() - before
@@ -76,7 +76,7 @@ def bounded(seconds: float) -> Iterator[None]:
 
 
 def peak_bytes() -> int:
-    """Return the most memory this process has had since `forget_peak`."""
+    """Return the peak memory use of this process since `forget_peak`."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
@@ -84,6 +84,6 @@ def peak_bytes() -> int:
 
 
 def forget_peak() -> int:
-    """Let the peak begin with what this process has now; return that."""
+    """Reset the peak to the memory that this process has now; return that."""
     Path("/proc/self/clear_refs").write_text("5")
     return peak_bytes()

@@ -1,4 +1,4 @@
-"""What the tests share in which something else goes on while pages move."""
+"""Helpers of tests in which something else goes on while pages move."""
 
 import contextlib
 import threading
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-# No run takes longer than this, however slow the machine: it hangs.
+# A run that takes longer than this hangs, however slow the machine.
 PATIENCE_S = 60
 
 
@@ -34,7 +34,7 @@ def meanwhile(function: Callable[..., object], *arguments: object) -> Iterator[N
 def targets(
     random: np.random.Generator, here: int, there: int, count: int
 ) -> tuple[int | np.ndarray, np.ndarray]:
-    """Return one target for all, or one for each in rows or wildly mixed; and that of each page."""
+    """Return one target for all, or one per page in runs or mixed; and the target of each page."""
     if random.random() < 0.5:
         return there, np.full(count, there, np.int32)
     row = int(random.choice([1, 7, 64, 512]))

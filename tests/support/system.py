@@ -1,4 +1,4 @@
-"""System calls through ctypes, so that set-up and witness share nothing with the package."""
+"""System calls through ctypes, so that set-up and witness share no code with the package."""
 
 import ctypes
 import os
@@ -22,7 +22,7 @@ SYS_MBIND = _NUMBERS[_MBIND]
 
 MPOL_DEFAULT, MPOL_PREFERRED, MPOL_BIND, MPOL_INTERLEAVE, MPOL_LOCAL = range(5)
 MPOL_F_NODE, MPOL_F_ADDR = 1, 2
-# The kernel's own limit: NODES_SHIFT is 10 at most. The calls that take a mask count one bit more.
+# The kernel's own limit: NODES_SHIFT is at most 10. Calls that take a mask count one bit more.
 MAX_NODES = 1024
 
 # AddressSanitizer reserves most addresses, and its allocator maps and unmaps memory all the time.
@@ -39,7 +39,7 @@ libc.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
 
 
 def succeed(result: int) -> int:
-    """Return what a libc function returned; raise OSError if that is -1."""
+    """Return the result of a libc function; raise OSError if it is -1."""
     if result == -1:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
@@ -47,14 +47,14 @@ def succeed(result: int) -> int:
 
 
 def syscall(number: int, *arguments: object) -> int:
-    """Make a system call by its number; raise OSError when it fails."""
-    # Bare ints would travel as C ints, with what is above bit 31 undefined.
+    """Make a system call by its number; raise OSError if it fails."""
+    # ctypes would pass bare ints as C ints, with the bits above 31 undefined.
     words = (ctypes.c_long(each) if isinstance(each, int) else each for each in arguments)
     return succeed(libc.syscall(ctypes.c_long(number), *words))
 
 
 def node_mask(*nodes: int) -> ctypes.Array:
-    """Return the bit mask of nodes that the memory policy calls take; give it MAX_NODES + 1."""
+    """Return the nodes' bit mask for memory policy calls; its size there is MAX_NODES + 1."""
     word = 8 * ctypes.sizeof(ctypes.c_ulong)
     mask = (ctypes.c_ulong * (MAX_NODES // word))()
     for node in nodes:

@@ -1,4 +1,4 @@
-"""Stretches of memory that a random walk changes and moves, and what is known of their pages.
+"""Areas of memory that a random walk changes and moves, and what is known of their pages.
 
 Each lies alone in a window of addresses, so that it can be unmapped, mapped anew and moved there.
 """
@@ -27,24 +27,24 @@ system.libc.mremap.restype = ctypes.c_void_p
 
 
 class Area:
-    """Memory of one kind at first, whose pages become of many kinds.
+    """Memory of one kind at first; its pages become of many kinds.
 
     Attributes
     ----------
     array : ndarray of uint8
-        All of it.
+        The whole memory.
     shadow : ndarray of uint8
-        What it should hold.
+        Its expected contents.
     open, gone, guarded, pinned, locked : ndarray of bool
-        Pages that may be read and written, are not mapped, are guard regions, pinned, locked.
+        Whether each page may be read and written, is unmapped, a guard region, pinned, or locked.
     shared : bool
-        Whether what is given up is still there.
+        Whether pages keep their contents when they are given up.
     whole : int
-        Pages of it that can only be changed together.
+        Number of its pages that can only be changed together.
     mixed : bool
         Whether it may have huge pages.
     kept : object
-        What must live as long as it does.
+        Object that must live as long as the area does.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Area:
         self.held: dict[str, contextlib.ExitStack] = {}
 
     def map(self, address: int, first: int, count: int) -> np.ndarray:
-        """Map pages of it at an address."""
+        """Map pages of the area at an address."""
         how = self.flags | _MAP_FIXED
         found = system.libc.mmap(address, count * PAGE, _PROT_RW, how, self.fd, first * PAGE)
         if found != address:
@@ -81,7 +81,7 @@ class Area:
         return self.array[first * PAGE : last * PAGE]
 
     def fill(self, node: int) -> None:
-        """Fill all of it on a node; later pages come where the kernel likes."""
+        """Fill all of it on a node; the kernel chooses where later pages go."""
         memory.bind(self.array, node)
         self.array.view(np.uint64)[:] = (
             np.arange(len(self.array) // 8, dtype=np.uint64) * 2654435761
@@ -105,7 +105,7 @@ class Area:
             self.shadow[first * PAGE : last * PAGE] = 0
 
     def differing(self, there: np.ndarray, *, whole: bool) -> np.ndarray:
-        """Return which pages in memory hold something else than they should."""
+        """Return which present pages hold something else than they should."""
         which = np.flatnonzero(there & self.open & ~self.gone)
         words = slice(None) if whole else slice(None, None, _WORDS - 1)
         mine, right = (
@@ -115,7 +115,7 @@ class Area:
         return which[(mine != right).any(axis=1)]
 
     def move_addresses(self, offset: int) -> None:
-        """Move all of it to other addresses of its window, so many pages from the start."""
+        """Move all of it to another address of its window, `offset` pages from the start."""
         new = self.window + (offset * PAGE) + (_WINDOW // 2 if offset % 2 else _WINDOW // 4)
         old = self.array.ctypes.data
         if abs(new - old) < self.array.nbytes:
@@ -128,11 +128,11 @@ class Area:
         self.array = np.ctypeslib.as_array((ctypes.c_uint8 * self.array.nbytes).from_address(new))
 
     def release(self, name: str) -> None:
-        """Let go of what holds pages of it under this name."""
+        """Release whatever holds its pages under this name."""
         self.held.pop(name, contextlib.ExitStack()).close()
 
     def close(self) -> None:
-        """Unmap it."""
+        """Unmap the area."""
         for name in list(self.held):
             self.release(name)
         system.succeed(system.libc.munmap(self.window, _WINDOW))

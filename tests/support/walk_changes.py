@@ -1,4 +1,4 @@
-"""What happens to the pages of an area from one call to the next: a table of changes."""
+"""A table of the changes that a walk makes to the pages of an area between calls."""
 
 import contextlib
 import ctypes
@@ -22,7 +22,7 @@ _LONGEST = 80
 _MOST_FORKS = 0.05
 _BATCHES = (6, 3)
 
-# Changes some pages of an area, from the first to before the last.
+# Changes the pages of an area from the first to before the last.
 Change = Callable[[Area, np.random.Generator, int, int], None]
 CHANGES: dict[str, Change] = {}
 
@@ -33,7 +33,7 @@ def _enter(function: Change) -> Change:
 
 
 def change(area: Area, random: np.random.Generator) -> str:
-    """Change some pages of an area, and return how; '' where it cannot be."""
+    """Change some pages of an area; return the name of the change, '' if it is not possible."""
     if area.whole > 1:
         return ""
     name = str(random.choice(list(CHANGES)))
@@ -47,8 +47,8 @@ def change(area: Area, random: np.random.Generator) -> str:
 
 
 def _free(area: Area, first: int, last: int, *states: str) -> None:
-    """Refuse what another state of these pages keeps from being done, or done in part only."""
-    # What is pinned, and given up, is held by the pin alone: another page comes in its place.
+    """Raise if another state of these pages prevents a change, or allows only part of it."""
+    # Only the pin holds a pinned page that is given up: another page takes its place.
     for state in ("pinned", *states):
         if getattr(area, state)[first:last].any():
             raise CannotMakeError(state)
@@ -61,7 +61,7 @@ def write(area: Area, random: np.random.Generator, first: int, last: int) -> Non
 
 @_enter
 def read(area: Area, random: np.random.Generator, first: int, last: int) -> None:
-    """What was never written becomes the page of zeros; of a file, it is entered."""
+    """A page never written becomes the zero page; a page of a file is mapped."""
     area.array[first * PAGE : last * PAGE : PAGE][(area.open & ~area.gone)[first:last]].max(
         initial=0
     )
@@ -141,9 +141,9 @@ def take_guards_away(area: Area, random: np.random.Generator, first: int, last: 
 @_enter
 def pin(area: Area, random: np.random.Generator, first: int, last: int) -> None:
     if "pin" in area.held or not area.open[first:last].all():
-        raise CannotMakeError("pinned already, or not to be read")
-    # There each of the 512 pieces of a pinned folio, mapped by small entries, costs a call of its
-    # own in which the kernel tries ten times: minutes under emulation.
+        raise CannotMakeError("pinned already, or not readable")
+    # On these kernels, each of the 512 pieces of a pinned folio that small entries map costs a
+    # call of its own, in which the kernel tries ten times. That takes minutes under emulation.
     if area.mixed and KERNEL < _BATCHES:
         raise CannotMakeError("too slow")
     some = np.arange(first, last)[:_MOST_PINNED]
@@ -162,9 +162,9 @@ def unpin(area: Area, random: np.random.Generator, first: int, last: int) -> Non
 
 @_enter
 def fork(area: Area, random: np.random.Generator, first: int, last: int) -> None:
-    """Share all that is there with a child, until one is released."""
+    """Share all present pages with a child, until it is released."""
     if "child" in area.held or "pin" in area.held:
-        raise CannotMakeError("one is enough")
+        raise CannotMakeError("has a child or a pin already")
     held = contextlib.ExitStack()
     held.enter_context(child())
     area.held["child"] = held
@@ -178,7 +178,7 @@ def end_of_child(area: Area, random: np.random.Generator, first: int, last: int)
 @_enter
 def lock(area: Area, random: np.random.Generator, first: int, last: int) -> None:
     if not area.open[first:last].all():
-        raise CannotMakeError("not to be read")
+        raise CannotMakeError("not readable")
     part = area.part(first, last)
     where = ctypes.c_void_p(part.ctypes.data), ctypes.c_size_t(part.nbytes)
     locks = not area.locked[first:last].any()
@@ -188,13 +188,13 @@ def lock(area: Area, random: np.random.Generator, first: int, last: int) -> None
 
 @_enter
 def cool(area: Area, random: np.random.Generator, first: int, last: int) -> None:
-    """Advice that splits a huge page of which it is about a part."""
+    """Give advice that splits a huge page if it covers a part of it."""
     advise(area.part(first, last), _MADV_COLD)
 
 
 @_enter
 def join(area: Area, random: np.random.Generator, first: int, last: int) -> None:
-    """Have the kernel make huge pages of what is small, as far as it can."""
+    """Have the kernel collapse small pages into huge ones, as far as it can."""
     if not memory.huge_page_size() or area.shared or not area.mixed or area.gone.any():
         raise CannotMakeError("no huge pages")
     advise(area.array, mmap.MADV_HUGEPAGE)
@@ -213,7 +213,7 @@ def move_addresses(area: Area, random: np.random.Generator, first: int, last: in
 def disturb(
     area: Area, wild: np.ndarray, stop: Callable[[], bool], random: np.random.Generator
 ) -> None:
-    """Unmap, map, write, forbid and fork, at `wild` pages of an area alone, until told to stop."""
+    """Unmap, map, write, protect and fork, only at `wild` pages of an area, until told to stop."""
     while not stop():
         first = int(random.choice(wild))
         part = area.part(first, first + 1)
@@ -221,7 +221,7 @@ def disturb(
         if how == 0:
             system.succeed(system.libc.munmap(part.ctypes.data, PAGE))
         elif how == 1:
-            # It fails where nothing is mapped.
+            # This fails where nothing is mapped.
             system.libc.mprotect(part.ctypes.data, PAGE, int(random.choice([0, PROT_RW])))
         elif how == 2 and random.random() < _MOST_FORKS:
             pid = os.fork()

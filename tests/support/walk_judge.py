@@ -1,4 +1,4 @@
-"""Holds what the package says of arrays against where their pages are."""
+"""Compares what the package reports about arrays with where their pages are."""
 
 from dataclasses import dataclass, field
 from errno import EACCES, EBUSY, EFAULT, ENODATA, ENOENT, ENOMEM
@@ -17,25 +17,25 @@ from .walk_looks import Look
 NOT_ATTEMPTED = np.iinfo(np.int32).min
 NO_PAGE = (-ENOENT, -EFAULT)
 STAYED = (-EBUSY, -EACCES, -ENOMEM)
-# In memory, and the kernel does not say where.
+# In memory, but the kernel does not say where.
 UNKNOWN = -ENODATA
 _SECOND_OPINIONS = 3
 
 
 def among(status: np.ndarray, some: tuple[int, ...]) -> np.ndarray:
-    """Return which are one of a few: many times as fast as np.isin(), and called all the time."""
+    """Return which statuses are among a few. Much faster than np.isin(), and called often."""
     return np.logical_or.reduce([status == int(each) for each in some])
 
 
 @dataclass
 class Asked:
-    """A part of an area that a call was about, and what was there before."""
+    """A part of an area that a call was about, and the state of its pages before."""
 
     area: Area
     array: np.ndarray
     pages: np.ndarray
     nbytes: np.ndarray
-    # Pages that another thread changes meanwhile.
+    # Pages that another thread changes during the call.
     wild: np.ndarray
     before: Look = field(init=False)
     after: Look = field(init=False)
@@ -48,34 +48,34 @@ class Asked:
         self.look_before()
 
     def look_before(self) -> None:
-        """Look at what is there before the call that is judged."""
+        """Record the state of the pages before the call that is judged."""
         self.before = self.after = Look(self.area.array, mixed=self.area.mixed)
         _, self.folio = np.unique(self.before.folios(), return_inverse=True)
 
     def look(self) -> Look:
-        """Look at what is there now."""
+        """Record the state of the pages now, and return it."""
         self.after = Look(self.area.array)
         return self.after
 
     def lie(self, wrong: np.ndarray, what: str, status: np.ndarray, target=None) -> None:
-        """Note a few of the pages of which something false was said."""
+        """Note a few of the pages with a false report."""
         for i in np.flatnonzero(wrong)[:4]:
             page = self.pages[i]
             wanted = "" if target is None else f" wanted {target[i]}"
             states = [n for n in ("open", "gone", "guarded", "pinned", "locked")
                       if getattr(self.area, n)[page]]  # fmt: skip
             self.lies.append(
-                f"{what}: page {page}, said {status[i]}{wanted}, was on {self.before.node[page]},"
+                f"{what}: page {page}: status {status[i]}{wanted}, was on {self.before.node[page]},"
                 f" is on {self.after.node[page]} {'zero ' * bool(self.after.zero[page])}{states}"
             )
 
     def expect(self, name: str, said: object, right: object) -> None:
         """Note a count that is wrong."""
         if said != right:
-            self.lies.append(f"{name} is said to be {said}, and is {right}")
+            self.lies.append(f"{name}: reported {said}, expected {right}")
 
     def contested(self, target: np.ndarray) -> np.ndarray:
-        """Return which of the pages have a folio that is wanted on several nodes."""
+        """Return which of the pages have a folio with several nodes as targets."""
         folio = self.folio[self.pages]
         least = np.full(self.folio.max() + 1, np.iinfo(np.int32).max)
         most = np.full(len(least), -2)
@@ -84,18 +84,18 @@ class Asked:
         return (least != most)[folio]
 
     def hidden(self) -> np.ndarray:
-        """Return which pages the kernel may not tell of, although they are in memory."""
+        """Return which pages the kernel may hide although they are in memory."""
         return HIDES & ~self.area.open[self.pages] & self.after.there[self.pages]
 
     @staticmethod
     def told(status: np.ndarray, node: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-        """Return of which pages the kernel told what is so."""
+        """Return which statuses are true."""
         there = (status == node) | (hidden & (status == UNKNOWN))
         return np.where(node >= 0, there, among(status, NO_PAGE))
 
 
 def check_where(asked: Asked, placement: mp.Placement) -> None:
-    """Check a placement, and that looking touched nothing."""
+    """Check a placement, and that the query touched no page."""
     status, node = placement.status, asked.after.node[asked.pages]
     asked.expect("pages", placement.pages, len(asked.pages))
     asked.expect("nbytes", placement.nbytes, int(asked.nbytes.sum()))
@@ -104,7 +104,9 @@ def check_where(asked: Asked, placement: mp.Placement) -> None:
     _second_opinion(asked, status)
     if not asked.calm:
         return
-    asked.lie((asked.before.frame != asked.after.frame)[asked.pages], "looking touched", status)
+    asked.lie(
+        (asked.before.frame != asked.after.frame)[asked.pages], "the query touched pages", status
+    )
     nodes = sorted(set(status[status >= 0].tolist()))
     held = {n: int(asked.nbytes[status == n].sum()) for n in nodes}
     asked.expect("bytes_per_node", placement.bytes_per_node, held)
@@ -132,7 +134,7 @@ def _check_reasons(asked: Asked, placement: mp.Placement, status: np.ndarray) ->
     right[zero] = Absence.ZERO_PAGE
     right[there] = Absence.HIDDEN
     guarded = area.guarded[pages]
-    # Kernels 6.13 and 6.14 have guard regions and do not tell of them.
+    # Linux 6.13 and 6.14 have guard regions, but do not report them.
     good = (reason == right) | (guarded & among(reason, (Absence.GUARD, Absence.SWAPPED)))
     good |= asked.hidden() & zero & (reason == Absence.HIDDEN)
     wrong = ~good & (status < 0)
@@ -144,8 +146,8 @@ def check_move(
 ) -> None:
     """Check the result of a move.
 
-    `early` says that it ended with an error, `excuse` that pages may stay without a reason that
-    is known here.
+    `early` says that it ended with an error, `excuse` that pages may stay for a reason that is
+    not known here.
     """
     status, before, after = result.status, asked.before, asked.after
     node, was = after.node[asked.pages], before.node[asked.pages]
@@ -175,7 +177,7 @@ def check_move(
         return
     if (target >= 0).all():
         same = (status >= 0) & (was == status)
-        # What a conflict carried away and back may count as either.
+        # A page that a conflict carried away and back may count as either.
         sure = int((same & ~asked.contested(target)).sum())
         if not sure <= (result.already_there or 0) <= int(same.sum()):
             asked.expect("already_there", result.already_there, (sure, int(same.sum())))
@@ -188,7 +190,7 @@ def check_move(
 
 
 def _check_causes(asked, status, target, elsewhere, excuse) -> None:
-    """Check that what was not where it was wanted had a cause, and that no other page moved."""
+    """Check that each page off its target has a cause, and that no other page moved."""
     area, pages, before = asked.area, asked.pages, asked.before
     changed = before.frame != asked.after.frame
     outside = np.ones(area.pages, bool)
@@ -201,7 +203,7 @@ def _check_causes(asked, status, target, elsewhere, excuse) -> None:
     asked_folios[folio[pages]] = True
     stray = changed & outside & ~asked_folios[folio]
     if stray.any():
-        asked.lies.append(f"{int(stray.sum())} pages moved that nobody asked for")
+        asked.lies.append(f"{int(stray.sum())} pages moved that the call did not name")
     contested = asked.contested(target)
     asked.lie(elsewhere & ~contested, "overruled without a conflict", status, target)
     held = np.zeros(len(asked_folios), bool)
@@ -217,17 +219,17 @@ def _check_causes(asked, status, target, elsewhere, excuse) -> None:
 
 
 def _second_opinion(asked: Asked, status: np.ndarray) -> None:
-    """Ask get_mempolicy(2), too, for a few pages of those that can be read."""
+    """Check a few of the readable pages with get_mempolicy(2), too."""
     good = asked.still & (status >= 0) & (asked.area.open & asked.after.there)[asked.pages]
     some = np.flatnonzero(good)
     some = some[:: max(1, len(some) // _SECOND_OPINIONS)]
     found = witness.nodes_of(asked.area.addresses[asked.pages[some]])
     wrong = np.zeros(len(status), bool)
     wrong[some] = found != status[some]
-    asked.lie(wrong, "get_mempolicy knows better", status)
+    asked.lie(wrong, "get_mempolicy disagrees", status)
 
 
 def check_contents(area: Area, now: Look, wild: np.ndarray, *, whole: bool) -> list[str]:
-    """Return what memory has changed that nobody wrote to."""
+    """Return which contents changed although nothing wrote to them."""
     wrong = area.differing(now.there & ~wild, whole=whole)
     return [f"the contents of pages {wrong[:8].tolist()} have changed"] if len(wrong) else []

@@ -1,4 +1,4 @@
-"""The areas of a random walk: one for each kind of memory there is here."""
+"""The areas of a random walk: one for each kind of memory that is possible here."""
 
 import contextlib
 import mmap
@@ -22,7 +22,7 @@ _KIB = 1 << 10
 _MAP_HUGETLB = 0x40000
 _MADV_MERGEABLE = 12
 
-# A maker takes a name, a window of addresses and a node; what it leaves to the stack is undone.
+# A maker takes a name, a window of addresses and a node; the stack undoes what it did.
 Making = Callable[[contextlib.ExitStack, str, int, int], Area]
 AREAS: dict[str, Making] = {}
 
@@ -38,7 +38,7 @@ def _filled(area: Area, stack: contextlib.ExitStack, node: int, advice: int | No
         with contextlib.suppress(OSError):
             advise(area.array, advice)
     area.fill(node)
-    # It stays as it is: no daemon makes huge pages of it behind the walk's back.
+    # The area stays as it is: khugepaged makes no huge pages of it during the walk.
     with contextlib.suppress(OSError):
         advise(area.array, mmap.MADV_NOHUGEPAGE)
     return area
@@ -61,7 +61,7 @@ def huge(stack: contextlib.ExitStack, name: str, window: int, node: int) -> Area
 
 @_enter
 def sized(stack: contextlib.ExitStack, name: str, window: int, node: int) -> Area:
-    """mTHP: folios of 64 KiB, and of 256 KiB."""
+    """mTHP: folios of 64 KiB and of 256 KiB."""
     area = Area(name, window, 1024 * _KIB)
     stack.callback(area.close)
     for size, half in (
@@ -107,7 +107,7 @@ def of_a_file(stack: contextlib.ExitStack, name: str, window: int, node: int) ->
 
 @_enter
 def mapped_twice(stack: contextlib.ExitStack, name: str, window: int, node: int) -> Area:
-    """A part of it: it is mapped at other addresses, too."""
+    """A part of it is mapped at other addresses, too."""
     area = _filled(_of_memfd(stack, name, window, 160 * PAGE), stack, node, None)
     other = mmap.mmap(area.fd, 80 * PAGE)
     seen = np.frombuffer(other, np.uint8)[::PAGE].copy()
@@ -118,7 +118,7 @@ def mapped_twice(stack: contextlib.ExitStack, name: str, window: int, node: int)
 
 @_enter
 def merged(stack: contextlib.ExitStack, name: str, window: int, node: int) -> Area:
-    """By KSM, every other eight pages."""
+    """KSM merges every other run of eight pages."""
     area = _filled(Area(name, window, 128 * PAGE), stack, node, mmap.MADV_NOHUGEPAGE)
     area.mixed = False
     for array in (area.array, area.shadow):
@@ -135,7 +135,7 @@ def merged(stack: contextlib.ExitStack, name: str, window: int, node: int) -> Ar
             if time.monotonic() > until:
                 raise CannotMakeError("KSM merged nothing within 30 s")
             time.sleep(0.05)
-        # Merged pages stay merged; merging goes no further.
+        # Merged pages stay merged, and no others are merged.
         (_KSM / "run").write_text("0")
     return area
 

@@ -1,6 +1,6 @@
-"""Where all pages of a stretch of memory are, from /proc alone: nothing here asks the package.
+"""Where all pages of an array are, from /proc alone: nothing here asks the package.
 
-Source: Documentation/admin-guide/mm/pagemap.rst, which also tells of /proc/kpageflags.
+Source: Documentation/admin-guide/mm/pagemap.rst, which also describes /proc/kpageflags.
 """
 
 import os
@@ -14,9 +14,9 @@ from .memory import PAGE
 
 _PRESENT, _EXCLUSIVE = np.uint64(1 << 63), np.uint64(1 << 56)
 _HUGE_PAGE = np.uint64((1 << 55) - 1)
-# Of /proc/kpageflags: a page of a folio, but its first.
+# In /proc/kpageflags: a page of a folio other than its first.
 _TAIL = np.uint64(1 << 16)
-# No folio that a process maps in part is larger.
+# No folio that a process maps in part is larger than this.
 _BLOCK = 512
 
 
@@ -27,9 +27,9 @@ def _files() -> tuple[int, int]:
 
 @cache
 def _zeros() -> tuple[int, int, int, np.ndarray]:
-    """Return the frame of the page of zeros that all share, the first and the last of the huge one.
+    """Return the zero page's frame number, and the first and last of the huge zero page.
 
-    The memory that comes with them keeps the huge one where it is.
+    The memory returned with them keeps the huge zero page where it is.
     """
     small = memory.anonymous(PAGE)
     assert small[0] == 0
@@ -50,27 +50,27 @@ def _entries(array: np.ndarray) -> np.ndarray:
 
 
 class Look:
-    """The pages of an array at one moment.
+    """The state of the pages of an array at one moment.
 
     Parameters
     ----------
     array : ndarray
     mixed : bool, default True
-        Whether some of them may be of one folio.
+        Whether some pages may belong to the same folio.
 
     Attributes
     ----------
     frame : ndarray of uint64
-        Frame of each, 0 where there is none.
+        Frame number of each page, 0 for an absent page.
     node : ndarray of int32
-        Node of each; `ABSENT` where there is none, and for a page of zeros.
+        Node of each page; `ABSENT` for an absent page and for a zero page.
     shared : ndarray of bool
-        Whether it is mapped more than once.
+        Whether each page is mapped more than once.
     """
 
     def __init__(self, array: np.ndarray, *, mixed: bool = True) -> None:
         self.mixed = mixed
-        # Before anything else: what keeps the pages of zeros may move none of these.
+        # This comes first: allocating what keeps the zero pages must not move any page below.
         zero, first, last, _ = _zeros()
         entries = _entries(array)
         self.frame = entries & _HUGE_PAGE
@@ -81,22 +81,23 @@ class Look:
         self.there = self.node != ABSENT
 
     def folios(self) -> np.ndarray:
-        """Return the first frame of the folio of each page; below 0 and unlike others for none.
+        """Return the first frame of each page's folio; an absent page gets its own negative number.
 
-        It is what the kernel says of these frames now: of pages that moved since, something else.
+        The kernel answers for these frames as they are now, which is wrong for pages that moved
+        since.
         """
         head = -1 - np.arange(len(self.frame))
         frame = self.frame[self.there].astype(np.int64)
         head[self.there] = frame
         blocks, which = np.unique(frame // _BLOCK, return_inverse=True)
-        # What is alone in its block may be a piece of a huge page, but of one with no other here.
+        # A page alone in its block may be a piece of a huge page that has no other piece here.
         several = np.flatnonzero(np.bincount(which) > 1) if self.mixed else blocks[:0]
         if not len(several):
             return head
         flags = np.zeros((len(blocks), _BLOCK), np.uint64)
         for i in several.tolist():
             found = os.pread(_files()[1], 8 * _BLOCK, 8 * _BLOCK * int(blocks[i]))
-            # At the end of memory there are fewer.
+            # The last block of memory may be shorter.
             flags[i, : len(found) // 8] = np.frombuffer(found, np.uint64)
         tail = flags & _TAIL != 0
         starts = np.maximum.accumulate(np.where(tail, 0, np.arange(_BLOCK)), axis=1)

@@ -1,4 +1,4 @@
-"""Moves of arrays that a random walk makes: every target, every way to end one early."""
+"""Moves of arrays in a random walk: every target, and every way to end a move early."""
 
 import warnings
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def _target(asked: Asked, random: np.random.Generator, nodes: list[int]) -> tupl
 
 
 def _how(random: np.random.Generator) -> dict[str, object]:
-    """Return arguments of move(), most of the time none."""
+    """Return arguments for move(), most of the time none."""
     how: dict[str, object] = {}
     if random.random() < 0.3:
         how["flags"] = MOVE_ALL
@@ -48,7 +48,7 @@ def _how(random: np.random.Generator) -> dict[str, object]:
 
 
 def _outcome(call: Callable[[], mp.MoveResult]) -> tuple[mp.MoveResult, BaseException | None]:
-    """Return what a move did, and the error it ended with."""
+    """Return the result of a move, and the error that it ended with."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", mp.LayoutWarning)
         try:
@@ -81,7 +81,7 @@ def plan_and_execute(asked: Asked, random: np.random.Generator, nodes: list[int]
     plan = mp.plan(asked.array, target)
     if asked.calm:
         node = asked.look().node[asked.pages]
-        asked.lie(node != asked.before.node[asked.pages], "planning moved", node)
+        asked.lie(node != asked.before.node[asked.pages], "planning moved pages", node)
         _check_plan(asked, plan, wanted, node)
     _judge(asked, *_outcome(plan.execute), wanted)
     return name
@@ -111,7 +111,7 @@ def refuse_conflicts(asked: Asked, random: np.random.Generator, nodes: list[int]
     except ValueError:
         frames = asked.look().frame
         wrong = (frames != asked.before.frame)[asked.pages] & asked.still
-        asked.lie(wrong, "refused, and moved", wanted)
+        asked.lie(wrong, "refused, but moved", wanted)
         return "refused"
     _judge(asked, result, error, wanted)
     return name

@@ -1,4 +1,4 @@
-"""What a random walk calls: a table of operations on a part of an area. More are in walk_moves."""
+"""Operations that a random walk calls on a part of an area; walk_moves adds more."""
 
 import contextlib
 import mmap
@@ -14,13 +14,13 @@ from .kinds_base import MOVE, MOVE_ALL, advise
 from .memory import PAGE
 from .walk_judge import NO_PAGE, NOT_ATTEMPTED, STAYED, UNKNOWN, Asked, among, check_where
 
-# Calls the package about what was asked and checks what it says; returns what to call it.
+# Calls the package on the given pages, checks what it reports, and returns a label.
 Operation = Callable[[Asked, np.random.Generator, list[int]], str]
 OPERATIONS: dict[str, tuple[float, Operation]] = {}
 
 
 def operation(weight: float) -> Callable[[Operation], Operation]:
-    """Return a decorator that enters an operation with how often it is called."""
+    """Return a decorator that registers an operation with its relative frequency."""
 
     def enter(function: Operation) -> Operation:
         OPERATIONS[function.__name__.strip("_").replace("_", " ")] = weight, function
@@ -43,7 +43,7 @@ def where(asked: Asked, random: np.random.Generator, nodes: list[int]) -> str:
 
 @operation(1)
 def query(asked: Asked, random: np.random.Generator, nodes: list[int]) -> str:
-    """move_pages() with no nodes, of pages in any order, some more than once."""
+    """Query pages with move_pages(), in any order, some more than once."""
     order = random.integers(len(asked.pages), size=min(len(asked.pages), 200))
     status = mp.move_pages(asked.area.addresses[asked.pages[order]])
     node = asked.look().node[asked.pages[order]]
@@ -58,7 +58,7 @@ def query(asked: Asked, random: np.random.Generator, nodes: list[int]) -> str:
 
 @operation(1)
 def move_pages(asked: Asked, random: np.random.Generator, nodes: list[int]) -> str:
-    """move_pages() with one node or several, of pages in any order."""
+    """Move pages with move_pages(), in any order, to one node or several."""
     order = random.permutation(len(asked.pages))[:200]
     target = in_rows(random, nodes, len(order))
     flags = int(random.choice([MOVE, MOVE_ALL]))
@@ -86,7 +86,7 @@ def move_pages(asked: Asked, random: np.random.Generator, nodes: list[int]) -> s
 
 
 def _seen(asked: Asked, random: np.random.Generator) -> object:
-    """Return the same memory in another guise now and then."""
+    """Return the same memory, sometimes in another form."""
     array = asked.array
     draw = random.random()
     if draw < 0.15 and array.flags.c_contiguous:
@@ -106,7 +106,7 @@ def in_rows(random: np.random.Generator, nodes: list[int], count: int) -> np.nda
 @operation(0.3)
 def collapse(asked: Asked, random: np.random.Generator, nodes: list[int]) -> str:
     result = mp.collapse(asked.array)
-    # It lifts this advice, and khugepaged would change the pages between one look and the next.
+    # collapse() lifts this advice, and khugepaged would change pages between two looks.
     with contextlib.suppress(OSError):
         advise(asked.area.array, mmap.MADV_NOHUGEPAGE)
     there = asked.look().there[asked.pages]
@@ -114,5 +114,5 @@ def collapse(asked: Asked, random: np.random.Generator, nodes: list[int]) -> str
     asked.expect("the sum of the counts", total, result.nbytes)
     asked.expect("nbytes", result.nbytes, len(asked.pages) * PAGE)
     gone = asked.before.there[asked.pages] & ~there & asked.still
-    asked.lie(gone, "collapsed into nothing", asked.before.node[asked.pages])
+    asked.lie(gone, "absent after collapse()", asked.before.node[asked.pages])
     return "ok" if result.ok else "in part"

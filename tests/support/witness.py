@@ -14,7 +14,7 @@ import numpy as np
 from . import system
 from .system import MPOL_F_ADDR, MPOL_F_NODE, SYS_GET_MEMPOLICY, SYS_MOVE_PAGES, libc
 
-# A prototype of its own spares a conversion per argument and call: guests are slow.
+# A prototype avoids a conversion per argument and call, because guests are slow.
 _get_mempolicy = ctypes.CFUNCTYPE(
     ctypes.c_long, *(ctypes.c_long, ctypes.c_void_p) * 2, ctypes.c_void_p, ctypes.c_ulong,
     use_errno=True,
@@ -26,8 +26,8 @@ _PRESENT = 1 << 63
 def node_of(address: int) -> int:
     """Return the node of the page at an address of this process.
 
-    Asks get_mempolicy(2), which faults in a page that is absent: ask `present` first where that
-    matters. Raises OSError where nothing is mapped or it cannot be read.
+    This calls get_mempolicy(2), which faults in an absent page: call `present` first where that
+    matters. It raises OSError where nothing is mapped or the page cannot be read.
     """
     return int(nodes_of([address])[0])
 
@@ -46,15 +46,15 @@ def nodes_of(addresses: Iterable[int]) -> np.ndarray:
 
 
 def nodes_at_once(addresses: Iterable[int]) -> np.ndarray:
-    """Return the node of each present page as int32, by one bare system call for all.
+    """Return the node of each present page as int32, from one bare system call for all.
 
-    `nodes_of` takes too long in a guest for tens of thousands of pages. It is asked for one page in
-    64, and has to agree.
+    `nodes_of` takes too long in a guest for tens of thousands of pages. It checks one page in 64,
+    and must agree.
     """
     pages = np.ascontiguousarray(addresses, np.uintp)
     status = np.full(len(pages), -1000, np.int32)
     system.syscall(SYS_MOVE_PAGES, 0, len(pages), pages.ctypes.data, None, status.ctypes.data, 2)
-    # A page that is on its way within its node, as compaction sends it, has no status just then.
+    # A page that compaction is moving within its node has no status at that moment.
     absent = np.flatnonzero(status < 0)
     status[absent] = nodes_of(pages[absent])
     sample = nodes_of(pages[::64])
@@ -63,7 +63,7 @@ def nodes_at_once(addresses: Iterable[int]) -> np.ndarray:
 
 
 def present(addresses: Iterable[int], pid: int | str = "self") -> np.ndarray:
-    """Return whether each page is in memory, as /proc/PID/pagemap has it; touches nothing."""
+    """Return whether each page is in memory, from /proc/PID/pagemap; touches no page."""
     with open(f"/proc/{pid}/pagemap", "rb", buffering=0) as pagemap:
         words = [
             struct.unpack("=Q", os.pread(pagemap.fileno(), 8, 8 * (address // mmap.PAGESIZE)))[0]
@@ -96,8 +96,8 @@ class Mapping:
 def numa_maps(pid: int | str = "self") -> dict[int, Mapping]:
     """Return what numa_maps says of each mapping, by start address.
 
-    ``nodes`` counts pages of ``page_size`` bytes by node; nothing is counted, and ``page_size`` is
-    0, where no page is present.
+    ``nodes`` counts pages of ``page_size`` bytes by node. Where no page is present it is empty, and
+    ``page_size`` is 0.
     """
     mappings = {}
     for line in Path(f"/proc/{pid}/numa_maps").read_text().splitlines():
@@ -113,10 +113,10 @@ def numa_maps(pid: int | str = "self") -> dict[int, Mapping]:
 
 
 def pages_per_node(array: np.ndarray, pid: int | str = "self") -> dict[int, int]:
-    """Return how many pages of an array are on each node, by numa_maps: good for any process.
+    """Return how many pages of an array are on each node, by numa_maps, for any process.
 
-    The array must span whole mappings, as those of `support.memory` do. It names addresses only:
-    with a `pid`, what counts is what that process has there.
+    The array must span whole mappings, as those of `support.memory` do. Only its addresses are
+    used: with a `pid`, the pages counted are those of that process there.
     """
     first, last = array.ctypes.data, array.ctypes.data + array.nbytes
     total: dict[int, int] = {}
@@ -128,7 +128,7 @@ def pages_per_node(array: np.ndarray, pid: int | str = "self") -> dict[int, int]
 
 
 def huge_bytes(array: np.ndarray, pid: int | str = "self") -> int:
-    """Return how much of an array, anonymous memory, is mapped by transparent huge pages."""
+    """Return how many bytes of anonymous memory of an array are in transparent huge pages."""
     first, last = array.ctypes.data, array.ctypes.data + array.nbytes
     total, inside = 0, False
     for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():

@@ -1,4 +1,4 @@
-"""Runs the command line: as a process of its own, without rich, or here for its JSON."""
+"""Run the command line: as a process of its own, without rich, or here for its JSON."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def as_data(capsys, *arguments, status=0):
 
 
 def closed(schema):
-    """Return a schema that allows nothing it does not name: what is printed is documented."""
+    """Return a schema that allows no fields but those it names: all output is documented."""
     if isinstance(schema, list):
         return [closed(each) for each in schema]
     if not isinstance(schema, dict):
@@ -44,7 +44,7 @@ def closed(schema):
 
 
 def is_open(schema):
-    """Tell whether a schema allows further fields everywhere beside those it names."""
+    """Return whether a schema allows further fields at every level."""
     if isinstance(schema, list):
         return all(is_open(each) for each in schema)
     if not isinstance(schema, dict):
@@ -54,7 +54,7 @@ def is_open(schema):
 
 
 def json_of(capsys, *arguments, status=0):
-    """Return what a command prints with --json, which is what its schema describes."""
+    """Return what a command prints with --json, after a check against its schema."""
     assert main([*arguments, "--json"]) == status
     out = capsys.readouterr().out
     lines = out.splitlines() if arguments[0] == "watch" else [out]

@@ -1,4 +1,4 @@
-"""Files of placements, damaged at random: in their bytes, and in what is packed into them."""
+"""Random damage to files of placements: to their bytes, and to the arrays packed into them."""
 
 import io
 import struct
@@ -10,7 +10,7 @@ from support import memory
 
 PAGE = memory.PAGE
 NUMBERS = ("address", "nbytes", "pages", "page_size", "shared_edges", "pid")
-# Where an integer is most likely to be taken for another one.
+# The integers that are most likely to be taken for another one.
 EDGES = [
     0, 1, 2, 3, 7, 250, 255, 256, 4095, 4096, 65535, 1 << 20, (1 << 31) - 1, 1 << 31, 1 << 32,
     (1 << 52) - 1, 1 << 52, (1 << 63) - 1, 1 << 63, (1 << 64) - 1,
@@ -18,7 +18,7 @@ EDGES = [
 
 
 def whole_placement():
-    """Return one with several runs, absent pages, and axes."""
+    """Return a placement with several runs, absent pages, and axes."""
     a = memory.anonymous(64 * PAGE)
     a[3 * PAGE : 30 * PAGE] = 1
     a[40 * PAGE : 41 * PAGE] = 1
@@ -26,7 +26,7 @@ def whole_placement():
 
 
 def arrays_of(placement):
-    """Return what is packed into its file."""
+    """Return the arrays that are packed into a placement's file."""
     numbers = np.array([getattr(placement, name) for name in NUMBERS], np.uint64)
     return {
         "movepages_placement": numbers,
@@ -37,14 +37,14 @@ def arrays_of(placement):
 
 
 def same(one, other):
-    """Tell whether two placements are equal in everything."""
+    """Return whether two placements are equal in everything."""
     numbers = all(getattr(one, name) == getattr(other, name) for name in NUMBERS)
     axes = (one.shape, one.strides) == (other.shape, other.strides)
     return numbers and axes and one == other and one.absences.tolist() == other.absences.tolist()
 
 
 def use_all_of(found, file):
-    """Do what would end in a crash with records that do not fit together."""
+    """Use a placement in every way that would crash if its records did not fit together."""
     assert len(found.status) == len(found.addresses) == found.pages
     assert found.absent_bytes >= 0
     assert found.absent_pages >= sum(found.absent_reasons.values())
@@ -56,14 +56,14 @@ def use_all_of(found, file):
 
 
 def packed(arrays):
-    """Return a sound archive of these arrays."""
+    """Return the bytes of a sound archive of these arrays."""
     out = io.BytesIO()
     np.savez_compressed(out, **arrays)
     return out.getvalue()
 
 
 def damaged_bytes(whole, rng):
-    """Return the bytes of a file with a random thing done to them."""
+    """Return the bytes of a file after one random change."""
     found = bytearray(whole)
     at, length = (int(rng.integers(len(whole))) for _ in range(2))
     kind = rng.integers(7)
@@ -84,7 +84,7 @@ def damaged_bytes(whole, rng):
 
 
 def _edit_directory(found, rng):
-    """Write a number into a field of the records that say where everything is."""
+    """Write a number into a field of the records that locate the members of the archive."""
     magic = [b"PK\3\4", b"PK\1\2", b"PK\5\6"][rng.integers(3)]
     places = [i for i in range(len(found)) if found[i : i + 4] == magic]
     at = places[rng.integers(len(places))] + 4 + 2 * int(rng.integers(20))
@@ -98,7 +98,7 @@ def _edit_directory(found, rng):
 
 
 def damaged_arrays(arrays, rng):
-    """Change what is packed, so that the archive itself is sound."""
+    """Change the packed arrays, so that the archive itself stays sound."""
     found = {name: array.copy() for name, array in arrays.items()}
     name = list(found)[rng.integers(len(found))]
     array, kind = found[name], rng.integers(8)

@@ -1,4 +1,4 @@
-"""Holds a footprint against a brute force which lists every byte address."""
+"""Compares a footprint with a brute-force list of every byte address."""
 
 import itertools
 import mmap
@@ -10,7 +10,7 @@ BASE = 0x7F0000000000
 
 
 def brute_bytes(address, shape, strides, itemsize):
-    """Every distinct byte address."""
+    """Return every distinct byte address."""
     starts = (
         address + sum(i * s for i, s in zip(index, strides, strict=True))
         for index in itertools.product(*map(range, shape))
@@ -19,7 +19,7 @@ def brute_bytes(address, shape, strides, itemsize):
 
 
 def check(footprint, expected):
-    """Everything a footprint says, against the set of its byte addresses."""
+    """Compare everything a footprint reports with the set of its byte addresses."""
     page = footprint.page_size
     per_page = Counter(byte // page * page for byte in expected)
     assert footprint.nbytes == len(expected)
@@ -39,7 +39,7 @@ def check(footprint, expected):
 
 
 def of(array, page_size=mmap.PAGESIZE, address=None):
-    """The footprint of an array, at its own address or at a made-up one."""
+    """Return the footprint of an array, at its own address or at a made-up one."""
     where = array.ctypes.data if address is None else address
     return Footprint.from_strides(
         where, array.shape, array.strides, array.itemsize, page_size=page_size

@@ -1,4 +1,4 @@
-"""Odd arguments for Hypothesis to draw, and what an answer or a refusal has to be like."""
+"""Odd arguments for Hypothesis to draw, and checks of results and refusals."""
 
 import errno
 import os
@@ -13,10 +13,10 @@ import movepages as mp
 from support import memory
 
 PAGE = memory.PAGE
-# In an emulated guest it takes long to draw an example; that is no fault of the test.
+# Drawing an example takes long in an emulated guest, which is no fault of the test.
 FUZZ = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 REFUSALS = (TypeError, ValueError, OverflowError)
-# No process has an id as high: PID_MAX_LIMIT of Linux.
+# PID_MAX_LIMIT of Linux: no process has a pid this high.
 NO_PID = 1 << 22
 
 # One buffer for all arguments, so that they can overlap: addresses, nodes, statuses.
@@ -25,7 +25,7 @@ FILL = 77
 
 ODD = st.sampled_from([None, True, 1.5, np.float64(1), "0", b"0000", [], [None], {}, object(), 1j])
 INTS = st.one_of(st.integers(-3, 8), st.integers(-(2**31), 2**31), st.integers(-(2**70), 2**70))
-# No other process is ever asked to move its pages.
+# No test moves pages of another process.
 OWN_PID = st.one_of(
     st.sampled_from([0, 0, 0, os.getpid()]), st.integers(max_value=-1), st.integers(NO_PID), ODD
 )
@@ -37,12 +37,12 @@ ADDRESS = st.one_of(
 
 
 def mostly(usual: Any, *others: Any) -> st.SearchStrategy:
-    """Draw the usual value three times in four: many odd ones at once would hide each other."""
+    """Draw the usual value three times in four: many odd values at once would hide each other."""
     return st.sampled_from([usual] * 3 * len(others) + list(others))
 
 
 class View(NamedTuple):
-    """A way to look at bytes of the arena; it is what a failing example prints."""
+    """A view of bytes in the arena; a failing example prints it."""
 
     at: int
     dtype: str
@@ -52,7 +52,7 @@ class View(NamedTuple):
     writeable: bool
 
     def of(self, arena: np.ndarray) -> np.ndarray:
-        """Return it as an array."""
+        """Return the view as an array."""
         size = self.count * abs(self.step) * np.dtype(self.dtype).itemsize
         array = arena[self.at : self.at + size].view(self.dtype)[:: self.step]
         if self.kind == "column":
@@ -64,7 +64,7 @@ class View(NamedTuple):
 
 
 def views(at: int, dtype: str) -> st.SearchStrategy[View]:
-    """Views that begin at `at` and are arrays of `dtype`, mostly."""
+    """Return views that mostly begin at `at` and have the type `dtype`."""
     others = ["=u8", ">u8", "=i8", ">i4", "=u4", "=i2", "u1", "?", "=f8", "=M8[s]", "S3", "=i4,=u8"]
     places = [ADDRESSES_AT, NODES_AT, STATUS_AT]
     return st.builds(
@@ -79,7 +79,7 @@ def views(at: int, dtype: str) -> st.SearchStrategy[View]:
 
 
 def fresh_arena(scratch: np.ndarray, nodes: set[int]) -> np.ndarray:
-    """Return the arena with addresses and nodes in it that are good where they are aligned."""
+    """Return the arena, filled with addresses and nodes that are valid where they are aligned."""
     arena = np.full(ARENA_BYTES, FILL, np.uint8)
     addresses = arena[ADDRESSES_AT:NODES_AT].view(np.uintp)
     addresses[:] = np.resize(memory.pages_of(scratch), addresses.shape)
@@ -89,7 +89,7 @@ def fresh_arena(scratch: np.ndarray, nodes: set[int]) -> np.ndarray:
 
 
 def scratch_memory(pages: int) -> np.ndarray:
-    """Return memory to move about; its last page is absent."""
+    """Return memory to move; its last page is absent."""
     array = memory.anonymous(pages * PAGE)
     memory.touch(array)
     memory.discard(array[-PAGE:])
@@ -97,24 +97,24 @@ def scratch_memory(pages: int) -> np.ndarray:
 
 
 def assert_intact(scratch: np.ndarray) -> None:
-    """Nothing that `scratch_memory` wrote has changed."""
+    """Check that nothing that `scratch_memory` wrote has changed."""
     touched = scratch[:-PAGE:PAGE]
     assert np.array_equal(touched, np.arange(len(touched)) % 251)
 
 
 def assert_statuses(status: np.ndarray, count: int, usable: set[int]) -> None:
-    """Each is a node that can be, or a status with a meaning."""
+    """Check that each status is a possible node, or a status with a meaning."""
     assert (status.dtype, status.shape) == (np.int32, (count,))
     for each in status.tolist():
         assert each in usable if each >= 0 else mp.PageStatus(each).meaning
 
 
 def assert_refused(error: Exception, *names: str) -> None:
-    """A refusal says which argument is at fault."""
+    """Check that a refusal names the argument at fault."""
     assert re.search("|".join(rf"\b{name}\b" for name in names), str(error)), repr(error)
 
 
 def assert_failed(error: mp.MovePagesError, count: int) -> None:
-    """A failed call says why, and what was done by then."""
+    """Check that a failed call says why, and what was done by then."""
     assert str(error).startswith(f"[Errno {error.errno}] {errno.errorcode[error.errno]}: ")
     assert error.result is None or error.result.pages == count

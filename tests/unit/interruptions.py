@@ -1,4 +1,4 @@
-"""Signals at random moments of a call, whose handler raises what nothing else does."""
+"""Send signals at random moments of a call; their handler raises an exception of its own."""
 
 import itertools
 import signal
@@ -7,16 +7,16 @@ import time
 
 import numpy as np
 
-# Of so many on a slow machine some meet the call.
+# On a slow machine, some of this many signals meet the call.
 FEWEST_EACH = 30
 
 
 class InterruptionError(TimeoutError):
-    """What nothing but the handler raises, though it is an OSError, as time limits often are."""
+    """Raised by nothing but the handler. It is an OSError, as time limits often are."""
 
 
 def moments(call, seconds):
-    """Yield delays after which a signal meets `call` somewhere along its way."""
+    """Yield delays after which a signal arrives somewhere within `call`."""
     call()
     start = time.perf_counter()
     call()
@@ -30,21 +30,21 @@ def moments(call, seconds):
 
 
 def trial(call, seconds, check=lambda _interruption: None):
-    """Interrupt `call` at random moments; `check` gets what it raised, or None, each time.
+    """Interrupt `call` at random moments; pass what it raised, or None, to `check` each time.
 
-    Return how many signals met it.
+    Return how many signals met the call.
     """
     armed, heard, told = False, 0, []
 
     def interrupt(_signal, _frame):
         nonlocal armed
-        # One that was late is not of this call.
+        # A signal that was late does not belong to this call.
         if armed:
             armed = False
             raise InterruptionError
 
-    # Python itself tells of what is raised in callbacks of weak references, such as threading has,
-    # and goes on.
+    # Python only reports what callbacks of weak references raise, such as those of threading, and
+    # goes on.
     hook, sys.unraisablehook = sys.unraisablehook, lambda info: told.append(info.exc_type)
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
@@ -58,11 +58,11 @@ def trial(call, seconds, check=lambda _interruption: None):
                 lost, armed = not armed, False
             except InterruptionError as error:
                 heard += 1
-                # Its traceback keeps what the call had, and that would be found.
+                # Its traceback would keep the objects of the call, and `check` would find them.
                 raised = error.with_traceback(None)
             else:
                 lost = lost and InterruptionError not in told
-                assert not lost, f"a signal {delay} s after the start of the call went unheard"
+                assert not lost, f"a signal {delay} s after the start of the call was lost"
             check(raised)
     finally:
         armed = False

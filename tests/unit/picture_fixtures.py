@@ -1,4 +1,4 @@
-"""Placements made by hand, of nodes that need not be there."""
+"""Placements made by hand, on nodes that need not exist."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ START = 1 << 40
 def placed(
     pages: Sequence[int], status: Sequence[int], shape: tuple[int, ...] = ()
 ) -> mp.Placement:
-    """Return stretches of pages of one status each; of a C-contiguous array of bytes if shaped."""
+    """Return runs of pages with one status each; with a shape, of a C-contiguous byte array."""
     counts = np.asarray(pages, np.int64)
     first = ((np.cumsum(counts) - counts) * PAGE + START).astype(np.uintp)
     runs = make_runs(first, counts, counts * PAGE, np.asarray(status, np.int32))
@@ -31,6 +31,6 @@ def placed(
 
 
 def many(runs: int) -> mp.Placement:
-    """Return as many runs of 1 to 3 pages, on four nodes and none in turn."""
+    """Return this many runs of 1 to 3 pages, on four nodes and absent in turn."""
     index = np.arange(runs)
     return placed(1 + index % 3, np.where(index % 5 == 4, ABSENT, index % 5))

@@ -1,4 +1,4 @@
-"""A preflight as it would be under other facts and with other answers than those of here."""
+"""Preflight reports for made-up facts and answers."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Builds fake sysfs trees, file by file as drivers/base/node.c writes them."""
+"""Build fake sysfs trees, each file as drivers/base/node.c writes it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
 @dataclass
 class FakeNode:
-    """One node's directory: text as the kernel prints it, sizes in kB, pools by page kB."""
+    """One node's directory: text as the kernel prints it, sizes in kB, pools by page size in kB."""
 
     cpulist: str
     distance: str
@@ -61,7 +61,7 @@ def numa_machine(
     has_cpu: str,
     pool_sizes_kb: tuple[int, ...] = (),
 ) -> Path:
-    """Build base/sys and return it; `has_memory` None leaves that file out, as old kernels do."""
+    """Build base/sys and return it; `has_memory=None` leaves that file out, as old kernels do."""
     sysfs = base / "sys"
     write(sysfs / "devices" / "system" / "cpu" / "online", "0\n")
     lists = {"online": online, "possible": possible, "has_cpu": has_cpu}
@@ -76,7 +76,7 @@ def numa_machine(
 
 
 def power(base: Path) -> Path:
-    """Ids 0, 1, 16, 17; node 1 has CPUs only, node 17 memory only; 2 and 8 are offline."""
+    """Build nodes 0, 1, 16 and 17: 1 has only CPUs, 17 only memory. Nodes 2 and 8 are offline."""
     return numa_machine(
         base,
         {
@@ -94,7 +94,7 @@ def power(base: Path) -> Path:
 
 
 def two_nodes(base: Path, *, has_memory: str | None = "0-1") -> Path:
-    """A two-socket machine with CPUs and memory on both nodes."""
+    """Build a two-socket machine with CPUs and memory on both nodes."""
     return numa_machine(
         base,
         {0: FakeNode("0-3", "10 21", 4096, 1024), 1: FakeNode("4-7", "21 10", 8192, 2048)},
@@ -106,7 +106,7 @@ def two_nodes(base: Path, *, has_memory: str | None = "0-1") -> Path:
 
 
 def without_numa(base: Path) -> Path:
-    """A kernel without CONFIG_NUMA: no node directory, and the proc beside it."""
+    """Build the tree of a kernel without CONFIG_NUMA: no node directory, and the proc beside it."""
     sysfs = base / "sys"
     write(sysfs / "devices" / "system" / "cpu" / "online", "0-3\n")
     write_pools(sysfs / "kernel" / "mm" / "hugepages", {2048: (8, 3, 1)})

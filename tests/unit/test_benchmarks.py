@@ -1,4 +1,4 @@
-"""The benchmarks run, with the answers of all contenders compared, and tell what they found."""
+"""The benchmarks run, compare the answers of all contenders, and report their findings."""
 
 import importlib.util
 import json
@@ -28,7 +28,7 @@ def run(*arguments):
 
 
 def files(folder, name):
-    """Return what is in the JSON file, after a look at the others."""
+    """Return the contents of the JSON file, after a check of the other files."""
     assert (folder / f"{name}.md").read_text().startswith("Median of")
     if importlib.util.find_spec("matplotlib"):
         for suffix in ("svg", "png"):

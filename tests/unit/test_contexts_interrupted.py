@@ -1,4 +1,4 @@
-"""What a `with` block changes is as before after it, whenever a signal handler raises."""
+"""A `with` block leaves everything as it was before, whenever a signal handler raises."""
 
 import contextvars
 import gc
@@ -13,12 +13,12 @@ from movepages import _core
 from movepages.system import maps
 
 NODE = mp.topology().allowed_nodes[0]
-# Two names by numpy's version.
+# The name depends on numpy's version.
 MULTIARRAY = (getattr(np, "_core", None) or np.core).multiarray
 
 
 class InterruptionError(Exception):
-    """What nothing but the handler raises."""
+    """Raised by nothing but the handler."""
 
 
 def allocating():
@@ -52,12 +52,12 @@ def test_an_interrupt_leaves_nothing_changed(block, interruptions):
 
     def interrupt(_signal, _frame):
         nonlocal armed
-        # One that was late is not of this block.
+        # A signal that was late does not belong to this block.
         if armed:
             armed = False
             raise InterruptionError
 
-    # What is raised while cyclic garbage is collected gets lost.
+    # Exceptions raised while cyclic garbage is collected get lost.
     gc.collect()
     gc.disable()
     outside = state()
@@ -65,7 +65,7 @@ def test_an_interrupt_leaves_nothing_changed(block, interruptions):
     moments = np.random.default_rng(0).random(interruptions) * longest + 1e-6
     heard = 0
     before = signal.signal(signal.SIGALRM, interrupt)
-    # What others have called when garbage is collected loses what a handler raises there.
+    # Callbacks that garbage collection runs lose what a handler raises in them.
     gc.disable()
     try:
         for moment in moments.tolist():
@@ -75,7 +75,7 @@ def test_an_interrupt_leaves_nothing_changed(block, interruptions):
                 block()
                 armed = False
             except InterruptionError as error:
-                # With its traceback live the frames it went through, and what is theirs.
+                # Its traceback keeps alive the frames that it went through, and their objects.
                 kept = error
                 heard += 1
             assert state() == outside, f"after {heard} interrupts, {moment} s after the start"
@@ -88,7 +88,7 @@ def test_an_interrupt_leaves_nothing_changed(block, interruptions):
 
 
 @pytest.mark.parametrize("make", [lambda: mp.allocating(NODE), lambda: maps.mappings_read_once(0)])
-def test_a_block_that_is_never_reached_changes_nothing(make):
+def test_context_dropped_without_an_exit_changes_nothing(make):
     outside = state()
     entered = make()
     entered.__enter__()
@@ -97,7 +97,7 @@ def test_a_block_that_is_never_reached_changes_nothing(make):
     assert state() == outside
 
 
-def test_one_that_is_dropped_leaves_the_block_within_alone():
+def test_dropped_outer_context_leaves_the_inner_one_alone():
     def drop_the_outer_one():
         outer = mp.allocating(NODE)
         outer.__enter__()
@@ -122,7 +122,7 @@ def test_a_block_is_entered_once():
         block.__enter__()
 
 
-def test_a_setting_is_of_a_context_variable():
+def test_setting_needs_a_context_variable():
     with pytest.raises(TypeError, match="ContextVar, got a int"):
         _core.Setting(3, 4)
     with pytest.raises(TypeError, match="other arguments"):

@@ -1,4 +1,4 @@
-"""The examples in the docstrings do what they say; every public name has one."""
+"""The examples in the docstrings run as shown, and every public name has one."""
 
 import doctest
 import errno
@@ -17,7 +17,7 @@ import movepages as mp
 MODULES = [
     name
     for _, name, _ in pkgutil.walk_packages(mp.__path__, "movepages.")
-    # Those of the extras are in tests/integration.
+    # tests/integration runs those of the extras.
     if not name.endswith(("._core", ".__main__", ".dask", ".mpi"))
 ]
 
@@ -40,25 +40,25 @@ def test_every_public_function_and_class_is_documented_with_an_example():
 
 
 def sections(text):
-    """Return the text of each section of a docstring by its title."""
+    """Return the text of each section of a docstring, by title."""
     parts = re.split(r"^(\w+)\n-+\n", text, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 @pytest.mark.parametrize("name", [n for n in mp.__all__ if inspect.isfunction(getattr(mp, n))])
-def test_a_function_tells_what_it_takes_returns_and_raises(name):
+def test_docstring_lists_parameters_returns_and_raises(name):
     function = getattr(mp, name)
     found, signature = sections(inspect.getdoc(function)), inspect.signature(function)
     told = re.findall(
         r"^(\*{0,2}\w+(?:, \w+)*)(?: : |$)", found.get("Parameters", ""), re.MULTILINE
     )
     assert [each.lstrip("*") for each in told] == list(signature.parameters)
-    # A context manager has no value.
+    # A context manager has no return value.
     returns = signature.return_annotation not in ("None", "Iterator[None]")
     assert ("Returns" in found) == returns
     assert "Raises" in found or not signature.parameters
 
 
-def test_names_promised_are_there_and_sorted():
+def test_public_names_exist_and_are_listed_once():
     assert all(hasattr(mp, name) for name in mp.__all__)
     assert sorted(mp.__all__) == sorted(set(mp.__all__))

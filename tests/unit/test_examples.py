@@ -1,4 +1,4 @@
-"""The examples run as scripts, on whatever nodes there are."""
+"""The examples run as scripts, whatever nodes the machine has."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ import pytest
         (["demote.py", "--size", "4"], "back again: 4 MiB"),
     ],
 )
-def test_it_runs(request, script, said):
+def test_example_runs(request, script, said):
     folder = request.config.rootpath / "examples"
     done = subprocess.run(
         [sys.executable, folder / script[0], *script[1:]],

@@ -1,6 +1,6 @@
-"""move_pages() with arguments nobody would think of: a true answer, or a refusal that says of what.
+"""move_pages() with random odd arguments: a true answer, or a refusal that names the argument.
 
-No call crashes, writes where it was not asked to, or changes the memory it is about.
+No call crashes, writes where it should not, or changes the contents of its pages.
 """
 
 import numpy as np
@@ -45,7 +45,7 @@ STATUS = st.one_of(st.none(), views(STATUS_AT, "=i4"), views(STATUS_AT, "=i4"), 
 FLAGS = st.one_of(st.sampled_from([0, mp.MPOL_MF_MOVE]), st.just(mp.MPOL_MF_MOVE), INTS, ODD)
 SHARED_TOO = (mp.MPOL_MF_MOVE_ALL, mp.MPOL_MF_MOVE_ALL | mp.MPOL_MF_MOVE)
 SCRATCH_PAGES = 16
-# What is converted is read from a copy, yet a status in the same place would overwrite it.
+# Converted arguments are read from a copy, but a status in their place would overwrite them.
 CONVERTED_PAGES = View(ADDRESSES_AT, "=u8", 4, 2, "flat", True)
 CONVERTED_NODES = View(NODES_AT, "=i4", 4, 2, "flat", True)
 
@@ -106,7 +106,7 @@ def test_query_of_this_process(scratch, usable, pages, status):
 @given(pages=PAGES, nodes=NODES, status=STATUS, pid=OWN_PID, flags=FLAGS)
 def test_move(scratch, usable, pages, nodes, status, pid, flags):
     if flags in SHARED_TOO:
-        # What other processes map as well, such as a library, stays where it is.
+        # Pages that other processes map as well, such as those of a library, must stay there.
         pages = memory.pages_of(scratch)
     check_call(scratch, usable, pages=pages, nodes=nodes, status=status, pid=pid, flags=flags)
 
@@ -147,8 +147,8 @@ def test_page_status(value):
             assert min(len(status.name), len(status.meaning), len(status.remedy)) > 0
 
 
-def test_the_arena_offers_good_calls(scratch, usable):
-    """Not every example is refused: what they all vary succeeds."""
+def test_arena_allows_valid_calls(scratch, usable):
+    """Not every example is refused: the call that all examples vary succeeds."""
     arena = fresh_arena(scratch, usable)
     pages, nodes, status = (
         View(at, dtype, 4, 1, "flat", True).of(arena)

@@ -1,4 +1,4 @@
-"""where(), move() and Region with arguments nobody would think of."""
+"""where(), move() and Region with random odd arguments."""
 
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ from fuzzing import (
     scratch_memory,
 )
 
-# Thousands of arrays, minutes under emulation; test_fuzz.py is what guests run.
+# Thousands of arrays take minutes under emulation; guests run test_fuzz.py instead.
 pytestmark = pytest.mark.host
 
 SCRATCH_PAGES = 32
@@ -33,7 +33,7 @@ MOST_PAGES = 64
 
 
 class Strided(NamedTuple):
-    """An array over the scratch memory, strides as they come; a failing example prints this."""
+    """An array over the scratch memory, with any strides; a failing example prints this."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -66,7 +66,7 @@ def strided(draw):
 
 
 class PerPage(NamedTuple):
-    """Targets for as many pages as there are, or too few or too many."""
+    """Targets for as many pages as there are, or for one too few or too many."""
 
     off_by: int
     node: int
@@ -133,7 +133,7 @@ def test_arrays(scratch, usable, spec, target, flags):
 
 @FUZZ
 @given(what=INTS | ODD | st.lists(INTS) | st.builds(np.int64, st.integers(0, 9)))
-def test_what_has_no_memory(what):
+def test_objects_without_memory(what):
     for ask in (mp.where, lambda each: mp.move(each, 0)):
         try:
             placement = ask(what)
@@ -167,7 +167,7 @@ def test_regions(usable, address, nbytes, pid, target, flags):
             raise
         assert_failed(error, -(-(address % PAGE + nbytes) // PAGE) if nbytes else 0)
     else:
-        # What other processes map as well, such as a library, stays where it is.
+        # Pages that other processes map as well, such as those of a library, must stay there.
         check_move(region, target, flags if flags not in (4, 6) else 2, usable)
 
 

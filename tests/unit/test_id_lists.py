@@ -1,4 +1,4 @@
-"""The kernel's list format, read and written."""
+"""The kernel's list format, parsed and formatted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an import of the package brings: its names, and nothing that is not used."""
+"""What an import of the package loads: its names, and nothing that is not used."""
 
 import ast
 import importlib.util
@@ -33,7 +33,7 @@ def test_every_name_is_there(name):
     assert getattr(mp, name) is not None
 
 
-def test_the_stub_tells_the_same_names_of_the_same_modules():
+def test_stub_has_the_same_names_from_the_same_modules():
     imports = [n for n in ast.parse(STUB.read_text()).body if isinstance(n, ast.ImportFrom)]
     told = {node.module: {each.name for each in node.names} for node in imports}
     assert told == {home: set(names) for home, names in mp._HOMES.items()}
@@ -64,7 +64,7 @@ def test_the_import_alone_loads_nothing_else():
 
 
 def test_no_name_warns():
-    # As it would where an extension asks a free-threaded Python for the lock of old.
+    # An extension that needs the GIL would make a free-threaded Python warn.
     code = "import movepages as mp\nfor name in mp.__all__:\n    getattr(mp, name)"
     done = subprocess.run(
         [sys.executable, "-P", "-W", "error", "-c", code], capture_output=True, text=True
@@ -72,7 +72,7 @@ def test_no_name_warns():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_what_is_optional_is_loaded_by_nobody_but_its_user():
+def test_optional_packages_are_not_loaded():
     work = """
 import movepages as mp, numpy as np
 a = np.ones(1 << 20)
@@ -89,7 +89,7 @@ for name in mp.__all__:
     assert "logging" not in modules_after("import movepages as mp\nmp.where(bytearray(1))")
 
 
-def test_sources_that_are_not_compiled_say_so():
+def test_error_for_sources_that_are_not_compiled():
     code = "import sys; sys.modules['movepages._core'] = None\n"
     code += "import movepages as mp; mp.where(bytearray(1))"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)

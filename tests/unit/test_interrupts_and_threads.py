@@ -1,4 +1,4 @@
-"""Long calls: the GIL is free, Ctrl-C is heard, threads do not disturb each other."""
+"""Long calls: they release the GIL, Ctrl-C ends them, and threads do not disturb each other."""
 
 import contextlib
 import math
@@ -19,7 +19,7 @@ from support import memory
 
 PAGE = mp.topology().page_size
 NOT_ATTEMPTED = mp.PageStatus.NOT_ATTEMPTED
-# Addresses of nothing are the quickest to ask for; these take the kernel a second or more.
+# Unmapped addresses are the quickest to query; this many take the kernel a second or more.
 MANY = 20_000_000
 
 
@@ -31,23 +31,23 @@ def long_query():
 
 @pytest.fixture(scope="module")
 def a_while(long_query):
-    """Seconds after which a long call is under way and far from its end, fast machine or slow."""
+    """Return seconds after which a long call is under way and far from its end, on any machine."""
     pages, status = (whole[: MANY // 20] for whole in long_query)
-    # What else the machine does makes a call longer, never shorter.
+    # Other load makes a call longer, never shorter.
     shortest = math.inf
     for _ in range(5):
         start = time.monotonic()
         mp.move_pages(pages, None, status)
         shortest = min(shortest, time.monotonic() - start)
-    # Two threads on one CPU have their first results after two of these; all take ten and more.
+    # Two threads on one CPU have first results after two of these; a whole call takes ten or more.
     return max(3.5 * shortest, 0.05)
 
 
 @contextlib.contextmanager
 def interrupted_with(exception, after):
-    """Raise `exception` in the main thread, from a signal `after` so many seconds.
+    """Raise `exception` in the main thread, by a signal `after` this many seconds.
 
-    None leaves it to the block to start the timer.
+    With None, the block itself starts the timer.
     """
 
     def interrupt(_signal, _frame):
@@ -65,9 +65,9 @@ def interrupted_with(exception, after):
 
 @pytest.fixture
 def page_by_page(monkeypatch):
-    """Have the kernel asked for every page, as it is before Linux 6.7: nothing is so quick.
+    """Make where() query every page, as before Linux 6.7: unmapped memory is too quick otherwise.
 
-    Return a list: the timer starts with what is put there, when the first answer has come.
+    Return a list: a delay put there starts the timer when the first answer has come.
     """
     delays = []
 
@@ -82,7 +82,7 @@ def page_by_page(monkeypatch):
 
 
 def assert_true_prefix(status, result):
-    """Everything asked before the signal has its status; nothing behind it has one."""
+    """Check that pages before the signal have a status, and pages after it have none."""
     done = int(np.argmax(status == NOT_ATTEMPTED))
     assert 0 < done < len(status)
     assert (status[:done] == mp.PageStatus.EFAULT).all()
@@ -121,7 +121,7 @@ def test_ctrl_c_ends_move_with_a_result(a_while, page_by_page):
 
 
 class OutOfTimeError(ValueError):
-    """Also a class that refused arguments raise."""
+    """A ValueError, which refused arguments raise as well."""
 
 
 def test_whatever_the_handler_raises_carries_the_outcome(long_query, a_while):
@@ -133,7 +133,7 @@ def test_whatever_the_handler_raises_carries_the_outcome(long_query, a_while):
 
 
 def test_an_interrupted_query_has_moved_nothing(long_query, a_while):
-    # No piece of a huge page, of which a list of so many is asked for in no time.
+    # Not a piece of a huge page: the answer to a list of so many of these takes no time.
     page = memory.anonymous(PAGE)
     memory.touch(page)
     pages, status = np.full(MANY, page.ctypes.data, np.uintp), long_query[1]
@@ -144,7 +144,7 @@ def test_an_interrupted_query_has_moved_nothing(long_query, a_while):
     assert 0 < result.already_there == int((status >= 0).sum()) < MANY
 
 
-def test_where_interrupted_tells_of_all_its_pages(a_while, page_by_page):
+def test_interrupted_where_counts_all_its_pages(a_while, page_by_page):
     page_by_page.append(a_while)
     with interrupted_with(KeyboardInterrupt, None) as caught:
         mp.where(mp.Region(0, MANY * PAGE))
@@ -177,7 +177,7 @@ def test_threads_on_the_same_pages_at_once():
     start = memory.ctypes.data
     pages = np.arange(start, start + memory.nbytes, PAGE, dtype=np.uintp)
     nodes = mp.topology().allowed_nodes
-    # A page that another thread is just moving is on no node for a moment; 6.1 says EFAULT then.
+    # A page that another thread is moving is on no node for a moment; Linux 6.1 then says EFAULT.
     answers = [*nodes, int(mp.PageStatus.ENOENT), int(mp.PageStatus.EFAULT)]
 
     def work(seed):
@@ -195,7 +195,7 @@ def test_threads_on_the_same_pages_at_once():
 
 
 def test_a_signal_leaves_no_file_open():
-    """It may come right when the file has been opened, at any of these moments."""
+    """The signal may come just after the file was opened, or at any other moment."""
     rng = np.random.default_rng(7)
     files = len(os.listdir("/proc/self/fd"))
     stopped = 0

@@ -1,4 +1,4 @@
-"""What a signal handler raises comes out of every call as it is, whenever the signal comes."""
+"""A signal handler's exception comes out of every call unchanged, whenever the signal comes."""
 
 import gc
 import os
@@ -35,16 +35,16 @@ def calls():
 
 @pytest.fixture
 def _no_collections():
-    """Have no cyclic garbage collected: what is raised in the callbacks of others then is lost."""
+    """Disable garbage collection: callbacks that it runs lose what a handler raises in them."""
     gc.disable()
     yield
     gc.enable()
 
 
-# One that comes between open() and its `with` leaves the file to the interpreter.
+# A signal between open() and its `with` leaves the file to the interpreter.
 @pytest.mark.filterwarnings("ignore:.*unclosed file:ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.usefixtures("_no_collections")
 @pytest.mark.parametrize("name", calls())
-def test_is_heard_as_it_is(name):
+def test_exception_of_a_handler_comes_out_unchanged(name):
     assert trial(calls()[name], SECONDS_EACH)

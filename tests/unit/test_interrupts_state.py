@@ -1,6 +1,6 @@
-"""After a signal in the midst of a call that changes something, it is changed wholly or not at all.
+"""After a signal during a call that changes something, the change is complete or not made at all.
 
-What the handler raises comes out as it is. Long with --signal-seconds.
+The handler's exception comes out unchanged. --signal-seconds makes these tests longer.
 """
 
 import gc
@@ -20,7 +20,7 @@ PAGE = memory.PAGE
 NODES = mp.topology().allowed_nodes
 PAGES = 700
 
-# One that comes between open() and its `with` leaves the file to the interpreter.
+# A signal between open() and its `with` leaves the file to the interpreter.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*unclosed file:ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -30,7 +30,7 @@ pytestmark = [
 
 @pytest.fixture
 def _no_collections():
-    """Have no cyclic garbage collected: what is raised in the callbacks of others then is lost."""
+    """Disable garbage collection: callbacks that it runs lose what a handler raises in them."""
     gc.collect()
     gc.disable()
     yield
@@ -61,8 +61,8 @@ def open_files():
 
 @pytest.fixture
 def _nothing_left():
-    """Have as many mappings and open files afterwards as before; a few are the interpreter's."""
-    # Libraries are loaded when they are first used.
+    """Check that mappings and open files are as many as before, except for the interpreter's."""
+    # Libraries are loaded on first use.
     np.random.default_rng(0)
     damage.whole_placement().save(os.devnull)
     before = mappings(), open_files()
@@ -110,7 +110,7 @@ def test_save(tmp_path, seconds):
 
 @pytest.mark.parametrize("step", [1, 2 * PAGE], ids=["one range", "many ranges"])
 def test_bind(seconds, step):
-    # Neighbours of another policy would be joined, and take long to part.
+    # Few pages: parts merge with neighbours when their policies match, and splitting takes long.
     part = memory.anonymous(24 * PAGE)[::step]
     turn, mode = 0, ["DEFAULT", "INTERLEAVE"]
 
@@ -174,7 +174,7 @@ def test_moves(a, seconds, how):
 
 
 def threads_now():
-    # Not those that Python counts: of one whose start was interrupted it knows to the end.
+    # Not by Python's count, which keeps a thread with an interrupted start to the end.
     return len(os.listdir("/proc/self/task"))
 
 

@@ -1,4 +1,4 @@
-"""What a call allocates is given back, whether it succeeded, failed or was refused."""
+"""Memory that a call allocates is freed, whether the call succeeds, fails or is refused."""
 
 import gc
 import mmap
@@ -12,28 +12,28 @@ import pytest
 
 import movepages as mp
 
-# Thousands of rounds, which say the same on every kernel.
+# Thousands of rounds, with the same outcome on every kernel.
 pytestmark = pytest.mark.host
 
 PAGE = mp.topology().page_size
-# Before anything is counted: caches fill, and the allocator gets to the size it stays at.
+# Rounds before anything is counted: caches fill, and the allocator reaches its steady size.
 WARM_UP = 200
 ROUNDS = 100
-# Free lists of Python's and numpy's fill for a while; what leaks grows in every stretch of rounds.
+# Free lists of Python and numpy fill for a while; a leak grows in every stretch of rounds.
 STRETCHES = 10
-# One block leaked in each round is ROUNDS.
+# One block leaked in each round adds up to ROUNDS.
 BLOCKS_ALLOWED = ROUNDS // 2
-# A call is about so many pages: 64 KiB of nodes or statuses, twice that of addresses. One such
-# buffer leaked each round is 6.5 MB.
+# Pages of a call: they take 64 KiB of nodes or statuses, and twice that of addresses. One such
+# buffer leaked in each round adds up to 6.5 MB.
 MANY = 1 << 14
 GROWTH_ALLOWED = 3_000_000
-# What has nothing behind it is the quickest to ask for.
+# Unmapped addresses are the quickest to query.
 NOWHERE = np.zeros(MANY, np.uintp)
 
 
 @pytest.fixture(autouse=True)
 def _only_what_is_new_is_collected():
-    """Spare each of the many collections a look at all that was there before."""
+    """Keep the many collections from looking at all older objects."""
     gc.collect()
     gc.freeze()
     yield
@@ -65,7 +65,7 @@ def open_files():
 
 
 def raised(error, call, *args, **kwargs):
-    """Make a call that must fail, and let go of the exception."""
+    """Make a call that must fail, and drop the exception."""
     try:
         call(*args, **kwargs)
     except error:
@@ -79,7 +79,7 @@ def read_only(array):
 
 
 def calls(pages, memory, node):
-    """Return what is repeated, by name."""
+    """Return the calls to repeat, by name."""
     n = len(pages)
     each = np.full(n, node, np.int32)
     status = np.empty(n, np.int32)
@@ -133,7 +133,7 @@ def calls(pages, memory, node):
 
 
 def large_calls(node):
-    """Return what is repeated, by name, with buffers that are seen in the size of the process."""
+    """Return the calls to repeat, by name, with buffers that show in the size of the process."""
     each = np.full(MANY, node, np.int32)
     bad = np.full(MANY, 1023, np.int32)
     region = mp.Region(0, MANY * PAGE)
@@ -157,7 +157,7 @@ def repeat(call, rounds):
 
 
 def growth(call, measure, allowed):
-    """Return the least growth of what is measured in a stretch of rounds, once it is allowed."""
+    """Return the least growth in a stretch of rounds; stop once it is no more than allowed."""
     repeat(call, WARM_UP)
     least = sys.maxsize
     for _ in range(STRETCHES):
@@ -189,7 +189,7 @@ def test_size_of_the_process(node):
 
 
 def leak(asked, measure):
-    """Keep a result in every round; return by how much what is measured grows."""
+    """Keep a result in every round; return by how much the measure grows."""
     kept = []
     repeat(lambda: kept.append(mp.move_pages(asked)), ROUNDS)
     before = measure()
@@ -198,12 +198,12 @@ def leak(asked, measure):
 
 
 def test_a_leak_of_objects_is_found(pages):
-    """The measurements themselves: a result kept in every round is more than is allowed."""
+    """Check the measurement itself: a result kept in every round is more than is allowed."""
     assert leak(pages, sys.getallocatedblocks) > STRETCHES * BLOCKS_ALLOWED / 2
 
 
 def test_a_leak_of_memory_is_found():
-    # In a process of its own: what earlier tests have freed would be used up first.
+    # In a process of its own: here, what earlier tests have freed would be used up first.
     folders = [str(each) for each in Path(__file__).parents[:2]]
     code = (
         f"import sys; sys.path[:0] = {folders}\n"

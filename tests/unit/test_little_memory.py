@@ -1,4 +1,4 @@
-"""A process that may have little memory gets MemoryError, and nothing else."""
+"""A process with little memory gets MemoryError, and nothing else."""
 
 import resource
 import subprocess
@@ -16,7 +16,7 @@ MIB = 1 << 20
 
 
 def outcomes(call, most, times):
-    """Call with ever more address space to spare; return what came of it each time."""
+    """Call with more and more spare address space; return the outcome of each call."""
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     found = []
     for spare in range(0, most, most // times):
@@ -50,7 +50,7 @@ def list_of_pages():
 
 
 def test_a_list_of_pages_that_does_not_fit():
-    # In a process of its own: what earlier tests have freed would be room enough.
+    # In a process of its own: here, what earlier tests have freed would be room enough.
     folders = [str(each) for each in Path(__file__).parents[:2]]
     code = (
         f"import sys; sys.path[:0] = {folders}\n"

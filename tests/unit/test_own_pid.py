@@ -1,4 +1,4 @@
-"""The number of this process, or of a thread of it, means the same as 0."""
+"""The pid of this process, or of one of its threads, means the same as 0."""
 
 import os
 import threading
@@ -14,13 +14,13 @@ from support.processes import in_child
 
 PAGE = memory.PAGE
 NODE = mp.topology().allowed_nodes[0]
-# Known to no other test: PROT_NONE, which older kernels do not see in a query.
+# Only this test needs PROT_NONE: older kernels do not see such pages in a query.
 PROT_NONE, PROT_BOTH = 0, 3
 
 
 @pytest.fixture
 def thread():
-    """Return the number of a thread that waits."""
+    """Yield the id of a thread that waits."""
     stop, begun = threading.Event(), threading.Event()
     each = threading.Thread(target=lambda: (begun.set(), stop.wait(60)))
     each.start()
@@ -46,7 +46,7 @@ def region(a, pid):
     return mp.Region(a.ctypes.data, a.nbytes, pid)
 
 
-def test_it_is_kept_and_means_0(a, pid):
+def test_pid_is_kept_and_means_0(a, pid):
     given = region(a, pid)
     assert given.pid == pid
     assert footprint_of(given) == footprint_of(region(a, 0))
@@ -54,8 +54,8 @@ def test_it_is_kept_and_means_0(a, pid):
     assert mp.where(given).pid == 0
 
 
-def test_what_is_not_seen_by_old_kernels(a, pid):
-    # Under page tables that are looked at, too.
+def test_pages_that_old_kernels_do_not_see(a, pid):
+    # Forty pages are enough for page tables to be read, too.
     for pages in (8, 40):
         part = a[-pages * PAGE :]
         system.succeed(system.libc.mprotect(part.ctypes.data, part.nbytes, PROT_NONE))
@@ -70,7 +70,7 @@ def test_what_is_not_seen_by_old_kernels(a, pid):
         assert queried.tolist() == expected.tolist()
 
 
-def test_all_calls_take_it(a, pid):
+def test_all_calls_accept_the_pid(a, pid):
     given = region(a, pid)
     mp.bind(given, NODE)
     assert [each.mode.name for each in mp.policy(given)] == ["BIND"]
@@ -89,27 +89,27 @@ def test_process(a):
     assert [each.pid for each in found.where(rows)] == [0]
 
 
-def test_a_node_that_may_not_be_used_is_refused_as_for_0(a, pid):
+def test_unusable_node_is_refused_as_for_0(a, pid):
     for each in (0, pid):
         with pytest.raises(ValueError, match="is not a node") as caught:
             mp.move(region(a, each), max(mp.topology().nodes) + 1)
         assert caught.value.result.not_attempted == 40
 
 
-def test_after_a_fork_it_is_the_parents(a):
+def test_pid_means_the_parent_after_a_fork(a):
     given = region(a, os.getpid())
 
     def act():
         found = mp.where(given)
         a[:] = 1
         again = mp.where(given)
-        # What the child has written to is its own.
+        # Pages that the child has written to are its own.
         raise RuntimeError(f"{found.pid}, {again.absent_pages} absent")
 
     assert f"{os.getpid()}, 10 absent" in in_child(act)
 
 
-def test_others_are_others(a):
+def test_other_pids_are_other_processes(a):
     assert footprint_of(mp.Region(0, 1, 1)).pid == 1
     assert footprint_of(mp.Region(0, 1, 2**31 - 1)).pid == 2**31 - 1
     with pytest.raises(TypeError):

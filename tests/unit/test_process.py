@@ -1,4 +1,4 @@
-"""Processes as maps and numa_maps have them."""
+"""Processes, compared with their maps and numa_maps."""
 
 import os
 import subprocess
@@ -90,18 +90,18 @@ def test_names_of_policies(line, told):
     assert processes._POLICY.match(line)[1].decode() == told
 
 
-def test_what_is_no_process():
+def test_invalid_processes():
     with pytest.raises(ValueError, match="pid: expected"):
         mp.process(-1)
     for wrong in ("init", True, None):
         with pytest.raises(TypeError, match="pid: expected the number of a process, got"):
             mp.process(wrong)
-    with pytest.raises(mp.MovePagesError, match="is process 4194305 there\\?"):
+    with pytest.raises(mp.MovePagesError, match="there is no process 4194305 in /proc"):
         mp.process(4194305).regions()
 
 
 def change_after(monkeypatch, name, change):
-    """Have something happen whenever a file of /proc/PID has just been read; count how often."""
+    """Call `change` whenever a file of /proc/PID was just read; return a list of the reads."""
     read, times = procfs.read_file, []
 
     def reads_and_changes(path):
@@ -125,7 +125,7 @@ def test_mappings_that_change_meanwhile_are_read_again(monkeypatch):
         a = memory.anonymous(8 * PAGE)
         a[:] = 1
         with monkeypatch.context() as patch:
-            # The part behind loses a right, and with it ends the mapping.
+            # The second half loses a right, so the mapping is split.
             times = change_after(
                 patch,
                 "numa_maps",
@@ -136,7 +136,7 @@ def test_mappings_that_change_meanwhile_are_read_again(monkeypatch):
         assert now["bytes"].sum(axis=1).tolist() == [4 * PAGE, 4 * PAGE]
         return len(times)
 
-    # Any mapping of the process may change meanwhile; an allocator's does now and then.
+    # Any mapping of the process may change meanwhile; one of an allocator does now and then.
     counts = [reads() for _ in range(10)]
     assert min(counts) >= 2
     assert 2 in counts or system.SANITIZED
@@ -155,11 +155,11 @@ def test_a_mapping_that_changes_every_time_has_no_bytes(monkeypatch):
     assert len(times) == 4
 
 
-def test_a_heap_that_grows_has_the_bytes_that_were_counted(monkeypatch):
+def test_growing_heap_has_the_bytes_that_were_counted(monkeypatch):
     a = memory.anonymous(64 * PAGE)
     a[: 16 * PAGE] = 1
     end = a.ctypes.data + a.nbytes
-    # As it shrinks by a page each time, only where it ends changes.
+    # It shrinks by a page each time, so only its end changes.
     change_after(
         monkeypatch,
         "numa_maps",
@@ -170,7 +170,7 @@ def test_a_heap_that_grows_has_the_bytes_that_were_counted(monkeypatch):
     assert now["bytes"][0].sum() == 16 * PAGE
 
 
-def test_what_was_counted_of_a_part_that_is_gone_is_left_out(monkeypatch):
+def test_counts_of_a_part_that_is_gone_are_left_out(monkeypatch):
     maps = iter([b"10000-18000 rw-p 0 00:00 0\n", b"10000-12000 rw-p 0 00:00 0\n"])
     numa = b"10000 default anon=8 dirty=8 N0=8 kernelpagesize_kB=4\n"
     monkeypatch.setattr(
@@ -180,7 +180,7 @@ def test_what_was_counted_of_a_part_that_is_gone_is_left_out(monkeypatch):
     assert (now["nbytes"].tolist(), now["bytes"].sum()) == ([0x2000], 0)
 
 
-def test_a_kernel_without_numa_is_no_missing_process(monkeypatch):
+def test_kernel_without_numa_is_distinguished_from_a_missing_process(monkeypatch):
     read = procfs.read_file
 
     def without(path):

@@ -41,7 +41,7 @@ def test_large_sizes_are_exact():
         "1 i", "1iB", "1 M B", "\u0661GiB", "1EB", "0x10",
     ],
 )  # fmt: skip
-def test_what_is_no_size(text):
+def test_invalid_sizes(text):
     with pytest.raises(ValueError, match=r"expected (a size such as|at least 1 byte)"):
         parse_size(text)
 
@@ -54,7 +54,7 @@ def test_rates_without_a_unit(given, rate):
 @pytest.mark.parametrize(
     "given", ["", "GiB/s", "2GiB", "-1/s", "0/s", 0, -1, math.nan, math.inf, "inf/s", "1GiB /m"]
 )
-def test_what_is_no_rate(given):
+def test_invalid_rates(given):
     with pytest.raises(ValueError, match="limit: expected a rate like"):
         parse_rate(given)
 
@@ -65,7 +65,7 @@ def test_bits_are_no_bytes(given):
         parse_rate(given)
 
 
-def test_they_are_what_is_read_everywhere(monkeypatch):
+def test_all_arguments_are_read_in_the_same_way(monkeypatch):
     assert parse_target("interleave:0/4MiB") == mp.interleave([0], block=4 << 20)
     rates = []
     monkeypatch.setattr("movepages.migration.move.Control", lambda *args: rates.append(args[-1]))

@@ -25,7 +25,7 @@ NODES = ((1536, 0), (1024, 1), (1024, None), (256, None))
 
 @dataclass(frozen=True)
 class Machine:
-    """What may vary from one run of the lab to the next."""
+    """Settings that may vary from one run of the lab to the next."""
 
     append: tuple[str, ...] = ()
     icount: bool = False
@@ -40,10 +40,10 @@ def vng_arguments(kernel: Kernel, folder: Path, machine: Machine) -> list[str]:
         has_cpu = cpu is not None and cpu < cpus
         arguments += ["--numa", f"{size}M,cpus={cpu}" if has_cpu else f"{size}M"]
     arguments += ["--force-9p", "--force-initramfs", "--disable-microvm", "--rwdir", str(folder)]
-    # A guest that panics reboots at once, and QEMU ends instead of rebooting.
+    # A guest that panics reboots at once, and QEMU exits instead of rebooting.
     # Without xsave there is no AVX, whose emulation sorts wrongly: see sorts.py.
     append = ["panic=-1", "mitigations=off", "noxsave", *machine.append]
-    # With several threads this emulation now and then panics while it patches kernel text.
+    # With several threads, this emulation sometimes panics while it patches kernel text.
     qemu = "-accel tcg,thread=single"
     if machine.icount:
         append += ["nokaslr", "numa_balancing=disable"]
@@ -55,16 +55,16 @@ def vng_arguments(kernel: Kernel, folder: Path, machine: Machine) -> list[str]:
 
 
 def pytest_command(folder: Path, arguments: Sequence[str]) -> str:
-    """Return the shell command that runs the suite, all of it unless arguments select."""
-    # -P: only what is installed is tested, never what happens to lie in the working folder.
+    """Return the shell command that runs the suite, or the part of it that arguments select."""
+    # -P: test only what is installed, never what happens to be in the working folder.
     command = [sys.executable, "-P", "-m", "pytest", "-m", "not host", "-p", "no:cacheprovider"]
     return shlex.join([*command, f"--junit-xml={folder / outcome.JUNIT}", *arguments])
 
 
 def script_text(command: str, folder: Path) -> str:
-    """Return the script a guest runs: the command, its output and exit status to the folder.
+    """Return the script that a guest runs; it writes output and exit status to the folder.
 
-    A guest whose numpy sorts wrongly ends at once: nothing that it says can be believed.
+    A guest in which numpy sorts wrongly ends at once: nothing that it reports can be trusted.
     """
     output, status = (shlex.quote(str(folder / n)) for n in (outcome.OUTPUT, outcome.STATUS))
     return f"""\
@@ -84,13 +84,13 @@ class Guest:
     Parameters
     ----------
     kernel : Kernel
-        What to boot.
+        Kernel to boot.
     folder : Path
-        Result folder, the one place the guest can write to.
+        Result folder, the only place that the guest can write to.
     command : str
-        Shell command to run in it.
+        Shell command to run in the guest.
     machine : Machine
-        Kernel parameters and way of counting time.
+        Kernel parameters, and how time is counted.
     """
 
     def __init__(self, kernel: Kernel, folder: Path, command: str, machine: Machine) -> None:
@@ -102,11 +102,11 @@ class Guest:
         if vng is None:
             msg = f"no vng in {BIN}; install it there: pip install 'movepages[lab]'"
             raise FileNotFoundError(msg)
-        # virtme-ng leaves its initramfs behind when killed: it gets a place that goes with it.
+        # virtme-ng leaves its initramfs behind when killed: it gets a folder that is removed.
         self._scratch = tempfile.TemporaryDirectory(prefix="movepages-lab-")
         path = f"{BIN}:{os.environ.get('PATH', os.defpath)}"
         self._started = time.monotonic()
-        # A pipe: QEMU opens what it is given a second time, and would truncate a file.
+        # A pipe: QEMU opens its output a second time, and would truncate a file.
         self._process = subprocess.Popen(
             [vng, *vng_arguments(kernel, folder, machine)[1:]],
             cwd=ROOT,
@@ -123,11 +123,11 @@ class Guest:
 
     @property
     def seconds(self) -> float:
-        """How long ago the guest was started."""
+        """Seconds since the guest was started."""
         return time.monotonic() - self._started
 
     def pump(self) -> None:
-        """Carry what the console said since the last call to its file."""
+        """Copy the console's output since the last call to its file."""
         try:
             while chunk := os.read(self._pipe, 65536):
                 self._console.write(chunk)
@@ -136,12 +136,12 @@ class Guest:
         self._console.flush()
 
     def running(self) -> bool:
-        """Whether the guest still runs; its process stays unreaped, so its id stays its own."""
+        """Return whether the guest still runs. Its process is not reaped, so the pid is valid."""
         options = os.WEXITED | os.WNOHANG | os.WNOWAIT
         return os.waitid(os.P_PID, self._process.pid, options) is None
 
     def close(self, killed: str = "") -> outcome.Outcome:
-        """End whatever of the guest is left, and read what it left behind."""
+        """End whatever is left of the guest, and read the files that it left."""
         seconds = self.seconds
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

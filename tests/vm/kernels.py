@@ -1,4 +1,4 @@
-"""The kernels the guests boot: fetched once into a cache, then found there."""
+"""The kernels that the guests boot: fetched once into a cache, then found there."""
 
 import os
 import subprocess
@@ -10,25 +10,25 @@ INSTALLER = Path(__file__).with_name("install-kernels.sh")
 
 
 class KernelError(Exception):
-    """No kernel could be had, and the message says which and why."""
+    """A kernel is not available; the message says which and why."""
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel that can boot: its version and the file QEMU loads."""
+    """A bootable kernel: its version, and the file that QEMU loads."""
 
     version: str
     image: Path
 
 
 def cache_folder() -> Path:
-    """Where unpacked kernels stay between runs."""
+    """Return the folder where unpacked kernels stay between runs."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "movepages-lab"
 
 
 def parse_installed(output: str) -> list[Kernel]:
-    """Kernels from the installer's lines, each once even if two meta packages mean the same one."""
+    """Return the kernels in the installer's lines, each once even if two meta packages name it."""
     kernels: dict[str, Kernel] = {}
     for line in output.splitlines():
         words = line.split(maxsplit=2)
@@ -48,12 +48,12 @@ def install(metas: list[str], cache: Path) -> list[Kernel]:
     metas : list of str
         Meta packages, such as ``linux-image-amd64``, or ``newest``.
     cache : Path
-        Folder the packages are unpacked in.
+        Folder in which the packages are unpacked.
 
     Returns
     -------
     list of Kernel
-        In the order asked for, without repetition.
+        The kernels in the order of `metas`, without repetition.
     """
     command = [str(INSTALLER), str(cache), *metas]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)

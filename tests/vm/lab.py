@@ -1,9 +1,9 @@
 """Run the test suite on real kernels with four NUMA nodes, in emulated guests on this machine.
 
 python tests/vm/lab.py                                 the suite, on every default kernel
-python tests/vm/lab.py -- tests/numa -k fork           some of it
-python tests/vm/lab.py --kernel newest                 on the newest kernel that Debian has
-python tests/vm/lab.py --command 'cat /proc/version'   something else
+python tests/vm/lab.py -- tests/numa -k fork           a selection
+python tests/vm/lab.py --kernel newest                 on Debian's newest kernel
+python tests/vm/lab.py --command 'cat /proc/version'   any command
 """
 
 import argparse
@@ -27,10 +27,15 @@ CONSOLE_LINES = 80
 
 
 def parse_arguments(argv: list[str]) -> argparse.Namespace:
-    """Read the command line; what comes after ``--`` goes to pytest."""
+    """Parse the command line; arguments after ``--`` go to pytest."""
     parser = argparse.ArgumentParser(prog="lab.py", description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("pytest", nargs="*", metavar="-- PYTEST_ARG", help="what pytest runs instead of all")
+    add(
+        "pytest",
+        nargs="*",
+        metavar="-- PYTEST_ARG",
+        help="arguments for pytest instead of the whole suite",
+    )
     add("--command", metavar="CMD", help="run this shell command in the guests instead of pytest")
     add(
         "--kernel",
@@ -45,8 +50,18 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
         metavar="PARAM",
         help="kernel parameter (repeatable)",
     )
-    add("--icount", action="store_true", help="one CPU, one nanosecond an instruction: counts")
-    add("--timeout", type=float, default=3600, metavar="S", help="for each guest (%(default)s)")
+    add(
+        "--icount",
+        action="store_true",
+        help="one CPU, one nanosecond per instruction, for counting",
+    )
+    add(
+        "--timeout",
+        type=float,
+        default=3600,
+        metavar="S",
+        help="seconds for each guest (%(default)s)",
+    )
     jobs = min(2, os.cpu_count() or 1)
     add("--jobs", type=int, default=jobs, metavar="N", help="guests at a time (%(default)s)")
     results = guest.ROOT / ".lab"
@@ -58,7 +73,7 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
         parser.error(f"--jobs is {options.jobs}, expected 1 or more")
     options.kernel = options.kernel or list(kernels.DEFAULT_METAS)
     options.results = options.results.resolve()
-    # The path travels to the guest as a kernel parameter.
+    # The path is passed to the guest as a kernel parameter.
     if not re.fullmatch(r"[^\s=\"]+", str(options.results)):
         parser.error(f"--results is {options.results}, expected a path without spaces, = or quotes")
     return options
@@ -67,8 +82,8 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
 class Stop:
     """Remembers the first signal that asked the lab to stop.
 
-    An exception could strike between the start of a guest and the note of it, and leave that
-    guest running.
+    An exception could strike after a guest was started and before it was recorded. That guest
+    would stay running.
     """
 
     def __init__(self) -> None:
@@ -83,7 +98,7 @@ class Stop:
 
 @contextmanager
 def sole_user(results: Path) -> Iterator[None]:
-    """Hold the result folder, so that two labs never read each other's results."""
+    """Lock the result folder, so that two labs never read each other's results."""
     results.mkdir(parents=True, exist_ok=True)
     with (results / "lock").open("w") as lock:
         try:
@@ -101,7 +116,7 @@ class Follower:
         self._at = 0
 
     def show(self) -> None:
-        """Print what is new."""
+        """Print what is new in the log."""
         if self._path.exists():
             with self._path.open("rb") as log:
                 log.seek(self._at)
@@ -116,7 +131,7 @@ def run_guests(
 ) -> Iterator[tuple[outcome.Outcome, Path]]:
     """Boot every kernel, some at a time, and yield each outcome with its result folder.
 
-    Ends early, without the guests that still ran, when a signal asks for it.
+    A signal ends this early, without the guests that still ran.
     """
     machine = guest.Machine(tuple(options.append), options.icount)
     waiting, running = list(found), []
@@ -156,7 +171,7 @@ def run_guests(
 
 
 def report(result: outcome.Outcome, folder: Path, shown: bool) -> None:
-    """Print a guest's output, unless it was shown as it came, and the console of a dead one."""
+    """Print a guest's output, unless it was shown already, and the console of a guest that died."""
     if not shown:
         print(f"==== {result.version}: output")
         print(outcome.read_text(folder / outcome.OUTPUT), end="")
@@ -167,7 +182,7 @@ def report(result: outcome.Outcome, folder: Path, shown: bool) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """Run the lab; 0 only when the command exited with 0 in every guest."""
+    """Run the lab; return 0 only if the command exited with 0 in every guest."""
     options = parse_arguments(argv)
     stop = Stop()
     with sole_user(options.results):

@@ -1,4 +1,4 @@
-"""What a guest left behind: exit status, output, console, or the reason why some are missing."""
+"""What a guest left behind: exit status, output, console, or why some of these are missing."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,23 +26,23 @@ class Outcome:
 
 
 def clear(folder: Path) -> None:
-    """Make the folder, without the files of an earlier run: a stale status would be believed."""
+    """Make the folder and remove files of an earlier run: a stale status would be trusted."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in (CONSOLE, OUTPUT, JUNIT, STATUS, SCRIPT):
         (folder / name).unlink(missing_ok=True)
 
 
 def read(folder: Path, version: str, seconds: float, killed: str = "") -> Outcome:
-    """Judge a guest that is gone by the files in its result folder.
+    """Judge a finished guest by the files in its result folder.
 
     Parameters
     ----------
     folder : Path
         The guest's result folder.
     version : str
-        The kernel it booted.
+        Kernel that it booted.
     seconds : float
-        From the start of the guest to its end.
+        Seconds from the start of the guest to its end.
     killed : str, optional
         Why the lab ended the guest, if it did.
     """
@@ -58,7 +58,7 @@ def read(folder: Path, version: str, seconds: float, killed: str = "") -> Outcom
 
 
 def read_text(path: Path) -> str:
-    """Return a log's text, '' if it was never begun: a console may hold any byte."""
+    """Return the text of a log, '' if there is none. A console may hold any byte."""
     return path.read_text(errors="replace") if path.exists() else ""
 
 
@@ -68,7 +68,7 @@ def tail(path: Path, lines: int) -> str:
 
 
 def table(outcomes: list[Outcome]) -> str:
-    """Return the outcomes as aligned plain text, one kernel a line."""
+    """Return the outcomes as aligned plain text, one kernel per line."""
     rows = [("kernel", "exit", "seconds", "")]
     for each in outcomes:
         status = "-" if each.status is None else str(each.status)

@@ -1,4 +1,4 @@
-"""Fail when a test was skipped everywhere the suite ran, for then nobody has ever run it.
+"""Fail if a test was skipped everywhere the suite ran, because then nobody has ever run it.
 
 python tests/vm/skips.py host.xml .lab/*/junit.xml
 """
@@ -13,31 +13,31 @@ EMPTY_PARAMETERS = "[NOTSET]"
 
 
 class JunitError(Exception):
-    """A file is no account of a run of the suite."""
+    """A file is no JUnit XML of a run of the suite."""
 
 
 @dataclass
 class Record:
-    """What is known of one test, over all files."""
+    """The results of one test in all files."""
 
     ran: bool = False
     reasons: list[str] = field(default_factory=list)
 
 
 def read_cases(path: Path) -> Iterator[tuple[str, str | None]]:
-    """Yield each test's id, and why it was skipped, or None if it ran."""
+    """Yield each test's id, with the reason if it was skipped, or None if it ran."""
     try:
         cases = list(ET.parse(path).iter("testcase"))
     except (OSError, ET.ParseError) as error:
         msg = f"{path}: not readable as JUnit XML: {error}"
         raise JunitError(msg) from error
     if not cases:
-        msg = f"{path}: no test cases; expected the account of a run of the suite"
+        msg = f"{path}: no test cases; expected the results of a run of the suite"
         raise JunitError(msg)
     for case in cases:
         name = "::".join(filter(None, (case.get("classname"), case.get("name"))))
         skipped = case.find("skipped")
-        # An expected failure did run, though JUnit XML has no other word for it.
+        # An expected failure did run, but JUnit XML has no other word for it.
         if skipped is None or skipped.get("type") == "pytest.xfail":
             yield name, None
         else:
@@ -45,7 +45,7 @@ def read_cases(path: Path) -> Iterator[tuple[str, str | None]]:
 
 
 def collect(paths: list[Path]) -> dict[str, Record]:
-    """Put the accounts of all places together, by test id."""
+    """Merge the results of all places, by test id."""
     records: dict[str, Record] = {}
     for path in paths:
         for name, reason in read_cases(path):
@@ -60,8 +60,8 @@ def collect(paths: list[Path]) -> dict[str, Record]:
 def never_ran(records: dict[str, Record]) -> dict[str, Record]:
     """Return the tests that were skipped wherever they appear.
 
-    A module skipped as a whole has no test ids there, and a test whose parameters depend on the
-    machine has others elsewhere: both ran if what they stand for ran.
+    A module skipped as a whole appears without test ids, and a test with parameters that depend on
+    the machine has other ids elsewhere. Both count as run if a test that they stand for ran.
     """
     ran = [name for name, record in records.items() if record.ran]
 
@@ -80,7 +80,7 @@ def never_ran(records: dict[str, Record]) -> dict[str, Record]:
 
 
 def main(arguments: list[str]) -> int:
-    """Check the files named; 0 when every test ran in at least one of them."""
+    """Check these files; return 0 if every test ran in at least one of them."""
     if not arguments:
         print("usage: skips.py JUNIT_XML...", file=sys.stderr)
         return 2

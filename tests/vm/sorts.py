@@ -1,7 +1,7 @@
-"""Fail where numpy sorts wrongly, which no test could tell from an error of the package.
+"""Fail where numpy sorts wrongly: no test could tell that from an error of the package.
 
-QEMU's emulation of AVX does: with it 174 of 300 argsorts of 64-bit integers were wrong, and
-244 of 300 of 32-bit ones. Every guest runs this before its command.
+QEMU's emulation of AVX causes it: 174 of 300 argsorts of 64-bit integers were wrong, and 244 of
+300 of 32-bit ones. Every guest runs this before its command.
 """
 
 import sys
@@ -13,7 +13,7 @@ CASES = 20
 
 
 def wrong_sorts(cases: int = CASES) -> dict[str, int]:
-    """Return how many of so many random arrays of each type numpy sorts otherwise than Python."""
+    """Return, for each type, how many random arrays numpy sorts differently from Python."""
     random = np.random.default_rng(1)
     wrong = dict.fromkeys(TYPES, 0)
     for dtype in TYPES:
@@ -32,12 +32,12 @@ def wrong_sorts(cases: int = CASES) -> dict[str, int]:
 
 
 def main() -> int:
-    """Check numpy; 0 only where it sorts as Python does."""
+    """Check numpy; return 0 only if it sorts as Python does."""
     wrong = {dtype: count for dtype, count in wrong_sorts().items() if count}
     for dtype, count in wrong.items():
         print(
             f"sorts: numpy {np.__version__} sorted {count} of {CASES} arrays of {dtype} wrongly;"
-            " boot with noxsave, or set NPY_DISABLE_CPU_FEATURES to what emulation gets wrong",
+            " boot with noxsave, or set NPY_DISABLE_CPU_FEATURES to the wrongly emulated ones",
             file=sys.stderr,
         )
     return 1 if wrong else 0

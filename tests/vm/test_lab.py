@@ -14,14 +14,14 @@ import outcome
 import pytest
 import sorts
 
-# It is about the machine that starts guests.
+# These tests are about the machine that starts guests.
 pytestmark = pytest.mark.host
 
 KERNEL = kernels.Kernel("6.1.0-1-amd64", Path("/cache/boot/vmlinuz-6.1.0-1-amd64"))
 
 
 def values(arguments, option):
-    """Every value given to an option."""
+    """Return every value given to an option."""
     return [arguments[i + 1] for i, each in enumerate(arguments) if each == option]
 
 
@@ -29,7 +29,7 @@ def qemu_options(arguments):
     return next(each for each in arguments if each.startswith("--qemu-opts="))
 
 
-def test_machine_has_four_nodes_of_which_two_have_a_cpu():
+def test_machine_has_four_nodes_and_two_have_a_cpu():
     arguments = guest.vng_arguments(KERNEL, Path("/r"), guest.Machine())
     assert values(arguments, "--numa") == ["1536M,cpus=0", "1024M,cpus=1", "1024M", "256M"]
     assert values(arguments, "-m") == ["3840M"]

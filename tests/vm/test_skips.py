@@ -97,7 +97,7 @@ def test_no_files(capsys):
 
 @pytest.fixture
 def run_suite(tmp_path):
-    """Return a function that runs a one-file suite and returns the file pytest wrote."""
+    """Return a function that runs a one-file suite, and returns the file that pytest wrote."""
 
     def run(place, text):
         (tmp_path / "test_it.py").write_text(text)

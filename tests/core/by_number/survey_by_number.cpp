@@ -1,6 +1,6 @@
-// Surveys that take nodes from the numbers of page frames, with the real kernel behind them and the
-// questions counted, or answered otherwise than the numbers say. Exits with 77 where this process
-// is not told the numbers.
+// Surveys that take nodes from page frame numbers, on the real kernel. Queries are counted, or
+// answered with other nodes than the numbers show. Exits with 77 if this process cannot read the
+// numbers.
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,7 +23,7 @@ constexpr std::size_t kPages = 20'000;
 
 std::atomic<std::size_t> asked{0};
 std::atomic<std::int32_t> lie{0};
-std::atomic<std::size_t> honest{0};  // so many questions are answered truly before the lie
+std::atomic<std::size_t> honest{0};  // number of queries answered truly before the lie
 
 long counted_move_pages(int pid, std::size_t count, const std::uintptr_t* pages,
                         const std::int32_t* nodes, std::int32_t* status, int flags) noexcept {
@@ -68,7 +68,7 @@ std::vector<SurveyRun> survey(const Memory& memory, std::size_t by_number, unsig
   return runs;
 }
 
-// A status a page, that of pages nobody asked for being one of its own for each kind.
+// Returns one status for each page. Pages that were not queried get one status per kind.
 std::vector<std::int32_t> each(const std::vector<SurveyRun>& runs) {
   std::vector<std::int32_t> statuses;
   for (const SurveyRun& run : runs) {
@@ -132,7 +132,8 @@ void pages_without_a_number_to_go_by_are_asked_for() {
     ::_exit(got < 0 ? 1 : 0);
   }
   ::close(wait[0]);
-  // Copied, these are this process's own again; the others are of two.
+  // Writing copies these pages, so they are exclusive again; the others are shared by two
+  // processes.
   memory.write(0, 5'500);
   const auto expected = each(survey(memory, 0, 1));
   CHECK(each(survey(memory, 1, 1)) == expected);

@@ -1,4 +1,4 @@
-"""The command line: sizes, help, and how it ends when something comes between."""
+"""The command line: sizes, help, and runs that end early."""
 
 import contextlib
 import os
@@ -17,21 +17,21 @@ EPERM = 1
 
 
 @pytest.mark.parametrize("text", ["", "MiB", "-1", "0", "0.1", "1.2.3", "5 apples", "nan", "1e9"])
-def test_what_is_no_size_is_refused_with_what_was_expected(text, capsys):
+def test_invalid_size_is_rejected(text, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["demo", f"--size={text}"])
     assert caught.value.code == 2
     assert re.search(rf"--size: expected .*, got {text!r}", capsys.readouterr().err)
 
 
-def test_more_than_is_free_is_refused_before_it_is_touched(capsys):
+def test_size_above_free_memory_is_rejected(capsys):
     assert main(["demo", "--size", "1000TiB"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "an array of 1000 TiB is more than the" in captured.err
 
 
-def test_a_sandbox_that_forbids_the_call_is_one_line_on_stderr():
+def test_forbidden_call_is_one_line_on_stderr():
     def confined():
         seccomp.forbid(EPERM, system.SYS_MOVE_PAGES)
         done = run(*SMALL)
@@ -54,7 +54,7 @@ def test_ctrl_c(name, arguments, monkeypatch, capsys):
     assert capsys.readouterr().err == "movepages: interrupted\n"
 
 
-def test_a_reader_that_leaves_brings_no_traceback():
+def test_broken_pipe_prints_no_traceback():
     reader, writer = os.pipe()
     os.close(reader)
     with contextlib.closing(os.fdopen(writer, "w")) as gone:
@@ -85,7 +85,7 @@ def test_closed_outputs(arguments, closed, said):
     assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
 
 
-def test_a_full_disk_is_no_success():
+def test_full_disk_is_an_error():
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [sys.executable, "-P", "-m", "movepages", "topology"],

@@ -1,4 +1,4 @@
-"""``movepages bench``: what it measures, compares and says of huge pages."""
+"""``movepages bench``: what it measures and compares, and what it reports of huge pages."""
 
 import contextlib
 import io
@@ -27,7 +27,7 @@ def test_bench_compares_answers(capsys):
     assert "all tell the same of every page" in capsys.readouterr().out
 
 
-def test_bench_tells_where_no_huge_pages_are():
+def test_bench_reports_missing_huge_pages():
     def without():
         system.succeed(system.libc.prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0))
         out = io.StringIO()
@@ -35,7 +35,9 @@ def test_bench_tells_where_no_huge_pages_are():
             assert main(["bench", "--size=4MiB"]) == 0
         return out.getvalue()
 
-    assert "asked for huge pages 0 B has them" in processes.run_as(None, without)
+    assert "Only 0 B of the array for huge pages is in huge pages" in processes.run_as(
+        None, without
+    )
 
 
 @pytest.mark.parametrize(

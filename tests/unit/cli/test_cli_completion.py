@@ -1,4 +1,4 @@
-"""``--print-completion``: what it prints is taken by the shells, and completes."""
+"""``--print-completion``: shells accept what it prints, and complete with it."""
 
 import shutil
 import subprocess
@@ -35,7 +35,7 @@ _shtab_movepages; echo "${{COMPREPLY[@]}}"
     assert done.stdout.split() == ["watch", "--dry-run"]
 
 
-def test_without_shtab_it_says_what_to_install():
+def test_message_without_shtab():
     code = WITHOUT_RICH.replace("'rich'", "'shtab'")
     done = run("--print-completion", "bash", code=code)
     assert (done.returncode, done.stdout) == (2, "")

@@ -1,4 +1,4 @@
-"""``movepages move`` over many regions: how they are taken together, and what comes between."""
+"""``movepages move`` over many regions: how they are joined, and runs that end early."""
 
 import contextlib
 import itertools
@@ -28,7 +28,7 @@ COUNT = 200
 
 @pytest.fixture
 def many():
-    """Yield a process with many mappings that touch, and two far apart."""
+    """Yield a process with many adjacent mappings, and two far apart."""
     held = []
 
     def hold():
@@ -51,14 +51,14 @@ def options(many):
     return [f"--region={each}" for each in chosen(many)]
 
 
-def test_for_one_node_what_touches_is_one_piece(many):
+def test_adjacent_regions_are_one_piece_for_one_node(many):
     regions = regions_of(many.pid, chosen(many))
     assert len(regions) == COUNT + 2
     found = list(pieces(many.pid, regions, NODE))
     sizes = [COUNT * PAGE, 8 * PAGE, 8 * PAGE]
     told = dict(zip(many.result, sizes, strict=True))
     assert {piece.region.address: piece.region.nbytes for piece in found} == told
-    # All of it was touched.
+    # All pages were touched.
     assert all(piece.in_memory == piece.region.nbytes for piece in found)
     apart = list(pieces(many.pid, regions, mp.interleave([NODE])))
     assert [(p.region.address, p.region.nbytes) for p in apart] == [
@@ -67,12 +67,12 @@ def test_for_one_node_what_touches_is_one_piece(many):
 
 
 @pytest.mark.parametrize(("turns", "block"), [((0, 1), 1), ((3, 1, 2), 1), ((0, 1), 2)])
-def test_turns_go_on_from_region_to_region(many, turns, block):
+def test_turns_continue_across_regions(many, turns, block):
     regions = regions_of(many.pid, chosen(many))
     found = list(pieces(many.pid, regions, mp.interleave(turns, block=block * PAGE)))
     wanted = [mp.targets(piece.target, piece.region).tolist() for piece in found]
     taken = itertools.cycle(turns)
-    # A turn that a region does not fill is over with the region.
+    # A turn that a region does not fill ends with the region.
     expected = [
         [node for _, node in zip(range(-(-len(each) // block)), taken, strict=False)]
         for each in wanted
@@ -95,8 +95,8 @@ def test_the_mappings_are_read_once_for_all_regions(many, monkeypatch):
     assert len(read) == 3
 
 
-def test_progress_counts_what_has_memory():
-    """Of two regions of which a part has none; it ends where the total is."""
+def test_progress_counts_present_pages():
+    """Parts of two regions are absent; progress ends at the total."""
     held, told = [], []
 
     def hold():
@@ -147,7 +147,7 @@ def interrupt(_pid):
     ("event", "status", "error"),
     [(die, 1, "has just ended|no such process"), (interrupt, 130, "interrupted$")],
 )
-def test_what_was_done_is_told_when_it_ends_early(event, status, error, many, monkeypatch, capsys):
+def test_early_end_reports_what_was_done(event, status, error, many, monkeypatch, capsys):
     move, calls = mp.move, []
 
     def second_fails(*arguments, **how):
@@ -167,9 +167,7 @@ def test_what_was_done_is_told_when_it_ends_early(event, status, error, many, mo
 
 
 @pytest.mark.parametrize(("late", "done"), [(False, 0), (True, 8)])
-def test_what_was_done_is_told_when_ctrl_c_meets_the_progress_bar(
-    late, done, many, monkeypatch, capsys
-):
+def test_ctrl_c_in_the_progress_bar_reports_what_was_done(late, done, many, monkeypatch, capsys):
     @contextlib.contextmanager
     def interrupted(*_arguments, **_how):
         if late:

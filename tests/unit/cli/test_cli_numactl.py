@@ -1,4 +1,4 @@
-"""What the command line tells against numactl and numastat; also in guests, which have them."""
+"""The command line compared with numactl and numastat, also in the guests, which have them."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ def told():
     return done.stdout
 
 
-def test_figures_are_those_of_numactl(told, capsys):
+def test_topology_agrees_with_numactl(told, capsys):
     assert main(["topology", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     ours = {node["id"]: node for node in found["nodes"]}
@@ -43,7 +43,7 @@ def test_figures_are_those_of_numactl(told, capsys):
 
 
 def numastat(pid):
-    """Return what numastat tells: MiB by kind, over all nodes."""
+    """Return the figures of numastat: MiB by kind, over all nodes."""
     done = subprocess.run(["numastat", "-p", str(pid)], capture_output=True, text=True, check=True)
     rows = re.findall(r"^(\w+) .*?([\d.]+) *$", done.stdout, re.MULTILINE)
     return {kind: float(mib) for kind, mib in rows}
@@ -51,7 +51,7 @@ def numastat(pid):
 
 @contextlib.contextmanager
 def hugetlb_memfd():
-    """A process with a page of hugetlbfs, by a name that tells nothing of it."""
+    """Yield a process with a page of hugetlbfs, in a file whose name does not show it."""
     held, size = [], int(re.search(r"Hugepagesize: +(\d+)", Path("/proc/meminfo").read_text())[1])
 
     def hold():
@@ -71,7 +71,7 @@ def hugetlb_memfd():
 @pytest.fixture(params=["anonymous", "hugetlb"])
 def other(request):
     if not shutil.which("numastat"):
-        pytest.skip("needs numastat, of the package numactl")
+        pytest.skip("needs numastat, from the package numactl")
     held, node = [], nodes.allowed()[0]
 
     def hold():
@@ -83,7 +83,7 @@ def other(request):
         yield child
 
 
-def test_where_tells_what_numastat_does(other, capsys):
+def test_where_agrees_with_numastat(other, capsys):
     assert main(["where", str(other.pid), "--json"]) == 0
     stat = numastat(other.pid)
     found = json.loads(capsys.readouterr().out)

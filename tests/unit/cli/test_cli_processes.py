@@ -1,4 +1,4 @@
-"""where, maps and move of processes that the tests started; JSON as its schema has it."""
+"""where, maps and move of processes that the tests started; JSON follows its schema."""
 
 import json
 import re
@@ -24,7 +24,7 @@ MIB = 1 << 20
 
 @pytest.fixture(scope="module")
 def other():
-    """A process with 8 MiB of anonymous memory, in a region of its own."""
+    """Yield a process with 8 MiB of anonymous memory in a region of its own."""
     held = []
 
     def hold():
@@ -40,23 +40,23 @@ def plain(text):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_schema_is_one_and_is_printed(command, capsys):
+def test_schemas_are_valid_and_printed(command, capsys):
     assert main(["schema", command]) == 0
     schema = json.loads(capsys.readouterr().out)
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["properties"]["command"] == {"const": command}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"command": command, "schema": 1}, schema)
-    # Fields may be added to a version, so a reader must not refuse them at any depth.
+    # Versions may gain fields, so the schema must accept unknown ones at any depth.
     assert is_open(schema)
 
 
 @pytest.mark.parametrize("arguments", [["topology"], ["doctor"], ["demo", "--size=1MiB"]])
-def test_json_is_as_the_schema_has_it(arguments, capsys):
+def test_json_follows_the_schema(arguments, capsys):
     json_of(capsys, *arguments)
 
 
-def test_where_tells_what_numa_maps_does(other, capsys):
+def test_where_agrees_with_numa_maps(other, capsys):
     found = json_of(capsys, "where", str(other.pid))
     regions = mp.process(other.pid).regions()
     total = regions["bytes"].sum(axis=0)
@@ -89,7 +89,7 @@ def test_a_region_is_chosen_by_address_and_by_name(other, capsys):
     assert {each["kind"] for each in listed} == {"stack", "anonymous"}
 
 
-def test_maps_lists_what_has_memory(other, capsys):
+def test_maps_lists_regions_with_memory(other, capsys):
     listed = json_of(capsys, "maps", str(other.pid))["regions"]
     sizes = [sum(each["bytes_per_node"].values()) for each in listed]
     assert sizes == sorted(sizes, reverse=True)
@@ -111,7 +111,7 @@ def test_screens_keep_to_the_width(other, monkeypatch, capsys, columns):
     assert "more with" in capsys.readouterr().out
 
 
-def test_move_of_what_is_in_place(other, capsys):
+def test_move_of_pages_already_in_place(other, capsys):
     found = json_of(
         capsys, "move", str(other.pid), "--to", str(NODE), "--region", hex(other.result)
     )
@@ -126,7 +126,7 @@ def test_move_of_what_is_in_place(other, capsys):
     assert captured.err == ""
 
 
-def test_a_plan_moves_nothing_and_tells_what_would(other, capsys):
+def test_dry_run_moves_nothing_and_reports_flows(other, capsys):
     found = json_of(capsys, "move", str(other.pid), "--to", f"interleave:{NODE}", "--dry-run")
     assert {flow["to"] for flow in found["flows"]} == {NODE}
     assert found["dry_run"]
@@ -134,7 +134,7 @@ def test_a_plan_moves_nothing_and_tells_what_would(other, capsys):
     assert any(str(NOT_A_NODE) in problem for problem in bad["problems"])
 
 
-def test_a_move_that_cannot_be_is_status_1(other, capsys):
+def test_impossible_move_exits_with_status_1(other, capsys):
     found = json_of(capsys, "move", str(other.pid), "--to", str(NOT_A_NODE), status=1)
     assert str(NOT_A_NODE) in found["error"]
     assert found["pages"] == found["not_attempted"] + found["moved"] + found["absent"]
@@ -143,9 +143,9 @@ def test_a_move_that_cannot_be_is_status_1(other, capsys):
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (["where", str(GONE)], 1, "is process 4194305 there?"),
-        (["watch", str(GONE)], 1, "is process 4194305 there?"),
-        (["maps", "0"], 2, "expected the number of a process, got '0'"),
+        (["where", str(GONE)], 1, "there is no process 4194305"),
+        (["watch", str(GONE)], 1, "there is no process 4194305"),
+        (["maps", "0"], 2, "expected a process ID above 0, got '0'"),
         (["where"], 2, "PID"),
         (["move", "1"], 2, "--to"),
         (
@@ -164,14 +164,14 @@ def test_a_move_that_cannot_be_is_status_1(other, capsys):
         (["schema", "nothing"], 2, "nothing"),
     ],
 )
-def test_what_is_wrong_is_told_on_stderr(arguments, status, said):
+def test_errors_go_to_stderr(arguments, status, said):
     done = run(*arguments)
     assert (done.returncode, done.stdout) == (status, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_region_that_is_not_there(other, capsys):
+def test_unknown_region(other, capsys):
     assert main(["maps", str(other.pid), "--region", "nowhere"]) == 2
     assert "--region nowhere: process" in capsys.readouterr().err
 

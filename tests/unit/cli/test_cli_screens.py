@@ -1,4 +1,4 @@
-"""What the tables of the command line show on narrow terminals, of many nodes and odd names."""
+"""The tables of the command line on narrow terminals, with many nodes and odd names."""
 
 import mmap
 import os
@@ -24,7 +24,7 @@ def plain(text):
 
 
 def made_up(*nodes):
-    """Return a process with memory on these nodes; tables are looked at, and no kernel."""
+    """Return a made-up process with memory on these nodes: only the tables are tested."""
     regions = mp.process().regions()[:9]
     found = np.zeros(
         len(regions),
@@ -45,7 +45,7 @@ def nodes(request, monkeypatch):
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
 @pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "pipe"])
-def test_the_share_of_every_node_is_seen(nodes, columns, terminal, monkeypatch, capsys):
+def test_every_node_has_its_share_shown(nodes, columns, terminal, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", str(columns))
     if terminal:
         monkeypatch.setenv("FORCE_COLOR", "1")
@@ -87,7 +87,7 @@ def test_the_live_view_keeps_to_the_width(nodes, columns, monkeypatch):
 
 @pytest.fixture
 def odd_name(tmp_path):
-    """Yield a process that has mapped a file with an odd and long name."""
+    """Yield the pid of a process that has mapped a file with an odd and long name."""
     path = os.fsencode(tmp_path) + b"/" + b"x" * 150 + b"\x1b[31m\xff\xc3\xa9.bin"
     held = []
 
@@ -101,21 +101,21 @@ def odd_name(tmp_path):
         yield child.pid
 
 
-def test_odd_names_are_shown_in_full_to_other_programs_and_harmless(odd_name):
+def test_pipes_get_odd_names_in_full_and_escaped(odd_name):
     for code in (None, WITHOUT_RICH):
         done = run("maps", str(odd_name), "--region", "xxx", code=code)
         assert (done.returncode, done.stderr) == (0, "")
         assert "x" * 150 + r"\x1b[31m\udcffé.bin" in done.stdout
 
 
-def test_what_the_encoding_has_not_is_escaped(odd_name):
+def test_characters_outside_the_encoding_are_escaped(odd_name):
     for code in (None, WITHOUT_RICH):
         done = run("maps", str(odd_name), "--region", "xxx", code=code, PYTHONIOENCODING="ascii")
         assert (done.returncode, done.stderr) == (0, "")
         assert "x" * 150 + r"\x1b[31m\udcff\xe9.bin" in done.stdout
 
 
-def test_the_end_of_a_long_name_is_shown_to_people(odd_name):
+def test_terminals_get_the_end_of_a_long_name(odd_name):
     done = run("maps", str(odd_name), "--region", "xxx", COLUMNS="80", FORCE_COLOR="1")
     lines = plain(done.stdout).splitlines()
     assert max(map(len, lines)) <= 80
@@ -123,11 +123,11 @@ def test_the_end_of_a_long_name_is_shown_to_people(odd_name):
 
 
 @pytest.mark.parametrize("arguments", [["maps", "1", "--limit=-4"], ["watch", "1", "--count=-3"]])
-def test_a_count_is_no_less_than_0(arguments, capsys):
+def test_negative_count_is_rejected(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
-    assert "expected a whole number from 0, got '-" in capsys.readouterr().err
+    assert "expected a whole number, 0 or more, got '-" in capsys.readouterr().err
 
 
 def test_bench_refuses_more_than_is_free(capsys):

@@ -19,7 +19,7 @@ COUNT = 200
 @pytest.fixture(scope="module")
 def other():
     if _core.reach(0, 1 << 30, 1, 0) is None:
-        pytest.skip("the page tables are scanned from Linux 6.7 on")
+        pytest.skip("needs Linux 6.7, which scans page tables")
     held = []
 
     def hold():
@@ -33,7 +33,7 @@ def other():
 
 
 def run(capsys, *arguments):
-    """Run a command in at most 3 s, or many times as long as a command on little memory takes."""
+    """Run a command within 3 s, or within 20 times what a command on little memory takes."""
     for _ in range(2):
         start = time.perf_counter()
         assert main(["maps", str(os.getpid()), "--region", "[stack]", "--json"]) == 0
@@ -64,7 +64,7 @@ def test_move(capsys, other, to):
     assert found["absent"] == sparse.WHOLE // PAGE - COUNT
 
 
-def test_all_of_the_process(capsys, other):
+def test_whole_process(capsys, other):
     status, _ = run(capsys, "move", str(other.pid), "--to", str(NODE), "--dry-run")
     assert status == 0
     status, found = run(capsys, "move", str(other.pid), "--to", str(NODE))

@@ -1,4 +1,4 @@
-"""What a move came to, held against numa_maps; and when migrate_pages(2) may follow it."""
+"""What a move reports in the end, compared with numa_maps; when migrate_pages(2) may follow it."""
 
 import json
 import re
@@ -23,7 +23,7 @@ HIDDEN = mp.PageStatus.ENODATA
 
 @pytest.fixture
 def other():
-    """A process with two regions of 16 pages; what it touches of a third stays to be done."""
+    """Yield a process with two regions of 16 pages, and a third that it touches later."""
     held = []
 
     def hold():
@@ -48,25 +48,25 @@ def chosen(other, *which):
     return regions_of(other.pid, [hex(other.result[i]) for i in which])
 
 
-def test_what_is_in_memory_is_added_up(other):
+def test_present_pages_are_added_up(other):
     held = held_now(other.pid, chosen(other, 0, 1, 2))
     assert (held.nodes[NODE], held.unknown, held.total) == (36 * PAGE, 0, 36 * PAGE)
 
 
-def test_what_has_no_memory_has_nothing_to_account_for(other, capsys):
+def test_regions_without_memory_need_no_accounting(other, capsys):
     assert held_now(other.pid, chosen(other, 0)[:0]).total == 0
     options = ["--to", str(NODE), f"--region={other.result[3]:#x}"]
     assert main(["move", str(other.pid), *options]) == 0
     assert "0 regions" in capsys.readouterr().out
 
 
-def test_a_mapping_that_reaches_out_of_what_was_listed_is_asked_for(other):
+def test_mapping_beyond_the_listed_region_is_queried(other):
     regions = chosen(other, 0, 1)
     regions["nbytes"][0] = 6 * PAGE
     assert held_now(other.pid, regions).nodes[NODE] == 22 * PAGE
 
 
-def test_what_changed_while_it_was_listed_is_moved_and_counted(other, monkeypatch, capsys):
+def test_region_that_changed_while_listed_is_moved_and_counted(other, monkeypatch, capsys):
     regions = chosen(other, 0)
     listed = Process.regions
 
@@ -83,7 +83,7 @@ def test_what_changed_while_it_was_listed_is_moved_and_counted(other, monkeypatc
     assert json.loads(capsys.readouterr().out)["already_there"] == 16
 
 
-def test_what_came_meanwhile_is_not_accounted_for(other):
+def test_pages_touched_meanwhile_are_not_accounted_for(other):
     regions = chosen(other, 0, 2)
     assert not_accounted(other.pid, regions, NODE, 20, 0) == 0
     assert not_accounted(other.pid, regions, mp.interleave([NODE]), 20, 0) == 0
@@ -95,19 +95,19 @@ def test_what_came_meanwhile_is_not_accounted_for(other):
     assert not_accounted(other.pid, regions, NODE + 1, 0, 32) == 0
 
 
-def test_it_is_told_and_is_not_ok(other, capsys, monkeypatch):
+def test_pages_not_accounted_for_are_reported_and_not_ok(other, capsys, monkeypatch):
     monkeypatch.setattr(whole_process, "not_accounted", lambda *_: 12)
     options = ["--to", str(NODE), f"--region={other.result[0]:#x}"]
     assert main(["move", str(other.pid), *options]) == 1
     captured = capsys.readouterr()
     assert re.search(r"not accounted for +12$", captured.out, re.MULTILINE)
-    assert "numa_maps has 12 pages more elsewhere" in captured.err
+    assert "numa_maps shows 12 pages elsewhere" in captured.err
     assert main(["move", str(other.pid), *options, "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert (found["elsewhere"], found["ok"]) == (12, False)
 
 
-def test_a_second_turn_counts_as_moved_what_it_finds_in_place():
+def test_second_pass_counts_pages_in_place_as_moved():
     outcome = Outcome(10, moved=2, already_there=3, failures={HIDDEN: 4}, absent=1, seconds=1.0)
     outcome.replace(Outcome(10, moved=1, already_there=8, absent=1, seconds=0.5))
     assert (outcome.moved, outcome.already_there, outcome.absent) == (6, 3, 1)
@@ -116,7 +116,7 @@ def test_a_second_turn_counts_as_moved_what_it_finds_in_place():
 
 @pytest.fixture
 def hidden(monkeypatch, other):
-    """Have a move find the first region hidden; return the calls of migrate_pages(2)."""
+    """Make a move find the first region hidden; return the calls of migrate_pages(2)."""
     calls = []
 
     def migrate_process(pid, away_from, to):
@@ -138,7 +138,7 @@ def hidden(monkeypatch, other):
     return calls
 
 
-def test_migrate_pages_follows_where_it_moves_nothing_else(other, hidden, monkeypatch, capsys):
+def test_migrate_pages_follows_only_if_it_moves_nothing_else(other, hidden, monkeypatch, capsys):
     options = ["--to", str(NODE), f"--region={other.result[0]:#x}"]
     # The process has other memory on the same node.
     assert main(["move", str(other.pid), *options]) == 1
@@ -151,7 +151,7 @@ def test_migrate_pages_follows_where_it_moves_nothing_else(other, hidden, monkey
     assert hidden == [(other.pid, [NODE], [NODE])]
 
 
-def test_the_whole_process_is_moved_if_that_is_asked_for(other, hidden, capsys):
+def test_whole_moves_the_whole_process(other, hidden, capsys):
     status = main(["move", str(other.pid), "--to", str(NODE), "--whole", "--json"])
     found = json.loads(capsys.readouterr().out)
     assert hidden == [(other.pid, [NODE], [NODE])]
@@ -160,7 +160,7 @@ def test_the_whole_process_is_moved_if_that_is_asked_for(other, hidden, capsys):
 
 
 @pytest.mark.parametrize("options", [["--region=heap"], ["--to=interleave:0"]])
-def test_the_whole_goes_to_one_node(other, options, capsys):
+def test_whole_needs_one_node_and_no_region(other, options, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["move", str(other.pid), f"--to={NODE}", "--whole", *options])
     assert caught.value.code == 2
@@ -172,18 +172,18 @@ def test_the_whole_goes_to_one_node(other, options, capsys):
     [(1, PermissionError, "CAP_SYS_NICE"), (3, ProcessLookupError, "no such process"),
      (22, ValueError, "has no memory"), (12, MemoryError, "Cannot allocate")],
 )  # fmt: skip
-def test_a_refusal_is_told(monkeypatch, code, kind, words):
+def test_refusals_of_migrate_pages(monkeypatch, code, kind, words):
     monkeypatch.setattr(_core, "migrate_process", lambda *_: (code, 0))
     with pytest.raises(kind, match=f"process 4711 to node {NODE}: .*{words}"):
         whole_process.migrate_process(4711, [NODE], NODE)
 
 
-def test_the_call_itself_refuses_a_process_that_is_no_more():
+def test_migrate_pages_of_a_dead_process():
     with pytest.raises(ProcessLookupError):
         whole_process.migrate_process(processes.dead_pid(), [NODE], NODE)
 
 
-def test_what_else_is_on_the_nodes(other):
+def test_other_memory_on_the_nodes(other):
     assert not whole_process.moves_no_more(other.pid, chosen(other, 0), [NODE])
     everything = regions_of(other.pid, [])
     assert whole_process.moves_no_more(other.pid, everything, [NODE])

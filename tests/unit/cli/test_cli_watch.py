@@ -1,4 +1,4 @@
-"""``movepages watch``: what it tells, and how it ends."""
+"""``movepages watch``: what it prints, and how it ends."""
 
 import errno
 import os
@@ -23,7 +23,7 @@ def other():
         yield child
 
 
-def test_it_tells_what_changes_and_ends_with_the_process(capsys):
+def test_watch_reports_changes_until_the_process_ends(capsys):
     code = (
         "import time, numpy\n"
         "kept = []\n"
@@ -39,7 +39,7 @@ def test_it_tells_what_changes_and_ends_with_the_process(capsys):
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["pidfd", "no pidfd"])
-def test_it_ends_with_the_process_within_a_long_interval(known, monkeypatch, capsys):
+def test_watch_ends_with_the_process_within_a_long_interval(known, monkeypatch, capsys):
     def unknown(_pid):
         raise OSError(errno.ENOSYS, "as on Linux 5.2")
 
@@ -53,13 +53,13 @@ def test_it_ends_with_the_process_within_a_long_interval(known, monkeypatch, cap
 
 
 def heed_sigint():
-    """Undo what a shell in the background does: its children would never hear of Ctrl-C."""
+    """Undo what a shell does to its background processes: they would ignore Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture
 def watching(other):
-    """Return a process that watches the other, and has said something."""
+    """Yield a process that watches the other, after its first output."""
     start = [sys.executable, "-P", "-m", "movepages", "watch", str(other.pid), "--interval=0.05"]
     pipe = subprocess.PIPE
     with subprocess.Popen(start, stdout=pipe, stderr=pipe, preexec_fn=heed_sigint) as process:
@@ -70,17 +70,17 @@ def watching(other):
             process.kill()
 
 
-def test_it_ends_after_its_count(other, capsys):
+def test_watch_ends_after_its_count(other, capsys):
     assert len(json_of(capsys, "watch", str(other.pid), "--count=2", "--interval=0.05")) == 2
 
 
-def test_it_ends_on_ctrl_c(watching):
+def test_watch_ends_on_ctrl_c(watching):
     watching.send_signal(signal.SIGINT)
     _, err = watching.communicate(timeout=60)
     assert (watching.returncode, err) == (130, b"movepages: interrupted\n")
 
 
-def test_a_reader_that_goes_away(watching):
+def test_watch_ends_when_its_reader_does(watching):
     watching.stdout.close()
     assert watching.wait(timeout=60) == 141
     assert watching.stderr.read() == b""

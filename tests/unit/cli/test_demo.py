@@ -1,4 +1,4 @@
-"""The sub-command demo: what it prints of an array's journey, as JSON and drawn."""
+"""The sub-command demo: its report on the moves of an array, as JSON and as text."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def test_counts_add_up_and_every_page_is_verified(capsys):
     assert (data["ok"], data["problems"], data["contents_unchanged"]) == (True, [], True)
 
 
-def test_it_goes_to_every_other_node_and_back(two_nodes, capsys):
+def test_demo_moves_to_every_other_node_and_back(two_nodes, capsys):
     data = as_data(capsys, "--size", "8MiB")
     first = [int(node) for node in data["start"]["bytes_per_node"]]
     elsewhere = [n for n in mp.topology().allowed_nodes if [n] != first]
@@ -36,7 +36,7 @@ def test_it_goes_to_every_other_node_and_back(two_nodes, capsys):
     assert reached[-1] is None
     assert data["restored"]
     for step in data["steps"][:-1]:
-        # Only absent pages are not there: the rest is on the target, as get_mempolicy confirms.
+        # Only absent pages are not there: all others are on the target, as get_mempolicy confirms.
         assert list(step["look"]["bytes_per_node"]) == [str(step["to"])]
         assert step["moved"] > 0
         assert step["seconds"] > 0
@@ -44,7 +44,7 @@ def test_it_goes_to_every_other_node_and_back(two_nodes, capsys):
 
 
 def test_the_untouched_end_is_absent_and_stays_so(capsys):
-    # More than the largest huge page that touching the rest may bring in.
+    # Larger than any huge page that touching the rest may allocate.
     done = run("demo", "--size", "64MiB", "--json")
     data = json.loads(done.stdout)
     looks = [data["start"], *(step["look"] for step in data["steps"])]
@@ -92,5 +92,5 @@ def test_the_help_names_every_key_of_the_json(capsys):
         main(["demo", "--help"])
     text = capsys.readouterr().out
     keys = {*data, *data["array"], *data["start"], *(k for s in data["steps"] for k in s)}
-    keys -= {"command", "schema"}  # Of all commands.
+    keys -= {"command", "schema"}  # Every command has these.
     assert {key for key in keys if not re.search(rf"\b{key}\b", text)} == set()

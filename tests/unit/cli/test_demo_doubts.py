@@ -1,4 +1,4 @@
-"""The sub-command demo believes nobody, and shows what went wrong."""
+"""The sub-command demo checks every report, and shows what went wrong."""
 
 import re
 from dataclasses import replace
@@ -16,7 +16,7 @@ EPERM = 1
 
 @pytest.fixture
 def far_node(monkeypatch):
-    """Let the machine seem to have a second node with memory, and as much free on it as asked."""
+    """Make the machine seem to have a second node with memory, and a given amount of it free."""
 
     def pretend(memory_free):
         truth = mp.topology()
@@ -29,7 +29,7 @@ def far_node(monkeypatch):
     return pretend
 
 
-def test_a_witness_that_differs_is_believed(monkeypatch, capsys):
+def test_demo_believes_a_witness_that_differs(monkeypatch, capsys):
     truth = mp.mempolicy_nodes
 
     def lie(pages):
@@ -50,7 +50,7 @@ def test_a_witness_that_differs_is_believed(monkeypatch, capsys):
     assert sum("get_mempolicy says" in each for each in data["problems"]) == data["looks"]
 
 
-def test_pages_that_the_kernel_moves_between_two_looks_are_looked_at_again(monkeypatch, capsys):
+def test_pages_that_move_between_two_looks_are_looked_at_again(monkeypatch, capsys):
     truth, asked = mp.mempolicy_nodes, []
 
     def late(pages):
@@ -61,7 +61,7 @@ def test_pages_that_the_kernel_moves_between_two_looks_are_looked_at_again(monke
     assert as_data(capsys, "--size", "1MiB")["ok"]
 
 
-def test_a_page_that_holds_data_is_not_believed_absent(monkeypatch, capsys):
+def test_page_with_data_is_not_believed_absent(monkeypatch, capsys):
     truth = mp.where
 
     def hide(array):
@@ -76,7 +76,7 @@ def test_a_page_that_holds_data_is_not_believed_absent(monkeypatch, capsys):
     assert "movepages says 'Bad address' (errno 14), get_mempolicy says node" in data["problems"][0]
 
 
-def test_a_move_that_overstates_is_found_out(far_node, monkeypatch, capsys):
+def test_move_that_overstates_is_detected(far_node, monkeypatch, capsys):
     def claim(array, _target):
         pages = mp.where(array).pages
         return mp.MoveResult(pages=pages, moved=pages, seconds=1.0)
@@ -102,10 +102,10 @@ def test_a_node_without_room_is_left_out(far_node, capsys):
     (skip,) = (skip for skip in data["skipped"] if skip["node"] == node)
     assert skip["memory_free"] == 1 << 20
     assert main(SMALL) == 0
-    assert f"Node {node} is left out: 1 MiB are free there" in one_line(capsys.readouterr().out)
+    assert f"Node {node} is left out: it has 1 MiB free" in one_line(capsys.readouterr().out)
 
 
-def test_a_full_node_is_shown_with_what_was_done(far_node, monkeypatch, capsys):
+def test_full_node_is_reported_with_what_was_done(far_node, monkeypatch, capsys):
     truth = mp.move
 
     def fill(array, target):
@@ -124,7 +124,7 @@ def test_a_full_node_is_shown_with_what_was_done(far_node, monkeypatch, capsys):
     assert "Verified by get_mempolicy" in text
 
 
-def test_a_witness_that_may_not_speak_verifies_nothing():
+def test_forbidden_get_mempolicy_verifies_nothing():
     def confined():
         seccomp.forbid(EPERM, system.SYS_GET_MEMPOLICY)
         done = run(*SMALL)

@@ -1,4 +1,4 @@
-"""What members of a parallel program have, on machines of several nodes and when things fail."""
+"""Reports on the members of a parallel program, on machines with several nodes and on failures."""
 
 import pickle
 from dataclasses import replace
@@ -18,7 +18,7 @@ NODE = mp.topology().allowed_nodes[0]
 
 @pytest.fixture
 def machine():
-    """Nodes 0 and 2 with CPUs and memory, 1 with CPUs alone, 5 with memory alone."""
+    """Return a machine: nodes 0 and 2 have CPUs and memory, 1 has only CPUs, 5 only memory."""
     here = mp.topology()
     node = next(iter(here.nodes.values()))
     made = {
@@ -46,11 +46,11 @@ def test_a_member_has_the_nodes_nearest_to_its_cpus(machine, cpus, nodes):
 
 
 def test_a_cpu_that_is_not_there(machine):
-    with pytest.raises(ValueError, match="99 is no CPU of a node"):
+    with pytest.raises(ValueError, match="99 is not a CPU of any node"):
         own_nodes(machine, [99])
 
 
-def test_what_is_on_none_of_its_nodes_is_elsewhere():
+def test_memory_on_other_nodes_is_misplaced():
     member = Member(name="a", nodes=(0, 2), bytes_per_node={0: 5, 1: 7, 2: 1, 5: 11})
     assert member.misplaced_bytes == 18
     assert Survey([member, member]).misplaced_bytes == 36
@@ -100,7 +100,7 @@ def test_a_survey_is_a_table():
     assert pickle.loads(pickle.dumps(survey)) == survey
 
 
-def test_look_adds_up_what_there_is():
+def test_look_adds_up_the_bytes_of_arrays():
     a, b = memory.anonymous(10 * PAGE, NODE), memory.anonymous(10 * PAGE)
     b[: 3 * PAGE] = 1
     found = look("me", [a, b])
@@ -109,7 +109,7 @@ def test_look_adds_up_what_there_is():
     assert found.problem == ""
 
 
-def test_a_member_of_several_nodes_is_told_so(monkeypatch, machine):
+def test_member_near_several_nodes_is_reported_as_not_pinned(monkeypatch, machine):
     monkeypatch.setattr(members, "topology", lambda: machine)
     monkeypatch.setattr(members.os, "sched_getaffinity", lambda _pid: {1, 3})
     found = look("me", [])
@@ -119,7 +119,7 @@ def test_a_member_of_several_nodes_is_told_so(monkeypatch, machine):
     assert look("me", []).pinned
 
 
-def test_what_cannot_be_asked_is_a_problem_and_no_exception(monkeypatch):
+def test_forbidden_call_is_a_problem_and_no_exception(monkeypatch):
     def refuse(*_args, **_how):
         raise mp.MovePagesPermissionError(1, "a sandbox forbids move_pages(2)")
 
@@ -127,11 +127,11 @@ def test_what_cannot_be_asked_is_a_problem_and_no_exception(monkeypatch):
         monkeypatch.setattr(members, name, refuse)
     assert "sandbox" in look("me", [np.ones(3)]).problem
     settled = settle("me", [np.ones(3), np.ones(3)], mp.MPOL_MF_MOVE)
-    # Of the moves and of the looks afterwards.
+    # Once for the moves, and once for the looks afterwards.
     assert settled.problem.count("2 times: [Errno 1] a sandbox forbids") == 2
 
 
-def test_what_one_array_cannot_tell_hides_no_other(monkeypatch):
+def test_failing_array_hides_no_other(monkeypatch):
     looks = members.where
 
     def refuse_one(a):
@@ -155,19 +155,19 @@ def test_a_machine_that_cannot_be_read_is_a_problem(monkeypatch):
     assert "/sys is not mounted" in found.problem
     assert found.nodes == ()
     assert sum(found.bytes_per_node.values()) == PAGE * 8
-    # Not known is neither here nor elsewhere.
+    # Where a member's nodes are not known, no memory counts as misplaced.
     assert found.misplaced_bytes == 0
     assert not Survey([found]).ok
     row = str(Survey([found])).splitlines()[1]
     assert row.partition("[Errno")[0].split()[-2:] == ["-", "?"]
 
 
-def test_of_a_member_without_an_answer_nothing_is_said():
+def test_member_without_an_answer_has_question_marks():
     row = str(Survey([Member(name="x", problem="no answer: gone")])).splitlines()[1]
     assert row.split() == ["x", "?", "?", "?", "no", "answer:", "gone"]
 
 
-def test_settle_leaves_what_is_near_and_says_nothing_of_absent_pages():
+def test_settle_leaves_near_pages_and_reports_no_problem_for_absent_ones():
     a = memory.anonymous(10 * PAGE)
     a[: 4 * PAGE] = 1
     found = settle("me", [a], mp.MPOL_MF_MOVE)

@@ -1,4 +1,4 @@
-"""What is drawn of memory: as much of each node as there is, in cells that do not lie."""
+"""Cells of a picture of memory: each shows the nodes in proportion to their bytes."""
 
 import numpy as np
 import pytest
@@ -29,44 +29,44 @@ STRETCHES = st.lists(st.tuples(st.integers(1, 50), st.integers(-1, 3)), min_size
 
 
 @given(STRETCHES, st.integers(1, 40))
-def test_cells_hold_what_a_count_of_every_byte_finds(stretches, count):
+def test_shares_of_cells_match_a_count_of_every_byte(stretches, count):
     sizes, kinds = (np.array(column) for column in zip(*stretches, strict=True))
     shares = divide(sizes, kinds.astype(np.int32), count)
-    # Each unit cut into as many pieces as there are cells: then every cell has whole pieces.
+    # Each unit is cut into as many pieces as there are cells, so every cell has whole pieces.
     pieces = np.repeat(np.repeat(kinds, sizes), count).reshape(count, -1)
     for k, kind in enumerate(shares.kinds):
         assert shares.parts[:, k] == pytest.approx((pieces == kind).mean(axis=1), abs=1e-6)
 
 
 @given(STRETCHES, st.integers(1, 40))
-def test_one_kind_for_a_cell_is_one_that_it_has(stretches, count):
+def test_kind_picked_for_a_cell_is_in_it(stretches, count):
     sizes, kinds = (np.array(column) for column in zip(*stretches, strict=True))
     shares = divide(sizes, kinds.astype(np.int32), count)
     for parts, kind in zip(shares.parts, pick(shares), strict=True):
         assert parts[list(shares.kinds).index(kind)] > 0
 
 
-def test_no_more_cells_than_pages_and_then_each_is_a_page():
+def test_each_cell_is_a_page_if_pages_are_few():
     p = placed([1, 1, 1], [2, GONE, 0])
     assert pick(cells(p, 80)) == [2, ABSENT, 0]
     assert p.strip() == "2.0"
     assert p.strip(1) in ("0", "2", ".")
 
 
-def test_pages_that_an_array_has_in_part_are_characters_all_the_same():
+def test_partly_covered_pages_get_a_character_too():
     a = memory.anonymous(3 * PAGE)
     a[PAGE] = 1
     (node,) = mp.where(a).bytes_per_node
     assert mp.where(a[PAGE - 5 : 2 * PAGE + 5]).strip() == f".{node}."
 
 
-def test_interleaved_pages_are_seen_of_both_nodes():
+def test_interleaved_pages_show_both_nodes():
     p = placed([1] * 4096, [0, 1] * 2048)
     assert 30 <= p.strip(64).count("0") <= 34
     assert p.strip(64).count("0") + p.strip(64).count("1") == 64
 
 
-def test_letters_for_long_numbers_and_a_width_that_is_none():
+def test_letters_for_long_node_numbers_and_an_invalid_width():
     assert placed([1, 1, 1], [3, 12, GONE]).strip() == "AB."
     assert symbols([0, 9]) == {0: "0", 9: "9"}
     assert mp.where(np.empty(0)).strip() == ""
@@ -81,7 +81,7 @@ def test_a_million_runs_in_a_few_cells():
     assert present == pytest.approx(0.8, abs=0.01)
 
 
-def test_what_little_is_present_is_seen_and_shares_stay_shares():
+def test_small_shares_of_present_pages_stay_visible():
     shares = CellMix(np.array([ABSENT, 0, 1], np.int32), np.array([[0.99, 0.01, 0], [0, 0.3, 0.7]]))
     found = visible(shares, 0.25, 0.0)
     assert found.parts.tolist() == [[0.75, 0.25, 0], [0, 0.3, 0.7]]
@@ -92,7 +92,7 @@ def test_what_little_is_present_is_seen_and_shares_stay_shares():
 
 
 @given(STRETCHES, st.integers(1, 40))
-def test_each_kind_of_a_cell_is_seen(stretches, count):
+def test_every_kind_in_a_cell_is_drawn(stretches, count):
     sizes, kinds = (np.array(column) for column in zip(*stretches, strict=True))
     shares = divide(sizes**4, kinds.astype(np.int32), count)
     found = visible(shares, 0.25, 1 / 12)
@@ -150,7 +150,7 @@ def test_the_shape_goes_through_a_file(tmp_path):
     assert np.array_equal(grid(again, 9, 9), grid(mp.where(a), 9, 9))
 
 
-def test_a_file_of_before_there_were_shapes_is_read(tmp_path):
+def test_file_without_a_shape_is_read(tmp_path):
     mp.where(np.ones(1000)).save(tmp_path / "new.npz")
     with np.load(tmp_path / "new.npz") as found:
         np.savez(tmp_path / "old.npz", **{name: found[name] for name in found if name != "axes"})
@@ -165,7 +165,7 @@ def test_colours_differ_and_can_be_written_on():
         assert contrast(background, ink(background)) >= 4.5
 
 
-# Machado, Oliveira and Fernandes (2009), for linear RGB: all of one kind of cone missing.
+# Machado, Oliveira and Fernandes (2009), for linear RGB: one kind of cone is missing entirely.
 VISIONS = {
     "normal": np.eye(3),
     "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
@@ -173,14 +173,14 @@ VISIONS = {
     "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
                      [-0.011820, 0.042940, 0.968881]],
 }  # fmt: skip
-# Linear RGB to the cones of OKLab, and their cube roots to lightness and two hues.
+# From linear RGB to the cones of OKLab, and from their cube roots to lightness and two hues.
 TO_CONES = [[0.41222, 0.53633, 0.05145], [0.21190, 0.68070, 0.10740], [0.08830, 0.28172, 0.62998]]
 TO_LAB = [[0.21045, 0.79362, -0.00407], [1.97800, -2.42859, 0.45059], [0.02590, 0.78277, -0.80868]]
 
 
 @pytest.mark.parametrize("vision", VISIONS)
 @pytest.mark.parametrize(("nodes", "least"), [(4, 0.14), (8, 0.07), (40, 0.025)])
-def test_colours_are_told_apart(vision, nodes, least):
+def test_colours_are_distinguishable(vision, nodes, least):
     rgb = np.array([linear(each) for each in [*map(colour, range(nodes)), PALE]])
     seen = np.clip(rgb @ np.transpose(VISIONS[vision]), 0, 1)
     lab = np.cbrt(seen @ np.transpose(TO_CONES)) @ np.transpose(TO_LAB)
@@ -189,7 +189,7 @@ def test_colours_are_told_apart(vision, nodes, least):
 
 
 def contrast(first, second):
-    """Return the contrast of two colours as the accessibility guidelines (WCAG 2) define it."""
+    """Return the contrast of two colours by the accessibility guidelines (WCAG 2)."""
     low, high = sorted((luminance(first), luminance(second)))
     return (high + 0.05) / (low + 0.05)
 

@@ -1,4 +1,4 @@
-"""The pictures of layouts in docs/ are those that the layouts make today."""
+"""The pictures of layouts in docs/ are those that the layouts produce today."""
 
 import re
 import subprocess
@@ -26,7 +26,7 @@ def drawn(request, tmp_path_factory):
     return {path.stem: path.read_text() for path in folder.iterdir()}
 
 
-def test_they_are_drawn(drawn):
+def test_pictures_are_drawn(drawn):
     assert set(drawn) == NAMES
     for picture in drawn.values():
         assert len(picture) < 20_000
@@ -34,16 +34,16 @@ def test_they_are_drawn(drawn):
 
 
 @pytest.mark.host
-def test_those_in_the_documentation_are_up_to_date(request, drawn, page_size):
+def test_pictures_in_the_documentation_are_up_to_date(request, drawn, page_size):
     folder = request.config.rootpath / "docs" / "pictures"
     kept = {path.stem: path.read_text() for path in folder.glob("*.svg")}
     if page_size != 4096:
-        pytest.skip("the pictures have pages of 4 KiB, this machine has others")
+        pytest.skip("needs pages of 4 KiB, as the pictures have")
     assert kept == drawn, "run: python docs/pictures.py"
 
 
 def shares(picture):
-    """Return the part of the picture that each node has."""
+    """Return each node's fraction of the picture."""
     found = {}
     for path in ElementTree.fromstring(picture).iter(f"{SVG}path"):
         if path.get("fill"):
@@ -53,7 +53,7 @@ def shares(picture):
     return {fill: count / total for fill, count in found.items()}
 
 
-def test_what_they_show(drawn):
+def test_shares_of_nodes_in_the_pictures(drawn):
     for name in ("interleave", "interleave-block", "blocks", "by-axis-0", "by-axis-1"):
         assert shares(drawn[name]) == {colour(node): 0.25 for node in range(4)}, name
     assert shares(drawn["weighted"]) == {colour(0): 0.75, colour(1): 0.25}

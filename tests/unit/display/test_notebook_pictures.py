@@ -1,4 +1,4 @@
-"""What notebooks show: well-formed, of bounded size, with the text escaped and nothing to run."""
+"""The output in notebooks: well-formed, of bounded size, with escaped text and no scripts."""
 
 import re
 import time
@@ -20,13 +20,13 @@ MIB = 1 << 20
 
 
 def parsed(html):
-    """Return the tree of what is strict enough for XML, as all of it is."""
+    """Return the tree of HTML that is strict enough for XML, as all of it must be."""
     assert "<script" not in html
     return ElementTree.fromstring(f"<div>{html.replace('<br>', '<br/>')}</div>")
 
 
 def areas(tree):
-    """Return how many cells the path of each colour covers, by their boxes."""
+    """Return the number of cells that the path of each colour covers, from its boxes."""
     found = {}
     for path in tree.iter(f"{SVG}path"):
         if path.get("fill"):
@@ -36,13 +36,13 @@ def areas(tree):
     return found
 
 
-def test_a_strip_has_as_much_of_each_colour_as_there_is():
+def test_strip_has_each_colour_in_proportion():
     tree = parsed(placed([200, 100, 100], [0, 1, ABSENT])._repr_html_())
     cells = 256 * 24
     assert areas(tree) == {colour(0): cells / 2, colour(1): cells / 4, "#808080": cells / 4}
 
 
-def test_what_it_says_in_words():
+def test_texts_of_a_strip():
     p = placed([256, 256], [0, ABSENT])
     tree = parsed(p._repr_html_())
     (svg,) = (each for each in tree if each.tag == f"{SVG}svg")
@@ -64,7 +64,7 @@ def test_an_array_of_two_axes_has_its_shape():
 
 
 @pytest.mark.parametrize("shape", [(), (2000, 1000 * PAGE)])
-def test_its_size_is_bounded(shape):
+def test_size_of_the_html_is_bounded(shape):
     rng = np.random.default_rng(0)
     p = placed([1] * 2_000_000, rng.integers(-1, 40, 2_000_000), shape)
     begin = time.perf_counter()
@@ -75,7 +75,7 @@ def test_its_size_is_bounded(shape):
 
 
 @pytest.mark.parametrize("a", [np.empty(0), np.empty((0, 4)), np.empty((4, 0))])
-def test_nothing_at_all(a):
+def test_empty_array(a):
     texts = [text.text for text in parsed(mp.where(a)._repr_html_()).iter(f"{SVG}text")]
     assert texts == ["0 B in 0 pages"]
 
@@ -108,7 +108,7 @@ def test_a_plan_of_very_many_flows_shows_the_largest():
     assert mp.Plan(pages=1, page_size=PAGE, flows={})._repr_html_().count("<tr>") == 1
 
 
-def test_a_result_tells_what_became_of_the_pages():
+def test_result_is_a_table_of_what_happened_to_the_pages():
     runs = placed([128, 32, 64, 32], [0, 1, int(mp.PageStatus.EBUSY), ABSENT]).runs
     r = mp.MoveResult(
         pages=512, moved=128, already_there=32, not_attempted=256, untargeted=6, recorded=runs,
@@ -123,22 +123,22 @@ def test_a_result_tells_what_became_of_the_pages():
     assert mp.PageStatus.EBUSY.remedy in rows[3][3]
     cells = 256 * 24
     texts = [text.text for text in tree.iter(f"{SVG}text")]
-    assert texts[-4:] == ["node 0", "node 1", "absent", "failed or not tried"]
-    # The last half of the pages was not come to.
+    assert texts[-4:] == ["node 0", "node 1", "absent", "failed or not attempted"]
+    # The last half of the pages was not attempted.
     assert areas(tree) == {
         colour(0): cells / 4, colour(1): cells / 16, "#808080": cells / 16,
         "currentColor": cells * 5 / 8,
     }  # fmt: skip
 
 
-def test_a_result_of_counts_alone_and_one_of_no_pages():
+def test_result_with_counts_alone_and_result_without_pages():
     tree = parsed(mp.MoveResult(pages=3, already_there=None, moved=3)._repr_html_())
     assert "on their target" in list(tree.itertext())
     assert not list(tree.iter(f"{SVG}svg"))
     assert parsed(mp.move(np.empty(0), 0)._repr_html_()) is not None
 
 
-def test_the_machine_at_hand():
+def test_topology_of_this_machine():
     machine = mp.topology()
     tree = parsed(machine._repr_html_())
     first = [["".join(cell.itertext()) for cell in row] for row in tree[0]]

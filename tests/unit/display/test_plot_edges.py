@@ -1,4 +1,4 @@
-"""Pictures by matplotlib at their edges: few dots, one row, little room, another process."""
+"""Extreme pictures by matplotlib: few pixels, one row, little room, another process."""
 
 import pickle
 
@@ -30,8 +30,8 @@ def shown(figure):
 
 @pytest.mark.parametrize(("across", "rows"), [(1, 1), (3, 1), (1, 50)])
 @pytest.mark.parametrize("rest", [ABSENT, 0])
-def test_a_page_is_seen_however_few_dots_there_are(across, rows, rest):
-    """A picture of fewer dots than cells would leave some cells out, and one page has no height."""
+def test_single_page_is_visible_in_few_pixels(across, rows, rest):
+    """A picture with fewer pixels than cells could leave cells out, and one page has no height."""
     for at in range(0, 512, 61):
         figure, axes = pyplot.subplots(1, across, squeeze=False)
         placed([1000 * at + 500, 1, 511_499 - 1000 * at], [rest, 3, rest]).plot(
@@ -43,7 +43,7 @@ def test_a_page_is_seen_however_few_dots_there_are(across, rows, rest):
 
 
 @pytest.mark.parametrize("rows", [2, 3, 9, 40])
-def test_the_words_beside_rows_are_not_cut_off(rows):
+def test_labels_beside_rows_are_not_cut_off(rows):
     ax = placed([100, 100], [0, 1]).plot(rows=rows)
     shown(ax.figure)
     words, frame = ax.yaxis.label.get_window_extent(), ax.figure.bbox
@@ -52,7 +52,7 @@ def test_the_words_beside_rows_are_not_cut_off(rows):
 
 
 @pytest.mark.parametrize("shape", [(1, 4 * PAGE), (4 * PAGE, 1), (1, 1, 4 * PAGE), (2, 2 * PAGE)])
-def test_marks_of_rows_and_columns_are_their_numbers(shape):
+def test_ticks_of_rows_and_columns_are_their_numbers(shape):
     ax = placed([4], [0], shape=shape).plot()
     shown(ax.figure)
     for axis, count in ((ax.yaxis, shape[0]), (ax.xaxis, np.prod(shape[1:]))):
@@ -63,13 +63,13 @@ def test_marks_of_rows_and_columns_are_their_numbers(shape):
 
 
 @pytest.mark.parametrize("shape", [(), (2, PAGE)])
-def test_a_figure_can_be_kept_in_a_file(shape):
+def test_figure_can_be_pickled(shape):
     ax = placed([1, 1], [0, 1], shape=shape).plot()
     again = pickle.loads(pickle.dumps(ax.figure))
     assert np.array_equal(shown(again), shown(ax.figure))
 
 
-def test_nodes_of_little_have_their_names_beside_them():
+def test_nodes_with_few_bytes_have_their_names_beside_them():
     flows = {(0, 1): 100_000 * PAGE, (2, 3): PAGE, (4, 3): PAGE}
     ax = mp.Plan(pages=1, page_size=PAGE, flows=flows).plot()
     words = {text.get_text(): text for text in ax.texts}

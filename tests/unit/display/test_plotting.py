@@ -1,4 +1,4 @@
-"""What plot() draws is read back from the figure: colours, words, numbers."""
+"""The figure that plot() draws is read back: its colours, texts and numbers."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ def _figures():
 
 
 def pixels(ax, image=0):
-    """Return the colours of an image as strings, "" where it is transparent."""
+    """Return the colours of an image as strings, "" for transparent pixels."""
     values = np.asarray(ax.get_images()[image].get_array())
     return np.array([["" if not each[3] else to_hex(each / 255) for each in row] for row in values])
 
@@ -62,7 +62,7 @@ def test_a_strip_has_the_colours_of_its_pages():
     assert marks == ["0", "0.25", "0.5", "0.75", "1", "1.25", "1.5", "1.75", "2"]
 
 
-def test_what_is_absent_is_hatched_in_the_figure_itself():
+def test_absent_pages_are_hatched_in_the_figure_itself():
     ax = placed([256, 256], [0, ABSENT]).plot()
     ax.figure.canvas.draw()
     seen = np.asarray(ax.figure.canvas.buffer_rgba())[:, :, :3] / 255
@@ -87,7 +87,7 @@ def test_an_interleaved_array_is_drawn_as_half_and_half():
     assert words(ax) == []
 
 
-def test_a_page_in_a_terabyte_is_seen():
+def test_single_page_in_a_terabyte_is_visible():
     half = 1 << 27
     p = placed([half + 9, 1, half - 10], [ABSENT, 3, ABSENT])
     ax = p.plot()
@@ -100,12 +100,12 @@ def test_a_page_in_a_terabyte_is_seen():
 
 @given(st.integers(1, 1 << 63))
 @example((1 << 51) + 1)
-def test_marks_are_few_and_not_too_few(span):
+def test_ticks_are_few_but_not_too_few(span):
     step, unit, size = byte_marks(span)
     assert span / step <= 8
     assert span / step > 4 or step == 1
     assert format_bytes(size) == f"1 {unit}"
-    # What is written at a mark is short: whole, or a half or quarter.
+    # The number at a tick is short: it is whole, or ends in a half or a quarter.
     assert step * 4 % size == 0
 
 
@@ -130,7 +130,7 @@ def test_an_array_of_two_axes_is_drawn_in_its_shape():
     assert (drawn[:30] == colour(1)).all()
     assert (drawn[30:] == colour(0)).all()
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("column", "row")
-    # Row 0 is above, and the middle of a row has its number.
+    # Row 0 is at the top, and the middle of a row has its number.
     assert (ax.get_xlim(), ax.get_ylim()) == ((-0.5, PAGE - 0.5), (39.5, -0.5))
     deep = placed([4], [0], shape=(2, 2, PAGE)).plot()
     assert deep.get_xlabel() == "index of axes 1, 2 in C order"
@@ -145,7 +145,7 @@ def test_columns_of_a_fortran_array_stand_upright():
     assert (drawn[:, :20] == colour(node)).all()
 
 
-def test_into_axes_that_are_there():
+def test_plot_into_given_axes():
     figure, (above, below) = pyplot.subplots(2)
     assert placed([1], [0]).plot(below) is below
     assert not above.get_images()
@@ -153,14 +153,14 @@ def test_into_axes_that_are_there():
     assert pyplot.get_fignums() == [figure.number]
 
 
-def test_memory_with_gaps_does_not_pretend_to_have_offsets():
+def test_memory_with_gaps_has_no_offsets():
     a = np.ones(64 * PAGE, np.uint8).reshape(8, -1)[:, :PAGE]
     ax = mp.where(a).plot(rows=1)
     assert ax.get_xlabel() == "bytes of the array, by address (KiB)"
     assert ax.get_xlim() == (0, 8 * PAGE)
 
 
-def test_nothing_at_all():
+def test_empty_array():
     ax = mp.where(np.empty(0)).plot()
     assert words(ax) == ["no memory: the array is empty"]
     assert ax.get_legend() is None
@@ -175,7 +175,7 @@ def test_a_million_runs_are_drawn_in_bounded_size_and_time(rows):
     ax.figure.canvas.draw()
     took = time.perf_counter() - begin
     assert sum(image.get_array().size for image in ax.get_images()) == (rows or 1) * 512 * 64 * 4
-    # A second here; many in a guest that emulates its CPUs.
+    # This takes a second here, and many in a guest that emulates its CPUs.
     assert took < 60
 
 
@@ -229,15 +229,15 @@ def test_bands_of_a_node_lie_beside_each_other():
         assert (ranges[0][0], ranges[-1][1]) == pytest.approx((0, 1))
 
 
-def test_a_plan_of_nothing():
-    assert words(mp.plan(np.empty(0), 0).plot()) == ["no page with a node and a target"]
+def test_empty_plan():
+    assert words(mp.plan(np.empty(0), 0).plot()) == ["no page has both a node and a target"]
 
 
 def run(script):
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
 
 
-def test_matplotlib_is_imported_by_plot_alone():
+def test_only_plot_imports_matplotlib():
     done = run(
         "import sys, numpy as np, movepages as mp\n"
         "p = mp.where(np.ones((100, 100)))\n"
@@ -247,7 +247,7 @@ def test_matplotlib_is_imported_by_plot_alone():
         "p.plot()\n"
         "assert 'matplotlib' in sys.modules\n"
     )
-    # It may say on stderr that it builds its cache of fonts.
+    # matplotlib may report on stderr that it builds its font cache.
     assert done.returncode == 0, done.stderr
 
 

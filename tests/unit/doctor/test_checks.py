@@ -1,4 +1,4 @@
-"""What answers of the kernel are taken to mean under made-up facts, and the report of it."""
+"""The checks: what they conclude from made-up facts and answers of the kernel; their report."""
 
 import errno
 from itertools import product
@@ -32,10 +32,10 @@ def test_the_cause_of_each_refusal(facts, answers, name, part):
     assert check.remedy
 
 
-def test_an_errno_that_no_filter_is_known_to_give_is_not_laid_at_its_door():
+def test_unusual_errno_is_not_blamed_on_the_filter():
     check = report({"seccomp": 2}, mbind=errno.EINVAL).check("mbind")
     assert check.detail == "mbind(2) answers EINVAL: Invalid argument"
-    assert "may also be what answers" in check.remedy
+    assert "may also come from the seccomp filter" in check.remedy
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_an_errno_that_no_filter_is_known_to_give_is_not_laid_at_its_door():
         ({"nodes": None}, "the nodes are not known"),
     ],
 )
-def test_nowhere_to_move_to_is_a_limit_and_no_refusal(facts, part):
+def test_lack_of_another_node_is_a_limit_and_no_refusal(facts, part):
     found = report(facts)
     assert found.check("move").status == "limited"
     assert part in found.check("move").detail

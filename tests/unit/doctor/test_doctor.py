@@ -1,4 +1,4 @@
-"""The sub-command doctor: what it prints and returns, with rich and without, free and confined."""
+"""The sub-command doctor: its output and status, with and without rich, free and confined."""
 
 import errno
 import json
@@ -14,7 +14,7 @@ from support.seccomp import forbid
 
 
 def without_figures(text):
-    """Leave out the line that tells of free memory, as that changes between two looks."""
+    """Return all lines except that of free memory, which changes between two reports."""
     return [line.rstrip() for line in text.splitlines() if not line.strip().startswith("free")]
 
 
@@ -41,7 +41,7 @@ def test_as_data(capsys):
 
 
 @pytest.mark.parametrize("arguments", [(), ("--json",)])
-def test_it_needs_no_rich(arguments):
+def test_doctor_needs_no_rich(arguments):
     done = run("doctor", *arguments, code=WITHOUT_RICH)
     assert (done.returncode, done.stderr) == (0, "")
     if not arguments:
@@ -53,7 +53,7 @@ def printed(answer, *numbers):
     return run("doctor", "--json").returncode, run("doctor")
 
 
-def test_a_sandbox_is_status_1_and_says_what_to_do():
+def test_sandbox_gives_status_1_and_a_remedy():
     status, done = processes.run_as(None, printed, errno.EPERM, system.SYS_MOVE_PAGES)
     assert (status, done.returncode, done.stderr) == (1, 1, "")
     text = one_line(done.stdout)
@@ -62,7 +62,7 @@ def test_a_sandbox_is_status_1_and_says_what_to_do():
     assert text.count("-> as for query") == 2
 
 
-def test_only_a_policy_call_missing_is_status_0():
+def test_missing_policy_call_gives_status_0():
     status, done = processes.run_as(None, printed, errno.EPERM, system.SYS_MBIND)
     assert (status, done.returncode) == (0, 0)
     assert "no mbind mbind(2) answers EPERM" in one_line(done.stdout)

@@ -1,4 +1,4 @@
-"""Facts read where all is hidden and of a container, and how the report tells them."""
+"""Facts of a machine where all is hidden and of a container, and how the report shows them."""
 
 import platform
 
@@ -64,7 +64,7 @@ def test_facts_of_a_container(tmp_path):
 
 @pytest.fixture
 def sizes_of_huge_pages(tmp_path):
-    """Return a function that makes a tree with sizes, and returns the facts of it."""
+    """Return a function that makes a tree with sizes of huge pages, and returns its facts."""
 
     def make(overall, sizes):
         thp = tmp_path / "sys/kernel/mm/transparent_hugepage"
@@ -108,7 +108,7 @@ def test_sizes_of_huge_pages_that_are_on(sizes_of_huge_pages, overall, sizes, on
     assert f"transparent huge pages of 2 MiB: {overall}, defrag madvise" in text
 
 
-def test_a_size_whose_setting_is_gone_is_left_out(sizes_of_huge_pages, tmp_path):
+def test_size_without_a_setting_is_left_out(sizes_of_huge_pages, tmp_path):
     (tmp_path / "sys/kernel/mm/transparent_hugepage/hugepages-128kB").mkdir(parents=True)
     facts = sizes_of_huge_pages("always", {64: "always"})
     assert facts["transparent_huge_pages"]["sizes"] == {64 << 10: "always"}

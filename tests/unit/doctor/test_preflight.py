@@ -1,4 +1,4 @@
-"""What a process may do, under real filters, users and namespaces."""
+"""What a process may do under real filters, users and namespaces."""
 
 import errno
 import json
@@ -32,7 +32,7 @@ def filtered(answer, *numbers):
     return mp.preflight()
 
 
-def test_what_is_promised_here_is_kept(nodes):
+def test_preflight_agrees_with_real_calls(nodes):
     found = mp.preflight()
     a = memory.anonymous(8 * memory.PAGE)
     memory.touch(a)
@@ -86,11 +86,11 @@ def test_a_filter_without_one_policy_call(name, number, answer):
 
 
 def test_a_filter_as_containers_have_it(need_root):
-    """Without all four calls, as an ordinary user."""
+    """All four calls are forbidden, and the user is an ordinary one."""
     found = processes.run_as(processes.NOBODY, filtered, errno.EPERM, *CONTAINER)
     calls = {"query", "move", "move_all", "get_mempolicy", "set_mempolicy", "mbind"}
     assert refused(found) >= calls
-    # The filter and not the lack of a capability is what answers first.
+    # The filter answers first, before a capability is missed.
     assert "seccomp" in found.check("move_all").detail
 
 
@@ -154,18 +154,18 @@ def test_root_of_a_user_namespace(need_root, dumpable):
     assert found.ok
     assert found.facts["capabilities"]["CAP_SYS_NICE"]
     assert found.facts["initial_user_namespace"] is False
-    assert "this process has that of a user namespace" in found.check("move_all").detail
+    assert "this process has it only in another one" in found.check("move_all").detail
     pagemap = found.check("pagemap")
     if dumpable:
         assert pagemap.status == "limited"
-        assert "CAP_SYS_ADMIN of the whole machine" in pagemap.detail
+        assert "CAP_SYS_ADMIN in the initial user namespace" in pagemap.detail
     else:
         assert pagemap.status == "no"
         assert "is not dumpable" in pagemap.detail
         assert not found.has_pagemap_scan
 
 
-def test_a_machine_whose_system_calls_have_unknown_numbers(monkeypatch):
+def test_machine_with_unknown_system_call_numbers(monkeypatch):
     monkeypatch.setattr(probes, "_NUMBERS", {})
     found = mp.preflight()
     assert found.ok
@@ -185,6 +185,6 @@ def test_plain_data():
     assert hash(found) == hash(pickle.loads(pickle.dumps(found)))
 
 
-def test_a_check_that_is_none():
-    with pytest.raises(KeyError, match="no check 'moov': there are query, move, "):
+def test_unknown_check():
+    with pytest.raises(KeyError, match="no check 'moov': the checks are query, move, "):
         mp.preflight().check("moov")

@@ -1,4 +1,4 @@
-"""Asking what a process may do changes nothing: no page, no file, no policy, no memory."""
+"""preflight() changes nothing: no page, no file, no policy, no memory."""
 
 import ctypes
 import os
@@ -24,7 +24,7 @@ def open_files():
     return sorted(os.listdir("/proc/self/fd"))
 
 
-def test_asking_touches_and_moves_nothing(nodes):
+def test_preflight_touches_and_moves_nothing(nodes):
     a = memory.anonymous(32 * memory.PAGE)
     memory.touch(a[: a.nbytes // 2])
     there = witness.present(memory.pages_of(a))
@@ -41,7 +41,7 @@ def mapped_bytes():
     return int(Path("/proc/self/statm").read_text().split()[0]) * memory.PAGE
 
 
-def test_the_scratch_memory_is_given_back():
+def test_scratch_memory_is_freed():
     probes.ask()
     before = mapped_bytes()
     for _ in range(500):

@@ -1,4 +1,4 @@
-"""Layouts against lists of every byte."""
+"""Layouts compared with lists of every byte."""
 
 import itertools
 
@@ -14,14 +14,14 @@ from movepages.pages.footprint import Footprint
 from support import memory
 
 PAGE = memory.PAGE
-# So small a page makes arrays of many pages that can be listed byte by byte.
+# With pages this small, arrays of many pages can be listed byte by byte.
 SMALL = 64
 
 NODES = st.lists(st.integers(0, 5), min_size=1, max_size=5)
 
 
 def over(layout, a, size=SMALL):
-    """Return the nodes of all pages, in parts of an odd length as a move asks for them."""
+    """Return the nodes of all pages, computed in parts of an odd length, as in a move."""
     footprint = footprint_of(a, page_size=size)
     pattern = layout.over(a, footprint)
     parts, start = [np.empty(0, np.int32)], 0
@@ -123,7 +123,7 @@ def test_large_blocks_cut_no_huge_page(ahead, nbytes, nodes):
     assert found[0] == nodes[0]
 
 
-def test_the_default_block_is_a_huge_page_once_there_are_some():
+def test_default_block_is_a_huge_page_for_large_arrays():
     for frames, block in ((3, PAGE), (4, HUGE_PAGE_BYTES)):
         footprint = Footprint(1 << 40, frames * HUGE_PAGE_BYTES)
         addresses = np.uintp(1 << 40) + np.arange(600, dtype=np.uintp) * np.uintp(PAGE)
@@ -136,19 +136,19 @@ def test_the_default_block_is_a_huge_page_once_there_are_some():
 def test_weights(shares):
     total = sum(shares.values())
     if not total:
-        with pytest.raises(ValueError, match="not all of them 0"):
+        with pytest.raises(ValueError, match="not all 0"):
             mp.weighted(shares)
         return
     nodes = mp.weighted(shares).nodes
     assert {node: nodes.count(node) for node in shares} == shares
-    # A prefix is never far from its share.
+    # Every prefix is close to its share.
     for length, (node, share) in itertools.product(range(1, total + 1), shares.items()):
         assert abs(nodes[:length].count(node) - length * share / total) <= len(shares)
 
 
-def test_weights_in_bytes_a_second_are_no_turns_each():
+def test_large_weights_are_reduced():
     assert mp.weighted({0: 300 << 30, 1: 100 << 30}) == mp.weighted({0: 3, 1: 1})
-    with pytest.raises(ValueError, match="65,536 turns in all, got 400,001 by"):
+    with pytest.raises(ValueError, match="65,536 turns in all, got 400,001 from"):
         mp.weighted({0: 300_000, 1: 100_001})
 
 
@@ -163,7 +163,7 @@ def test_like_follows_an_array_of_another_length():
     assert mp.targets(mp.like(placement), a[:0]).tolist() == []
 
 
-def test_like_looks_at_what_is_given_and_a_move_takes_it():
+def test_like_of_an_array_is_a_target():
     a, b = memory.anonymous(8 * PAGE), memory.anonymous(4 * PAGE)
     a[: 4 * PAGE] = 1
     b[:] = 1
@@ -186,7 +186,7 @@ def test_local_is_near_its_cpus():
             assert found <= set(machine.allowed_nodes)
             assert len(found) == 1
     assert set(mp.targets(mp.local(), a).tolist()) <= set(machine.allowed_nodes)
-    with pytest.raises(ValueError, match="cpus: 99999 is no CPU"):
+    with pytest.raises(ValueError, match="cpus: 99999 is not a CPU"):
         mp.local([99999])
 
 
@@ -201,16 +201,16 @@ def test_local_is_near_its_cpus():
         (lambda: mp.weighted([0, 1]), TypeError, "shares: expected a mapping such as"),
         (lambda: mp.weighted({}), ValueError, "shares: expected whole numbers"),
         (lambda: mp.weighted({0: -1, 1: 2}), ValueError, "shares: expected whole numbers"),
-        (lambda: mp.targets(mp.by_axis(1, [0]), np.zeros(3)), ValueError, "axis 1 of an array"),
+        (lambda: mp.targets(mp.by_axis(1, [0]), np.zeros(3)), ValueError, "axis 1 is out of"),
         (lambda: mp.targets(mp.by_axis(0, [0]), bytearray(3)), TypeError, "expected a numpy array"),
     ],
 )
-def test_what_makes_no_layout(make, error, said):
+def test_invalid_layouts(make, error, said):
     with pytest.raises(error, match=said):
         make()
 
 
-def test_targets_of_all_that_move_takes():
+def test_targets_of_everything_that_move_accepts():
     a = np.ones(3 * PAGE, np.uint8)
     pages = mp.where(a).pages
     assert mp.targets(3, a).tolist() == [3] * pages
@@ -220,9 +220,9 @@ def test_targets_of_all_that_move_takes():
         mp.targets("rows", a)
 
 
-# Several turns of one node, alone or not, and blocks of a page up to more than the memory.
+# A node may have several turns, or be the only one; blocks range from a page to more than all.
 @given(NODES, st.lists(st.integers(1, 9), min_size=1, max_size=6), st.sampled_from([1, 2, 3]))
-def test_turns_go_on_behind_a_part(nodes, parts, block):
+def test_turns_continue_after_a_part(nodes, parts, block):
     layout, taken = mp.interleave(nodes, block=block * PAGE), itertools.cycle(nodes)
     for pages in parts:
         region = mp.Region(1 << 30, pages * PAGE)
@@ -240,7 +240,7 @@ def test_turns_of_huge_blocks_begin_where_huge_pages_do():
     assert mp.targets(layout.after(within), within).tolist() == [1]
 
 
-def test_a_layout_names_itself():
+def test_repr_of_a_layout():
     assert repr(mp.interleave([0, 2])) == "Interleave(nodes=(0, 2), block=None)"
     assert mp.blocks([0, 1]) == mp.blocks((0, 1))
 

@@ -1,4 +1,4 @@
-"""What a target says of runs of pages is what it says of their pages one by one."""
+"""A target reports the same for runs of pages as for their pages one by one."""
 
 import numpy as np
 from hypothesis import given
@@ -35,7 +35,7 @@ def pages_of(footprint):
 
 
 def placement_of(footprint, runs):
-    """Return a placement of which the statuses are those of `runs`, as (pages, status)."""
+    """Return a placement with the statuses of `runs`, given as (pages, status)."""
     status = np.repeat([s for _, s in runs], [n for n, _ in runs])[: footprint.pages]
     status = np.append(status, np.zeros(footprint.pages - len(status), int)).astype(np.int32)
     address = pages_of(footprint)
@@ -58,7 +58,7 @@ def placements(draw, footprint=None):
 
 
 def check(target, footprint, cuts):
-    """Cut all pages into runs of neighbours, and count page by page."""
+    """Cut all pages into runs of neighbours, and compare their counts with a count page by page."""
     address = pages_of(footprint)
     index = np.arange(len(address))
     nowhere = target.nodes_for(index, address) == NOWHERE
@@ -68,7 +68,7 @@ def check(target, footprint, cuts):
     found = target.count_nowhere(first, address[first], pages)
     assert found.dtype == np.int64
     assert found.tolist() == np.add.reduceat(nowhere.astype(int), first).tolist()
-    # Pages need not be neighbours, nor be all of them.
+    # The pages need not be neighbours, and some may be left out.
     some = index[1::3]
     assert np.array_equal(
         target.nodes_for(some, address[some]), target.nodes_for(index, address)[1::3]
@@ -79,18 +79,18 @@ CUTS = st.lists(st.integers(0, 1000), max_size=12)
 
 
 @given(st.data(), FOOTPRINTS, CUTS)
-def test_of_a_placement_to_be_restored(data, footprint, cuts):
+def test_runs_of_a_placement_to_restore(data, footprint, cuts):
     placement = data.draw(placements(footprint))
     check(as_target(placement, None, footprint), footprint, cuts)
 
 
 @given(placements(), FOOTPRINTS, CUTS)
-def test_of_a_placement_to_be_followed(placement, footprint, cuts):
+def test_runs_of_a_placement_to_follow(placement, footprint, cuts):
     check(mp.like(placement).over(None, footprint), footprint, cuts)
 
 
 @given(FOOTPRINTS, CUTS)
-def test_of_targets_for_every_page(footprint, cuts):
+def test_runs_of_targets_for_every_page(footprint, cuts):
     nodes = np.arange(footprint.pages) % 3
     check(as_target(1, None, footprint), footprint, cuts)
     check(as_target(nodes, None, footprint), footprint, cuts)
@@ -102,7 +102,7 @@ def test_of_targets_for_every_page(footprint, cuts):
     check(as_target(mp.by_axis(0, [0, 1]), a, of_array), of_array, cuts)
 
 
-def test_of_nothing_at_all():
+def test_runs_without_pages():
     empty = np.empty(0, np.int64)
     footprint = Footprint(0, PAGE * 4, page_size=PAGE)
     nothing = Footprint(0, 0, page_size=PAGE)

@@ -1,4 +1,4 @@
-"""Numpy's own arrays from a heap with a policy: allocating()."""
+"""allocating(): arrays of numpy from a heap with a policy."""
 
 import asyncio
 import contextvars
@@ -30,7 +30,7 @@ def mapped_bytes():
 
 @pytest.mark.parametrize("count", [0, 1, 100, 5_000, 100_000, 3_000_000])
 @pytest.mark.parametrize("make", [np.ones, np.zeros, np.empty, np.arange])
-def test_numpy_takes_its_memory_there(make, count):
+def test_numpy_allocates_from_the_heap(make, count):
     before = np.ones(50_000)
     with mp.allocating(NODE):
         a = make(count)
@@ -42,11 +42,11 @@ def test_numpy_takes_its_memory_there(make, count):
 
 
 def memory_of(a):
-    """Return the page of an array that has no bytes, but memory all the same."""
+    """Return the page of an array that has no bytes, but has memory."""
     return mp.Region(a.ctypes.data // PAGE * PAGE, PAGE)
 
 
-def test_new_zeros_are_zeros_where_others_have_been():
+def test_zeros_are_zero_in_reused_memory():
     with mp.allocating(NODE):
         for count in (7, 3_000, 50_000, 200_000):
             for _ in range(3):
@@ -55,13 +55,13 @@ def test_new_zeros_are_zeros_where_others_have_been():
 
 
 @pytest.mark.parametrize("count", [100_000, 2_000_000])
-def test_dropped_memory_waits_for_the_next_of_its_size(count):
+def test_freed_memory_is_reused_for_the_same_size(count):
     with mp.allocating(NODE):
         address = np.ones(count).ctypes.data
         assert np.ones(count).ctypes.data == address
 
 
-def test_what_is_kept_for_the_next_is_bounded():
+def test_memory_kept_for_reuse_is_bounded():
     size = 3 << 20
     with mp.allocating(NODE):
         one = np.ones(1)
@@ -76,7 +76,7 @@ def test_what_is_kept_for_the_next_is_bounded():
     del one
 
 
-def test_everything_is_given_back_with_the_last_array():
+def test_memory_is_freed_with_the_last_array():
     for _ in range(2):
         before = mapped_bytes()
         with mp.allocating(NODE):
@@ -88,7 +88,7 @@ def test_everything_is_given_back_with_the_last_array():
         assert is_bound(view)
         del view
         gc.collect()
-    # The second time: the first may have had to load what it runs.
+    # Only the second round counts: the first may have had to load the code that it runs.
     assert mapped_bytes() - before <= 1 << 20
 
 
@@ -105,7 +105,7 @@ def test_ten_thousand_arrays_leak_nothing():
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_contents_through_any_order_of_making_resizing_and_dropping(seed):
+def test_contents_survive_any_order_of_making_resizing_and_dropping(seed):
     rng = random.Random(seed)
     sizes = [0, 1, 63, 64, 65, 4_096, 30_000, 32_768, 32_769, 100_000, 5 << 20]
     alive = {}
@@ -158,7 +158,7 @@ def test_as_a_decorator():
     assert not is_bound(np.ones(100))
 
 
-def test_each_thread_has_its_own():
+def test_block_holds_in_its_own_context():
     ready, done = threading.Barrier(3), threading.Barrier(3)
     found = {}
 
@@ -235,7 +235,7 @@ def test_tasks_do_not_disturb_each_other():
     assert asyncio.run(both()) == [True, [False] * 4, True]
 
 
-def test_a_child_has_them_too():
+def test_child_can_use_and_free_the_arrays():
     with mp.allocating(NODE):
         arrays = [np.full(n, n) for n in (10, 10_000)]
 
@@ -261,9 +261,9 @@ def test_objects_and_functions_that_grow_their_array():
     assert is_bound(joined)
 
 
-def test_huge_pages_are_asked_for_from_4_mib_on():
+def test_huge_pages_are_requested_from_4_mib_on():
     if not memory.huge_page_size():
-        pytest.skip("no transparent huge pages here")
+        pytest.skip("needs transparent huge pages")
     with mp.allocating(NODE):
         a = np.ones(8 << 20, np.uint8)
         small = np.ones(3 << 20, np.uint8)
@@ -274,7 +274,7 @@ def test_huge_pages_are_asked_for_from_4_mib_on():
 
 
 def flags_of(a):
-    """Tell whether the mapping that an array begins in asks for huge pages."""
+    """Return whether the mapping that an array begins in asks for huge pages."""
     inside = False
     with open("/proc/self/smaps", encoding="utf-8") as lines:
         for line in lines:
@@ -287,7 +287,7 @@ def flags_of(a):
     raise AssertionError("the array is not mapped")
 
 
-def test_no_memory_is_a_memory_error_and_the_block_goes_on():
+def test_memory_error_leaves_the_block_usable():
     with mp.allocating(NODE):
         with pytest.raises(MemoryError):
             np.empty(1 << 60, np.uint8)
@@ -306,12 +306,12 @@ def test_no_memory_is_a_memory_error_and_the_block_goes_on():
         ("0", {}, TypeError, "nodes"),
     ],
 )
-def test_what_cannot_be_is_refused_on_entry(node, how, error, words):
+def test_invalid_arguments_are_rejected_on_entry(node, how, error, words):
     with pytest.raises(error, match=words), mp.allocating(node, **how):
         pytest.fail("the block was entered")
     assert not is_bound(np.ones(3))
 
 
-def test_the_core_takes_nothing_but_its_own():
+def test_core_rejects_nodes_beyond_its_limit():
     with pytest.raises(ValueError, match="MAX_NODES"):
         _core.Heap(2, np.array([_core.MAX_NODES], np.int32), 0)

@@ -1,4 +1,4 @@
-"""What allocating() makes of memory that its users changed, and of what they dropped."""
+"""How allocating() reuses memory of dropped arrays, and memory that its users changed."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ def policies(a):
     return [(each.mode.name, each.nodes) for each in mp.policy(a)]
 
 
-def test_the_policy_that_somebody_gave_an_array_ends_with_it():
+def test_policy_given_to_an_array_ends_with_it():
     with mp.allocating(NODE):
         a = np.empty(100 * PAGE, np.uint8)
         address = a.ctypes.data
@@ -25,7 +25,7 @@ def test_the_policy_that_somebody_gave_an_array_ends_with_it():
     assert policies(b) == BOUND
 
 
-def test_an_array_of_which_a_part_has_a_policy_of_its_own_can_grow():
+def test_array_with_a_policy_on_a_part_can_grow():
     with mp.allocating(NODE):
         a = np.full(100 * PAGE, 7, np.uint8)
         mp.bind(a[: 50 * PAGE], NODE, mode="preferred")
@@ -41,7 +41,7 @@ def is_mapped(address):
     return any(int(start, 16) <= address < int(end, 16) for start, end in edges)
 
 
-def test_a_small_array_that_lives_on_keeps_no_large_one():
+def test_small_array_keeps_no_large_one_mapped():
     with mp.allocating(NODE):
         small = np.ones(10)
         dropped_within = np.ones(30 << 20, np.uint8)

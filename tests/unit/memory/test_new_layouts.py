@@ -1,4 +1,4 @@
-"""empty() in a layout: which of its memory may be huge pages."""
+"""empty() with a layout: which of its memory may be in huge pages."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ NODE = mp.topology().allowed_nodes[0]
 
 
 def refused_frames(a):
-    """Return which whole huge pages of an array lie in mappings that have been told not to."""
+    """Return which whole huge pages of an array lie in mappings with MADV_NOHUGEPAGE."""
     refused, edges = [], (0, 0)
     with open("/proc/self/smaps", encoding="utf-8") as lines:
         for line in lines:
@@ -31,11 +31,11 @@ def refused_frames(a):
 @pytest.fixture(autouse=True)
 def _huge_pages():
     if not memory.huge_page_size():
-        pytest.skip("no transparent huge pages here")
+        pytest.skip("needs transparent huge pages")
 
 
 class Cut:
-    """Wants every second page of some huge pages of one array nowhere in particular."""
+    """A layout that cuts some huge pages of one array: every second page of them has no target."""
 
     only = None
     distinct = (NODE,)
@@ -54,14 +54,14 @@ class Cut:
 
 
 @pytest.mark.parametrize("cut", [[], [0], [1, 2, 5], range(6)])
-def test_what_a_layout_cuts_is_kept_in_small_pages_and_nothing_else(cut):
+def test_only_huge_pages_that_the_layout_cuts_are_kept_small(cut):
     a = mp.empty(7 * HUGE_PAGE_BYTES, np.uint8, layout=Cut(list(cut)))
     found = refused_frames(a)[:6]
     assert found == [frame in cut for frame in range(6)]
     assert mp.where(a).absent_bytes == 0
 
 
-def test_one_node_for_all_and_huge_pages_asked_for_are_left_as_they_are():
+def test_huge_pages_are_allowed_for_one_node_and_on_request():
     size = 4 * HUGE_PAGE_BYTES
     assert not any(refused_frames(mp.empty(size, np.uint8, layout=mp.blocks([NODE, NODE]))))
     assert not any(refused_frames(mp.empty(size, np.uint8, layout=Cut([1]), huge="thp")))

@@ -1,4 +1,4 @@
-"""Policies as get_mempolicy(2) and numa_maps have them, and arrays of their own memory."""
+"""Policies compared with get_mempolicy(2) and numa_maps, and arrays with memory of their own."""
 
 import errno
 import gc
@@ -21,7 +21,7 @@ NOT_A_NODE = max(mp.topology().nodes) + 1
 
 
 def line_of(a):
-    """Return the policy that numa_maps tells of the mapping an array begins in."""
+    """Return the policy that numa_maps shows for the mapping that an array begins in."""
     found = ""
     with open("/proc/self/numa_maps", encoding="utf-8") as lines:
         for line in lines:
@@ -42,12 +42,12 @@ def line_of(a):
         ("default", [], None),
     ],
 )
-def test_a_policy_is_what_the_kernel_then_says(mode, nodes, told):
+def test_policy_agrees_with_the_kernel(mode, nodes, told):
     a = memory.anonymous(20 * PAGE)
     mp.bind(a, NODE, mode="interleave")
     mp.bind(a[4 * PAGE : 9 * PAGE], nodes, mode=mode)
     inner = a[4 * PAGE : 9 * PAGE]
-    # Without a policy of its own, that of the thread is told.
+    # For memory without a policy of its own, numa_maps shows that of the thread.
     assert line_of(inner) == (told or line_of(memory.anonymous(PAGE)))
     found = mp.policy(inner)
     assert [(each.address, each.nbytes) for each in found] == [(inner.ctypes.data, 5 * PAGE)]
@@ -73,25 +73,25 @@ def test_parts_of_an_array_with_policies_of_their_own():
     ("nodes", "mode", "error", "said"),
     [
         (NODE, "nearby", ValueError, "mode: expected one of 'default'"),
-        ([], "bind", ValueError, "goes with one node or more"),
-        (NODE, "local", ValueError, "goes with no nodes"),
+        ([], "bind", ValueError, "takes one node or more"),
+        (NODE, "local", ValueError, "takes no nodes"),
         ([NODE, NODE + 1], "preferred", ValueError, "use mode='preferred-many'"),
         (NOT_A_NODE, "bind", mp.MovePagesError, "is not a node of this machine"),
         (-1, "bind", mp.MovePagesError, "node -1"),
-        # What numpy 1 takes for the node NODE in 32 bits.
+        # numpy 1 takes this for NODE in 32 bits.
         ((1 << 32) + NODE, "bind", mp.MovePagesError, "is not a node of this machine"),
         (-(1 << 40), "preferred", mp.MovePagesError, "node -1099511627776"),
         (0.5, "bind", TypeError, "nodes: expected"),
     ],
 )
-def test_what_makes_no_policy(nodes, mode, error, said):
+def test_invalid_policies(nodes, mode, error, said):
     a = memory.anonymous(PAGE)
     with pytest.raises(error, match=said):
         mp.bind(a, nodes, mode=mode)
     assert mp.policy(a)[0].mode == mp.PolicyMode.DEFAULT
 
 
-def test_what_is_not_mapped_and_not_ours():
+def test_memory_that_is_not_mapped_or_not_ours():
     with pytest.raises(mp.MovePagesError, match="not mapped"):
         mp.bind(mp.Region(PAGE, PAGE), NODE)
     with pytest.raises(mp.MovePagesError):
@@ -106,7 +106,7 @@ def test_what_is_not_mapped_and_not_ours():
             call()
 
 
-def test_touched_memory_is_there_and_unchanged():
+def test_touched_pages_are_present_and_unchanged():
     a = memory.anonymous(40 * PAGE)
     a[5 * PAGE : 7 * PAGE] = 9
     mp.touch(a[3 : -3 * PAGE])
@@ -148,7 +148,7 @@ def test_hugetlb_memory_is_bound_as_a_whole(need_root):
         del a
 
 
-def test_a_layout_with_pages_it_says_nothing_of():
+def test_layout_without_a_target_for_some_pages():
     untouched = memory.anonymous(10 * PAGE)
     a = mp.empty(10 * PAGE, np.uint8, layout=mp.like(untouched))
     assert mp.where(a).absent_bytes == 0
@@ -156,9 +156,9 @@ def test_a_layout_with_pages_it_says_nothing_of():
 
 @pytest.mark.parametrize("huge", [None, "thp"])
 @pytest.mark.parametrize("shape", [(), 0, 7, (3, 5), (1000, 1001), [2, 3]])
-def test_arrays_of_their_own(shape, huge):
+def test_new_arrays(shape, huge):
     if huge and not memory.huge_page_size():
-        pytest.skip("no transparent huge pages here")
+        pytest.skip("needs transparent huge pages")
     a = mp.zeros(shape, np.float32, node=NODE, huge=huge)
     assert a.shape == np.zeros(shape).shape
     assert (a.dtype, a.flags.writeable, a.flags.c_contiguous) == (np.float32, True, True)
@@ -195,19 +195,19 @@ def test_order_full_and_layout():
         ({"shape": 1 << 58, "huge": "thp"}, MemoryError, "no address range"),
     ],
 )
-def test_what_makes_no_array(how, error, said):
+def test_invalid_arrays(how, error, said):
     with pytest.raises(error, match=said):
         mp.empty(**{"shape": 3} | how)
 
 
-def test_an_empty_pool_is_named():
+def test_error_names_the_empty_huge_page_pool():
     with pytest.raises(MemoryError, match="nr_hugepages"):
         mp.empty(1 << 37, np.uint8, huge="hugetlb")
 
 
-def test_memory_goes_with_its_last_view():
+def test_memory_is_freed_with_its_last_view():
     def bound_bytes():
-        # Of bound mappings: those of malloc and of the interpreter come and go.
+        # Only bound mappings count: those of malloc and of the interpreter come and go.
         with open("/proc/self/numa_maps", encoding="utf-8") as lines:
             found = {start for start, how, *_ in map(str.split, lines) if how == f"bind:{NODE}"}
         with open("/proc/self/maps", encoding="utf-8") as lines:
@@ -231,11 +231,11 @@ def test_memory_goes_with_its_last_view():
     assert bound_bytes() <= before
 
 
-def test_a_node_number_that_does_not_fit_a_mask_is_an_error_of_the_core():
+def test_core_rejects_a_node_beyond_the_mask():
     assert _core.bind(0, PAGE, 2, np.array([1024], np.int32), 0) == errno.EINVAL
 
 
-def test_an_error_in_the_midst_tells_what_is_bound():
+def test_error_half_way_reports_what_is_bound():
     with memory.apart(9 * PAGE) as a:
         part = a[:: 2 * PAGE]
         system.succeed(system.libc.munmap(a.ctypes.data + 4 * PAGE, PAGE))
@@ -247,7 +247,7 @@ def test_an_error_in_the_midst_tells_what_is_bound():
         assert [each.mode.name for each in mp.policy(part[3:])] == ["DEFAULT"] * 2
 
 
-def test_an_error_that_is_no_signals_ends_it(monkeypatch):
+def test_second_error_ends_bind(monkeypatch):
     calls = []
 
     def fails(*_args):

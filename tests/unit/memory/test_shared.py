@@ -1,4 +1,4 @@
-"""What of files and shared memory is in memory already: fault_in() and page_cache()."""
+"""fault_in() and page_cache(): pages of files and of shared memory that are in memory already."""
 
 import errno
 import mmap
@@ -24,7 +24,7 @@ def file(tmp_path):
 
 
 def drop_from_memory(path):
-    """Have the kernel forget the pages of a file; skip where it has no other place for them."""
+    """Make the kernel drop the pages of a file; skip where they cannot be stored elsewhere."""
     with open(path, "rb") as source:
         os.fsync(source.fileno())
         os.posix_fadvise(source.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -34,7 +34,7 @@ def drop_from_memory(path):
         pytest.skip(f"needs a file system on a disk, which {path.parent} is not")
 
 
-def test_a_file_in_memory_is_seen_and_not_changed(file):
+def test_file_in_memory_is_mapped_unchanged(file):
     before = file.read_bytes()
     a = mp.page_cache(file)
     assert mp.where(a).absent_bytes == 0
@@ -42,7 +42,7 @@ def test_a_file_in_memory_is_seen_and_not_changed(file):
     assert not a.flags.writeable
 
 
-def test_what_is_not_in_memory_is_not_read(file):
+def test_pages_not_in_memory_are_not_read(file):
     drop_from_memory(file)
     a = mp.page_cache(file)
     assert mp.where(a).absent_reasons == {mp.Absence.NOT_ENTERED: 64}
@@ -59,7 +59,7 @@ def test_what_is_not_in_memory_is_not_read(file):
     assert mp.where(read).absent_bytes == 0
 
 
-def test_an_empty_file_and_none(tmp_path):
+def test_empty_and_missing_file(tmp_path):
     (tmp_path / "empty").touch()
     assert len(mp.page_cache(tmp_path / "empty")) == 0
     with pytest.raises(FileNotFoundError):
@@ -68,7 +68,7 @@ def test_an_empty_file_and_none(tmp_path):
         mp.page_cache(tmp_path)
 
 
-def test_a_device_and_a_pipe_are_no_files_without_bytes(tmp_path):
+def test_device_and_pipe_are_rejected(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for name in ("/dev/null", tmp_path / "pipe"):
         with pytest.raises(ValueError, match="pass a file on a disk"):
@@ -101,7 +101,7 @@ def test_a_part_of_an_array_and_private_memory():
     a = np.frombuffer(mmap.mmap(fd, 16 * PAGE), np.uint8)
     os.close(fd)
     mp.fault_in(a[4 * PAGE : 6 * PAGE])
-    # The kernel may enter the pages around them as well.
+    # The kernel may map the pages around them as well.
     assert (mp.where(a).status >= 0)[[4, 5]].all()
     private = memory.anonymous(8 * PAGE)
     private[0] = 1
@@ -116,7 +116,7 @@ def test_a_strided_array(file):
     assert found[::4].all()
 
 
-def test_of_the_file_of_another_user_nothing_is_told(need_root, file):
+def test_page_cache_of_another_users_file_is_refused(need_root, file):
     for folder in [*file.parents][:-1]:
         if not folder.stat().st_mode & 0o001:
             folder.chmod(folder.stat().st_mode | 0o055)
@@ -131,7 +131,7 @@ def test_of_the_file_of_another_user_nothing_is_told(need_root, file):
     assert processes.run_as(NOBODY, look) == (errno.EPERM, 0)
 
 
-def test_of_the_file_of_another_user_root_without_capabilities_is_told_nothing(need_root, file):
+def test_page_cache_of_another_users_file_is_refused_to_root_without_capabilities(need_root, file):
     os.chown(file, NOBODY, NOBODY)
     file.chmod(0o644)
 
@@ -146,7 +146,7 @@ def test_of_the_file_of_another_user_root_without_capabilities_is_told_nothing(n
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o444])
-def test_a_file_that_has_no_name_any_more(need_root, file, mode):
+def test_fault_in_of_a_deleted_file(need_root, file, mode):
     os.chown(file, NOBODY, NOBODY)
     file.chmod(mode)
     shared, private = (np.memmap(file, np.uint8, mode=how) for how in ("r", "c"))
@@ -161,7 +161,7 @@ def test_a_file_that_has_no_name_any_more(need_root, file, mode):
     assert processes.run_as(NOBODY, look) == 0
 
 
-def test_a_file_of_another_user_that_has_no_name_any_more(need_root, file):
+def test_fault_in_of_a_deleted_file_of_another_user(need_root, file):
     file.chmod(0o600)
     a = np.memmap(file, np.uint8, mode="r+")
     file.unlink()
@@ -173,7 +173,7 @@ def test_a_file_of_another_user_that_has_no_name_any_more(need_root, file):
     processes.run_as(NOBODY, look)
 
 
-def test_the_memory_of_others_is_refused():
+def test_fault_in_of_another_process_is_rejected():
     with pytest.raises(ValueError, match="of this process"):
         mp.fault_in(mp.Region(0, PAGE, pid=os.getppid()))
     mp.fault_in(mp.Region(PAGE, PAGE))

@@ -1,4 +1,4 @@
-"""where() and move() on this machine, whatever number of nodes it has."""
+"""where() and move() on this machine, however many nodes it has."""
 
 import array
 import contextlib
@@ -23,14 +23,14 @@ PAGE = mp.topology().page_size
 
 
 def anonymous(pages):
-    """Return untouched private memory of pages of the system's size, page-aligned."""
+    """Return untouched private memory in small pages, page-aligned."""
     memory = mmap.mmap(-1, pages * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     memory.madvise(mmap.MADV_NOHUGEPAGE)
     return np.frombuffer(memory, np.uint8)
 
 
 def witness(placement):
-    """Ask get_mempolicy(2) for the pages that have memory; leave the others alone."""
+    """Return statuses with the nodes from get_mempolicy(2); absent pages are not queried."""
     nodes = placement.status
     present = nodes >= 0
     nodes[present] = mp.mempolicy_nodes(placement.addresses[present])
@@ -62,7 +62,7 @@ class TestWhere:
         assert (p.status == mp.PageStatus.EFAULT).all()
         assert p.absent_bytes == a.nbytes
 
-    def test_edges_shared_with_neighbours_are_disclosed(self):
+    def test_edges_shared_with_neighbours_are_reported(self):
         a = anonymous(4)
         a[:] = 1
         assert mp.where(a).shared_edges == 0
@@ -70,7 +70,7 @@ class TestWhere:
         assert (inside.pages, inside.shared_edges, inside.nbytes) == (4, 2, 4 * PAGE - 2)
         assert sum(inside.bytes_per_node.values()) == 4 * PAGE - 2
 
-    def test_rows_far_apart_leave_the_pages_between_out(self):
+    def test_pages_between_distant_rows_are_left_out(self):
         a = anonymous(100).reshape(10, 10 * PAGE)
         a[::3, :5] = 1
         p = mp.where(a[::3, :5])
@@ -86,7 +86,7 @@ class TestWhere:
     @pytest.mark.parametrize(
         "make", ["readonly", "bytearray", "bytes", "mmap", "array", "memoryview"]
     )
-    def test_whatever_exposes_memory(self, make):
+    def test_other_objects_with_memory(self, make):
         data = np.ones(5 * PAGE, np.uint8)
         made = {
             "bytearray": lambda: bytearray(data),
@@ -114,7 +114,7 @@ class TestWhere:
         mapped[:] = 1
         assert mp.where(mapped).absent_bytes == 0
 
-    def test_nothing(self):
+    def test_empty_array(self):
         p = mp.where(np.empty(0))
         assert (p.pages, p.nbytes, p.absent_bytes, len(p.status)) == (0, 0, 0, 0)
         assert (p.bytes_per_node, str(p)) == ({}, "0 B in 0 pages: nothing")
@@ -126,7 +126,7 @@ class TestWhere:
         assert p == mp.where(a)
         assert p.absent_pages == 4
 
-    def test_slices_join_without_a_seam(self, monkeypatch):
+    def test_slices_join_into_the_same_result(self, monkeypatch):
         a = anonymous(3000)
         a[: 2037 * PAGE] = 1
         whole = mp.where(a)
@@ -137,7 +137,7 @@ class TestWhere:
         r = mp.move(a, whole)
         assert (r.pages, r.moved, r.status.tolist()) == (3000, 0, whole.status.tolist())
 
-    def test_an_interrupted_look_has_moved_nothing(self, monkeypatch):
+    def test_interrupted_query_has_moved_nothing(self, monkeypatch):
         def half(addresses, _pages, **_):
             start = np.append(addresses, addresses + np.uintp(32 * PAGE))
             status = np.array([0, mp.PageStatus.NOT_ATTEMPTED], np.int32)
@@ -150,7 +150,7 @@ class TestWhere:
         r = caught.value.result
         assert (r.moved, r.already_there, r.not_attempted) == (0, 32, 32)
 
-    def test_lists_have_no_memory_of_their_own(self):
+    def test_lists_are_rejected(self):
         with pytest.raises(TypeError, match="list"):
             mp.where([1, 2, 3])
 
@@ -193,7 +193,7 @@ class TestMove:
         assert r.already_there == 64
         assert mp.where(a) == before
 
-    def test_a_page_that_has_come_since_has_nowhere_to_go_back_to(self):
+    def test_page_absent_from_the_placement_has_no_target(self):
         a = anonymous(8)
         a[: 4 * PAGE] = 1
         before = mp.where(a)
@@ -205,7 +205,7 @@ class TestMove:
         assert caught.value.errno == errno.ENOENT
 
     @pytest.mark.parametrize("bad", [-1, 999, 2**40])
-    def test_node_that_is_none(self, bad):
+    def test_unknown_node(self, bad):
         a = np.ones(10 * PAGE, np.uint8)
         with pytest.raises(mp.MovePagesError, match=f"node {bad} ") as caught:
             mp.move(a, bad)
@@ -234,7 +234,7 @@ class TestMove:
             (np.full(64, 2**31), ValueError),
         ],
     )
-    def test_target_that_is_none(self, target, error):
+    def test_invalid_target(self, target, error):
         with pytest.raises(error, match="target: expected"):
             mp.move(anonymous(64), target)
 
@@ -245,7 +245,7 @@ class TestMove:
     @pytest.mark.parametrize(
         "what", [mp.Region(0, 0, pid=2**31 - 1), mp.Region(PAGE, 1, 2**31 - 1)]
     )
-    def test_a_process_that_is_none_is_told_whatever_the_size(self, what, node):
+    def test_unknown_process_is_an_error_for_any_size(self, what, node):
         for call in (lambda: mp.where(what), lambda: mp.move(what, node)):
             with pytest.raises(ProcessLookupError) as caught:
                 call()

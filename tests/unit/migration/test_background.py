@@ -1,4 +1,4 @@
-"""Moves in a thread of their own: the Future, its progress, its end; and the limit."""
+"""Moves in a thread of their own: the Future, its progress, its end, and the rate limit."""
 
 import array
 import gc
@@ -26,7 +26,7 @@ def a():
     return memory.anonymous(300 * PAGE, NODE)
 
 
-def test_it_is_a_future_of_the_result(a):
+def test_background_move_is_a_future_of_the_result(a):
     seen = []
     job = mp.move(a, NODE, background=True, progress=lambda *told: seen.append(told))
     assert isinstance(job, mp.BackgroundMove)
@@ -45,7 +45,7 @@ def test_wrong_arguments_are_refused_at_once(a):
         mp.move(a, NODE, background=True, limit="fast")
 
 
-def test_an_error_is_the_futures(a):
+def test_error_is_raised_by_the_future(a):
     job = mp.move(a, max(mp.topology().nodes) + 1, background=True)
     assert isinstance(job.exception(timeout=60), mp.MovePagesError)
     with pytest.raises(mp.MovePagesError, match="is not a node"):
@@ -54,7 +54,7 @@ def test_an_error_is_the_futures(a):
 
 @pytest.fixture
 def slow(monkeypatch):
-    """Have a turn take until it is told to end, asking as often as the driver does."""
+    """Make a turn last until pause() ends it; pause() is called as often as by the driver."""
     begun = threading.Event()
 
     def turn(_pages, nodes, status, *, pause, **_):
@@ -77,7 +77,7 @@ def everything(pages, before, wanted):
 
 
 def test_cancel_ends_a_move_that_has_begun(a, slow):
-    # A target for each page: nothing is taken for placed.
+    # With a target for each page, no page is taken to be in place.
     job = mp.move(a, np.full(300, NODE), background=True)
     assert slow.wait(60)
     assert not job.done()
@@ -113,7 +113,7 @@ def test_the_nodes_of_any_buffer_are_a_copy(a):
     assert job.result(timeout=60).already_there == 300
 
 
-def test_its_own_progress_can_cancel_it(a, slow):
+def test_progress_callback_can_cancel(a, slow):
     job = mp.move(a, np.full(300, NODE), background=True, progress=lambda *_: False)
     assert isinstance(job.exception(timeout=60), mp.MovePagesCancelledError)
 
@@ -136,7 +136,7 @@ def test_the_array_lives_until_it_is_moved(slow):
 
 
 def told_in_child(act):
-    """Return what a forked child tells, which is killed if it does not within a minute."""
+    """Return what a forked child reports; the child is killed if that takes a minute."""
     reader, writer = os.pipe()
     pid = os.fork()
     if not pid:
@@ -150,7 +150,7 @@ def told_in_child(act):
     os.close(writer)
     with open(reader, "rb") as source:
         told = source.read().decode()
-    assert os.waitpid(pid, 0)[1] == 0, "it did not come to an end"
+    assert os.waitpid(pid, 0)[1] == 0, "the child did not end by itself"
     return told
 
 
@@ -159,7 +159,7 @@ def asked(job):
     return f"{cancelled} {found} {wait([job], 1).done == {job}} {job.exception(1)}"
 
 
-def test_in_a_child_it_does_not_run(a, slow):
+def test_background_move_does_not_run_in_a_child(a, slow):
     job = mp.move(a, np.full(300, NODE), background=True)
     called = []
     job.add_done_callback(lambda _job: called.append(os.getpid()))
@@ -170,9 +170,9 @@ def test_in_a_child_it_does_not_run(a, slow):
         assert found.startswith(f"False (True, False, False) True {told}")
         assert told_in_child(lambda: job.result()).startswith(f"RuntimeError: {told}")
         assert told_in_child(lambda: called) == "[]"
-        # In a child's child, too, it is the first that runs it.
+        # In a child's child, too, the error names the process that runs the move.
         assert told in told_in_child(lambda: told_in_child(lambda: job.result()))
-        # And the child can begin one of its own.
+        # The child can begin a move of its own.
         assert told_in_child(lambda: mp.move(a[:0], NODE, background=True).result(60).ok) == "True"
         assert not job.done()
     finally:
@@ -180,7 +180,7 @@ def test_in_a_child_it_does_not_run(a, slow):
     assert isinstance(job.exception(timeout=60), mp.MovePagesCancelledError)
 
 
-def test_a_lock_that_the_thread_holds_is_none_in_a_child(a, slow):
+def test_lock_held_by_the_thread_does_not_block_a_child(a, slow):
     job = mp.move(a, np.full(300, NODE), background=True)
     assert slow.wait(60)
     with job._condition:
@@ -190,7 +190,7 @@ def test_a_lock_that_the_thread_holds_is_none_in_a_child(a, slow):
     job.exception(timeout=60)
 
 
-def test_what_was_done_before_a_fork_is_done_in_the_child(a):
+def test_move_done_before_a_fork_is_done_in_the_child(a):
     job = mp.move(a, NODE, background=True)
     job.result(timeout=60)
     assert told_in_child(lambda: job.result().already_there) == "300"
@@ -207,10 +207,10 @@ def test_a_callback_that_forks(a):
     assert told == ["a child"]
 
 
-def test_no_lock_that_a_signal_may_leave_taken_is_waited_for(a, slow):
+def test_lock_left_taken_by_a_signal_does_not_block(a, slow):
     job = mp.move(a, np.full(300, NODE), background=True)
     assert slow.wait(60)
-    # As an interrupted result() or done() of a Future would leave it.
+    # An interrupted result() or done() of a Future would leave the lock taken like this.
     job._condition.acquire()
     try:
         with pytest.raises(TimeoutError):
@@ -220,13 +220,13 @@ def test_no_lock_that_a_signal_may_leave_taken_is_waited_for(a, slow):
         job._condition.release()
     assert isinstance(job.exception(60), mp.MovePagesCancelledError)
     assert (job.done(), job.running(), job.cancelled()) == (True, False, False)
-    # And an interrupted exception().
+    # An interrupted exception() would leave this lock taken.
     job._running.acquire()
     with pytest.raises(mp.MovePagesCancelledError):
         job.result(60)
 
 
-def test_what_a_handler_raises_is_not_lost_in_threading(a, monkeypatch):
+def test_exception_of_a_signal_handler_is_not_lost_in_threading(a, monkeypatch):
     def start(_thread):
         try:
             raise TimeoutError("from a signal handler")
@@ -240,7 +240,7 @@ def test_what_a_handler_raises_is_not_lost_in_threading(a, monkeypatch):
 
 
 @pytest.mark.parametrize("begun", [False, True])
-def test_nobody_is_left_with_a_move_that_cannot_be_cancelled(a, slow, monkeypatch, begun):
+def test_interrupted_start_leaves_no_move_running(a, slow, monkeypatch, begun):
     begin = threading.Thread.start
 
     def start(thread):
@@ -260,7 +260,7 @@ def test_nobody_is_left_with_a_move_that_cannot_be_cancelled(a, slow, monkeypatc
     assert threading.active_count() == before
 
 
-def test_the_limit_waits_for_what_has_moved():
+def test_limit_waits_in_proportion_to_the_bytes_moved():
     control = Control(1, mp.RetryPolicy(), None, None, limit=1e6)
     start = time.monotonic()
     control.throttle(200_000)

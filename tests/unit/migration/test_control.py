@@ -1,4 +1,4 @@
-"""Deadline, progress, cancelling, warnings and retries of move()."""
+"""Deadline, progress, cancellation, warnings and retries of move()."""
 
 import errno
 import time
@@ -26,13 +26,13 @@ def node():
 
 @pytest.fixture
 def nothing(monkeypatch):
-    """Many pages of nothing, looked at in many blocks."""
+    """Return a region of many absent pages, which move() handles in many blocks."""
     monkeypatch.setattr(sizes, "MOVE_PAGES", 1 << 16)
     monkeypatch.setattr(page_query, "_SPARSE", 0)
     return mp.Region(0, PAGES * memory.PAGE)
 
 
-def test_progress_counts_up_to_all(node, nothing):
+def test_progress_counts_up_to_the_total(node, nothing):
     seen = []
     mp.move(nothing, node, progress=lambda done, total: seen.append((done, total)))
     done = [each for each, _ in seen]
@@ -51,7 +51,7 @@ def test_false_from_the_callback_cancels(node, nothing):
     assert r.failed + r.not_attempted == PAGES
 
 
-def test_what_the_callback_raises_comes_through_with_the_result(node, nothing):
+def test_exception_of_the_callback_carries_the_result(node, nothing):
     def fail(done, _total):
         if done:
             raise LookupError("mine")
@@ -70,7 +70,7 @@ def test_a_deadline_ends_it(node, nothing):
     assert caught.value.result.not_attempted > 0
 
 
-def test_a_move_that_ends_in_time_knows_no_deadline(node):
+def test_move_within_its_deadline_succeeds(node):
     assert mp.move(np.ones(10_000), node, deadline=60).ok
 
 
@@ -87,31 +87,31 @@ def test_a_warning_in_place_of_an_error(node, nothing):
 
 
 @pytest.mark.parametrize("name", ["on_error", "on_conflict"])
-def test_what_is_no_choice_is_refused(node, name):
+def test_invalid_choice_is_rejected(node, name):
     with pytest.raises(ValueError, match=f"{name}: expected one of .*'raise'.*, got 'ignore'"):
         mp.move(np.ones(10), node, **{name: "ignore"})
 
 
 @pytest.mark.parametrize("deadline", [float("nan"), "soon", [1]])
-def test_a_deadline_that_never_comes_is_refused(node, nothing, deadline):
+def test_invalid_deadline_is_rejected(node, nothing, deadline):
     with pytest.raises(ValueError, match="deadline: expected seconds or None, got"):
         mp.move(nothing, node, deadline=deadline)
 
 
 @pytest.mark.parametrize("name", ["backoff", "deadline"])
-def test_a_policy_of_no_number_is_refused(name):
+def test_retry_policy_rejects_nan(name):
     with pytest.raises(ValueError, match=f"RetryPolicy {name}: expected 0 or more, got nan"):
         mp.RetryPolicy(**{name: float("nan")})
 
 
 @pytest.mark.parametrize("name", ["attempts", "backoff", "deadline"])
-def test_a_policy_has_no_negative_numbers(name):
+def test_retry_policy_rejects_negative_numbers(name):
     with pytest.raises(ValueError, match=f"RetryPolicy {name}: expected 0 or more, got -1"):
         mp.RetryPolicy(**{name: -1})
 
 
 class TestRetry:
-    """The policy is ours, so a kernel of ours will do: page k is busy for the first k % 4 turns."""
+    """Retries need no real kernel: here page k is busy for the first k % 4 turns."""
 
     @pytest.fixture
     def turns(self, monkeypatch):
@@ -133,11 +133,11 @@ class TestRetry:
         return seen
 
     def region(self):
-        # Within one slice, as each slice has turns of its own.
+        # Within one slice, because each slice has turns of its own.
         return mp.Region(HUGE_PAGE_BYTES, 400 * memory.PAGE)
 
     @pytest.mark.parametrize(("attempts", "failed"), [(0, 300), (1, 200), (2, 100), (3, 0), (9, 0)])
-    def test_only_what_is_busy_gets_another_turn(self, turns, attempts, failed):
+    def test_only_busy_pages_are_retried(self, turns, attempts, failed):
         r = mp.move(self.region(), 1, retry=mp.RetryPolicy(attempts=attempts, backoff=0))
         assert (r.moved, r.failed, r.pages) == (400 - failed, failed, 400)
         assert turns == [400, 300, 200, 100][: attempts + 1]
@@ -149,7 +149,7 @@ class TestRetry:
         assert turns == [400]
 
     @pytest.mark.usefixtures("turns")
-    def test_it_waits_longer_each_time_and_not_for_ever(self, monkeypatch):
+    def test_backoff_doubles_until_the_deadline(self, monkeypatch):
         waits = []
         monkeypatch.setattr("movepages.migration.control.time.sleep", waits.append)
         policy = mp.RetryPolicy(attempts=9, backoff=0.1, deadline=0.35)
@@ -157,15 +157,15 @@ class TestRetry:
         assert waits == [0.1, 0.2]
         assert (r.rounds, r.failed) == (3, 100)
 
-    def test_the_deadline_of_the_move_holds_between_turns_too(self):
+    def test_deadline_of_the_move_holds_between_turns_too(self):
         control = Control(1, mp.RetryPolicy(backoff=0), deadline=0.0, progress=None)
         time.sleep(0.001)
         with pytest.raises(TimeoutError):
             control.waits_for_turn(1)
 
 
-def test_a_process_that_dies_before_the_last_look_is_an_error(monkeypatch):
-    """What seems in place is asked for once more after the others have moved; nobody answers."""
+def test_process_that_dies_before_the_last_query_is_an_error(monkeypatch):
+    """Pages in place are queried again after the others have moved; then the process is gone."""
     pages = 400
 
     def survey(addresses, rows, **_):

@@ -1,4 +1,4 @@
-"""A small array in place is told by one question, as the long way round tells it."""
+"""The shortcut for a small array in place reports the same as the full path, from one query."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ def placed():
 
 @pytest.mark.parametrize("pages", [1, 2, 17, 63, 64, 65, 80])
 @pytest.mark.parametrize("odd", [0, 5])
-def test_it_tells_what_the_long_way_tells(monkeypatch, placed, pages, odd):
+def test_shortcut_agrees_with_the_full_path(monkeypatch, placed, pages, odd):
     a = placed[odd : pages * PAGE - odd]
     short = mp.move(a, NODE)
     monkeypatch.setattr(move, "placed_already", lambda *_args: None)
@@ -35,7 +35,7 @@ def test_it_tells_what_the_long_way_tells(monkeypatch, placed, pages, odd):
     assert (short.status == NODE).all()
 
 
-def test_it_answers_for_few_pages_alone(placed):
+def test_shortcut_is_for_few_pages_only(placed):
     assert placed_already(placed[: 60 * PAGE], NODE, mp.MPOL_MF_MOVE).ok
     assert placed_already(placed, NODE, mp.MPOL_MF_MOVE) is None
 
@@ -50,12 +50,12 @@ def test_it_answers_for_few_pages_alone(placed):
         lambda _: None,
     ],
 )
-def test_what_takes_more_to_tell(placed, what):
+def test_shortcut_leaves_other_objects_to_the_full_path(placed, what):
     assert placed_already(what(placed), NODE, mp.MPOL_MF_MOVE) is None
 
 
 @pytest.mark.parametrize("node", [-1, 1023, 1024, 2**31, 2**80, True, np.int32(NODE), [NODE], None])
-def test_a_target_that_others_look_at(placed, node):
+def test_shortcut_leaves_other_targets_to_the_full_path(placed, node):
     assert placed_already(placed[:PAGE], node, mp.MPOL_MF_MOVE) is None
 
 
@@ -73,7 +73,7 @@ def test_a_wrong_argument_is_refused_all_the_same(placed, argument):
             mp.move(a, NODE, **{argument: "shrug"})
 
 
-def test_progress_is_told_of_the_end(placed):
+def test_progress_reaches_the_total(placed):
     seen = []
     mp.move(placed[:PAGE], NODE, progress=lambda done, pages: seen.append((done, pages)))
     assert seen[-1] == (1, 1)

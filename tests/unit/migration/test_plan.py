@@ -1,4 +1,4 @@
-"""plan() tells what move() then does."""
+"""plan() predicts what move() does."""
 
 import copy
 import pickle
@@ -25,7 +25,7 @@ def a():
     return a
 
 
-def test_what_is_in_place_and_absent(a):
+def test_pages_in_place_and_absent_pages(a):
     p = mp.plan(a, NODE)
     assert p.flows == {(NODE, NODE): 97 * PAGE}
     assert (p.to_move, p.in_place, p.absent, p.problems) == (0, 97 * PAGE, 3, ())
@@ -58,7 +58,7 @@ def test_a_node_with_too_little_memory_is_a_problem(a, monkeypatch):
 
 
 @pytest.mark.parametrize("node", [-3, 100_000, 2**31 - 1])
-def test_what_is_no_number_of_a_node_is_a_problem_and_nothing_else(a, node):
+def test_unknown_node_is_a_problem_without_flows(a, node):
     each = np.full(100, NODE, np.int64)
     each[5] = node
     for target in (node, each):
@@ -83,7 +83,7 @@ def test_a_huge_page_that_is_cut(huge_page_size):
     assert (p.overruled, p.to_move) == (5, 0)
 
 
-def test_what_it_says(a, monkeypatch):
+def test_text_and_html_of_a_plan(a, monkeypatch):
     monkeypatch.setattr(calibrate, "_known", [1 << 30])
     p = mp.plan(a, mp.interleave([NODE, NOT_A_NODE], block=PAGE))
     text = str(p)
@@ -99,12 +99,12 @@ def test_what_it_says(a, monkeypatch):
 
 
 @pytest.mark.parametrize("how", [pickle.dumps, copy.deepcopy])
-def test_it_is_not_copied_with_its_array(a, how):
+def test_plan_of_an_array_is_not_copied(a, how):
     with pytest.raises(TypeError, match="about memory of this process"):
         how(mp.plan(a, NODE))
 
 
-def test_nothing_at_all():
+def test_empty_array():
     p = mp.plan(np.empty(0), NODE)
     assert (p.pages, p.to_move, p.flows) == (0, 0, {})
     assert p.execute().pages == 0

@@ -1,4 +1,4 @@
-"""What a RetryPolicy takes, and that it ends when it says."""
+"""The arguments that RetryPolicy accepts, and when its turns end."""
 
 import errno
 import time
@@ -14,12 +14,12 @@ NODE = mp.topology().allowed_nodes[0]
 
 
 @pytest.mark.parametrize("name", ["attempts", "backoff", "deadline"])
-def test_a_nan_is_no_number_of_turns_or_seconds(name):
+def test_retry_policy_rejects_nan(name):
     with pytest.raises(ValueError, match=f"RetryPolicy {name}: expected 0 or more, got nan"):
         mp.RetryPolicy(**{name: float("nan")})
 
 
-def test_a_nan_is_no_deadline_of_a_move():
+def test_move_rejects_a_nan_deadline():
     with pytest.raises(ValueError, match="deadline: expected seconds"):
         mp.move(np.ones(10), NODE, deadline=float("nan"))
 
@@ -28,12 +28,12 @@ def test_a_nan_is_no_deadline_of_a_move():
     ("reasons", "error"),
     [(PageStatus.EBUSY, TypeError), ([errno.EBUSY], ValueError), ("EBUSY", ValueError)],
 )
-def test_what_is_no_collection_of_statuses_is_refused(reasons, error):
+def test_invalid_reasons_are_rejected(reasons, error):
     with pytest.raises(error, match=r"reasons: expected a collection such as \[PageStatus"):
         mp.RetryPolicy(reasons=reasons)
 
 
-def test_reasons_that_can_be_read_once_hold_for_all_turns():
+def test_reasons_from_an_iterator_hold_for_all_turns():
     policy = mp.RetryPolicy(reasons=iter([-errno.EBUSY, PageStatus.EACCES]))
     assert policy.reasons == (PageStatus.EBUSY, PageStatus.EACCES)
     assert policy == mp.RetryPolicy(reasons=[PageStatus.EBUSY, PageStatus.EACCES])
@@ -47,7 +47,7 @@ def test_thousands_of_turns_without_a_wait():
     assert turns == 3000
 
 
-def test_the_turns_themselves_count_towards_the_deadline():
+def test_turns_count_towards_the_deadline():
     control = Control(1, mp.RetryPolicy(attempts=1000, backoff=0, deadline=0.05), None, None)
     turns = 0
     while control.waits_for_turn(turns + 1):
@@ -57,7 +57,7 @@ def test_the_turns_themselves_count_towards_the_deadline():
     assert turns <= 3
 
 
-def test_time_between_the_turns_of_two_slices_does_not():
+def test_time_between_slices_does_not_count_towards_the_deadline():
     control = Control(1, mp.RetryPolicy(backoff=0, deadline=0.05), None, None)
     assert control.waits_for_turn(1)
     control.end_turn()

@@ -1,4 +1,4 @@
-"""What tells where its memory is, and is somewhere else, is refused; nothing is moved for it."""
+"""An object that gives the address of a copy is refused, and nothing is moved for it."""
 
 import ctypes
 import mmap
@@ -15,7 +15,7 @@ SIZES = [1, 100, 1000, 5000, 1 << 17, 1 << 23]
 
 
 class Offers:
-    """Has one attribute, made anew at each access."""
+    """An object with one attribute, which is made anew at each access."""
 
     def __init__(self, size, make, name="__array_interface__"):
         self.pixels = np.zeros(size, np.uint8)
@@ -116,13 +116,13 @@ def test_another_length_at_each_access():
     "data",
     [None, (), (1,), (1, False, 2), (None, False), ("x", False), 5, "text", [4096, False], b""],
 )
-def test_data_that_is_no_address(data):
+def test_data_without_a_usable_address(data):
     with pytest.raises(TypeError, match=r"gives no usable address|has a copy as its data"):
         mp.where(Offers(100, lambda _self: interface(data, 100)))
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_memory_of_ones_own_is_found(size):
+def test_own_memory_is_found(size):
     for make in (
         lambda self: self.pixels.__array_interface__,
         lambda self: interface(memoryview(self.pixels), self.pixels.size),
@@ -141,16 +141,16 @@ def test_a_mapping_as_data():
         del obj
 
 
-def test_more_than_there_is_room_for_can_still_be_looked_at():
+def test_array_larger_than_memory_has_a_footprint():
     a = np.broadcast_to(np.zeros(1), (1 << 40,))
     obj = Offers(1, lambda _self: a.__array_interface__)
     assert footprint_of(obj) == footprint_of(a)
 
 
-# A class of Python code has no buffer before.
+# Before Python 3.12, a class in Python cannot have a buffer.
 if sys.version_info >= (3, 12):
 
-    def test_a_buffer_that_is_made_for_whoever_asks():
+    def test_buffer_made_anew_at_each_access():
         class Copies:
             def __buffer__(self, _flags):
                 return memoryview(bytearray(5000))
@@ -159,6 +159,6 @@ if sys.version_info >= (3, 12):
             mp.where(Copies())
 
 
-def test_buffers_that_stay_are_taken():
+def test_lasting_buffers_are_accepted():
     for obj in (bytearray(100), (ctypes.c_char * 100)(), memoryview(bytes(100))):
         assert footprint_of(obj).nbytes == 100

@@ -1,4 +1,4 @@
-"""Everything which exposes memory, and everything which only seems to."""
+"""Objects that expose memory, and objects that only seem to."""
 
 import array
 import ctypes
@@ -15,7 +15,7 @@ from movepages.pages.footprint import Footprint
 
 
 def resident(buffer, nbytes):
-    """How many pages of a mapping are in memory, asked of the kernel."""
+    """Return how many pages of a mapping are in memory, from mincore(2)."""
     libc = ctypes.CDLL(None, use_errno=True)
     address = footprint_of(buffer).address
     out = (ctypes.c_ubyte * -(-nbytes // mmap.PAGESIZE))()
@@ -95,7 +95,7 @@ def test_writable_buffers(make, nbytes):
     assert footprint.contiguous
 
 
-def test_ctypes_structures_whose_format_numpy_may_not_know():
+def test_ctypes_structures_in_formats_unknown_to_numpy():
     class Bits(ctypes.Structure):
         _fields_ = (("a", ctypes.c_int, 3), ("p", ctypes.c_void_p))
 
@@ -210,7 +210,7 @@ def test_bad_regions(arguments, error, message):
         Region(*arguments)
 
 
-def test_a_footprint_is_its_own():
+def test_footprint_of_a_footprint():
     footprint = Footprint(4096, 100)
     assert footprint_of(footprint) is footprint
 
@@ -227,7 +227,7 @@ class OnDevice:
 @pytest.mark.parametrize(
     ("obj", "message"),
     [
-        ([1, 2], "got list; expected something which exposes its memory.*make one array"),
+        ([1, 2], "got list; expected an object that exposes its memory.*make one array"),
         ((1, 2), "got tuple; .*make one array"),
         (12, r"got int; .*Region\(address, nbytes\)"),
         ("text", "got str; "),
@@ -307,7 +307,7 @@ def test_nothing_is_touched():
     nbytes = 64 * mmap.PAGESIZE
     with mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as mapping:
         if resident(mapping, nbytes):
-            pytest.skip("mincore(2) of this kernel or sandbox does not tell what is in memory")
+            pytest.skip("needs mincore(2), which this kernel or sandbox restricts")
         footprint = footprint_of(mapping)
         assert sum(len(a) for a, _ in footprint.chunks(7)) == 64
         assert resident(mapping, nbytes) == 0

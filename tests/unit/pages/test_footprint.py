@@ -1,4 +1,4 @@
-"""The footprints of views that people make, and what is refused."""
+"""Footprints of common views, and refused input."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from footprint_fixtures import BASE, check_array, of
 from movepages.pages.footprint import Footprint
 
-# Arithmetic alone, which no kernel has a part in.
+# Arithmetic only, which is the same on every kernel.
 pytestmark = pytest.mark.host
 
 
@@ -41,7 +41,7 @@ def test_order_and_direction_do_not_matter(view):
     assert of(view(a)) == of(a)
 
 
-def test_rows_of_a_big_matrix_leave_their_gap_out():
+def test_gaps_between_the_rows_of_a_big_matrix_are_left_out():
     a = np.empty((100, 10_000))  # rows of 80,000 bytes; nothing is touched
     view = a[5:7, 3:9]
     footprint = of(view, 4096)
@@ -52,7 +52,7 @@ def test_rows_of_a_big_matrix_leave_their_gap_out():
     assert footprint.shared_edges == footprint.pages
 
 
-def test_every_other_element_hides_no_page():
+def test_every_other_element_is_on_every_page():
     a = np.empty(1 << 20)
     assert of(a[::2]).pages in {of(a).pages, of(a[:-1]).pages}
     assert of(a[::2]).shared_edges == of(a[::2]).pages
@@ -107,7 +107,7 @@ def test_scalar_array():
 
 
 @pytest.mark.parametrize("array", [np.empty(0), np.empty((3, 0, 5))[:, :, ::2], np.empty(4, "V0")])
-def test_nothing(array):
+def test_empty_array(array):
     footprint = of(array)
     assert (footprint.nbytes, footprint.pages, footprint.shared_edges) == (0, 0, 0)
     assert list(footprint.chunks(10)) == []
@@ -141,7 +141,7 @@ def test_interleaving_strides_are_refused():
         (lambda: Footprint(0, 1).chunks(0), "at least 1, got 0"),
     ],
 )
-def test_bad_input_is_named(make, message):
+def test_error_names_the_bad_input(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 

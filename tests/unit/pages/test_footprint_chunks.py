@@ -1,4 +1,4 @@
-"""The pages of a footprint by chunks: any address, any size, and memory that does not grow."""
+"""The pages of a footprint in chunks: any address, any size, and bounded memory."""
 
 import itertools
 import time
@@ -10,7 +10,7 @@ import pytest
 from footprint_fixtures import BASE
 from movepages.pages.footprint import Footprint
 
-# Arithmetic alone, which no kernel has a part in.
+# Arithmetic only, which is the same on every kernel.
 pytestmark = pytest.mark.host
 
 TERABYTE = 1 << 40
@@ -40,7 +40,7 @@ def test_dtypes_and_ownership_of_chunks():
 
 
 def first_chunk_cost(footprint, limit):
-    """Seconds and peak bytes for the first chunk."""
+    """Return the addresses of the first chunk, and the seconds and peak bytes that it takes."""
     tracemalloc.start()
     try:
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The comb arithmetic of any views and strides against a brute force."""
+"""Footprints of arbitrary views and strides, compared with a brute force."""
 
 import itertools
 from collections import Counter
@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from footprint_fixtures import BASE, brute_bytes, check, of
 from movepages.pages.footprint import Footprint
 
-# Arithmetic alone, which no kernel has a part in.
+# Arithmetic only, which is the same on every kernel.
 pytestmark = pytest.mark.host
 
 page_sizes = st.sampled_from([1, 2, 16, 32, 64])
@@ -20,7 +20,7 @@ page_sizes = st.sampled_from([1, 2, 16, 32, 64])
 
 @st.composite
 def views(draw):
-    """Views made by ordinary numpy: slices of any step, transposes, windows, broadcasts."""
+    """Return views made by ordinary numpy: slices of any step, transposes, windows, broadcasts."""
     shape = draw(st.lists(st.integers(1, 9), min_size=1, max_size=3))
     array = np.zeros(shape, f"V{draw(st.integers(1, 12))}")
     axis = st.tuples(st.integers(0, 3), st.integers(0, 3), st.sampled_from([1, 2, 3, 5, -1, -2]))
@@ -73,7 +73,7 @@ def test_any_strides_are_right_or_refused(axes, itemsize, offset, page_size):
     st.integers(0, 40),
 )
 def test_long_combs_repeat(block, gap, inner_count, outer_gap, count, offset):
-    """Counts far above a period, so that pages and shared_edges are extrapolated."""
+    """Counts are far above a period, so that pages and shared_edges are extrapolated."""
     inner = block + gap
     outer = inner * (inner_count - 1) + block + outer_gap
     shape, strides = (count, inner_count, block), (outer, inner, 1)

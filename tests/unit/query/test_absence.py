@@ -1,4 +1,4 @@
-"""Why pages are absent: told apart by the page tables and the mappings, and counted right."""
+"""Why pages are absent: found by page tables and mappings, and counted right."""
 
 import ctypes
 import errno
@@ -26,7 +26,7 @@ UNTOUCHED, ZERO, UNMAPPED = mp.Absence.UNTOUCHED, mp.Absence.ZERO_PAGE, mp.Absen
 
 
 def per_page(p):
-    """Return the reason of each page of a placement, 0 for those with a node."""
+    """Return the reason of each page of a placement, 0 for pages with a node."""
     reasons = np.zeros(p.pages, int)
     for address, pages, reason in p.absences.tolist():
         first = int(np.searchsorted(p.addresses, address))
@@ -38,7 +38,7 @@ def per_page(p):
 
 @pytest.mark.parametrize("pid", [0, os.getpid()])
 @pytest.mark.usefixtures("own_pid_as_another")
-def test_never_touched_given_back_zero_and_unmapped_are_told_apart(pid):
+def test_untouched_discarded_zero_and_unmapped_pages_are_distinguished(pid):
     with memory.apart(64 * PAGE) as a:
         a[: 8 * PAGE] = 1
         memory.discard(a[2 * PAGE : 4 * PAGE])
@@ -64,7 +64,7 @@ def test_every_other_page(page_size):
     assert len(p.absences) == 1000
 
 
-def test_words_for_a_person():
+def test_reasons_in_messages():
     a = memory.anonymous(4 * PAGE)
     a[0] = 1
     assert f"absent: {3 * PAGE // 1024} KiB (3 never touched" in str(mp.where(a))
@@ -72,7 +72,7 @@ def test_words_for_a_person():
         mp.move(a, mp.topology().allowed_nodes[0]).raise_for_status()
 
 
-def test_a_move_tells_too():
+def test_move_reports_reasons():
     a = memory.anonymous(4 * PAGE)
     a[0] = 1
     assert a[PAGE] == 0
@@ -97,19 +97,19 @@ def test_no_absent_page_no_reason():
         (1 << 63, UNMAPPED),
     ],
 )
-def test_where_no_memory_can_be(address, reason):
+def test_addresses_where_no_memory_can_be(address, reason):
     p = mp.where(mp.Region(address, 2 * PAGE))
     assert p.absent_reasons == {reason: 2}
 
 
-def test_of_a_process_that_is_no_more_nothing_is_known():
+def test_reasons_are_unknown_for_a_dead_process():
     address, pages = np.array([PAGE, 9 * PAGE], np.uintp), np.array([3, 1])
     found = absences(address, pages, np.array([-2, 0], np.int32), PAGE, 2**22 + 1)
     assert found.tolist() == [(PAGE, 3, mp.Absence.UNKNOWN)]
-    assert describe_reasons(found) == "3 the kernel does not tell why"
+    assert describe_reasons(found) == "3 for a reason that the kernel does not report"
 
 
-def test_a_device_is_no_memory():
+def test_device_is_no_memory():
     with open("/proc/self/maps", encoding="utf-8") as maps:
         line = next((line for line in maps if line.rstrip().endswith("[vvar]")), None)
     if line is None:
@@ -119,7 +119,7 @@ def test_a_device_is_no_memory():
     if "pf" in witness.flags_of(start):
         assert p.absent_reasons == {mp.Absence.DEVICE: 1}
     else:
-        # Newer kernels show what has a page of its own, on a node.
+        # Newer kernels report a node for what is backed by a page of memory.
         assert p.absent_reasons == {}
         assert witness.present([start]).all()
 
@@ -134,7 +134,7 @@ def test_a_guard_region():
             system.succeed(system.libc.madvise(guard.ctypes.data, guard.nbytes, GUARD_INSTALL))
         return
     system.succeed(system.libc.madvise(guard.ctypes.data, guard.nbytes, GUARD_INSTALL))
-    # The first versions show it as they show a page that is swapped out.
+    # The first versions show it like a page that is swapped out.
     reason = mp.Absence.GUARD if kernel >= (6, 15) else mp.Absence.SWAPPED
     assert mp.where(a).absent_reasons == {reason: 2}
     system.succeed(system.libc.madvise(guard.ctypes.data, guard.nbytes, GUARD_REMOVE))
@@ -166,8 +166,8 @@ def test_the_mappings_of_this_process():
     assert read_mappings(2**22 + 1) is None
 
 
-def test_of_the_mappings_those_within_a_range_are_read():
-    # Every second page is read-only, so that neighbours do not become one mapping.
+def test_only_the_mappings_within_a_range_are_read():
+    # Every second page is read-only, so that neighbours do not merge into one mapping.
     a = memory.anonymous(64 * PAGE)
     for page in range(0, 64, 2):
         assert system.libc.mprotect(a.ctypes.data + page * PAGE, PAGE, mmap.PROT_READ) == 0
@@ -192,7 +192,7 @@ MAPS = b"""\
 """
 
 
-def test_what_each_mapping_is_of():
+def test_backing_of_each_mapping():
     private, other, device = Backing.PRIVATE, Backing.OTHER, Backing.DEVICE
     mappings = parse_maps(MAPS)
     found = mappings.at(np.arange(0x800, 0xB000, 0x1000, dtype=np.uintp))
@@ -210,7 +210,7 @@ def test_a_file_with_an_odd_name_is_mapped(tmp_path):
         del a
 
 
-def test_what_another_mapping_of_it_holds_is_not_called_untouched():
+def test_pages_that_another_mapping_holds_are_not_called_untouched():
     file = os.memfd_create("shared")
     os.ftruncate(file, 64 * PAGE)
     one, two = (mmap.mmap(file, 64 * PAGE) for _ in range(2))
@@ -221,7 +221,7 @@ def test_what_another_mapping_of_it_holds_is_not_called_untouched():
 
 
 def of_a_range_that_ends_beyond():
-    """Return what is said of pages near the end of the addresses, and of these and beyond."""
+    """Return the nodes of pages near the end of the address space, alone and with pages beyond."""
     end = next(1 << bits for bits in (47, 48, 56) if _can_map((1 << bits) - 17 * PAGE))
     start = end - 17 * PAGE
     return [mp.where(mp.Region(start, n * PAGE)).pages_per_node for n in (16, 64, 4096)]
@@ -236,7 +236,7 @@ def _can_map(address):
     return True
 
 
-def test_a_range_that_leaves_the_addresses_of_a_process():
+def test_range_beyond_the_address_space():
     within, beyond, far_beyond = processes.run_as(None, of_a_range_that_ends_beyond)
     assert sum(within.values()) == 16
     assert within == beyond == far_beyond
@@ -249,11 +249,11 @@ def looked_at_without_ioctl(answer):
     return mp.where(a).pages_per_node, mp.where(mp.Region(0, 1 << 20)).pages_per_node
 
 
-# EFAULT is also the kernel's word for addresses that no process has.
+# EFAULT is also the kernel's answer for addresses that no process has.
 @pytest.mark.parametrize(
     "answer", [errno.EACCES, errno.EFAULT, errno.EINVAL, errno.EIO, errno.ENOMEM, errno.EPERM]
 )
-def test_a_sandbox_that_forbids_the_scan_leaves_the_question(answer):
+def test_forbidden_scan_falls_back_to_queries(answer):
     found, nothing = processes.run_as(None, looked_at_without_ioctl, answer)
     assert sum(found.values()) == 64
     assert not nothing

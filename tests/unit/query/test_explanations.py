@@ -1,4 +1,4 @@
-"""Why a call failed, as far as it can be established: each cause is a real one."""
+"""Explanations of failed calls, as far as they can be established: each cause is a real one."""
 
 import errno
 import os
@@ -16,12 +16,12 @@ from support.seccomp import forbid
 
 @pytest.fixture
 def pages():
-    """Addresses alone: a refused call looks at none of them."""
+    """Return addresses; a refused call looks at none of them."""
     return np.zeros(3, np.uintp)
 
 
 def refusal(pages, forbidden=(), answer=errno.EPERM, **kwargs):
-    """Return the error of a query, in a child that may put itself into a sandbox first."""
+    """Return the error of a query, in a child that may enter a sandbox first."""
     if forbidden:
         forbid(answer, *forbidden)
     with pytest.raises(mp.MovePagesError) as caught:
@@ -29,14 +29,14 @@ def refusal(pages, forbidden=(), answer=errno.EPERM, **kwargs):
     return caught.value
 
 
-def test_a_sandbox_is_told_from_a_lack_of_permission(pages):
+def test_sandbox_is_distinguished_from_lack_of_permission(pages):
     error = processes.run_as(None, refusal, pages, (system.SYS_MOVE_PAGES,))
     assert isinstance(error, PermissionError)
     assert "a sandbox forbids move_pages(2)" in str(error)
     assert error.result.not_attempted == 3
 
 
-def test_a_sandbox_that_says_there_is_no_such_call(pages):
+def test_sandbox_that_answers_enosys(pages):
     answer = (system.SYS_MOVE_PAGES,), errno.ENOSYS
     error = processes.run_as(None, refusal, pages, *answer)
     assert isinstance(error, NotImplementedError)
@@ -53,7 +53,7 @@ def moved_without_get_mempolicy(node):
     return caught.value
 
 
-def test_a_sandbox_that_hides_the_memory_policy_leaves_the_judgement_to_the_kernel(nodes):
+def test_hidden_memory_policy_leaves_the_judgement_to_the_kernel(nodes):
     error = processes.run_as(None, moved_without_get_mempolicy, nodes[0])
     assert isinstance(error, ValueError)
     assert error.errno == errno.ENODEV
@@ -63,7 +63,7 @@ def test_a_sandbox_that_hides_the_memory_policy_leaves_the_judgement_to_the_kern
 def test_another_users_process(pages, need_root):
     error = processes.run_as(processes.NOBODY, lambda: refusal(pages, pid=1))
     assert isinstance(error, PermissionError)
-    assert "may not look into process 1;" in str(error)
+    assert "may not inspect process 1;" in str(error)
 
 
 def test_move_all_without_the_capability(pages, need_root):
@@ -73,7 +73,7 @@ def test_move_all_without_the_capability(pages, need_root):
 
 
 def test_move_all_as_root_of_a_user_namespace(pages, need_root):
-    """The capability is there and still not the one the kernel asks for."""
+    """The process has the capability, but not the one that the kernel asks for."""
 
     def as_root_of_its_own_world():
         os.setresuid(processes.NOBODY, processes.NOBODY, processes.NOBODY)
@@ -87,13 +87,13 @@ def test_move_all_as_root_of_a_user_namespace(pages, need_root):
     error = processes.run_as(None, as_root_of_its_own_world)
     if not isinstance(error, mp.MovePagesError):
         pytest.skip(f"needs user namespaces: {error}")
-    assert "not of a user namespace" in str(error)
+    assert "in the initial user namespace" in str(error)
 
 
 @pytest.mark.parametrize(
     ("code", "pid", "part"),
     [
-        (errno.ENOMEM, 0, "no memory could be had on a target node"),
+        (errno.ENOMEM, 0, "a target node had too little memory"),
         (errno.EACCES, 0, "the cpuset of this process"),
         (errno.EACCES, 5, "the cpuset of process 5"),
         (errno.ENODEV, 5, "has no memory or does not exist"),
@@ -101,12 +101,12 @@ def test_move_all_as_root_of_a_user_namespace(pages, need_root):
         (errno.EINTR, 5, "process 5 was being looked up; call again"),
         (errno.EINVAL, 5, "process 5 has no memory of its own"),
         (errno.ESRCH, 5, "there is no process 5"),
-        (errno.EIO, 0, "not known to"),
+        (errno.EIO, 0, "an errno that has no explanation here"),
     ],
 )
-def test_every_errno_has_its_sentence(code, pid, part):
+def test_every_errno_is_explained(code, pid, part):
     reported, sentence = explain(code, Call(pid, mp.MPOL_MF_MOVE))
-    # A process without memory is not there any more.
+    # A process without memory no longer exists.
     assert reported == (errno.ESRCH if code == errno.EINVAL else code)
     assert part in sentence
 
@@ -120,7 +120,7 @@ def test_every_errno_has_its_sentence(code, pid, part):
         (-1, "node -1 is not a node of this machine"),
     ],
 )
-def test_nodes_without_memory_are_told_apart(tmp_path, monkeypatch, node, part):
+def test_nodes_without_memory_are_distinguished(tmp_path, monkeypatch, node, part):
     now = topology(fake.power(tmp_path))
     monkeypatch.setattr("movepages.query.explain.machine", lambda: now)
     code, sentence = explain(errno.ENODEV, Call(0, mp.MPOL_MF_MOVE, refused_node=node))

@@ -1,4 +1,4 @@
-"""Pages that a kernel before 6.6 hides, as far as any kernel can show what is made of them."""
+"""Pages that kernels before 6.6 hide, tested as far as other kernels can show it."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from support import memory
 PAGE = memory.PAGE
 HIDDEN = mp.PageStatus.ENODATA.value
 NODE = mp.topology().allowed_nodes[0]
-# From here on pages are not the process's own.
+# From this address on, pages are not the process's own.
 SHARED = 0x28000
 MAPS = b"""\
 00010000-00020000 ---p 00000000 00:00 0
@@ -37,7 +37,7 @@ NUMA_MAPS = b"""\
 
 @pytest.fixture
 def one_process(monkeypatch):
-    """Return how often its numa_maps was read."""
+    """Return a list of the process's files that were read, such as numa_maps."""
     read = []
 
     def told(_pid, name):
@@ -51,7 +51,7 @@ def one_process(monkeypatch):
 
 
 def presence(starts, ends, _pid):
-    """Cut in two: what is the process's own, and what others share or is the page of zeros."""
+    """Cut ranges in two: pages of the process's own, and pages that are shared or of zeros."""
     edges = [(start, ends[i]) for i, start in enumerate(starts)]
     cut = [each for a, b in edges for each in ((a, min(b, SHARED), 0), (max(a, SHARED), b, 1))]
     cut = [each for each in cut if each[0] < each[1]]
@@ -71,12 +71,12 @@ def told(found, pid=7):
     return [tuple(map(int, row)) for row in zip(*found[:3], strict=True)]
 
 
-def test_a_mapping_that_is_on_one_node_tells_of_its_hidden_pages(one_process):
+def test_mapping_on_one_node_gives_the_node_of_its_hidden_pages(one_process):
     found = runs_of((0x10000, 64, HIDDEN), (0x50000, 16, HIDDEN), (0x90000, 1, -2))
     assert told(found) == [
         (0x10000, 16, HIDDEN),
         (0x20000, 8, 3),
-        # All that is counted is known: zeros, as in a mapping without memory.
+        # All counted pages are known, so these are zero pages, as in a mapping without memory.
         (0x28000, 8, mp.PageStatus.EFAULT),
         (0x30000, 16, mp.PageStatus.EFAULT),
         (0x40000, 16, 2),
@@ -85,7 +85,7 @@ def test_a_mapping_that_is_on_one_node_tells_of_its_hidden_pages(one_process):
     ]
 
 
-def test_what_others_share_may_be_zeros_and_stays_hidden(one_process):
+def test_shared_pages_may_be_zero_pages_and_stay_hidden(one_process):
     assert told(runs_of((0x24000, 8, HIDDEN))) == [
         (0x24000, 4, 3),
         (0x28000, 4, HIDDEN),
@@ -93,7 +93,7 @@ def test_what_others_share_may_be_zeros_and_stays_hidden(one_process):
     assert told(runs_of((0x28000, 1, HIDDEN))) == [(0x28000, 1, HIDDEN)]
 
 
-def test_the_mappings_are_read_once_if_that_is_asked_for(one_process):
+def test_mappings_are_read_once_on_request(one_process):
     found = runs_of((0x20000, 1, HIDDEN))
     with hidden_pages.mapped_nodes_read_once():
         assert told(found) == told(found) == [(0x20000, 1, 3)]
@@ -102,18 +102,18 @@ def test_the_mappings_are_read_once_if_that_is_asked_for(one_process):
     assert one_process.count("numa_maps") == 2
 
 
-def test_without_numa_maps_they_stay_hidden(monkeypatch):
+def test_hidden_pages_stay_hidden_without_numa_maps(monkeypatch):
     monkeypatch.setattr(numa_maps, "read_if_told", lambda *_: None)
     assert told(runs_of((0x20000, 2, HIDDEN))) == [(0x20000, 2, HIDDEN)]
 
 
-def test_hidden_pages_are_told_apart_from_absent_ones():
+def test_hidden_pages_are_distinguished_from_absent_ones():
     address, pages = np.array([PAGE, 9 * PAGE], np.uintp), np.array([3, 1])
     found = absences(address, pages, np.array([HIDDEN, 0], np.int32), PAGE, 2**22 + 1)
     assert found.tolist() == [(PAGE, 3, Absence.HIDDEN)]
 
 
-def test_what_a_move_has_brought_to_its_target_is_hidden_no_more():
+def test_pages_moved_to_their_target_are_hidden_no_more():
     address, pages = np.array([PAGE, 9 * PAGE], np.uintp), np.array([3, 1])
     before = absences(address, pages, np.array([HIDDEN, -2], np.int32), PAGE, 2**22 + 1)
     runs = np.array([(PAGE, 1, PAGE, HIDDEN), (2 * PAGE, 2, 2 * PAGE, 0)], RUN_DTYPE)
@@ -123,7 +123,7 @@ def test_what_a_move_has_brought_to_its_target_is_hidden_no_more():
 
 @pytest.fixture
 def hides(monkeypatch):
-    """Have a look at an array find some pages hidden; return the array."""
+    """Make a query of an array find some of its pages hidden; return the array."""
     a = memory.anonymous(8 * PAGE, NODE)
     ask = page_query.survey_rows
 
@@ -142,7 +142,7 @@ def hides(monkeypatch):
     return a
 
 
-def test_they_are_neither_on_a_node_nor_absent(hides):
+def test_hidden_pages_are_neither_on_a_node_nor_absent(hides):
     p = mp.where(hides, shortcuts=False)
     assert (p.hidden_pages, p.hidden_bytes) == (3, 3 * PAGE)
     assert (p.absent_pages, p.absent_bytes) == (0, 0)
@@ -152,20 +152,20 @@ def test_they_are_neither_on_a_node_nor_absent(hides):
     assert "not known: 12 KiB (3 in memory" in str(p)
 
 
-def test_pictures_name_them(hides):
+def test_pictures_name_hidden_pages(hides):
     p = mp.where(hides, shortcuts=False)
     assert off_nodes(p) == "not known: 12 KiB"
     assert "not known: 12 KiB" in p._repr_html_()
 
 
-def test_a_plan_names_them(hides):
+def test_plan_names_hidden_pages(hides):
     p = mp.plan(hides, NODE)
     assert (p.hidden, p.absent, p.in_place) == (3, 0, 5 * PAGE)
     assert "3 pages may stay where they are" in p.problems[0]
 
 
-def test_a_move_asks_for_them(hides):
-    """On a kernel that does not hide them the answer is theirs."""
+def test_move_asks_for_hidden_pages(hides):
+    """A kernel that does not hide them gives their real statuses."""
     r = mp.move(hides, NODE, retry=mp.RetryPolicy())
     assert (r.moved, r.already_there, r.ok) == (3, 5, True)
     assert r.absent_reasons == {}

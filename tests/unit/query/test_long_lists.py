@@ -1,4 +1,4 @@
-"""Lists of billions of pages: a signal is heard at once, and the statuses are as of short ones."""
+"""Lists of billions of pages: signals are handled at once, statuses are as for short lists."""
 
 import ctypes
 import mmap
@@ -23,13 +23,13 @@ NO_PROCESS = 2**31 - 1
 
 @pytest.fixture
 def billions():
-    """Two billion addresses in 64 MiB of memory, which are mapped again and again."""
+    """Yield two billion addresses in 64 MiB of memory, which is mapped again and again."""
     count = 1 << 31
     a = np.ones(memory.PAGE)
     file = os.memfd_create("repeated")
     os.ftruncate(file, WINDOW)
     np.frombuffer(mmap.mmap(file, WINDOW), np.uintp)[:] = a.ctypes.data
-    # Of its own, as everybody's would take other arguments from then on.
+    # A library object of its own: changed argument types would affect every user of a shared one.
     libc = ctypes.CDLL(None)
     libc.mmap.restype = address = ctypes.c_void_p
     libc.mmap.argtypes = [address, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
@@ -43,7 +43,7 @@ def billions():
     system.succeed(libc.munmap(ctypes.c_void_p(base), ctypes.c_size_t(count * 8)))
 
 
-def test_a_signal_is_heard_at_once(billions):
+def test_signal_is_handled_at_once(billions):
     at = None
 
     def interrupt(_signal, _frame):
@@ -61,7 +61,7 @@ def test_a_signal_is_heard_at_once(billions):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    # On a machine that does other things, too: to write all statuses takes many seconds there.
+    # This also holds on a busy machine, where writing all statuses would take many seconds.
     assert at - start < 1.5 + 3
     assert end - at < 3
     status, result = caught.value.status, caught.value.result
@@ -95,5 +95,5 @@ def test_a_call_that_fails_leaves_unwritten_statuses_as_they_were(nodes):
     assert (status == NOT_ATTEMPTED).all()
 
 
-def test_room_that_cannot_be_had():
+def test_impossible_number_of_statuses():
     assert _core.untold(2**62) is None

@@ -1,4 +1,4 @@
-"""The arguments of move_pages(): what is used in place, what is converted, what is refused."""
+"""The arguments of move_pages(): used in place, converted, or refused."""
 
 import array
 import errno
@@ -65,7 +65,7 @@ class TestInPlace:
         assert raw(pages.astype(np.ulonglong), None, status) is None
         assert np.array_equal(status, mp.mempolicy_nodes(pages))
 
-    def test_read_only_inputs_will_do(self, pages, node):
+    def test_read_only_inputs_are_accepted(self, pages, node):
         nodes = np.full(len(pages), node, np.int32)
         pages.flags.writeable = nodes.flags.writeable = False
         assert (mp.move_pages(pages, nodes) == node).all()
@@ -106,7 +106,7 @@ class TestConverted:
         assert (mp.move_pages(pages, one(node)) == node).all()
 
     def test_ints_on_both_sides_of_2_to_63_keep_their_last_digits(self):
-        # The addresses are in no mapping of this process, and exactly so: EFAULT or ENOENT.
+        # No mapping of this process has these exact addresses: EFAULT or ENOENT.
         status = mp.move_pages([0, 2**63 + 1, 2**64 - 1])
         assert set(status.tolist()) <= {-errno.EFAULT, -errno.ENOENT}
 
@@ -220,7 +220,7 @@ class TestRefused:
             mp.move_pages(pages, **{name: 1.0})
 
     @pytest.mark.parametrize("name", ["pages", "nodes", "status"])
-    def test_a_mask_is_not_for_the_kernel(self, pages, node, name):
+    def test_masked_arrays_are_rejected(self, pages, node, name):
         given = {"pages": pages, "nodes": np.full(16, node), "status": np.zeros(16, np.int32)}
         given[name] = np.ma.masked_array(given[name], mask=True)
         with pytest.raises(TypeError, match=f"{name}: expected a plain array, got a masked one"):
@@ -231,12 +231,12 @@ class TestRefused:
         with pytest.raises(TypeError, match=f"{name}: expected an int, got a bool"):
             mp.move_pages(pages, **{name: True})
 
-    def test_a_copied_input_may_not_lie_under_the_status_either(self, pages):
+    def test_copied_input_may_not_share_memory_with_the_status_either(self, pages):
         strided = np.repeat(pages, 2)[::2]
         with pytest.raises(ValueError, match="pages and status share memory"):
             mp.move_pages(strided, None, strided.base.view(np.int32)[: len(strided)])
 
-    def test_no_pages_still_need_a_node_that_is_one(self):
+    def test_no_pages_still_need_a_valid_node(self):
         with pytest.raises(mp.MovePagesError, match="node 999 "):
             mp.move_pages([], 999)
 
@@ -257,7 +257,7 @@ class TestFailedCalls:
         return caught.value
 
     @pytest.mark.parametrize("bad", [-1, 1023, 1024, 2**31 - 1, 2**40, -(2**40)])
-    def test_node_that_is_none(self, pages, bad):
+    def test_unknown_node(self, pages, bad):
         error = self.failed(pages, bad)
         assert isinstance(error, ValueError)
         assert error.errno == errno.ENODEV
@@ -280,7 +280,7 @@ class TestFailedCalls:
         assert f"flags={flags} " in str(error)
 
     @pytest.mark.parametrize("pid", [-1, -5, 2**40])
-    def test_pid_that_can_be_none(self, pages, pid):
+    def test_impossible_pid(self, pages, pid):
         error = self.failed(pages, pid=pid)
         assert isinstance(error, ProcessLookupError)
         assert error.errno == errno.ESRCH
@@ -318,5 +318,5 @@ class TestFailedCalls:
         assert (status == NOT_ATTEMPTED).all()
 
 
-def test_addresses_of_nothing():
+def test_unmapped_addresses():
     assert (mp.move_pages([0, 2**47 + PAGE, 2**64 - PAGE]) == mp.PageStatus.EFAULT).all()

@@ -1,4 +1,4 @@
-"""where() without a question for each page: the answers are the same, and a doubt undoes it."""
+"""where() with shortcuts: statuses equal those of single queries, and a doubt ends a shortcut."""
 
 import os
 
@@ -39,7 +39,7 @@ def unprivileged(monkeypatch):
 
 @pytest.fixture
 def asked(monkeypatch):
-    """Count the pages that are asked for one by one."""
+    """Count the pages that are queried one by one."""
     counts = []
     ask = page_query.survey_rows
 
@@ -61,7 +61,7 @@ def same_as_asked(a):
 
 
 @needs_scan
-def test_a_mapping_on_one_node_is_not_asked_for_each(small, unprivileged, asked):
+def test_mapping_on_one_node_is_not_queried_page_by_page(small, unprivileged, asked):
     p = same_as_asked(small)
     assert p.pages_per_node == {NODE: PAGES - 5}
     assert sum(asked) < PAGES / 25
@@ -75,7 +75,7 @@ def test_a_part_and_a_strided_view_of_it(small, unprivileged, asked):
 
 
 @needs_scan
-def test_a_sample_that_is_elsewhere_has_all_asked_for(small, unprivileged, asked, monkeypatch):
+def test_sample_on_another_node_has_all_pages_queried(small, unprivileged, asked, monkeypatch):
     start = small.ctypes.data
     edges = np.array([start, start + small.nbytes], np.uintp)
     lie = Intervals(edges, np.array([NODE + 8]))
@@ -86,31 +86,35 @@ def test_a_sample_that_is_elsewhere_has_all_asked_for(small, unprivileged, asked
 
 @needs_scan
 @pytest.mark.parametrize("hidden", ["single_nodes", "resident_pages"])
-def test_what_a_sandbox_hides_is_asked_for(small, unprivileged, asked, monkeypatch, hidden):
+def test_pages_are_queried_where_a_sandbox_hides_files(
+    small, unprivileged, asked, monkeypatch, hidden
+):
     monkeypatch.setattr(numa_maps_shortcut, hidden, lambda _pid: None)
     same_as_asked(small)
 
 
-def test_a_process_with_much_more_memory_is_asked_page_by_page(small, unprivileged, monkeypatch):
+def test_process_with_much_more_memory_is_queried_page_by_page(small, unprivileged, monkeypatch):
     monkeypatch.setattr(numa_maps_shortcut, "resident_pages", lambda _pid: 2 * PAGES)
     monkeypatch.setattr(
-        numa_maps_shortcut, "single_nodes", lambda _pid: pytest.fail("looked at all of it")
+        numa_maps_shortcut,
+        "single_nodes",
+        lambda _pid: pytest.fail("read numa_maps of the whole process"),
     )
     same_as_asked(small)
 
 
 @needs_scan
-def test_by_the_numbers_of_frames(small, monkeypatch, need_root):
+def test_shortcut_by_frame_numbers(small, monkeypatch, need_root):
     if not _core.shows_frame_numbers():
-        pytest.skip("needs the numbers of page frames, this root is not told them")
+        pytest.skip("needs page frame numbers, which are hidden from this root")
     monkeypatch.setattr(page_query, "MANY_PAGES", 1)
     monkeypatch.setattr(page_query, "BY_NUMBER", 1)
     for a in (small, small[5:-3], small.reshape(-1, 8 * PAGE)[:, PAGE : 4 * PAGE]):
         same_as_asked(a)
 
 
-def test_a_move_looks_at_pages_one_by_one(small, unprivileged, monkeypatch):
-    monkeypatch.setattr(numa_maps_shortcut, "look", lambda *_: pytest.fail("a shortcut"))
+def test_move_queries_pages_one_by_one(small, unprivileged, monkeypatch):
+    monkeypatch.setattr(numa_maps_shortcut, "look", lambda *_: pytest.fail("a shortcut was taken"))
     assert mp.move(small[50 * PAGE :], NODE).already_there == PAGES - 50
 
 
@@ -130,7 +134,7 @@ def test_numa_maps_as_the_kernel_writes_it():
     assert pages.tolist()[1:] == [5 * 4096 // PAGE, 9 * 4096 // PAGE, 0, 3 * 4096 // PAGE]
 
 
-def test_only_private_memory_of_one_node_is_known_and_up_to_its_end(monkeypatch):
+def test_only_private_mappings_on_one_node_are_known_up_to_their_end(monkeypatch):
     maps = (
         b"00400000-00404000 r-xp 0 08:01 12 /bin/x\n"
         b"00800000-00c00000 rw-p 0 00:00 0 \n"
@@ -141,20 +145,20 @@ def test_only_private_memory_of_one_node_is_known_and_up_to_its_end(monkeypatch)
     monkeypatch.setattr("movepages.system.numa_maps.read_if_told", lambda *_args: NUMA_MAPS)
     monkeypatch.setattr("movepages.system.numa_maps.read_mappings", lambda _pid: parse_maps(maps))
     known = single_nodes(0)
-    # The second has grown together with the third since.
+    # The second mapping has since merged with the third.
     edges = [0x800000, 0xA00000, 0x7FFC00000000, 0x7FFC00100000]
     assert (known.edges.tolist(), known.value.tolist()) == (edges, [2, 1])
 
 
 @pytest.mark.parametrize("pid", [0, os.getpid()])
-def test_this_process_tells_its_own(small, pid):
+def test_nodes_and_size_of_this_process(small, pid):
     known = single_nodes(pid)
     addresses = memory.pages_of(small)
     assert (known.at(addresses) == NODE + 1).all()
     assert resident_pages(pid) > PAGES / 2
 
 
-def test_a_process_that_is_no_more_tells_nothing():
+def test_nodes_and_size_of_a_dead_process():
     assert single_nodes(2**22 + 1) is None
     assert resident_pages(2**22 + 1) is None
 
@@ -180,11 +184,11 @@ def test_blocks_of_memory(tmp_path):
     size, found = _core.memory_blocks(lay_out(tmp_path, nodes))
     assert size == 128 << 20
     assert found[[0, 1, 2, 7]].tolist() == [0, 16, 0, 16]
-    assert (found[[3, 4, 5, 6]] < 0).all(), "not there, or of two nodes"
+    assert (found[[3, 4, 5, 6]] < 0).all(), "absent, or on two nodes"
 
 
 @pytest.mark.parametrize("size", [None, "", "0\n", "3000\n", "no number\n"])
-def test_blocks_whose_size_is_not_known_are_of_no_use(tmp_path, size):
+def test_blocks_of_unknown_size_are_ignored(tmp_path, size):
     _, found = _core.memory_blocks(lay_out(tmp_path, {"node0": ["memory0"]}, size))
     assert len(found) == 0
 

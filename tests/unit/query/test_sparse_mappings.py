@@ -1,6 +1,6 @@
-"""16 TiB with a few pages in it: where(), plan() and move() are done at once, in little memory.
+"""where(), plan() and move() take little time and memory for 16 TiB with a few pages in it.
 
-Everything is asked of one node; what differs with several is shown in tests/numa.
+Everything is on one node here; tests/numa shows what differs with several.
 """
 
 import time
@@ -20,13 +20,13 @@ NODE = mp.topology().allowed_nodes[0]
 @pytest.fixture(autouse=True)
 def _scanned():
     if _core.reach(0, 1 << 30, 1, 0) is None:
-        pytest.skip("the page tables are scanned from Linux 6.7 on")
+        pytest.skip("needs Linux 6.7, which scans page tables")
 
 
 def bounded(a):
-    """Give each 3 s, or many times as long as the kernel takes to go through the page tables.
+    """Allow 3 s, or many times as long as the kernel takes to go through the page tables.
 
-    Each takes 20 to 100 ms, and minutes if absent pages are expanded. A guest takes longer.
+    A call takes 20 to 100 ms, but minutes if absent pages are expanded. A guest takes longer.
     """
     start = time.perf_counter()
     first = a.ctypes.data // PAGE * PAGE
@@ -35,7 +35,7 @@ def bounded(a):
 
 
 def check(a, numbers, targets):
-    """Hold what is told of an array against the numbers of its present pages."""
+    """Compare what is reported about an array with the numbers of its present pages."""
     with bounded(a):
         p = mp.where(a)
     present = p.runs["status"] >= 0
@@ -74,12 +74,12 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize(("count", "names"), [(200, LAYOUTS), (3000, ["one", "interleave"])])
-def test_pages_all_over(count, names):
+def test_scattered_pages(count, names):
     a = sparse.reserved(node=NODE)
     check(a, sparse.touched(a, count), {name: LAYOUTS[name] for name in names})
 
 
-def test_huge_pages_all_over(huge_page_size):
+def test_scattered_huge_pages(huge_page_size):
     a = sparse.reserved(node=NODE, huge=True)
     frame = -a.ctypes.data % huge_page_size // PAGE
     per = huge_page_size // PAGE
@@ -90,7 +90,7 @@ def test_huge_pages_all_over(huge_page_size):
     check(a, (frame + frames[:, None] * per + np.arange(per)).ravel(), LAYOUTS)
 
 
-def test_nothing_at_all():
+def test_no_page_is_present():
     a = sparse.reserved(node=NODE)
     check_nothing = {"one": NODE, "blocks": LAYOUTS["blocks"]}
     for target in check_nothing.values():
@@ -104,8 +104,8 @@ def test_nothing_at_all():
     assert mp.plan(a, seen).untargeted == 10
 
 
-def test_dense_memory_among_nothing():
-    """Whole blocks of pages that are present come after blocks that are absent."""
+def test_dense_parts_of_a_sparse_mapping():
+    """Whole blocks of present pages follow blocks of absent ones."""
     a = sparse.reserved(node=NODE)
     for place in (1 << 33, (1 << 43) + 12345 * PAGE):
         a[place : place + (96 << 20) : PAGE] = 1

@@ -1,4 +1,4 @@
-"""Runs of absent pages are taken as they are: what is told of them is what each page says."""
+"""Runs of absent pages are handled whole, with the same results as page by page."""
 
 from collections import Counter
 
@@ -34,14 +34,14 @@ NOT_ATTEMPTED = mp.PageStatus.NOT_ATTEMPTED.value
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch):
-    """Make a few thousand pages many blocks and slices."""
+    """Split a few thousand pages into many blocks and slices."""
     monkeypatch.setattr(survey, "SURVEY_PAGES", 700)
     monkeypatch.setattr(sizes, "MOVE_PAGES", 700)
     monkeypatch.setattr(sizes, "SLICE_PAGES", 600)
 
 
 def expected_of(region, target):
-    """Return status and target of each page, asked and computed page by page."""
+    """Return status and target of each page, queried and computed page by page."""
     footprint = footprint_of(region)
     address = np.concatenate([some for some, _ in footprint.chunks(1 << 16)])
     before = mp.move_pages(address)
@@ -106,7 +106,7 @@ def do(a, acts):
 
 @pytest.fixture(params=["scanned", "read"])
 def _told(request, monkeypatch):
-    """Also as it is before Linux 6.7."""
+    """Run a test with scanned page tables, and as before Linux 6.7."""
     if request.param == "read":
         monkeypatch.setattr(page_query._core, "reach", lambda *_: None)
         monkeypatch.setattr(smaps, "TOO_MANY_BYTES", 100 * PAGE)
@@ -139,7 +139,7 @@ def test_any_mixture_of_pages_and_targets(seed):
             seen,
             at_first,
         ]
-        # A page may be gone that was there, and there that was gone.
+        # Pages that were present may now be absent, and the reverse.
         if "unmap" not in [act for act, _, _ in acts]:
             do(a, some_acts(random, 6))
         for target in targets:
@@ -148,7 +148,7 @@ def test_any_mixture_of_pages_and_targets(seed):
 
 @pytest.mark.usefixtures("_told")
 def test_mappings_with_and_without_memory():
-    """Of a mapping of which all is absent the page of zeros may be all there is."""
+    """A mapping in which all pages are absent may still have zero pages."""
     with memory.apart(PAGES * PAGE) as a:
         memory.bind(a, NODE)
         for first, last in ((0, 900), (1000, 1300)):
@@ -186,7 +186,7 @@ def test_strided_arrays_and_their_axes():
 
 @pytest.mark.parametrize("target", ["restored", "taken in turn"])
 @pytest.mark.parametrize("turn", [1, 2, 3, 4])
-def test_what_is_told_of_a_move_that_ends_early_is_its_beginning(target, turn):
+def test_early_end_of_a_move_reports_its_beginning(target, turn):
     a = memory.anonymous(PAGES * PAGE)
     memory.bind(a, NODE)
     for first in range(0, PAGES, 97):
@@ -219,9 +219,7 @@ def test_a_part_of_a_huge_page_among_absent_pages_is_one_page(huge_page_size):
     check(part, seen)
 
 
-def test_huge_pages_that_a_target_cuts_are_refused_without_a_look_at_the_others(
-    monkeypatch, huge_page_size
-):
+def test_cut_huge_pages_are_refused_without_a_look_at_other_pages(monkeypatch, huge_page_size):
     a = memory.anonymous(4 * huge_page_size, huge=True)
     memory.bind(a, NODE)
     a[huge_page_size : 2 * huge_page_size : PAGE] = 1
@@ -247,7 +245,7 @@ RUNS = st.lists(
 
 @given(RUNS, st.integers(0, 9), st.integers(1, 1500))
 def test_slices_leave_no_page_out(runs, start, most):
-    """Runs may leave gaps between them, as those of strided arrays do."""
+    """Runs may have gaps between them, as those of strided arrays do."""
     pages = np.array([n for _, n, _ in runs], np.int64)
     aside = np.array([each for each, _, _ in runs])
     gaps = np.array([gap for _, _, gap in runs])
@@ -272,7 +270,7 @@ def test_slices_leave_no_page_out(runs, start, most):
             part.aside_number.tolist(), *(part.aside[k].tolist() for k in range(3)), strict=True
         ):
             told |= {number + k: (begin + k * PAGE, status) for k in range(n)}
-        # What is told up to now is a beginning of all.
+        # The pages so far are a prefix of all pages.
         assert sorted(told)[: len(told)] == list(range(start, start + len(told)))
         assert len(told) > last
         last = len(told)
@@ -283,29 +281,29 @@ def test_slices_leave_no_page_out(runs, start, most):
 
 
 @given(st.lists(st.integers(0, 2999), max_size=60), st.integers(0, 2999), st.integers(0, 80))
-def test_reach_goes_as_far_as_there_is_little(touched, start, most):
+def test_reach_goes_as_far_as_pages_are_few(touched, start, most):
     with memory.apart(3000 * PAGE) as a:
         for page in touched:
             a[page * PAGE] = 1
         low = a.ctypes.data
         until = _core.reach(low + start * PAGE, low + a.nbytes, most, 0)
         if until is None:
-            pytest.skip("the page tables are told from Linux 6.7 on")
+            pytest.skip("needs Linux 6.7, which scans page tables")
         held = [page for page in sorted(set(touched)) if page >= start]
         behind = held[most - 1] + 1 if 0 < most <= len(held) else 3000 if most else start
         assert (until - low) // PAGE == behind
 
 
-def test_reach_of_what_no_process_has():
+def test_reach_beyond_the_address_space():
     if _core.reach(0, 1 << 40, 1, 0) is None:
-        pytest.skip("the page tables are told from Linux 6.7 on")
+        pytest.skip("needs Linux 6.7, which scans page tables")
     for end in (1 << 47, 1 << 62, 2**64 - PAGE):
         assert _core.reach(0, end, 1 << 40, 0) == end
 
 
 @given(st.integers(0, 2 * FRAME // PAGE), st.integers(1, 50_000), st.integers(1, 2000), st.data())
-def test_blocks_end_where_they_may(ahead, pages, most, data):
-    """Whatever `reach` says, a block ends at a huge page's border or with the memory."""
+def test_blocks_end_at_huge_page_borders(ahead, pages, most, data):
+    """Whatever `reach` returns, a block ends at a huge page's border or with the memory."""
     footprint = Footprint(ahead * PAGE, pages * PAGE)
     asked = []
 
@@ -322,7 +320,7 @@ def test_blocks_end_where_they_may(ahead, pages, most, data):
     assert all(each <= -(-most * PAGE // FRAME) * FRAME // PAGE for each in asked)
 
 
-def test_a_look_goes_further_only_where_the_last_one_found_little(monkeypatch):
+def test_query_reaches_further_only_after_a_sparse_block(monkeypatch):
     a = memory.anonymous(3 * PAGES * PAGE)
     memory.bind(a, NODE)
     a[: PAGES * PAGE : PAGE] = 1

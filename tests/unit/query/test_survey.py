@@ -1,4 +1,4 @@
-"""where() by page tables, runs and threads says what the bare question says of every page."""
+"""where() by page tables, runs and threads reports what a bare query reports of every page."""
 
 import mmap
 from itertools import pairwise
@@ -23,14 +23,14 @@ FRAME = mp._core.HUGE_PAGE_BYTES
 
 
 def page_by_page(region):
-    """Ask for each page by itself."""
+    """Return the statuses of a bare query of every page."""
     start = region.address // PAGE * PAGE
     count = (region.address + region.nbytes - start + PAGE - 1) // PAGE
     return mp.move_pages(np.uintp(start) + np.arange(count, dtype=np.uintp) * np.uintp(PAGE))
 
 
 def check(region):
-    """Hold every status and count against the bare answers."""
+    """Compare every status and count with those of the bare query."""
     expected = page_by_page(region)
     for threads in (1, 3):
         p = mp.where(region, threads=threads)
@@ -101,7 +101,7 @@ def test_many_pages_by_several_threads():
 
 
 @pytest.mark.parametrize("without", ["page tables", "mappings"])
-def test_what_a_sandbox_hides_is_asked_for(monkeypatch, without):
+def test_pages_are_queried_where_a_sandbox_hides_files(monkeypatch, without):
     if without == "mappings":
         monkeypatch.setattr(page_query, "read_mappings", lambda *_: None)
     else:
@@ -127,7 +127,7 @@ def test_every_page_of_a_strided_array():
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, "all"])
-def test_a_number_of_threads(threads):
+def test_invalid_number_of_threads(threads):
     with pytest.raises((TypeError, ValueError), match="threads: expected a whole number from 1"):
         mp.where(np.ones(1), threads=threads)
 
@@ -172,7 +172,7 @@ def test_each_page_cuts_no_huge_page():
     assert np.array_equal(number, 5 + np.arange(3 * frame + 8))
 
 
-def test_found_is_joined_in_address_order():
+def test_survey_runs_are_joined_in_address_order():
     one, other = (SurveyRuns(*(np.array([n]) for n in row)) for row in ((9, 1, 0, 1), (3, 2, 1, 0)))
     assert join_survey_runs((one, other)).address.tolist() == [3, 9]
 

@@ -1,4 +1,4 @@
-"""Files of placements: what would unpack to much, what was saved, and how it is written."""
+"""Files of placements: archives that unpack to too much, round trips, and how they are written."""
 
 import os
 import stat
@@ -36,7 +36,7 @@ def file(tmp_path):
 
 
 def sound(count):
-    """Return what is packed of a placement of as many pages."""
+    """Return the packed arrays of a placement with this many pages."""
     return {
         "movepages_placement": np.array([BASE, count * PAGE, count, PAGE, 0, 0], np.uint64),
         "runs": np.array([(BASE, count, count * PAGE, 0)], RUN_DTYPE),
@@ -46,7 +46,7 @@ def sound(count):
 
 
 def bomb(file, name, nbytes):
-    """Write an archive of which one member is `nbytes` of zeros behind a header that fits."""
+    """Write an archive with one member of `nbytes` zeros behind a header that fits."""
     kept = sound(nbytes // RUN_DTYPE.itemsize)
     with open(file, "wb") as out:
         pack(out, {key: value for key, value in kept.items() if key != name})
@@ -83,31 +83,31 @@ def _append(file, label, data, crc, unpacked):
 
 
 @pytest.mark.parametrize("name", ["movepages_placement", "runs", "absences", "axes"])
-def test_what_would_unpack_to_much_is_refused_at_once(file, name):
+def test_archive_that_would_unpack_to_too_much_is_rejected_at_once(file, name):
     bomb(file, name, 100 << 20)
     assert file.stat().st_size < 1 << 20
     tracemalloc.start()
     start = time.perf_counter()
-    with pytest.raises(ValueError, match="is no placement"):
+    with pytest.raises(ValueError, match="is not a placement"):
         mp.Placement.load(file)
     seconds, (_, peak) = time.perf_counter() - start, tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (seconds < 1, peak < 8 << 20) == (True, True), (seconds, peak)
 
 
-def test_an_archive_that_promises_too_much(file):
+def test_archive_that_declares_too_large_a_size(file):
     with open(file, "wb") as out:
         pack(out, {"runs": np.zeros(1 << 16)})
     whole = bytearray(file.read_bytes())
-    # The size when unpacked, in the directory.
+    # The unpacked size, in the directory.
     at = whole.rindex(b"PK\1\2") + 24
     struct.pack_into("<L", whole, at, 1 << 31)
     file.write_bytes(whole)
-    with open(file, "rb") as source, pytest.raises(DamagedError, match="more than there can be"):
+    with open(file, "rb") as source, pytest.raises(DamagedError, match="claims more data than"):
         Archive(source, ["runs"])
 
 
-def test_many_runs_there_and_back(file):
+def test_many_runs_survive_a_file(file):
     count = 200_000
     address = BASE + np.arange(count, dtype=np.uintp) * np.uintp(PAGE)
     status = np.arange(count, dtype=np.int32) % 3 - 2
@@ -137,7 +137,7 @@ def test_many_runs_there_and_back(file):
         lambda: mp.Region((1 << 64) - 3 * PAGE, 3 * PAGE),
     ],
 )
-def test_whatever_where_returns_is_read(file, make):
+def test_every_placement_survives_a_file(file, make):
     saved = mp.where(make())
     saved.save(file)
     found = mp.Placement.load(file)
@@ -145,7 +145,7 @@ def test_whatever_where_returns_is_read(file, make):
     damage.use_all_of(found, file)
 
 
-def test_a_picture_of_more_elements_than_are_counted_in_a_float():
+def test_picture_of_more_elements_than_a_float_can_count():
     a = np.broadcast_to(np.ones(1, np.uint8), (3, (1 << 61) + 1))
     placement = mp.where(a)
     assert (grid(placement, 48, 96) == placement.status[0]).all()
@@ -163,7 +163,7 @@ def test_a_file_is_replaced_and_keeps_its_mode(tmp_path, placement):
     assert sorted(os.listdir(tmp_path)) == ["link", "x.npz"]
 
 
-def test_a_folder_that_is_not_there(tmp_path, placement):
+def test_missing_folder(tmp_path, placement):
     file = tmp_path / "none" / "x.npz"
     with pytest.raises(FileNotFoundError) as caught:
         placement.save(file)
@@ -183,12 +183,12 @@ def test_a_link_to_nothing_is_written_through(tmp_path, placement):
     assert mp.Placement.load(tmp_path / "file") == placement
 
 
-def test_what_is_no_file_is_written_to(placement):
+def test_device_is_written_to(placement):
     placement.save("/dev/null")
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 
 
-def test_a_full_disk_leaves_what_was_there(tmp_path, placement, monkeypatch):
+def test_full_disk_leaves_the_old_file(tmp_path, placement, monkeypatch):
     file = tmp_path / "x.npz"
     placement.save(file)
     before = file.read_bytes()

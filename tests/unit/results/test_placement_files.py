@@ -1,4 +1,4 @@
-"""Files in which something is wrong are no placements: they are refused, and do no harm."""
+"""Files of placements with something wrong in them are rejected, and do no harm."""
 
 import numpy as np
 import pytest
@@ -57,7 +57,7 @@ def test_damaged_content(pytestconfig, placement, arrays, file):
         found = load_or_none(file)
         refused += found is None
         if found is not None:
-            # Another node, a page further on: nothing in it tells that it was otherwise.
+            # Another node, or a page further on: nothing in the file shows that it was otherwise.
             assert (found.pages, found.nbytes) == (placement.pages, placement.nbytes)
             damage.use_all_of(found, file)
     assert tries / 2 < refused < tries
@@ -72,7 +72,7 @@ def absences_of(*records):
 
 
 BASE = 1 << 40
-# Two pages that are on node 0, and two that are absent.
+# Two pages on node 0, and two absent ones.
 SOUND = {
     "movepages_placement": np.array([BASE, 4 * PAGE, 4, PAGE, 0, 0], np.uint64),
     "runs": runs_of((BASE, 2, 2 * PAGE, 0), (BASE + 2 * PAGE, 2, 2 * PAGE, -2)),
@@ -149,37 +149,39 @@ WRONG = {
 }  # fmt: skip
 
 
-def test_a_sound_one_made_by_hand(file):
+def test_sound_file_made_by_hand(file):
     np.savez(file, **SOUND)
     damage.use_all_of(mp.Placement.load(file), file)
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_something_wrong(file, name):
+def test_file_with_something_wrong_is_rejected(file, name):
     np.savez(file, **{**SOUND, **WRONG[name]})
-    with pytest.raises(ValueError, match=r"x\.npz' is no placement that Placement\.save\(\) wrote"):
+    with pytest.raises(
+        ValueError, match=r"x\.npz' is not a placement that Placement\.save\(\) wrote"
+    ):
         mp.Placement.load(file)
 
 
 @pytest.mark.parametrize("name", ["movepages_placement", "runs", "absences"])
-def test_something_missing(file, name):
+def test_missing_member_is_named(file, name):
     np.savez(file, **{key: value for key, value in SOUND.items() if key != name})
-    with pytest.raises(ValueError, match=f"it has no member '{name}'"):
+    with pytest.raises(ValueError, match=f"the file has no member '{name}'"):
         mp.Placement.load(file)
 
 
-def test_sums_are_told(file):
+def test_wrong_sum_is_reported(file):
     np.savez(file, **{**SOUND, "runs": SOUND["runs"][:1]})
-    with pytest.raises(ValueError, match="its runs have 2 pages, and it tells of 4"):
+    with pytest.raises(ValueError, match="runs have 2 pages, expected 4"):
         mp.Placement.load(file)
 
 
-def test_a_file_of_before_there_were_pictures(file):
+def test_file_without_axes_is_read(file):
     np.savez(file, **{key: value for key, value in SOUND.items() if key != "axes"})
     assert mp.Placement.load(file).shape == ()
 
 
-def test_of_a_machine_with_the_other_order_of_bytes(file):
+def test_file_in_the_other_byte_order(file):
     other = {k: v.astype(v.dtype.newbyteorder(">")) for k, v in SOUND.items()}
     np.savez(file, **other)
     found = mp.Placement.load(file)

@@ -1,4 +1,4 @@
-"""MoveResult, PageStatus and runs: what they say, and that they add up."""
+"""MoveResult, PageStatus and runs: their texts, and that their counts add up."""
 
 import copy
 import errno
@@ -31,11 +31,11 @@ class TestPageStatus:
         assert np.iinfo(np.int32).min == mp.PageStatus.NOT_ATTEMPTED
 
     @pytest.mark.parametrize("status", mp.PageStatus)
-    def test_each_says_what_it_means_and_what_to_do(self, status):
+    def test_each_has_a_meaning_and_a_remedy(self, status):
         assert len(status.meaning) > 20
         assert len(status.remedy) > 10
 
-    def test_an_errno_nobody_foresaw_has_a_name_too(self):
+    def test_unforeseen_errno_has_a_name_too(self):
         status = mp.PageStatus(-errno.EAGAIN)
         assert (status.name, int(status)) == ("EAGAIN", -errno.EAGAIN)
         assert status.meaning
@@ -48,7 +48,7 @@ class TestPageStatus:
 
 class TestMoveResult:
     def test_counts_that_do_not_add_up_are_refused(self):
-        with pytest.raises(ValueError, match="make 2, not 3"):
+        with pytest.raises(ValueError, match="add up to 2, expected 3"):
             mp.MoveResult(pages=3, moved=2)
 
     @given(st.lists(STATUS, max_size=50))
@@ -71,7 +71,7 @@ class TestMoveResult:
         for part in ("1,006 of 1,007 pages", "1,000 ENOENT", "2 EBUSY", "4 not attempted"):
             assert part in str(caught.value)
 
-    def test_reads_well(self):
+    def test_texts_of_results(self):
         r = mp.MoveResult(pages=4, moved=1, already_there=2, failures={mp.PageStatus.EBUSY: 1})
         assert str(r) == "4 pages: 1 moved, 2 already there, 1 failed with EBUSY"
         assert str(mp.MoveResult(pages=1, moved=1)) == "1 page: 1 moved, 0 already there"
@@ -89,7 +89,7 @@ class TestMoveResult:
 
 @pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, lambda p: pickle.loads(pickle.dumps(p))])
 @pytest.mark.parametrize("of", [mp.where, lambda a: mp.move(a, mp.where(a))])
-def test_copies_cannot_be_written_to_either(how, of):
+def test_copies_are_read_only_too(how, of):
     a = memory.anonymous(4 * memory.PAGE)
     a[memory.PAGE] = 1
     found = of(a)
@@ -128,8 +128,8 @@ def test_every_errno_is_also_the_matching_builtin(code, builtin):
 
 
 @given(st.lists(st.tuples(STATUS, st.booleans()), max_size=60), st.integers(1, 60))
-def test_runs_hold_every_page_whatever_the_chunks(pages, chunk):
-    """A page is a status and whether the one before it is its neighbour."""
+def test_runs_hold_every_page_for_any_chunk_size(pages, chunk):
+    """A page is a status, and whether the page before it is its neighbour."""
     size = 4096
     status = np.array([s for s, _ in pages], np.int32)
     steps = np.array([1 if near else 3 for _, near in pages], np.uint64)

@@ -1,4 +1,4 @@
-"""A placement goes through a file unchanged, and what is none is refused."""
+"""A placement goes through a file unchanged, and other files are rejected."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def placement():
     return mp.where(a[5:-7])
 
 
-def test_there_and_back(tmp_path, placement):
+def test_placement_survives_a_file(tmp_path, placement):
     file = tmp_path / "before"
     placement.save(file)
     again = mp.Placement.load(file)
@@ -29,7 +29,7 @@ def test_there_and_back(tmp_path, placement):
     assert not again.runs.flags.writeable
 
 
-def test_it_is_a_target(tmp_path):
+def test_loaded_placement_is_a_target(tmp_path):
     a = memory.anonymous(9 * PAGE)
     a[:] = 1
     mp.where(a).save(tmp_path / "p.npz")
@@ -70,19 +70,19 @@ def one_array(file):
         one_array,
     ],
 )
-def test_what_is_no_placement(tmp_path, write):
+def test_other_files_are_rejected(tmp_path, write):
     file = tmp_path / "x.npz"
     write(file)
-    with pytest.raises(ValueError, match=r"x\.npz' is no placement"):
+    with pytest.raises(ValueError, match=r"x\.npz' is not a placement"):
         mp.Placement.load(file)
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         mp.Placement.load(tmp_path / "nothing")
 
 
-def test_what_no_longer_matches_is_told(tmp_path):
+def test_pages_that_changed_since_are_reported(tmp_path):
     before = memory.anonymous(100 * PAGE)
     before[: 50 * PAGE : PAGE] = 1
     mp.where(before).save(tmp_path / "p")
@@ -90,7 +90,7 @@ def test_what_no_longer_matches_is_told(tmp_path):
     now[20 * PAGE : 70 * PAGE : PAGE] = 1
     placement = mp.Placement.load(tmp_path / "p")
     r = mp.move(now, placement)
-    # In place are 30 with memory and 30 without; 20 have none any more, and 20 had none.
+    # In place: 30 present and 30 absent pages. 20 have become absent, and 20 have become present.
     assert (r.already_there, r.failed, r.untargeted) == (60, 20, 20)
     assert r.failures.keys() <= {mp.PageStatus.ENOENT, mp.PageStatus.EFAULT}
     assert (r.not_attempted, r.ok) == (20, False)

@@ -1,4 +1,4 @@
-"""What a system call refuses is told apart from what a signal handler raises, everywhere."""
+"""Refusals of system calls are distinguished from exceptions of signal handlers, everywhere."""
 
 import ast
 import errno
@@ -15,10 +15,10 @@ from movepages.system.refusals import Refusal, is_there
 from support.processes import in_child
 
 PACKAGE = Path(mp.__file__).parent
-# Each would take what a signal handler raises for an answer.
+# Each of these would take a signal handler's exception for the answer of a system call.
 CATCH_MUCH = {"OSError", "EnvironmentError", "IOError", "TimeoutError", "Exception"}
 PATHS = {"exists", "lexists", "isfile", "isdir", "islink", "is_file", "is_dir", "is_symlink"}
-# A coroutine of Dask's, in a thread of its own, which no signal handler interrupts.
+# A coroutine of Dask, in a thread of its own, which no signal handler interrupts.
 ALLOWED = {("dask_client.py", "Exception")}
 
 
@@ -29,7 +29,7 @@ def names_in(node):
 
 
 def too_much_in(tree):
-    """Yield what catches too much, unless it raises it again in the end."""
+    """Yield handlers that catch too much, unless they raise it again in the end."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ExceptHandler):
             last = node.body[-1]
@@ -54,7 +54,7 @@ def too_much_in(tree):
         "with suppress(KeyError, Exception): pass", "os.path.exists('/x')", "path.is_dir()",
     ],
 )  # fmt: skip
-def test_it_would_be_seen(text):
+def test_check_finds_broad_handlers(text):
     assert list(too_much_in(ast.parse(text)))
 
 
@@ -68,7 +68,7 @@ def test_nothing_catches_more_than_refusals():
 
 
 class InterruptionError(TimeoutError):
-    """What a handler raises."""
+    """Raised by the signal handler."""
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ class InterruptionError(TimeoutError):
         ValueError(), mp.TopologyError("x"),
     ],
 )  # fmt: skip
-def test_what_is_no_refusal_passes(error):
+def test_other_exceptions_pass(error):
     with pytest.raises(type(error)) as caught, Refusal():
         raise error
     assert caught.value is error
 
 
-def test_of_everything_what_a_handler_raises_passes():
+def test_exception_of_a_handler_passes_even_where_all_are_caught():
     for error in (RuntimeError(), OSError(errno.EPERM, "x"), mp.MovePagesError(errno.EPERM, "x")):
         with Refusal(Exception) as refusal:
             raise error
@@ -117,7 +117,7 @@ def raise_interruption(*_args, **_how):
     raise InterruptionError
 
 
-def test_page_cache_lets_it_pass(tmp_path, monkeypatch):
+def test_page_cache_passes_interruptions_on(tmp_path, monkeypatch):
     file = tmp_path / "file"
     file.write_bytes(bytes(8192))
     monkeypatch.setattr("movepages.memory.page_cache._owns_all", lambda: False)
@@ -136,7 +136,7 @@ def test_page_cache_lets_it_pass(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("call", ["move", "where"])
-def test_members_let_it_pass(monkeypatch, call):
+def test_members_pass_interruptions_on(monkeypatch, call):
     from movepages.cluster import members
 
     monkeypatch.setattr(members, call, raise_interruption)
@@ -145,7 +145,7 @@ def test_members_let_it_pass(monkeypatch, call):
 
 
 @pytest.mark.usefixtures("need_root")
-def test_without_proc_it_is_said_what_to_do(tmp_path):
+def test_error_without_proc_names_the_remedy(tmp_path):
     (tmp_path / "file").write_bytes(bytes(8192))
     mp.page_cache(tmp_path / "file")
 
@@ -164,7 +164,7 @@ def test_without_proc_it_is_said_what_to_do(tmp_path):
 PROCESS = mp.process()
 
 
-def test_a_zombie_is_a_process_that_is_not_there():
+def test_zombie_counts_as_no_process():
     a = bytearray(1 << 16)
     where = footprint_of(a)
     pid = os.fork()
@@ -188,5 +188,5 @@ def test_a_zombie_is_a_process_that_is_not_there():
         os.waitpid(pid, 0)
     with pytest.raises(ProcessLookupError, match=f"there is no process {pid}"):
         mp.where(region)
-    with pytest.raises(ProcessLookupError, match=f"is process {pid} there"):
+    with pytest.raises(ProcessLookupError, match=f"there is no process {pid} "):
         mp.process(pid).regions()

@@ -1,4 +1,4 @@
-"""Which frames are huge by counts alone: only what is certain."""
+"""Huge pages found by counts alone: only those that are certain are reported."""
 
 import os
 
@@ -43,7 +43,7 @@ def test_the_mappings_that_hold_huge_pages():
 
 
 @pytest.mark.parametrize("pid", [0, os.getpid()])
-def test_full_frames(pid):
+def test_full_huge_pages(pid):
     whole = memory.anonymous(8 * HUGE_PAGE_BYTES)
     start = -(-whole.ctypes.data // HUGE_PAGE_BYTES) * HUGE_PAGE_BYTES
     a = whole[start - whole.ctypes.data :][: 6 * HUGE_PAGE_BYTES]
@@ -54,7 +54,7 @@ def test_full_frames(pid):
     assert ((found - np.uintp(start)) // HUGE_PAGE_BYTES).tolist() == [0, 2, 3, 5]
 
 
-def test_what_is_not_certain_is_not_told(monkeypatch):
+def test_uncertain_huge_pages_are_not_reported(monkeypatch):
     known = KnownHugePages(0)
     first = 0x7F0000000000
     text = TEXT.splitlines(keepends=True)
@@ -67,5 +67,5 @@ def test_what_is_not_certain_is_not_told(monkeypatch):
     assert known.hold(np.array([first], np.uintp)).tolist() == [False]
 
 
-def test_a_process_that_is_no_more_has_none():
+def test_dead_process_has_no_huge_pages():
     assert len(KnownHugePages(2**22 + 1).huge_pages) == 0

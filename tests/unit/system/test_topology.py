@@ -1,4 +1,4 @@
-"""topology() of odd machines built in a temporary directory, and what their cpusets allow."""
+"""topology() of odd machines built in a temporary directory, and the nodes their cpusets allow."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_has_memory_outranks_the_total(tmp_path):
     assert topology(fake.two_nodes(tmp_path, has_memory="1")).memory_nodes == (1,)
 
 
-# What the cpuset allows
+# Nodes that the cpuset allows
 
 
 @pytest.mark.parametrize("directory", ["thread-self", "self"])

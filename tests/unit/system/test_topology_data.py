@@ -82,7 +82,7 @@ def test_table_of_a_large_machine_fits_a_terminal(width):
     nodes = {
         i: Node(
             id=i,
-            # Not evenly, or they would be told in few words.
+            # Uneven, because regular ids are abbreviated.
             cpus=(*range(k, 4096, 2 * len(ids)), 4096 + 3 * k),
             memory_total=1023 * GIB + MIB,
             memory_free=1022 * GIB + MIB,
@@ -101,7 +101,7 @@ def test_table_of_a_large_machine_fits_a_terminal(width):
     end = next(k for k, line in enumerate(lines) if line.startswith("   2  "))
     cpus = "".join(line[6:].split()[0] for line in lines[start:end] if line[6] != " ")
     assert sysfs.parse_ids(cpus) == nodes[0].cpus
-    # Every node has a row in each of the blocks of columns, and no column is lost.
+    # Every node has a row in each block of columns, and no column is missing.
     headers = [line.split()[1:] for line in lines if line.startswith("distance")]
     assert [int(i) for header in headers for i in header] == ids
 
@@ -113,7 +113,7 @@ def test_table_of_a_large_machine_fits_a_terminal(width):
         ((0, 2, 4, 5), "0,2,4-5"), (range(8), "0-7"), ((7,), "7"), ((), "-"),
     ],
 )  # fmt: skip
-def test_cpus_of_every_second_core_are_told_in_few_words(cpus, told):
+def test_regular_cpu_ids_are_abbreviated(cpus, told):
     node = Node(
         id=0, cpus=tuple(cpus), memory_total=GIB, memory_free=GIB, has_memory=True, allowed=True,
         distances={0: 10}, huge_pages={},

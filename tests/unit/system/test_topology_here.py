@@ -1,4 +1,4 @@
-"""topology() of the machine that the tests run on, held against other files of its kernel."""
+"""topology() of this machine, compared with other files of its kernel."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_sizes_here(here):
 
 
 def test_memory_here_is_what_zoneinfo_manages(here):
-    """An independent witness: node totals are the pages its zones manage (si_meminfo_node)."""
+    """An independent witness: a node's total is the pages its zones manage (si_meminfo_node)."""
     managed = dict.fromkeys(here.nodes, 0)
     for line in Path("/proc/zoneinfo").read_text().splitlines():
         if match := re.match(r"Node ([0-9]+), zone", line):

@@ -1,4 +1,4 @@
-"""topology() of machines whose nodes come and go, and of broken trees."""
+"""topology() while nodes come and go, and of broken trees."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from movepages.system import sysfs
 from movepages.system.sysfs import TopologyError
 from movepages.system.topology_reader import topology
 
-# Nodes that are not there
+# Missing nodes
 
 
 @pytest.mark.parametrize(
     ("node_id", "why"), [(8, "node 8 is offline"), (5, "node 5 does not exist")]
 )
-def test_node_lookup_says_what_there_is(tmp_path, node_id, why):
+def test_failed_lookup_lists_the_nodes(tmp_path, node_id, why):
     machine = topology(fake.power(tmp_path))
     for lookup in (
         machine.node,
@@ -30,7 +30,7 @@ def test_node_lookup_says_what_there_is(tmp_path, node_id, why):
     ):
         with pytest.raises(KeyError, match=f"{why}: the online nodes are 0-1,16-17"):
             lookup(node_id)
-    with pytest.raises(KeyError, match="no 5 here: there are 0-1,16-17"):
+    with pytest.raises(KeyError, match="no entry 5: expected one of 0-1,16-17"):
         machine.nodes[5]
     assert machine.nodes.get(5) is None
 
@@ -154,13 +154,13 @@ def test_no_node_left_is_an_error(tmp_path):
         topology(sysfs)
 
 
-def test_nodes_that_cannot_be_looked_at_are_not_taken_for_none(tmp_path):
+def test_unreadable_node_folder_is_an_error(tmp_path):
     sysfs = fake.two_nodes(tmp_path)
     nodes = fake.node_directory(sysfs)
     shutil.rmtree(nodes)
     nodes.symlink_to(nodes)
     (nodes.parent / "cpu").mkdir(exist_ok=True)
-    with pytest.raises(TopologyError, match=f"cannot look at {re.escape(str(nodes))}: "):
+    with pytest.raises(TopologyError, match=f"cannot access {re.escape(str(nodes))}: "):
         topology(sysfs)
 
 
