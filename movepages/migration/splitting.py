@@ -11,8 +11,7 @@ from .._core import HUGE_PAGE_BYTES
 from ..pages.arguments import Addresses
 from ..system.advice import MADV_COLD, MADV_POPULATE_READ, MADV_POPULATE_WRITE
 from ..system.maps import Backing, read_mappings
-
-_ZEROS = _core.PRESENCE["zero page"]
+from ..system.presence import Presence, presence_runs
 
 
 def split_at(pages: Addresses, pid: int) -> Addresses:
@@ -58,10 +57,11 @@ def fill_holes(pages: Addresses, pid: int) -> None:
     if pid != 0 or not len(pages):
         return
     size = np.uintp(mmap.PAGESIZE)
-    told = _core.presence(pages, pages + size, 0)
-    if told is None:
+    runs = presence_runs(pages, pages + size, 0)
+    if runs is None:
         return
-    start, end = (edge[told[2] == _ZEROS].tolist() for edge in told[:2])
+    zeros = runs.kind == Presence.ZERO_PAGE.value
+    start, end = runs.start[zeros].tolist(), runs.end[zeros].tolist()
     for first, last in zip(start, end, strict=True):
         _core.advise(first, last - first, MADV_POPULATE_WRITE, last - first)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .. import _core
 from ..pages.runs import Runs
 from ..results.absence import Absence, Absences, Reasons, join_absences, merge_absences
 from ..results.status import PageStatus
 from ..system.maps import Backing, read_mappings
+from ..system.presence import Presence, presence_runs
 
 # Start of the kernel's half of the address space, where no process has memory.
 _KERNEL_HALF = 1 << 63
@@ -47,13 +47,13 @@ def absences(
     ends = starts + (pages[:low] * page_size).astype(np.uintp)
     last = int(address[-1]) + int(pages[-1]) * page_size
     mappings = read_mappings(pid, int(address[0]), last)
-    told = _core.presence(starts, ends, pid)
+    found = presence_runs(starts, ends, pid)
     # The process has ended, or a sandbox hides these files.
-    if mappings is None or told is None:
+    if mappings is None or found is None:
         return join_absences(((address, pages, _all(Absence.UNKNOWN, len(pages))),), page_size)
-    run = np.searchsorted(starts, told[0], "right") - 1
-    which, begin, end = mappings.cut(told[0], told[1])
-    reasons = reasons_of(told[2][which], status[run[which]], mappings.at(begin))
+    run = np.searchsorted(starts, found.start, "right") - 1
+    which, begin, end = mappings.cut(found.start, found.end)
+    reasons = reasons_of(found.kind[which], status[run[which]], mappings.at(begin))
     sizes = ((end - begin) // np.uintp(page_size)).astype(np.int64)
     device = mappings.at(address[low:]) == Backing.DEVICE.value
     above = np.where(device, np.uint8(Absence.DEVICE.value), np.uint8(Absence.UNMAPPED.value))
@@ -87,16 +87,16 @@ def reasons_of(
     backing: npt.NDArray[np.uint8],
 ) -> Reasons:
     """Return the reason for each stretch, from its kind, the kernel's status and its backing."""
-    is_kind = {name: kind == number for name, number in _core.PRESENCE.items()}
     no_entry = status == PageStatus.ENOENT.value
-    nothing = is_kind["nothing"]
+    nothing = kind == Presence.NOTHING.value
+    is_zero, may_be_zero = kind == Presence.ZERO_PAGE.value, kind == Presence.PAGE_OR_ZERO.value
     cases = {
         Absence.DEVICE: backing == Backing.DEVICE.value,
         Absence.UNMAPPED: nothing & (backing == Backing.NOTHING.value),
         Absence.NOT_ENTERED: nothing & (backing == Backing.OTHER.value),
-        Absence.SWAPPED: is_kind["swapped"],
-        Absence.GUARD: is_kind["guard"],
-        Absence.ZERO_PAGE: is_kind["zero page"] | (is_kind["page or zero"] & ~no_entry),
+        Absence.SWAPPED: kind == Presence.SWAPPED.value,
+        Absence.GUARD: kind == Presence.GUARD.value,
+        Absence.ZERO_PAGE: is_zero | (may_be_zero & ~no_entry),
     }
     # The remaining stretches have no page table entry, or got a page after the query.
     return np.select(

@@ -11,10 +11,10 @@ from .. import _core
 from ..results.status import PageStatus
 from ..system.maps import Backing
 from ..system.numa_maps import Mapped, mapped
+from ..system.presence import Presence, presence_runs
 from .survey_runs import SurveyRuns, join_survey_runs
 
 _HIDDEN = PageStatus.ENODATA.value
-_OWN_PAGE = _core.PRESENCE["own page"]
 
 _kept: ContextVar[dict[int, Mapped | None] | None] = ContextVar("_kept", default=None)
 
@@ -36,13 +36,14 @@ def give_nodes_of_mappings(found: SurveyRuns, pid: int, page_size: int) -> Surve
     hidden = found.where(is_hidden)
     size = np.uintp(page_size)
     ends = hidden.address + hidden.pages.astype(np.uintp) * size
-    told = _core.presence(hidden.address, ends, pid)
-    if known is None or told is None:
+    runs = presence_runs(hidden.address, ends, pid)
+    if known is None or runs is None:
         return found
-    which, begin, end = known.where.cut(told[0], told[1])
+    which, begin, end = known.where.cut(runs.start, runs.end)
+    own = runs.kind[which] == Presence.OWN_PAGE.value
     pages = ((end - begin) // size).astype(np.int64)
-    status = _statuses(known, known.where.at(begin) - 1, told[2][which] == _OWN_PAGE, pages)
-    kind = np.full(len(begin), _core.PRESENCE["page"], np.uint8)
+    status = _statuses(known, known.where.at(begin) - 1, own, pages)
+    kind = np.full(len(begin), Presence.PAGE.value, np.uint8)
     return join_survey_runs((found.where(~is_hidden), SurveyRuns(begin, pages, status, kind)))
 
 

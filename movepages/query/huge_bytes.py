@@ -7,9 +7,10 @@ import numpy as np
 from .. import _core
 from ..pages.footprint import Footprint
 from ..system.intervals import Intervals
+from ..system.presence import Presence
 from .survey_runs import SurveyRuns
 
-_HUGE = _core.PRESENCE["huge page"]
+_HUGE = Presence.HUGE_PAGE.value
 
 
 class HugeBytes:

@@ -8,11 +8,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .. import _core
 from ..pages.arguments import Addresses
 from ..pages.footprint import Footprint
 from ..results.status import PageStatus
 from ..system.numa_maps import resident_pages, single_nodes
+from ..system.presence import Presence
 from .survey_runs import SurveyRuns, join_survey_runs
 
 # Pages, spread over the array, that are queried to see whether it may be on one node.
@@ -23,7 +23,7 @@ _MOST_RESIDENT = 1.5
 # One page in this many is checked against the kernel's answer.
 _SAMPLED = 512
 
-_PAGE = _core.PRESENCE["page"]
+_PAGE = Presence.PAGE.value
 
 
 class Ask(Protocol):

@@ -16,6 +16,7 @@ from ..pages.runs import Runs, make_runs
 from ..results.absence import Absence, Absences, Reasons, join_absences, merge_absences
 from ..results.status import PageStatus
 from ..system.maps import Backing, read_mappings
+from ..system.presence import Presence
 from . import numa_maps_shortcut
 from .absence_reasons import absences, reasons_of
 from .hidden_pages import give_nodes_of_mappings
@@ -33,7 +34,7 @@ _SPARSE = 1 / 8
 # them. For this many pages in total, it pays to find out which node each frame number belongs to.
 BY_NUMBER, MANY_PAGES = 64, 1 << 13
 
-_PAGE = _core.PRESENCE["page"]
+_PAGE = Presence.PAGE.value
 
 
 class QueryResult(NamedTuple):
@@ -189,7 +190,7 @@ class PageQuery:
         backing = mappings.at(begin)
         kind = holes.kind[which]
         # do_pages_stat_array(): no mapping and the zero page are EFAULT, no page is ENOENT.
-        fault = (backing == Backing.NOTHING.value) | (kind == _core.PRESENCE["zero page"])
+        fault = (backing == Backing.NOTHING.value) | (kind == Presence.ZERO_PAGE.value)
         status = np.where(fault, PageStatus.EFAULT.value, PageStatus.ENOENT.value).astype(np.int32)
         device = backing == Backing.DEVICE.value
         if self._entries is not None:

@@ -8,18 +8,17 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .. import _core
 from ..pages.arguments import Addresses
 from ..results.status import PageStatus
 from ..system.intervals import Intervals
 from ..system.maps import Backing
+from ..system.presence import Presence, presence_runs
 from ..system.smaps import mappings_without_memory
 from .survey_runs import SurveyRuns, join_survey_runs
 
 # Seconds for which the list of mappings without memory counts as recent.
 _YOUNG = 1.0
 
-_NOTHING = _core.PRESENCE["nothing"]
 _NO_EDGES = np.empty(0, np.uintp)
 
 
@@ -64,15 +63,15 @@ class Entries:
         """Query rows; holes get status NOT_ATTEMPTED and kind "nothing"."""
         _, begin, end = self._empty.cut(addresses, addresses + pages.astype(np.uintp) * self._size)
         passed = self.passed(begin)
-        told = _core.presence(begin[~passed], end[~passed], self._pid)
-        if told is None:
+        runs = presence_runs(begin[~passed], end[~passed], self._pid)
+        if runs is None:
             return self._ask(addresses, pages, fewest=None)
-        hole = told[2] == _NOTHING
-        asked = self._ask(told[0][~hole], self._pages(told[0], told[1])[~hole], fewest=None)
-        first = np.concatenate((begin[passed], told[0][hole]))
-        last = np.concatenate((end[passed], told[1][hole]))
+        hole = runs.kind == Presence.NOTHING.value
+        asked = self._ask(runs.start[~hole], self._pages(runs.start, runs.end)[~hole], fewest=None)
+        first = np.concatenate((begin[passed], runs.start[hole]))
+        last = np.concatenate((end[passed], runs.end[hole]))
         status = np.full(len(first), PageStatus.NOT_ATTEMPTED.value, np.int32)
-        kind = np.full(len(first), _NOTHING, np.uint8)
+        kind = np.full(len(first), Presence.NOTHING.value, np.uint8)
         return join_survey_runs((asked, SurveyRuns(first, self._pages(first, last), status, kind)))
 
     def passed(self, begin: Addresses) -> npt.NDArray[np.bool_]:

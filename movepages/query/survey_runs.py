@@ -18,7 +18,7 @@ class SurveyRuns(NamedTuple):
         Address of the first page (uintp), number of pages (int64) and the kernel's answer (int32)
         for each run. Runs that were not queried have status NOT_ATTEMPTED.
     kind : ndarray of uint8
-        What the page tables contain there, a value of ``_core.PRESENCE``. It is "page" if they were
+        What the page tables contain there, a value of `Presence`. It is PAGE if they were
         not read, or if the survey ended early.
     """
 

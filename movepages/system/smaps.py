@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .. import _core
 from .._core import HUGE_PAGE_BYTES
 from .intervals import Intervals
+from .presence import Presence, presence_runs
 from .refusals import read_if_told
 
 _HEAD = re.compile(rb"([0-9a-f]+)-([0-9a-f]+) ")
@@ -22,6 +22,7 @@ _HUGETLB = (b"Shared_Hugetlb", b"Private_Hugetlb")
 _MEMORY = (b"Rss", b"Swap", *_HUGETLB)
 # Reading page tables entry by entry takes 0.2 s for this many bytes; avoid it for more.
 TOO_MANY_BYTES = mmap.PAGESIZE << 24
+_PRESENT = Presence.PAGE, Presence.PAGE_OR_ZERO, Presence.OWN_PAGE
 _MAPPED_HUGE = (b"AnonHugePages", b"ShmemPmdMapped", b"FilePmdMapped")
 
 
@@ -113,13 +114,12 @@ class KnownHugePages:
 
 def full_huge_pages(start: int, end: int, pid: int) -> npt.NDArray[np.uintp]:
     """Return the start of each aligned, huge-page-sized range with all pages present."""
-    told = _core.presence(np.array([start], np.uintp), np.array([end], np.uintp), pid)
-    if told is None:
+    runs = presence_runs(np.array([start], np.uintp), np.array([end], np.uintp), pid)
+    if runs is None:
         return np.empty(0, np.uintp)
-    begin, until, kind = told[0].astype(np.int64), told[1].astype(np.int64), told[2]
+    begin, until = runs.start.astype(np.int64), runs.end.astype(np.int64)
     # Join adjacent stretches of present pages, whatever their kind.
-    present = ("page", "page or zero", "own page")
-    there = np.isin(kind, [_core.PRESENCE[name] for name in present])
+    there = np.isin(runs.kind, [kind.value for kind in _PRESENT])
     begin, until = begin[there], until[there]
     new = np.append(True, begin[1:] != until[:-1])[: len(begin)]
     begin, until = begin[new], until[np.append(new[1:], True)[: len(until)]]

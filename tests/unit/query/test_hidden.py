@@ -12,6 +12,7 @@ from movepages.query.absence_reasons import absences, hidden_afterwards
 from movepages.query.survey_runs import SurveyRuns
 from movepages.results.absence import Absence
 from movepages.system import numa_maps
+from movepages.system.presence import Presence
 from support import memory
 
 PAGE = memory.PAGE
@@ -55,7 +56,7 @@ def presence(starts, ends, _pid):
     edges = [(start, ends[i]) for i, start in enumerate(starts)]
     cut = [each for a, b in edges for each in ((a, min(b, SHARED), 0), (max(a, SHARED), b, 1))]
     cut = [each for each in cut if each[0] < each[1]]
-    kinds = [_core.PRESENCE[("own page", "page or zero")[which]] for _, _, which in cut]
+    kinds = [(Presence.OWN_PAGE, Presence.PAGE_OR_ZERO)[which] for _, _, which in cut]
     first, last = (np.array([each[k] for each in cut], np.uintp) for k in (0, 1))
     return first, last, np.array(kinds, np.uint8)
 
