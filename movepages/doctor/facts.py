@@ -8,6 +8,8 @@ import mmap
 import os
 import platform
 import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,46 @@ _CAPABILITIES = {"CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21, "CAP_SYS_NICE": 23}
 _libc = ctypes.CDLL(None)
 
 
-def read_facts(root: Path = Path("/")) -> dict[str, Any]:
-    """Return facts about the kernel, nodes and privileges; a fact that is hidden here is None."""
+@dataclass(frozen=True, eq=False)
+class Facts(Mapping[str, Any]):
+    """Facts about the kernel, nodes and privileges; also a mapping from the name of each.
+
+    A fact that is hidden here is None.
+    """
+
+    kernel: str
+    machine: str
+    page_size: int
+    config_numa: bool | None
+    config_migration: bool | None
+    nodes: dict[str, list[int]] | None
+    free_bytes: dict[int, int] | None
+    capabilities: dict[str, bool] | None
+    dumpable: bool
+    initial_user_namespace: bool | None
+    seccomp: int | None
+    no_new_privs: int | None
+    ptrace_scope: int | None
+    container_hints: list[str]
+    transparent_huge_pages: dict[str, Any]
+    numa_balancing: int | None
+    cpuset_mems_effective: list[int] | None
+    swap_bytes: int | None
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.__dataclass_fields__:
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.__dataclass_fields__)
+
+    def __len__(self) -> int:
+        return len(self.__dataclass_fields__)
+
+
+def read_facts(root: Path = Path("/")) -> Facts:
+    """Return facts about the kernel, nodes and privileges of this thread."""
     proc, kernel = root / "proc", root / "proc/sys/kernel"
     status = _fields(text_if_any(proc / "thread-self/status") or text_if_any(proc / "self/status"))
     vmstat = _fields(text_if_any(proc / "vmstat"), None)
@@ -33,32 +73,32 @@ def read_facts(root: Path = Path("/")) -> dict[str, Any]:
     nodes, free = _nodes(root / "sys")
     numa = "numa_hit" in vmstat or is_there(root / "sys/devices/system/node")
     swap = re.search(r"^SwapTotal:\s+(\d+) kB", text_if_any(proc / "meminfo") or "", re.MULTILINE)
-    return {
-        "kernel": os.uname().release,
-        "machine": platform.machine(),
-        "page_size": mmap.PAGESIZE,
-        "config_numa": numa if numa or vmstat else None,
+    return Facts(
+        kernel=os.uname().release,
+        machine=platform.machine(),
+        page_size=mmap.PAGESIZE,
+        config_numa=numa if numa or vmstat else None,
         # Without CONFIG_VM_EVENT_COUNTERS, vmstat shows neither counter.
-        "config_migration": "pgmigrate_success" in vmstat if "pgfault" in vmstat else None,
-        "nodes": nodes,
-        "free_bytes": free,
-        "capabilities": _capabilities(status.get("CapEff")),
-        "dumpable": _libc.prctl(_PR_GET_DUMPABLE, *[ctypes.c_ulong()] * 4) == 1,
-        "initial_user_namespace": initial_user_namespace(proc / "self"),
-        "seccomp": _number(status.get("Seccomp")),
-        "no_new_privs": _number(status.get("NoNewPrivs")),
-        "ptrace_scope": _number(text_if_any(kernel / "yama/ptrace_scope")),
-        "container_hints": _container_hints(root),
-        "transparent_huge_pages": {
+        config_migration="pgmigrate_success" in vmstat if "pgfault" in vmstat else None,
+        nodes=nodes,
+        free_bytes=free,
+        capabilities=_capabilities(status.get("CapEff")),
+        dumpable=_libc.prctl(_PR_GET_DUMPABLE, *[ctypes.c_ulong()] * 4) == 1,
+        initial_user_namespace=initial_user_namespace(proc / "self"),
+        seccomp=_number(status.get("Seccomp")),
+        no_new_privs=_number(status.get("NoNewPrivs")),
+        ptrace_scope=_number(text_if_any(kernel / "yama/ptrace_scope")),
+        container_hints=_container_hints(root),
+        transparent_huge_pages={
             "enabled": _chosen(text_if_any(thp / "enabled")),
             "defrag": _chosen(text_if_any(thp / "defrag")),
             "bytes": _number(text_if_any(thp / "hpage_pmd_size")),
             "sizes": _huge_page_sizes(thp),
         },
-        "numa_balancing": _number(text_if_any(kernel / "numa_balancing")),
-        "cpuset_mems_effective": _cpuset(root),
-        "swap_bytes": int(swap[1]) * 1024 if swap else None,
-    }
+        numa_balancing=_number(text_if_any(kernel / "numa_balancing")),
+        cpuset_mems_effective=_cpuset(root),
+        swap_bytes=int(swap[1]) * 1024 if swap else None,
+    )
 
 
 def _nodes(sysfs: Path) -> tuple[dict[str, list[int]] | None, dict[int, int] | None]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .checks import Check, judge
-from .facts import read_facts
+from .facts import Facts, read_facts
 from .probes import ask
 from .report import report
 
@@ -21,13 +20,13 @@ class Preflight:
     checks : tuple of Check
         One for each operation tried: query, move, move_all, get_mempolicy, mbind, set_mempolicy,
         pagemap, pagemap_scan, numa_balancing.
-    facts : Mapping of str
-        Kernel, nodes, privileges and memory settings as plain data. A value that is hidden here is
-        None.
+    facts : Facts
+        Kernel, nodes, privileges and memory settings, as attributes and as a mapping. A fact that
+        is hidden here is None.
     """
 
     checks: tuple[Check, ...]
-    facts: Mapping[str, Any] = field(hash=False)
+    facts: Facts = field(hash=False)
 
     def check(self, name: str) -> Check:
         """Return the check with this name; for an unknown name, raise a KeyError listing all."""
@@ -68,7 +67,7 @@ class Preflight:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain data for `json.dumps`; sizes are in bytes."""
-        free = self.facts["free_bytes"]
+        free = self.facts.free_bytes
         as_strings = None if free is None else {str(node): size for node, size in free.items()}
         names = "ok", "can_query", "can_move", "can_move_shared", "can_place", "has_pagemap_scan"
         return {

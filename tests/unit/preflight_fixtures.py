@@ -16,21 +16,22 @@ NODES = {
     "without_memory": [1],
     "offline": [17],
 }
-FACTS = read_facts() | {
-    "kernel": "6.12.0",
-    "config_numa": True,
-    "config_migration": True,
-    "nodes": NODES,
-    "free_bytes": {0: 1 << 30, 8: 2 << 30, 16: 3 << 30},
-    "capabilities": dict.fromkeys(("CAP_SYS_PTRACE", "CAP_SYS_ADMIN", "CAP_SYS_NICE"), False),
-    "dumpable": True,
-    "initial_user_namespace": True,
-    "seccomp": 0,
-    "numa_balancing": 0,
-}
+FACTS = replace(
+    read_facts(),
+    kernel="6.12.0",
+    config_numa=True,
+    config_migration=True,
+    nodes=NODES,
+    free_bytes={0: 1 << 30, 8: 2 << 30, 16: 3 << 30},
+    capabilities=dict.fromkeys(("CAP_SYS_PTRACE", "CAP_SYS_ADMIN", "CAP_SYS_NICE"), False),
+    dumpable=True,
+    initial_user_namespace=True,
+    seccomp=0,
+    numa_balancing=0,
+)
 HIDDEN = read_facts(Path("/nonexistent"))
 
 
 def report(facts=None, **answers):
-    facts = FACTS | (facts or {})
+    facts = replace(FACTS, **(facts or {}))
     return mp.Preflight(tuple(judge(replace(ALL_GOOD, **answers), facts)), facts)

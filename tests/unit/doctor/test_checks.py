@@ -65,7 +65,7 @@ def test_balancing_on_kernels_old_and_new():
     assert report({"numa_balancing": None}).check("numa_balancing").status == "ok"
 
 
-@pytest.mark.parametrize("facts", [FACTS, HIDDEN | {"kernel": "x" * 60}, {"seccomp": 2}])
+@pytest.mark.parametrize("facts", [FACTS, {**HIDDEN, "kernel": "x" * 60}, {"seccomp": 2}])
 def test_the_report_fits_80_columns(facts):
     codes = 0, None, errno.EPERM, errno.ENOSYS, errno.ENOMEM
     for query, mbind in product(codes, codes):

@@ -19,7 +19,9 @@ def test_runs_of_a_range():
     assert a[2 * mmap.PAGESIZE] == 0
     start, size = a.ctypes.data, mmap.PAGESIZE
     runs = presence_runs(np.array([start], np.uintp), np.array([start + a.nbytes], np.uintp), 0)
-    kinds = {(int(first) - start) // size: Presence(kind) for first, _, kind in zip(*runs, strict=True)}
+    kinds = {
+        (int(first) - start) // size: Presence(kind) for first, _, kind in zip(*runs, strict=True)
+    }
     assert kinds[0] is kinds[3] is Presence.NOTHING
     assert kinds[1] in (Presence.PAGE, Presence.OWN_PAGE)
     assert kinds[2] in (Presence.ZERO_PAGE, Presence.PAGE_OR_ZERO)
