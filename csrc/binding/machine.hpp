@@ -8,6 +8,7 @@
 #include "kernel/kernel.hpp"
 #include "kernel/memory_blocks.hpp"
 #include "kernel/pagemap.hpp"
+#include "kernel/probe.hpp"
 #include "kernel/whole_file.hpp"
 
 namespace movepages::binding {
@@ -35,6 +36,20 @@ inline bool shows_frame_numbers() {
   std::uint64_t entry = 0;
   const auto page = reinterpret_cast<std::uintptr_t>(&here);
   return Pagemap(0).read(page, 1, &entry) == 1 && (entry & kPageFrameNumber) != 0;
+}
+
+// Returns the fields of Probe in their order.
+inline py::tuple probe_calls() {
+  Probe found;
+  const int error = probe(&found);
+  if (error != 0) {
+    errno = -error;
+    PyErr_SetFromErrno(PyExc_OSError);
+    throw py::error_already_set();
+  }
+  return py::make_tuple(found.query, found.move, found.move_all, found.get_mempolicy,
+                        found.set_mempolicy, found.mbind, found.pagemap, found.scan,
+                        found.frames_shown);
 }
 
 inline py::object read_file(const std::string& path) {

@@ -13,7 +13,6 @@ from ..units import format_ids
 from .facts import Facts
 from .probes import Answers
 
-_NOT_ASKED = "not asked: the number of this system call is not known for this machine"
 _PROFILE = (
     "in a container, start it with --security-opt seccomp=PROFILE, where PROFILE is the runtime's "
     "default profile with move_pages, get_mempolicy, mbind and set_mempolicy added"
@@ -57,12 +56,10 @@ def judge(answers: Answers, facts: Facts) -> Iterator[Check]:
     yield _balancing(answers, facts)
 
 
-def _tried(name: str, works: str, code: int | None, facts: Facts) -> Check:
+def _tried(name: str, works: str, code: int, facts: Facts) -> Check:
     """Judge a call that a kernel with NUMA support never refuses by itself."""
     if code == 0:
         return Check(name, "ok", works)
-    if code is None:
-        return Check(name, "limited", _NOT_ASKED, "use it and see whether it raises an error")
     policy = name in ("get_mempolicy", "mbind", "set_mempolicy")
     call = name if policy else "move_pages"
     said = f"{call}(2) answers {errno.errorcode.get(code, code)}: "

@@ -67,7 +67,7 @@ def test_balancing_on_kernels_old_and_new():
 
 @pytest.mark.parametrize("facts", [FACTS, {**HIDDEN, "kernel": "x" * 60}, {"seccomp": 2}])
 def test_the_report_fits_80_columns(facts):
-    codes = 0, None, errno.EPERM, errno.ENOSYS, errno.ENOMEM
+    codes = 0, errno.EPERM, errno.ENOSYS, errno.ENOMEM
     for query, mbind in product(codes, codes):
         lines = str(report(facts, query=query, mbind=mbind, frames_shown=False)).splitlines()
         assert max(map(len, lines)) <= 80

@@ -10,7 +10,6 @@ import threading
 import pytest
 
 import movepages as mp
-from movepages.doctor import probes
 from support import memory, processes, system
 from support.seccomp import forbid
 
@@ -163,15 +162,6 @@ def test_root_of_a_user_namespace(need_root, dumpable):
         assert pagemap.status == "no"
         assert "is not dumpable" in pagemap.detail
         assert not found.has_pagemap_scan
-
-
-def test_machine_with_unknown_system_call_numbers(monkeypatch):
-    monkeypatch.setattr(probes, "_NUMBERS", {})
-    found = mp.preflight()
-    assert found.ok
-    assert found.check("query").status == "limited"
-    assert "not asked" in found.check("query").detail
-    assert not found.can_place
 
 
 def test_plain_data():

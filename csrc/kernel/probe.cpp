@@ -1,0 +1,103 @@
+#include "kernel/probe.hpp"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+
+#include "kernel/kernel.hpp"
+#include "kernel/pagemap.hpp"
+#include "kernel/policy.hpp"
+#include "kernel/syscalls.hpp"
+
+namespace movepages {
+namespace {
+
+// include/uapi/linux/mempolicy.h
+constexpr int kMpolDefault = 0;
+constexpr int kMpolBind = 2;
+constexpr int kNoSuchMode = 0xFFF;
+
+int errno_of(long ret) noexcept { return ret < 0 ? static_cast<int>(-ret) : 0; }
+
+// Two pages, the first of them touched.
+class Scratch {
+ public:
+  Scratch() noexcept
+      : memory_(
+            ::mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {
+    if (memory_ == MAP_FAILED) return;
+    // The kernel may merge the mapping with a neighbour. A huge page could then cover both.
+    ::madvise(memory_, bytes(), MADV_NOHUGEPAGE);
+    *static_cast<volatile char*>(memory_) = 1;
+  }
+  ~Scratch() {
+    if (is_mapped()) ::munmap(memory_, bytes());
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  bool is_mapped() const noexcept { return memory_ != MAP_FAILED; }
+  std::uintptr_t touched() const noexcept { return reinterpret_cast<std::uintptr_t>(memory_); }
+  std::uintptr_t untouched() const noexcept { return touched() + page_bytes(); }
+
+ private:
+  static std::size_t bytes() noexcept { return 2 * page_bytes(); }
+
+  void* memory_;
+};
+
+void probe_moves(std::uintptr_t page, Probe* answers) noexcept {
+  std::int32_t status = -1;
+  answers->query = errno_of(sys_move_pages(0, 1, &page, nullptr, &status, kMpolMfMove));
+  // The page moves to its own node. If the query failed, no page moves at all.
+  const std::size_t count = answers->query == 0 && status >= 0 ? 1 : 0;
+  const std::int32_t here = status;
+  answers->move = errno_of(sys_move_pages(0, count, &page, &here, &status, kMpolMfMove));
+  answers->move_all = errno_of(sys_move_pages(0, 0, nullptr, nullptr, nullptr, kMpolMfMoveAll));
+}
+
+void probe_policies(const Scratch& scratch, Probe* answers) noexcept {
+  int node = 0;
+  NodeMask allowed;
+  const long located =
+      sys_get_mempolicy(&node, nullptr, 0, scratch.touched(), kMpolFNode | kMpolFAddr);
+  const long listed =
+      sys_get_mempolicy(nullptr, allowed.words, kMaxNodes + 1, 0, kMpolFMemsAllowed);
+  answers->get_mempolicy = errno_of(located < 0 ? located : listed);
+  bool any = false;
+  for (const unsigned long word : allowed.words) any = any || word != 0;
+  const int mode = any ? kMpolBind : kMpolDefault;
+  answers->mbind = errno_of(bind_range(scratch.untouched(), page_bytes(), mode, allowed, 0));
+  // Setting the current policy again would restart interleaving, so this passes a mode that does
+  // not exist. The kernel answers EINVAL and changes nothing; a filter answers another errno.
+  const long ret = ::syscall(SYS_set_mempolicy, kNoSuchMode, nullptr, 0L);
+  answers->set_mempolicy = ret == 0 || errno == EINVAL ? 0 : errno;
+}
+
+void probe_pagemap(std::uintptr_t page, Probe* answers) noexcept {
+  Pagemap pagemap(0);
+  if (pagemap.descriptor() < 0) {
+    answers->pagemap = answers->scan = -pagemap.descriptor();
+    return;
+  }
+  std::uint64_t entry = 0;
+  const long got = pagemap.read(page, 1, &entry);
+  answers->pagemap = got == 0 ? EIO : errno_of(got);
+  answers->frames_shown = got == 1 && (entry & kPageFrameNumber) != 0;
+  Region region;
+  Scan present = {page, page + page_bytes(), 0, kScanPresent, 0, kScanPresent};
+  answers->scan = errno_of(scan(pagemap, &present, &region, 1));
+}
+
+}  // namespace
+
+int probe(Probe* answers) noexcept {
+  const Scratch scratch;
+  if (!scratch.is_mapped()) return -errno;
+  probe_moves(scratch.touched(), answers);
+  probe_policies(scratch, answers);
+  probe_pagemap(scratch.touched(), answers);
+  return 0;
+}
+
+}  // namespace movepages
