@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .cluster.dask_client import ask, refuse_unusable
-from .cluster.members import CONTAINERS, Member, Survey, arrays_in, look, settle
+from .cluster.members import CONTAINERS, Member, Survey, arrays_in, look, move_near
 from .query.syscall import MPOL_MF_MOVE
 from .system.refusals import Refusal
 from .system.sysfs import TopologyError
@@ -83,11 +83,11 @@ class PlacementPlugin(WorkerPlugin):
         values = [*_held(worker, [key]).values()]
         if values and isinstance(values[0], (np.ndarray, *CONTAINERS)):
             # In its own thread, because this one serves the other workers.
-            job = functools.partial(self._settle, worker, values)
+            job = functools.partial(self._move_near, worker, values)
             worker.loop.add_callback(functools.partial(asyncio.to_thread, job))
 
-    def _settle(self, worker: Worker, values: list[Any]) -> None:
-        found = settle(worker.address, arrays_in(values), self.flags)
+    def _move_near(self, worker: Worker, values: list[Any]) -> None:
+        found = move_near(worker.address, arrays_in(values), self.flags)
         if found.misplaced_bytes or found.problem:
             worker.loop.add_callback(worker.log_event, TOPIC, _plain(found))
 
@@ -206,7 +206,7 @@ async def _place_here(dask_worker: Worker, keys: list[Any] | None, flags: int) -
     wanted = dask_worker.data if keys is None else keys
     spilled = sum(key in dask_worker.data and key not in held for key in wanted)
     member = await asyncio.to_thread(
-        lambda: settle(dask_worker.address, arrays_in(held.values()), flags)
+        lambda: move_near(dask_worker.address, arrays_in(held.values()), flags)
     )
     told = f"{spilled:,} spilled to disk, so not in memory" if spilled else ""
     return replace(member, problem="; ".join(filter(None, [member.problem, told])))

@@ -12,24 +12,24 @@
 namespace movepages::binding {
 
 // Querying this few pages costs less than finding out whether the query is worth it.
-constexpr std::size_t kGlancePages = std::min(std::size_t{64}, Query::kPortion);
+constexpr std::size_t kFewPages = std::min(std::size_t{64}, Query::kPortion);
 
 // Returns (first page, number of pages) of a small contiguous array if all its pages are on the
 // node `target` and this thread may use that node. Returns None if a page is elsewhere, if the
 // answer takes more than one call, or if `given` is not such an array.
-inline py::object glance(const py::object& given, const py::object& target) {
+inline py::object all_on_node(const py::object& given, const py::object& target) {
   const int node = to_int(target, "node", -1);
   if (Py_TYPE(given.ptr()) != py::detail::npy_api::get().PyArray_Type_) return py::none();
   const auto array = py::reinterpret_borrow<py::array>(given);
   const auto nbytes = static_cast<std::size_t>(array.nbytes());
-  if (nbytes == 0 || nbytes > (kGlancePages - 1) * page_bytes() || node < 0 || node >= kMaxNodes ||
+  if (nbytes == 0 || nbytes > (kFewPages - 1) * page_bytes() || node < 0 || node >= kMaxNodes ||
       !has_flag(array, Flags::NPY_ARRAY_C_CONTIGUOUS_)) {
     return py::none();
   }
   const auto first = reinterpret_cast<std::uintptr_t>(array.data()) / page_bytes() * page_bytes();
   const auto end = reinterpret_cast<std::uintptr_t>(array.data()) + nbytes;
-  std::uintptr_t pages[kGlancePages];
-  std::int32_t status[kGlancePages];
+  std::uintptr_t pages[kFewPages];
+  std::int32_t status[kFewPages];
   std::size_t count = 0;
   for (std::uintptr_t at = first; at < end; at += page_bytes()) pages[count++] = at;
   NodeMask allowed;

@@ -76,7 +76,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.def("reach", &reach_of, "start"_a, "end"_a, "most"_a, "pid"_a,
              "Return the end of the range that holds at most `most` pages; None if it is unknown.");
   module.def(
-      "glance", &glance, "array"_a, "node"_a,
+      "all_on_node", &all_on_node, "array"_a, "node"_a,
       "Return first page and number of pages of a small array if it is all on a node, or None.");
   module.def("buffer_address", &buffer_address, "view"_a,
              "Return the address of a buffer's first element.");

@@ -200,9 +200,9 @@ Driver::Span Driver::span_of(std::size_t start, std::size_t most,
 std::size_t Driver::move_chunk(std::size_t most) noexcept {
   const std::size_t start = done_;
   const std::int32_t* nodes = request_.target->each ? request_.target->each + start : nullptr;
-  const Stretch stretch = huge_.next(request_.pages + start, nodes, request_.count - start, most);
-  if (stretch.heads > 0) return move_heads(stretch) ? stretch.heads : 0;
-  return move_each(stretch.entries) ? done_ - start : 0;
+  const RunGroup group = huge_.next(request_.pages + start, nodes, request_.count - start, most);
+  if (group.heads > 0) return move_heads(group) ? group.heads : 0;
+  return move_each(group.entries) ? done_ - start : 0;
 }
 
 bool Driver::move_each(std::size_t count) noexcept {
@@ -240,27 +240,27 @@ bool Driver::move_each(std::size_t count) noexcept {
 }
 
 // Moves each huge page by one entry. The answer holds for all pieces while the page stays huge.
-bool Driver::move_heads(const Stretch& stretch) noexcept {
+bool Driver::move_heads(const RunGroup& group) noexcept {
   std::uintptr_t head[HugePages::kMostHeads];
   std::int32_t node[HugePages::kMostHeads];
   std::int32_t said[HugePages::kMostHeads];
   const std::size_t start = done_;
-  for (std::size_t k = 0; k < stretch.heads; ++k) {
+  for (std::size_t k = 0; k < group.heads; ++k) {
     head[k] = request_.pages[start + huge_.first(k)];
     node[k] = wanted(start + huge_.first(k));
   }
   const Target target = {node, 0};
-  const Outcome outcome = run_within(head, stretch.heads, target, said, false);
-  for (std::size_t k = 0; k < stretch.heads; ++k) {
+  const Outcome outcome = run_within(head, group.heads, target, said, false);
+  for (std::size_t k = 0; k < group.heads; ++k) {
     std::fill(request_.status + start + huge_.first(k),
               request_.status + start + huge_.first(k + 1), said[k]);
   }
-  done_ += stretch.entries;
+  done_ += group.entries;
   told_ = std::max(told_, done_);
   if (!goes_on_after(outcome.error)) return false;
   huge_.forget();
   // The kernel splits a huge page when its target is full.
-  for (std::size_t k = 0; k < stretch.heads; ++k) {
+  for (std::size_t k = 0; k < group.heads; ++k) {
     if (huge_.is_piece(head[k])) continue;
     if (!move_pieces(start + huge_.first(k), start + huge_.first(k + 1))) return false;
   }

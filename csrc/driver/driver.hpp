@@ -53,7 +53,7 @@ class Driver {
   Span span_of(std::size_t start, std::size_t most, std::size_t most_huge_pages) const noexcept;
   std::size_t move_chunk(std::size_t most) noexcept;
   bool move_each(std::size_t count) noexcept;
-  bool move_heads(const Stretch& stretch) noexcept;
+  bool move_heads(const RunGroup& group) noexcept;
   bool move_pieces(std::size_t begin, std::size_t end) noexcept;
   Outcome run_within(const std::uintptr_t* pages, std::size_t count, const Target& target,
                      std::int32_t* status, bool last_turn) noexcept;
@@ -65,7 +65,7 @@ class Driver {
   void forget(std::size_t begin, std::size_t end, Doubt doubt) noexcept;
   long move_revealed(const std::size_t* index, const std::uintptr_t* pages, std::int32_t* now,
                      std::size_t count) noexcept;
-  void settle(std::size_t i, std::int32_t now, std::int32_t fallback) noexcept;
+  void set_status(std::size_t i, std::int32_t now, std::int32_t fallback) noexcept;
   long ask_why(const std::size_t* index, const std::uintptr_t* pages, std::size_t count) noexcept;
 
   const Request& request_;

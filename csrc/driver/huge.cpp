@@ -23,7 +23,7 @@ HugePages::HugePages(int pid, const Kernel& kernel) noexcept
       most_heads_(std::clamp<std::size_t>(
           kMostBytes / std::max<std::size_t>(kernel.huge_page_bytes, 1), 1, kMostHeads)) {}
 
-Stretch HugePages::next(const std::uintptr_t* pages, const std::int32_t* nodes, std::size_t count,
+RunGroup HugePages::next(const std::uintptr_t* pages, const std::int32_t* nodes, std::size_t count,
                         std::size_t most) noexcept {
   if (!tells_ || count < fewest_) return {std::min(count, most), 0};
   forget();

@@ -11,7 +11,7 @@
 namespace movepages {
 
 // The start of a list: either ordinary pages or pieces of huge pages.
-struct Stretch {
+struct RunGroup {
   std::size_t entries;  // entries of the list
   std::size_t heads;    // huge pages that these entries are pieces of; 0: ordinary pages
 };
@@ -27,7 +27,7 @@ class HugePages {
 
   // Returns the start of a list of `count` pages: at most `most` pages or huge pages. Adjacent
   // pieces with one target are folded into one huge page; `nodes` may be null.
-  Stretch next(const std::uintptr_t* pages, const std::int32_t* nodes, std::size_t count,
+  RunGroup next(const std::uintptr_t* pages, const std::int32_t* nodes, std::size_t count,
                std::size_t most) noexcept;
   // After next(): the index of the first entry of huge page k; for k = heads, the end.
   std::size_t first(std::size_t k) const noexcept { return first_[k]; }

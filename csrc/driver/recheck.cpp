@@ -46,7 +46,7 @@ bool Driver::recheck(std::size_t begin, std::size_t end, Doubt doubt,
       std::size_t unexplained = 0;
       for (std::size_t k = 0; k < count; ++k) {
         const bool untold = request_.status[index[k]] == kNotAttempted;
-        settle(index[k], now[k], fallback);
+        set_status(index[k], now[k], fallback);
         if (!untold || request_.status[index[k]] != -EBUSY) continue;
         index[unexplained] = index[k];
         pages[unexplained++] = pages[k];
@@ -111,7 +111,7 @@ long Driver::move_revealed(const std::size_t* index, const std::uintptr_t* pages
   return 0;
 }
 
-void Driver::settle(std::size_t i, std::int32_t now, std::int32_t fallback) noexcept {
+void Driver::set_status(std::size_t i, std::int32_t now, std::int32_t fallback) noexcept {
   std::int32_t& status = request_.status[i];
   if (now == wanted(i)) {
     status = now;

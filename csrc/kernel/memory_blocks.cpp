@@ -33,9 +33,9 @@ std::size_t hexadecimal_in(const std::string& path) noexcept {
 MemoryBlocks::MemoryBlocks(const char* folder) {
   const std::string root = folder;
   bytes_ = hexadecimal_in(root + "/memory/block_size_bytes");
-  const std::size_t huge_pages = bytes_ / page_bytes();
-  if (huge_pages == 0 || (huge_pages & (huge_pages - 1)) != 0 || bytes_ % page_bytes() != 0) return;
-  while (std::size_t{1} << shift_ < huge_pages) ++shift_;
+  const std::size_t frames = bytes_ / page_bytes();
+  if (frames == 0 || (frames & (frames - 1)) != 0 || bytes_ % page_bytes() != 0) return;
+  while (std::size_t{1} << shift_ < frames) ++shift_;
   each_entry(root + "/node", [&](const char* name) {
     std::int32_t node = 0;
     int end = 0;

@@ -58,7 +58,7 @@ constexpr std::uint64_t kScanPresent = 1 << 3;
 constexpr std::uint64_t kScanSwapped = 1 << 4;
 constexpr std::uint64_t kScanZero = 1 << 5;
 constexpr std::uint64_t kScanHuge = 1 << 6;
-constexpr std::uint64_t kScanGuard = 1 << 8;  // since Linux 6.15, EINVAL before
+constexpr std::uint64_t kScanGuard = 1 << 8;  // EINVAL on kernels without it
 
 struct Scan {
   std::uintptr_t start;

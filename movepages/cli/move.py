@@ -16,7 +16,7 @@ from .process_move import Outcome, Progress, forecast, migrate
 from .regions import Regions, add_process_option, add_region_option, kind_of, regions_of
 from .target import HELP, parse_target
 from .terminal import complain, console, is_terminal, say, show
-from .whole_process import settle
+from .whole_process import finish
 
 _DESCRIPTION = """\
 Move memory of a running process; its addresses and contents stay the same. By
@@ -89,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
         with _progress(regions, quiet=options.json) as tell:
             on_conflict = _on_conflict(options)
             migrate(options.pid, regions, options.to, flags, tell, outcome, on_conflict)
-            settle(options.pid, regions, options.to, flags, outcome, all_of_it=options.whole)
+            finish(options.pid, regions, options.to, flags, outcome, all_of_it=options.whole)
     finally:
         # Also after Ctrl-C: pages moved by then stay moved, so report them.
         _show(options, outcome, len(regions))

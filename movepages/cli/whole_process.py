@@ -26,7 +26,7 @@ from .verdict import not_accounted
 _CAP_SYS_NICE = 1 << 23
 
 
-def settle(
+def finish(
     pid: int, regions: Regions, target: Any, flags: int, outcome: Outcome, *, all_of_it: bool
 ) -> None:
     """Move hidden pages if that moves nothing else, then check the result against numa_maps.

@@ -142,7 +142,7 @@ def look(name: str, arrays: Iterable[object]) -> Member:
     )
 
 
-def settle(name: str, arrays: Sequence[object], flags: int) -> Member:
+def move_near(name: str, arrays: Sequence[object], flags: int) -> Member:
     """Move arrays to the nodes of this process, and return what it holds afterwards.
 
     Several nodes share each array in the same way as in `local`. The ``problem`` says what did not
@@ -150,7 +150,7 @@ def settle(name: str, arrays: Sequence[object], flags: int) -> Member:
 
     Examples
     --------
-    >>> settle("me", [np.ones(1000)], MPOL_MF_MOVE).misplaced_bytes
+    >>> move_near("me", [np.ones(1000)], MPOL_MF_MOVE).misplaced_bytes
     0
     """
     problems = []

@@ -62,24 +62,24 @@ def _tried(name: str, works: str, code: int, facts: Facts) -> Check:
         return Check(name, "ok", works)
     policy = name in ("get_mempolicy", "mbind", "set_mempolicy")
     call = name if policy else "move_pages"
-    said = f"{call}(2) answers {errno.errorcode.get(code, code)}: "
+    answer = f"{call}(2) answers {errno.errorcode.get(code, code)}: "
     if code not in (errno.EPERM, errno.ENOSYS):
         remedy = "see its manual page for this errno"
         if facts.seccomp == 2:
             remedy += "; the errno may also come from the seccomp filter of this process"
-        return Check(name, "no", said + os.strerror(code), remedy)
+        return Check(name, "no", answer + os.strerror(code), remedy)
     for option in ("config_numa", "config_migration")[: 1 if policy else 2]:
         if code == errno.ENOSYS and facts[option] is False:
-            detail = f"{said}this kernel was built without {option.upper()}"
+            detail = f"{answer}this kernel was built without {option.upper()}"
             return Check(name, "no", detail, "boot a kernel that has it, such as a distribution's")
     if code == errno.ENOSYS and facts.config_numa is None:
-        detail = f"{said}no CONFIG_NUMA, or a sandbox; /proc and /sys do not tell which"
+        detail = f"{answer}no CONFIG_NUMA, or a sandbox; /proc and /sys do not tell which"
         return Check(name, "no", detail, _PROFILE + _ELSEWHERE)
     if facts.seccomp == 2:
-        detail = f"{said}the seccomp filter of this process forbids it"
+        detail = f"{answer}the seccomp filter of this process forbids it"
         added = ", or with --cap-add SYS_NICE: most default profiles then allow this call"
         return Check(name, "no", detail, _PROFILE + added * policy + _ELSEWHERE)
-    detail = f"{said}a sandbox answers in the kernel's place; the kernel would not refuse it"
+    detail = f"{answer}a sandbox answers in the kernel's place; the kernel would not refuse it"
     remedy = "use another container runtime (docker: --runtime=runc), or none"
     return Check(name, "no", detail, remedy)
 

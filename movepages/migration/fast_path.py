@@ -19,7 +19,7 @@ def placed_already(a: object, target: object, flags: int) -> MoveResult | None:
     if type(target) is not int or flags != MPOL_MF_MOVE:
         return None
     start = time.perf_counter()
-    placed = _core.glance(a, target)
+    placed = _core.all_on_node(a, target)
     if placed is None:
         return None
     first, pages = placed

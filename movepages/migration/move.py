@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack, overload
 
 from ..layouts.targets import MoveTarget, as_target
 from ..pages.buffers import footprint_of
@@ -20,36 +20,34 @@ from .huge_page_targets import OnConflict
 if TYPE_CHECKING:
     from .background import BackgroundMove
 
+OnError: TypeAlias = Literal["raise", "warn"]
+
 CONFLICTS = ("majority", "split", "raise")
 
 
+class MoveOptions(TypedDict, total=False):
+    """Optional arguments of `move`, except `background`."""
+
+    flags: int
+    retry: RetryPolicy | None
+    on_conflict: OnConflict
+    on_error: OnError
+    progress: Progress | None
+    deadline: float | None
+    limit: float | str | None
+
+
 @overload
 def move(
     a: object,
     target: MoveTarget,
     *,
-    flags: int = MPOL_MF_MOVE,
-    retry: RetryPolicy | None = None,
-    on_conflict: OnConflict = "majority",
-    on_error: Literal["raise", "warn"] = "raise",
-    progress: Progress | None = None,
-    deadline: float | None = None,
-    limit: float | str | None = None,
     background: Literal[False] = False,
+    **options: Unpack[MoveOptions],
 ) -> MoveResult: ...
 @overload
 def move(
-    a: object,
-    target: MoveTarget,
-    *,
-    flags: int = MPOL_MF_MOVE,
-    retry: RetryPolicy | None = None,
-    on_conflict: OnConflict = "majority",
-    on_error: Literal["raise", "warn"] = "raise",
-    progress: Progress | None = None,
-    deadline: float | None = None,
-    limit: float | str | None = None,
-    background: Literal[True],
+    a: object, target: MoveTarget, *, background: Literal[True], **options: Unpack[MoveOptions]
 ) -> BackgroundMove: ...
 def move(
     a: object,
@@ -58,7 +56,7 @@ def move(
     flags: int = MPOL_MF_MOVE,
     retry: RetryPolicy | None = None,
     on_conflict: OnConflict = "majority",
-    on_error: Literal["raise", "warn"] = "raise",
+    on_error: OnError = "raise",
     progress: Progress | None = None,
     deadline: float | None = None,
     limit: float | str | None = None,

@@ -29,21 +29,21 @@ def preview(
 
     Nothing moves.
     """
-    looks = PageQuery(footprint, MPOL_MF_MOVE)
+    query = PageQuery(footprint, MPOL_MF_MOVE)
     chooser = TargetChooser(target, HugePages(footprint.pid), on_conflict)
-    for pages in _present(footprint, looks):
+    for pages in _present(footprint, query):
         wanted = target.nodes_for(pages.number, pages.address)
         chosen = chooser.forecast(pages.address, pages.before, wanted)
         yield pages.before, chosen, int(pages.aside.pages.sum())
 
 
 def _present(
-    footprint: Footprint, looks: PageQuery, *, only_huge: bool = False
+    footprint: Footprint, query: PageQuery, *, only_huge: bool = False
 ) -> Iterator[PageBatch]:
     """Yield the present pages in slices; each slice carries its absent runs beside them."""
     start = 0
-    for addresses, rows in cut_rows(footprint, sizes.MOVE_PAGES, looks.reach):
-        found = looks.huge(addresses, rows) if only_huge else looks.at(addresses, rows).found
+    for addresses, rows in cut_rows(footprint, sizes.MOVE_PAGES, query.reach):
+        found = query.huge(addresses, rows) if only_huge else query.at(addresses, rows).found
         yield from slices(
             found, without_memory(found), start, footprint.page_size, sizes.SLICE_PAGES
         )

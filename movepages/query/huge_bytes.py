@@ -42,21 +42,21 @@ class HugeBytes:
         first = int(some.address[0])
         last = int(some.address[-1]) + int(some.pages[-1]) * size
         # If the kinds identify huge pages, this scans one page, only to see if the kernel can scan.
-        told = _core.scan_huge(
+        ranges = _core.scan_huge(
             first, first + size if self._kinds_tell else last, self._footprint.pid
         )
-        if told is None:
+        if ranges is None:
             self.total = None
         elif self._kinds_tell:
             some = some.where(some.kind == _HUGE)
             self.total += int(self._footprint.held(some.address, some.pages).sum())
         else:
-            self.total += self._within(some, told)
+            self.total += self._within(some, ranges)
 
-    def _within(self, some: SurveyRuns, told: tuple[np.ndarray, np.ndarray]) -> int:
+    def _within(self, some: SurveyRuns, ranges: tuple[np.ndarray, np.ndarray]) -> int:
         size = np.uintp(self._footprint.page_size)
-        edges = np.stack(told, axis=1).ravel()
-        huge = Intervals(edges, np.ones(len(told[0]), np.uint8))
+        edges = np.stack(ranges, axis=1).ravel()
+        huge = Intervals(edges, np.ones(len(ranges[0]), np.uint8))
         ends = some.address + some.pages.astype(np.uintp) * size
         _, begin, end = huge.cut(some.address, ends)
         inside = huge.at(begin) == 1

@@ -109,6 +109,6 @@ def _agrees(ask: Ask, small: SurveyRuns, size: int) -> bool:
     first = time.perf_counter_ns() % min(_SAMPLED, total)
     index = np.arange(first, total, _SAMPLED)
     sampled, row = _pick(filled.address, filled.pages, index, size)
-    said = ask(sampled, np.ones(len(sampled), np.int64), fewest=None)
-    where = np.searchsorted(said.address, sampled, "right") - 1
-    return bool((said.status[where] == filled.status[row]).all())
+    found = ask(sampled, np.ones(len(sampled), np.int64), fewest=None)
+    where = np.searchsorted(found.address, sampled, "right") - 1
+    return bool((found.status[where] == filled.status[row]).all())

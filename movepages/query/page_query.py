@@ -126,15 +126,15 @@ class PageQuery:
         unasked = (found.status == PageStatus.NOT_ATTEMPTED.value) & (found.kind != _PAGE)
         asked, holes = found.where(~unasked), found.where(unasked)
         size = self._footprint.page_size
-        told = [join_absences(())]
+        absent = [join_absences(())]
         if len(holes.address):
             holes, reasons, device = self._of_mappings(holes)
-            told.append(join_absences(((holes.address, holes.pages, reasons),), size))
+            absent.append(join_absences(((holes.address, holes.pages, reasons),), size))
             # The kernel does not show the page tables of a device, which may have memory.
             answered = self._ask(device.address, device.pages, fewest=None)
             asked = join_survey_runs((asked, answered))
-        told.append(absences(asked.address, asked.pages, asked.status, size, self._footprint.pid))
-        return QueryResult(join_survey_runs((asked, holes)), merge_absences(told, size))
+        absent.append(absences(asked.address, asked.pages, asked.status, size, self._footprint.pid))
+        return QueryResult(join_survey_runs((asked, holes)), merge_absences(absent, size))
 
     def huge(self, addresses: Addresses, pages: Counts) -> SurveyRuns:
         """Query only huge pages; small pages that the page tables show get NOT_ATTEMPTED."""

@@ -87,8 +87,8 @@ class Entries:
         All pages of a hole have the status of its first page: EFAULT in anonymous memory, ENOENT
         elsewhere.
         """
-        said = self._ask(begin, np.ones(len(begin), np.int64), fewest=None)
-        status = said.status[np.searchsorted(said.address, begin, "right") - 1]
+        found = self._ask(begin, np.ones(len(begin), np.int64), fewest=None)
+        status = found.status[np.searchsorted(found.address, begin, "right") - 1]
         anonymous = (backing == Backing.PRIVATE.value) | (backing == Backing.NOTHING.value)
         otherwise = np.where(anonymous, PageStatus.EFAULT.value, PageStatus.ENOENT.value)
         # The first page may have got memory since.

@@ -205,8 +205,8 @@ def _failed(
 ) -> BaseException:
     code, refused = failure
     if isinstance(code, BaseException):
-        told = refused
-        return attach(code, result_of_status(status, moving=nodes is not None, told=told), status)
+        result = result_of_status(status, moving=nodes is not None, attempted=refused)
+        return attach(code, result, status)
     result = result_of_status(status, moving=nodes is not None)
     node = None
     if refused >= 0 and nodes is not None:

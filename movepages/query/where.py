@@ -86,20 +86,20 @@ def _as_threads(threads: int | None) -> int | None:
 
 def survey(footprint: Footprint, threads: int | None, *, shortcuts: bool) -> Placement:
     """Query the node of every page of `footprint`."""
-    looks = PageQuery(footprint, MPOL_MF_MOVE, threads, shortcuts=shortcuts)
+    query = PageQuery(footprint, MPOL_MF_MOVE, threads, shortcuts=shortcuts)
     parts: list[Runs] = []
-    told: list[Absences] = []
-    huge = HugeBytes(footprint, kinds_tell=looks.shows_huge_pages)
+    absent: list[Absences] = []
+    huge = HugeBytes(footprint, kinds_tell=query.shows_huge_pages)
     try:
         refuse_process(footprint, MPOL_MF_MOVE)
-        for addresses, pages in cut_rows(footprint, SURVEY_PAGES, looks.reach):
-            look = looks.at(addresses, pages)
-            huge.add(look.found)
-            parts.append(looks.runs(look.found))
-            told.append(look.absences)
+        for addresses, pages in cut_rows(footprint, SURVEY_PAGES, query.reach):
+            answer = query.at(addresses, pages)
+            huge.add(answer.found)
+            parts.append(query.runs(answer.found))
+            absent.append(answer.absences)
     except BaseException as error:
-        if looks.partial is not None:
-            parts.append(looks.runs(looks.partial))
+        if query.partial is not None:
+            parts.append(query.runs(query.partial))
         attach(error, result_of_runs(parts, footprint.pages))
         raise
     return Placement(
@@ -110,6 +110,6 @@ def survey(footprint: Footprint, threads: int | None, *, shortcuts: bool) -> Pla
         shared_edges=footprint.shared_edges,
         pid=footprint.pid,
         runs=join_runs(parts, footprint.page_size),
-        absences=merge_absences(told, footprint.page_size),
+        absences=merge_absences(absent, footprint.page_size),
         huge_bytes=huge.total,
     )

@@ -55,12 +55,12 @@ def result_of_runs(parts: list[Runs], pages: int) -> MoveResult:
     )
 
 
-def result_of_status(status: Statuses, *, moving: bool, told: int | None = None) -> MoveResult:
+def result_of_status(status: Statuses, *, moving: bool, attempted: int | None = None) -> MoveResult:
     """Return the outcome that a status array shows, without knowing where the pages were before.
 
-    If `told` is given, only the first `told` pages were attempted.
+    If `attempted` is given, only the first `attempted` pages were attempted.
     """
-    pages, status = len(status), status[:told]
+    pages, status = len(status), status[:attempted]
     on_node = int(np.count_nonzero(status >= 0))
     skipped = int(np.count_nonzero(status == PageStatus.NOT_ATTEMPTED.value))
     return MoveResult(

@@ -8,7 +8,7 @@
 namespace {
 
 using model::Kernel;
-using model::kFramePages;
+using model::kHugePagePages;
 using Statuses = std::vector<std::int32_t>;
 
 // Returns every piece of new huge pages on node 0.
@@ -16,7 +16,7 @@ std::vector<std::uintptr_t> huge_pages(Kernel& kernel, std::size_t count, int fa
   std::vector<std::uintptr_t> pages;
   for (std::size_t n = 0; n < count; ++n) {
     const std::uintptr_t head = kernel.add_huge({0, 0, 1, failures});
-    for (std::size_t k = 0; k < kFramePages; ++k) pages.push_back(Kernel::piece(head, k));
+    for (std::size_t k = 0; k < kHugePagePages; ++k) pages.push_back(Kernel::piece(head, k));
   }
   return pages;
 }
@@ -28,7 +28,7 @@ void one_question_for_a_huge_page() {
     trial.pages = huge_pages(kernel, count);
     trial.moves = false;
     trial.run();
-    CHECK(trial.status == Statuses(count * kFramePages, 0));
+    CHECK(trial.status == Statuses(count * kHugePagePages, 0));
     CHECK(kernel.looked_at == static_cast<long>(count));
   }
 }
@@ -40,7 +40,7 @@ void one_entry_moves_a_huge_page() {
     trial.pages = huge_pages(kernel, count);
     trial.all = 1;
     trial.run();
-    CHECK(trial.status == Statuses(count * kFramePages, 1));
+    CHECK(trial.status == Statuses(count * kHugePagePages, 1));
     CHECK(kernel.looked_at == static_cast<long>(count));
     CHECK(kernel.moving_calls == static_cast<long>((count + 63) / 64));
   }
@@ -80,7 +80,7 @@ void a_pinned_one_is_busy_in_every_piece() {
   trial.all = 1;
   trial.run();
   for (std::size_t i = 0; i < trial.pages.size(); ++i) {
-    CHECK(trial.status[i] == (i < kFramePages ? -EBUSY : 1));
+    CHECK(trial.status[i] == (i < kHugePagePages ? -EBUSY : 1));
   }
 }
 
@@ -91,7 +91,7 @@ void a_busy_one_moves_when_asked_why() {
   trial.pages = huge_pages(kernel, 1, 1);
   trial.all = 1;
   trial.run();
-  CHECK(trial.status == Statuses(kFramePages, 1));
+  CHECK(trial.status == Statuses(kHugePagePages, 1));
 }
 
 void one_that_splits_has_pieces_on_two_nodes() {
@@ -113,11 +113,11 @@ void one_that_does_not_split_stays_whole() {
   kernel.version.splits_when_full = false;
   Trial trial(kernel);
   trial.pages = huge_pages(kernel, 2);
-  kernel.free[1] = kFramePages + 3;
+  kernel.free[1] = kHugePagePages + 3;
   trial.all = 1;
   trial.run();
-  CHECK(std::count(trial.status.begin(), trial.status.end(), 1) == kFramePages);
-  CHECK(std::count(trial.status.begin(), trial.status.end(), -ENOMEM) == kFramePages);
+  CHECK(std::count(trial.status.begin(), trial.status.end(), 1) == kHugePagePages);
+  CHECK(std::count(trial.status.begin(), trial.status.end(), -ENOMEM) == kHugePagePages);
 }
 
 void two_targets_in_one() {

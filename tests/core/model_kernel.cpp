@@ -30,17 +30,17 @@ std::uintptr_t Kernel::add(const Folio& folio) {
 }
 
 std::uintptr_t Kernel::add_huge(Folio folio) {
-  while ((pages_.size() + 1) % kFramePages != 0) add_error(-EFAULT);
-  folio.size = kFramePages;
+  while ((pages_.size() + 1) % kHugePagePages != 0) add_error(-EFAULT);
+  folio.size = kHugePagePages;
   return add(folio);
 }
 
 bool Kernel::is_huge(std::uintptr_t address) const {
-  const std::size_t first = address / kPageBytes / kFramePages * kFramePages;
+  const std::size_t first = address / kPageBytes / kHugePagePages * kHugePagePages;
   if (first == 0 || first - 1 >= pages_.size()) return false;
   const Page& page = pages_[first - 1];
   const Folio& folio = folios_[page.folio];
-  return page.error == 0 && folio.first == first - 1 && folio.size == kFramePages;
+  return page.error == 0 && folio.first == first - 1 && folio.size == kHugePagePages;
 }
 
 std::uintptr_t Kernel::add_error(std::int32_t error) {

@@ -18,7 +18,7 @@ constexpr int kPinned = INT_MAX;
 constexpr int kMove = 2;
 constexpr int kMoveAll = 4;
 constexpr std::size_t kPageBytes = 4096;
-constexpr std::size_t kFramePages = 16;
+constexpr std::size_t kHugePagePages = 16;
 
 struct Folio {
   std::int32_t node = 0;
@@ -123,7 +123,7 @@ class Kernel {
   std::int64_t query_ns = 1'000;
   std::uintptr_t slow_from = UINTPTR_MAX;  // pages from here on cost this much more
   std::int64_t slow_ns = 0;
-  std::size_t huge_page_bytes = kFramePages * kPageBytes;  // as reported to the driver
+  std::size_t huge_page_bytes = kHugePagePages * kPageBytes;  // as reported to the driver
 
   long calls = 0;
   long moving_calls = 0;

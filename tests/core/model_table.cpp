@@ -23,10 +23,10 @@ std::int64_t call_now_ns() noexcept { return current->clock_ns; }
 
 movepages::HugeAnswer call_huge_until(movepages::Pagemap& /*pagemap*/, std::uintptr_t start,
                                       std::uintptr_t end) noexcept {
-  constexpr std::uintptr_t kFrame = kFramePages * kPageBytes;
+  constexpr std::uintptr_t kHugePage = kHugePagePages * kPageBytes;
   if (!current->version.tells_huge_pages) return {start, false};
-  CHECK(start % kFrame == 0 && end % kFrame == 0 && start < end);
-  while (start < end && current->is_huge(start)) start += kFrame;
+  CHECK(start % kHugePage == 0 && end % kHugePage == 0 && start < end);
+  while (start < end && current->is_huge(start)) start += kHugePage;
   return {start, true};
 }
 

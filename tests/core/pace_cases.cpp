@@ -66,18 +66,18 @@ void a_fixed_cost_is_paid_once_a_slice() {
 
 // Small pages lead to calls of tens of thousands of entries. Huge pages follow, one entry each.
 void no_call_is_for_seconds_of_huge_pages() {
-  constexpr std::size_t kFrame = 512;
+  constexpr std::size_t kHugePage = 512;
   for (const std::int64_t fixed_ns : {std::int64_t{155'000}, 26 * kMs}) {
     Kernel kernel;
     kernel.version.tells_huge_pages = false;
-    kernel.huge_page_bytes = kFrame * model::kPageBytes;
+    kernel.huge_page_bytes = kHugePage * model::kPageBytes;
     kernel.call_ns = fixed_ns;
     Trial trial(kernel);
     trial.pages = small_pages(kernel, 100'000);
     kernel.slow_from = trial.pages.back() + 1;
     kernel.slow_ns = kMs / 2;
     for (int k = 0; k < 2000; ++k) {
-      while (kernel.pages() % kFrame != 0) kernel.add_absent();
+      while (kernel.pages() % kHugePage != 0) kernel.add_absent();
       trial.pages.push_back(kernel.add({}));
     }
     trial.all = 1;

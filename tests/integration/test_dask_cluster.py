@@ -105,17 +105,17 @@ def reports_of(client, workers):
 def test_plugin_reports_each_machine_and_places_new_results(client):
     def listen(dask_worker):
         cluster = importlib.import_module("movepages.dask")
-        settle, dask_worker.settled = cluster.settle, []
+        move_near, dask_worker.moved = cluster.move_near, []
 
         def overheard(name, arrays, flags):
-            found = settle(name, arrays, flags)
-            dask_worker.settled += [each.nbytes for each in arrays]
+            found = move_near(name, arrays, flags)
+            dask_worker.moved += [each.nbytes for each in arrays]
             return found
 
-        cluster.settle = overheard
+        cluster.move_near = overheard
 
     def heard(dask_worker):
-        return dask_worker.settled
+        return dask_worker.moved
 
     def all_heard():
         return [size for sizes in client.run(heard).values() for size in sizes]

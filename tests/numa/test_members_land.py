@@ -1,11 +1,11 @@
-"""settle() moves the arrays of a parallel program's member to the nodes of its CPUs."""
+"""move_near() moves the arrays of a parallel program's member to the nodes of its CPUs."""
 
 import os
 
 import pytest
 
 import movepages as mp
-from movepages.cluster.members import look, settle
+from movepages.cluster.members import look, move_near
 from support import memory, processes, witness
 
 PAGE = memory.PAGE
@@ -29,7 +29,7 @@ def test_arrays_move_to_the_node_of_a_pinned_process(pinned):
         os.sched_setaffinity(0, cpus)
         near, far = memory.anonymous(40 * PAGE, node), memory.anonymous(60 * PAGE, other)
         before = look("me", [near, far])
-        after = settle("me", [near, far], mp.MPOL_MF_MOVE)
+        after = move_near("me", [near, far], mp.MPOL_MF_MOVE)
         found = {*witness.nodes_of(memory.pages_of(near)), *witness.nodes_of(memory.pages_of(far))}
         return before, after, found
 
@@ -48,7 +48,7 @@ def test_shared_pages_stay_and_are_reported(pinned):
     def work():
         os.sched_setaffinity(0, cpus)
         assert shared.sum() >= 0
-        return settle("me", [shared], mp.MPOL_MF_MOVE)
+        return move_near("me", [shared], mp.MPOL_MF_MOVE)
 
     member = processes.run_as(None, work)
     assert member.misplaced_bytes == 20 * PAGE

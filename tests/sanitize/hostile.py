@@ -262,7 +262,7 @@ def path(h: Hostile) -> tuple[Any, ...]:
     return (h.among([*places, h.anything()]),)
 
 
-def glance(h: Hostile) -> tuple[Any, ...]:
+def all_on_node(h: Hostile) -> tuple[Any, ...]:
     inside = AREA[h.random.randrange(AREA.size) :][: h.among([0, 1, 4096, 10**5, 10**6])]
     return h.among([inside, inside, h.array(), h.anything()]), h.among([0, 1, h.number()])
 
@@ -275,7 +275,7 @@ ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
     "allowed_nodes": lambda _h: (),
     "bind": bind,
     "buffer_address": lambda h: (h.anything(),),
-    "glance": glance,
+    "all_on_node": all_on_node,
     "is_own": lambda h: (h.pid(),),
     "memory_blocks": path,
     "mempolicy_nodes": lambda h: (h.pages(h.count()),),

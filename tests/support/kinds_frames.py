@@ -14,7 +14,7 @@ from . import memory
 from .memory import PAGE
 
 _PRESENT = np.uint64(1 << 63)
-_HUGE_PAGE = np.uint64((1 << 55) - 1)
+_FRAME_NUMBER = np.uint64((1 << 55) - 1)
 _BLOCKS = Path("/sys/devices/system/memory/block_size_bytes")
 ABSENT = -1
 # A process has no page table above this address.
@@ -53,7 +53,7 @@ class Frames:
         parts = [os.pread(fd, 8 * count, 8 * first) for first, count in self._spans]
         entries = np.frombuffer(b"".join(parts), np.uint64)[self._where]
         there = (entries & _PRESENT != 0) & self._readable
-        return np.where(there, entries & _HUGE_PAGE, np.uint64(0))
+        return np.where(there, entries & _FRAME_NUMBER, np.uint64(0))
 
     def close(self) -> None:
         """Close the file."""

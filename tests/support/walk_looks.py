@@ -13,7 +13,7 @@ from .kinds_frames import ABSENT, nodes_of_frames
 from .memory import PAGE
 
 _PRESENT, _EXCLUSIVE = np.uint64(1 << 63), np.uint64(1 << 56)
-_HUGE_PAGE = np.uint64((1 << 55) - 1)
+_FRAME_NUMBER = np.uint64((1 << 55) - 1)
 # In /proc/kpageflags: a page of a folio other than its first.
 _TAIL = np.uint64(1 << 16)
 # No folio that a process maps in part is larger than this.
@@ -33,12 +33,12 @@ def _zeros() -> tuple[int, int, int, np.ndarray]:
     """
     small = memory.anonymous(PAGE)
     assert small[0] == 0
-    frame = int(_entries(small)[0] & _HUGE_PAGE)
+    frame = int(_entries(small)[0] & _FRAME_NUMBER)
     if not memory.huge_page_size():
         return frame, frame, frame, small
     huge = memory.anonymous(memory.huge_page_size(), huge=True)
     assert huge[0] == 0
-    frames = _entries(huge) & _HUGE_PAGE
+    frames = _entries(huge) & _FRAME_NUMBER
     return frame, int(frames[0]), int(frames[-1]), huge
 
 
@@ -73,7 +73,7 @@ class Look:
         # This comes first: allocating what keeps the zero pages must not move any page below.
         zero, first, last, _ = _zeros()
         entries = _entries(array)
-        self.frame = entries & _HUGE_PAGE
+        self.frame = entries & _FRAME_NUMBER
         frame = self.frame
         self.zero = (frame == zero) | ((frame >= first) & (frame <= last))
         self.node = np.where(self.zero, np.int32(ABSENT), nodes_of_frames(self.frame))

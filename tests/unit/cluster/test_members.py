@@ -8,7 +8,7 @@ import pytest
 
 import movepages as mp
 from movepages.cluster import members
-from movepages.cluster.members import Member, Survey, arrays_in, look, own_nodes, settle
+from movepages.cluster.members import Member, Survey, arrays_in, look, move_near, own_nodes
 from support import memory
 from sysfs_fixtures import GIB
 
@@ -126,9 +126,9 @@ def test_forbidden_call_is_a_problem_and_no_exception(monkeypatch):
     for name in ("where", "move"):
         monkeypatch.setattr(members, name, refuse)
     assert "sandbox" in look("me", [np.ones(3)]).problem
-    settled = settle("me", [np.ones(3), np.ones(3)], mp.MPOL_MF_MOVE)
+    moved = move_near("me", [np.ones(3), np.ones(3)], mp.MPOL_MF_MOVE)
     # Once for the moves, and once for the looks afterwards.
-    assert settled.problem.count("2 times: [Errno 1] a sandbox forbids") == 2
+    assert moved.problem.count("2 times: [Errno 1] a sandbox forbids") == 2
 
 
 def test_failing_array_hides_no_other(monkeypatch):
@@ -167,10 +167,10 @@ def test_member_without_an_answer_has_question_marks():
     assert row.split() == ["x", "?", "?", "?", "no", "answer:", "gone"]
 
 
-def test_settle_leaves_near_pages_and_reports_no_problem_for_absent_ones():
+def test_move_near_leaves_near_pages_and_reports_no_problem_for_absent_ones():
     a = memory.anonymous(10 * PAGE)
     a[: 4 * PAGE] = 1
-    found = settle("me", [a], mp.MPOL_MF_MOVE)
+    found = move_near("me", [a], mp.MPOL_MF_MOVE)
     assert found.misplaced_bytes == 0
     assert found.absent_bytes == 6 * PAGE
     assert found.problem == ""

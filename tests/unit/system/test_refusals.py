@@ -141,7 +141,7 @@ def test_members_pass_interruptions_on(monkeypatch, call):
 
     monkeypatch.setattr(members, call, raise_interruption)
     with pytest.raises(InterruptionError):
-        members.settle("me", [object()], mp.MPOL_MF_MOVE)
+        members.move_near("me", [object()], mp.MPOL_MF_MOVE)
 
 
 @pytest.mark.usefixtures("need_root")
