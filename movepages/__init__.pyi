@@ -13,12 +13,14 @@ from .memory.populate import touch
 from .migration.background import BackgroundMove
 from .migration.calibrate import calibrate
 from .migration.control import RetryPolicy
+from .migration.forecast import Plan
 from .migration.layout_targets import targets
 from .migration.move import move
-from .migration.plan import Plan, plan
+from .migration.plan import plan
 from .pages.buffers import Region
 from .processes import Process, process
-from .query.syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, mempolicy_nodes, move_pages
+from .query.mempolicy import mempolicy_nodes
+from .query.syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, move_pages
 from .query.where import where
 from .results.absence import Absence
 from .results.outcome import (

@@ -14,7 +14,8 @@ from ..pages.footprint import Footprint
 from ..query.where import where
 from ..results.placement import Placement
 from ..system.topology_reader import topology
-from .patterns import ByIndex, ContiguousShares, Follow, Pattern
+from .follow import Follow
+from .patterns import ByIndex, ContiguousShares, Pattern
 from .targets import Layout
 
 

@@ -24,11 +24,11 @@ from . import sizes
 from .control import Control
 from .folios import HugePages
 from .huge_page_targets import OnConflict, TargetChooser
-from .preview import refuse_conflicts, without_memory
+from .preview import refuse_conflicts
 from .recheck import recheck_placed
 from .slice_migration import SliceMigration
 from .slice_record import SliceCounts, SliceRecord, counts_of_runs
-from .slices import PageBatch, slices
+from .slices import PageBatch, slices, without_memory
 from .tally import Tally
 
 _HUGE_PAGE = np.uintp(HUGE_PAGE_BYTES)

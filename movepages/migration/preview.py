@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from .._core import HUGE_PAGE_BYTES
 from ..layouts.patterns import NOWHERE, NodeArray
@@ -13,13 +12,11 @@ from ..layouts.targets import Target
 from ..pages.blocks import cut_rows
 from ..pages.footprint import Footprint
 from ..query.page_query import PageQuery
-from ..query.survey_runs import SurveyRuns
 from ..query.syscall import MPOL_MF_MOVE
-from ..results.status import PageStatus
 from . import sizes
 from .folios import HugePages
 from .huge_page_targets import ChosenTargets, OnConflict, TargetChooser
-from .slices import PageBatch, slices
+from .slices import PageBatch, slices, without_memory
 
 
 def preview(
@@ -48,12 +45,6 @@ def _present(
             found, without_memory(found), start, footprint.page_size, sizes.SLICE_PAGES
         )
         start += int(rows.sum())
-
-
-def without_memory(found: SurveyRuns) -> npt.NDArray[np.bool_]:
-    """Return which runs are absent; hidden pages are present, on an unknown node."""
-    absent: npt.NDArray[np.bool_] = (found.status < 0) & (found.status != PageStatus.ENODATA.value)
-    return absent
 
 
 def refuse_conflicts(footprint: Footprint, target: Target, huge: HugePages) -> None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from .._core import HUGE_PAGE_BYTES
 from ..query.survey_runs import SurveyRuns
+from ..results.status import PageStatus
 
 Ints: TypeAlias = "npt.NDArray[np.int64]"
 
@@ -34,6 +35,12 @@ class PageBatch(NamedTuple):
     number: Ints
     aside: SurveyRuns
     aside_number: Ints
+
+
+def without_memory(found: SurveyRuns) -> npt.NDArray[np.bool_]:
+    """Return which runs are absent; hidden pages are present, on an unknown node."""
+    absent: npt.NDArray[np.bool_] = (found.status < 0) & (found.status != PageStatus.ENODATA.value)
+    return absent
 
 
 def slices(

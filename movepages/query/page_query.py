@@ -21,8 +21,8 @@ from . import numa_maps_shortcut
 from .absence_reasons import absences, reasons_of
 from .hidden_pages import give_nodes_of_mappings
 from .pagemap_entries import Entries
+from .survey import survey_rows
 from .survey_runs import SurveyRuns, join_survey_runs
-from .syscall import survey_rows
 
 Counts: TypeAlias = "npt.NDArray[np.int64]"
 

@@ -28,15 +28,12 @@ from ..results.counting import result_of_status
 from ..results.outcome import MoveResult, make_error
 from ..system.target_nodes import unusable_node
 from .explain import Call, explain
-from .survey_runs import SurveyRuns
 
 MPOL_MF_MOVE = _core.MPOL_MF_MOVE
 MPOL_MF_MOVE_ALL = _core.MPOL_MF_MOVE_ALL
 
 # Writing the statuses of this many pages takes so long that a signal would have to wait.
 _MANY = 1 << 25
-# Pages per batch of get_mempolicy(2) queries, so that Ctrl-C takes effect in between.
-_WITNESS_PAGES = 1 << 16
 
 
 def move_pages(
@@ -146,44 +143,6 @@ def move_in_slices(
         raise _failed(failure, nodes, status, pid=pid, flags=flags)
 
 
-def survey_rows(
-    addresses: Addresses,
-    pages: npt.NDArray[np.int64],
-    *,
-    pid: int,
-    flags: int,
-    threads: int,
-    fewest: int | None,
-    pause: Callable[[], object] | None,
-    by_number: int = 0,
-    ask_small: bool = True,
-) -> tuple[BaseException | None, SurveyRuns]:
-    """Query the nodes of rows of neighbouring pages, with several threads if that pays off.
-
-    In rows of `fewest` pages or more, the page tables are read first if the kernel permits it;
-    pages without an entry are then not queried. For `by_number` or more small pages in a row, a
-    process with CAP_SYS_ADMIN takes the nodes from the page frame numbers; 0 means never. Without
-    `ask_small`, small pages that the page tables show are not queried: they get status
-    NOT_ATTEMPTED and kind "page". `pause`, called after every 25 ms of work, may raise to end the
-    survey.
-
-    Returns
-    -------
-    failure : exception or None
-        The exception that ended the survey early, not raised.
-    found : SurveyRuns
-        Runs found before and after the failure.
-    """
-    failure, start, count, status, kind = _core.survey(
-        addresses, pages, pid, flags, threads, fewest, by_number, ask_small, pause
-    )
-    found = SurveyRuns(start, count, status, kind)
-    if failure is None or isinstance(failure, BaseException):
-        return failure, found
-    code, sentence = explain(failure[0], Call(operator.index(pid), operator.index(flags)))
-    return make_error(code, sentence), found
-
-
 def attach(
     interruption: BaseException, result: MoveResult, status: Statuses | None = None
 ) -> BaseException:
@@ -229,40 +188,6 @@ def refuse_unusable_nodes(nodes: list[int], pid: int, outcome: Callable[[], Move
     if node is not None:
         code, sentence = explain(errno.ENODEV, Call(pid, MPOL_MF_MOVE, refused_node=node))
         raise make_error(code, sentence, result=outcome())
-
-
-def mempolicy_nodes(pages: Pages) -> Statuses:
-    """Return the node of each page from get_mempolicy(2), a second source beside `move_pages`.
-
-    Parameters
-    ----------
-    pages : array_like of uintp, shape (n,)
-        Addresses in this process. The call faults absent pages in: pass only present pages.
-
-    Returns
-    -------
-    ndarray of int32, shape (n,)
-        Node of each page, or a negative errno.
-
-    Raises
-    ------
-    TypeError, ValueError
-        `pages` holds values other than whole numbers, or is not one-dimensional.
-
-    Notes
-    -----
-    Source: get_mempolicy(2) with MPOL_F_NODE | MPOL_F_ADDR, ``lookup_node`` in mm/mempolicy.c.
-
-    Examples
-    --------
-    >>> a = np.ones(1 << 20, np.uint8)
-    >>> bool(mempolicy_nodes([a.ctypes.data])[0] == move_pages([a.ctypes.data])[0])
-    True
-    """
-    addresses = as_addresses(pages)
-    starts = range(0, len(addresses), _WITNESS_PAGES)
-    parts = [_core.mempolicy_nodes(addresses[i : i + _WITNESS_PAGES]) for i in starts]
-    return np.concatenate([np.empty(0, INT32), *parts])
 
 
 def refuse_process(footprint: Footprint, flags: int) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 import movepages as mp
 from movepages.query import page_query
-from movepages.query.syscall import survey_rows
+from movepages.query.survey import survey_rows
 from movepages.system.maps import read_mappings
 from support import memory
 

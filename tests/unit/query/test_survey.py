@@ -14,8 +14,8 @@ from movepages.migration.slices import each_page
 from movepages.pages.blocks import cut_rows
 from movepages.pages.footprint import Footprint
 from movepages.query import page_query
+from movepages.query.survey import survey_rows
 from movepages.query.survey_runs import SurveyRuns, join_survey_runs
-from movepages.query.syscall import survey_rows
 from support import memory, system
 from support.memory import PAGE
 

@@ -1,0 +1,53 @@
+"""survey_rows(): query rows of neighbouring pages, by several threads if that pays."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import _core
+from ..pages.arguments import Addresses
+from ..results.outcome import make_error
+from .explain import Call, explain
+from .survey_runs import SurveyRuns
+
+
+def survey_rows(
+    addresses: Addresses,
+    pages: npt.NDArray[np.int64],
+    *,
+    pid: int,
+    flags: int,
+    threads: int,
+    fewest: int | None,
+    pause: Callable[[], object] | None,
+    by_number: int = 0,
+    ask_small: bool = True,
+) -> tuple[BaseException | None, SurveyRuns]:
+    """Query the nodes of rows of neighbouring pages, with several threads if that pays off.
+
+    In rows of `fewest` pages or more, the page tables are read first if the kernel permits it;
+    pages without an entry are then not queried. For `by_number` or more small pages in a row, a
+    process with CAP_SYS_ADMIN takes the nodes from the page frame numbers; 0 means never. Without
+    `ask_small`, small pages that the page tables show are not queried: they get status
+    NOT_ATTEMPTED and kind "page". `pause`, called after every 25 ms of work, may raise to end the
+    survey.
+
+    Returns
+    -------
+    failure : exception or None
+        The exception that ended the survey early, not raised.
+    found : SurveyRuns
+        Runs found before and after the failure.
+    """
+    failure, start, count, status, kind = _core.survey(
+        addresses, pages, pid, flags, threads, fewest, by_number, ask_small, pause
+    )
+    found = SurveyRuns(start, count, status, kind)
+    if failure is None or isinstance(failure, BaseException):
+        return failure, found
+    code, sentence = explain(failure[0], Call(operator.index(pid), operator.index(flags)))
+    return make_error(code, sentence), found
