@@ -24,6 +24,7 @@ REASONS = {
     "never touched": Absence.UNTOUCHED,
     "memfd hole": Absence.NOT_ENTERED,
     "zero page": Absence.ZERO_PAGE,
+    "zero page not accessible": Absence.ZERO_PAGE,
     "vvar": Absence.DEVICE,
     "device memory": Absence.DEVICE,
     "not accessible": Absence.HIDDEN,
