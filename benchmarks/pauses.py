@@ -1,6 +1,6 @@
 """Measure the longest stop of a computing thread while its array moves.
 
-    python benchmarks/pauses.py [--size 256M]
+    python benchmarks/pauses.py [--size MIB]
 
 A thread adds to small parts of an array in turn and records how long each takes. Meanwhile the
 array moves to another node and back: by one big call from C, by move() in the background, and by

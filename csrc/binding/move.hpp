@@ -96,7 +96,7 @@ inline py::tuple sort_out(const py::object& pages, const py::object& before,
                         static_cast<const std::int32_t*>(wanted_array.data())};
   if (std::any_of(slice.wanted, slice.wanted + slice.count,
                   [](std::int32_t node) { return node >= kMaxNodes; })) {
-    throw py::value_error("wanted: no node has a number as large");
+    throw py::value_error("wanted: expected node ids below MAX_NODES");
   }
   py::array_t<std::int32_t> status(pages_array.size());
   py::array_t<bool> there(pages_array.size());

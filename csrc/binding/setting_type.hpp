@@ -31,7 +31,7 @@ class Setting {
   Setting& operator=(const Setting&) = delete;
 
   void enter() {
-    if (token_) throw std::runtime_error("this is entered already");
+    if (token_) throw std::runtime_error("this Setting is entered already");
     token_ = py::reinterpret_steal<py::object>(PyContextVar_Set(variable_.ptr(), value_.ptr()));
     if (!token_) throw py::error_already_set();
   }

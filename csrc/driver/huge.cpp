@@ -24,7 +24,7 @@ HugePages::HugePages(int pid, const Kernel& kernel) noexcept
           kMostBytes / std::max<std::size_t>(kernel.huge_page_bytes, 1), 1, kMostHeads)) {}
 
 RunGroup HugePages::next(const std::uintptr_t* pages, const std::int32_t* nodes, std::size_t count,
-                        std::size_t most) noexcept {
+                         std::size_t most) noexcept {
   if (!tells_ || count < fewest_) return {std::min(count, most), 0};
   forget();
   std::size_t entries = 0;

@@ -21,7 +21,7 @@ long Query::ask(const std::uintptr_t* pages, std::size_t count, std::int32_t* st
   for (std::size_t pos = 0; pos < count;) {
     const RunGroup group = huge_.next(pages + pos, nullptr, count - pos, kPortion);
     const long ret = group.heads == 0 ? ask_each(pages + pos, group.entries, status + pos)
-                                        : ask_heads(pages + pos, group.heads, status + pos);
+                                      : ask_heads(pages + pos, group.heads, status + pos);
     if (ret != 0) return ret;
     pos += group.entries;
   }

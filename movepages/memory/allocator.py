@@ -67,7 +67,7 @@ def allocating(
     Raises
     ------
     TypeError, ValueError
-        `mode` is unknown, or the nodes do not fit it.
+        `mode` or `huge` is unknown, or the nodes do not fit the mode.
     MovePagesError
         A node has no memory or is not allowed, or the kernel lacks this mode.
 

@@ -64,7 +64,7 @@ def mbind_failed(code: int, mode: PolicyMode, bound: int = 0) -> Exception:
     if code == errno.EINVAL and since:
         return make_error(
             errno.ENOSYS,
-            f"mode {mode.name.lower()!r} needs Linux {since} or later; use another mode",
+            f"mode {_name_of(mode)!r} needs Linux {since} or later; use another mode",
         )
     why = {
         errno.EFAULT: "a part of the memory is not mapped",
@@ -75,8 +75,12 @@ def mbind_failed(code: int, mode: PolicyMode, bound: int = 0) -> Exception:
     return make_error(code, f"mbind(2): {why.get(code, os.strerror(code))}{part}")
 
 
+def _name_of(mode: PolicyMode) -> str:
+    return mode.name.lower().replace("_", "-")
+
+
 def _as_mode(mode: str) -> PolicyMode:
-    names = {each.name.lower().replace("_", "-"): each for each in PolicyMode}
+    names = {_name_of(each): each for each in PolicyMode}
     if mode not in names:
         raise ValueError(f"mode: expected one of {', '.join(map(repr, names))}, got {mode!r}")
     return names[mode]

@@ -27,7 +27,7 @@ _EXPECTED = (
 )
 
 
-# Four times the reach of five-level page tables; sums over all pages fit 64 bits.
+# Far above what five-level page tables reach (57 bits); sums over all pages still fit 64 bits.
 _MOST_BYTES = 1 << 62
 
 

@@ -50,11 +50,11 @@ def list_nodes(nodes: tuple[int, ...]) -> str:
 
 
 def why_no_memory(node: int, now: Topology) -> str:
-    """Say why a node has no memory: it is offline, has CPUs only, or does not exist."""
+    """Say why a node has no memory: it is offline, has none, or does not exist."""
     if node in now.offline_nodes:
         return f"node {node} is offline: this machine may have it, but its memory is not plugged in"
     if node in now.nodes:
-        return f"node {node} has CPUs only and no memory"
+        return f"node {node} has no memory"
     return f"node {node} is not a node of this machine"
 
 

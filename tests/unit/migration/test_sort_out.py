@@ -39,7 +39,7 @@ def test_each_page_has_a_status_and_those_to_move_are_grouped(pages):
 
 def test_arguments_out_of_bounds_are_rejected():
     one = np.zeros(1, np.int32)
-    with pytest.raises(ValueError, match="no node has a number as large"):
+    with pytest.raises(ValueError, match="expected node ids below MAX_NODES"):
         _core.sort_out(np.zeros(1, np.uintp), one, np.array([_core.MAX_NODES], np.int32))
     with pytest.raises(ValueError, match="one entry for each"):
         _core.sort_out(np.zeros(2, np.uintp), one, one)
