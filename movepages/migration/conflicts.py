@@ -149,7 +149,7 @@ def _move_and_see(
 
 
 def _several(moved: Mask, probe: Indices, number: int) -> Mask:
-    """Tell of which probes more than one page moved."""
+    """Return the probes with which at least one other page moved."""
     several: Mask = np.bincount(probe[moved], minlength=number) > 1
     return several
 

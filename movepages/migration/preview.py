@@ -60,8 +60,8 @@ def refuse_conflicts(footprint: Footprint, target: Target, huge: HugePages) -> N
         overruled += int(np.count_nonzero(elsewhere & (chosen.wanted != NOWHERE)))
     if overruled:
         raise ValueError(
-            f"target: {overruled:,} pages are pieces of huge pages of which other pieces are to go "
-            'elsewhere, and a huge page is on one node; pass on_conflict="split" to split these, '
-            '"majority" to send each where most of it is wanted, or a target '
-            f"that changes at multiples of {HUGE_PAGE_BYTES:,} bytes only"
+            f"target: {overruled:,} pages cannot be where they are wanted, because the target cuts "
+            "through their huge pages, and a huge page is on one node; pass "
+            'on_conflict="split" to split these, "majority" to move each to the node that wants '
+            f"most of it, or a target that changes only at multiples of {HUGE_PAGE_BYTES:,} bytes"
         )

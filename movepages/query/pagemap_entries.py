@@ -82,7 +82,7 @@ class Entries:
     def status_of_holes(
         self, begin: Addresses, backing: npt.NDArray[np.uint8]
     ) -> npt.NDArray[np.int32]:
-        """Return the kernel's status of holes, each of which is in one mapping or outside all.
+        """Return the kernel's status of each hole; a hole lies in one mapping or in none.
 
         All pages of a hole have the status of its first page: EFAULT in anonymous memory, ENOENT
         elsewhere.

@@ -90,7 +90,7 @@ def test_a_target_that_cuts_through_can_be_refused(here_and_there, huge):
     here, there = here_and_there
     a = huge(2)
     target = np.resize(np.array([here, there], np.int32), len(memory.pages_of(a)))
-    with pytest.raises(ValueError, match=f"target: {len(target) // 2:,} pages are pieces"):
+    with pytest.raises(ValueError, match=f"target: {len(target) // 2:,} pages cannot be"):
         mp.move(a, target, on_conflict="raise")
     assert (witness.nodes_of(memory.pages_of(a)) == here).all()
     whole = np.repeat(np.array([here, there], np.int32), len(target) // 2)

@@ -64,7 +64,7 @@ def settings(values: dict[Path, str]) -> Iterator[None]:
 
 def _restore(before: dict[Path, str]) -> None:
     for path, text in before.items():
-        # Of several words, the one in brackets was set.
+        # The file lists several words; brackets mark the one that was set.
         chosen = re.search(r"\[(.+)\]", text)
         path.write_text(chosen[1] if chosen else text)
 

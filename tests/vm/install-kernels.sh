@@ -20,7 +20,7 @@ command -v busybox >/dev/null || tools+=(busybox-static)
 command -v numastat >/dev/null || tools+=(numactl)
 command -v zstd >/dev/null || tools+=(zstd)
 
-# What apt is told of the lists it shall use: nothing, for those of the system.
+# Options that choose the package lists of apt; none for those of the system.
 apt=()
 apt_updated=
 apt_update() {

@@ -234,7 +234,7 @@ def test_cut_huge_pages_are_refused_without_a_look_at_other_pages(monkeypatch, h
     per = huge_page_size // PAGE
     assert np.array_equal(np.concatenate(asked), np.arange(per, 2 * per))
     nodes[per + 5] = NODE + 1
-    with pytest.raises(ValueError, match="target: 1 pages are pieces of huge pages"):
+    with pytest.raises(ValueError, match="target: 1 pages cannot be where they are wanted"):
         preview.refuse_conflicts(footprint_of(a), pattern, HugePages(0))
 
 
