@@ -39,8 +39,8 @@ class PlacementPlugin(WorkerPlugin):
 
     ``client.register_plugin(PlacementPlugin())`` installs it on all workers, also on those that
     start later. Each worker reports its machine when it starts. It then reports each task result
-    with arrays that did not get near it. ``client.get_events(movepages.dask.TOPIC)`` returns these
-    reports.
+    that holds arrays which are not near it. ``client.get_events(movepages.dask.TOPIC)`` returns
+    these reports.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ async def _look_here(dask_worker: Worker) -> Member:
 
 async def _place_here(dask_worker: Worker, keys: list[Any] | None, flags: int) -> Member:
     held = _held(dask_worker, keys)
-    # Count before moving: results that arrive during the move are not in `held`, yet not spilled.
+    # Count before moving: results that arrive later are in memory, but not in `held`.
     wanted = dask_worker.data if keys is None else keys
     spilled = sum(key in dask_worker.data and key not in held for key in wanted)
     member = await asyncio.to_thread(

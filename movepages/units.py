@@ -31,7 +31,7 @@ def format_pages(count: int) -> str:
 
 
 def byte_marks(span: float, most: int = 8) -> tuple[float, str, int]:
-    """Return the spacing of marks on an axis of `span` bytes, their unit and the unit's bytes.
+    """Return the spacing in bytes of marks on an axis of `span` bytes, a unit, and its size.
 
     Examples
     --------

@@ -20,8 +20,8 @@ namespace movepages::binding {
 constexpr Expected kCounts = {"pages", 'i',   sizeof(std::int64_t),
                               "int64", false, "np.ascontiguousarray(pages, np.int64)"};
 
-// Returns a failure as move_pages() does, and addresses, pages, statuses and kinds of runs, in
-// order.
+// Returns the failure, if any, as move_pages() does; then address, pages, status and kind of each
+// run.
 inline py::tuple survey_ranges(const py::object& starts, const py::object& counts,
                                const py::object& pid, const py::object& flags,
                                const py::object& threads, const py::object& fewest,

@@ -138,7 +138,7 @@ long Driver::refusal_of(std::int32_t node) const noexcept {
   return ret == -EACCES ? -EACCES : -ENODEV;
 }
 
-// The kernel expects a node for each entry, so a single target is repeated, but for one chunk only.
+// The kernel expects a node for each entry, so a single target is repeated for one chunk.
 bool Driver::prepare_nodes() noexcept {
   if (request_.target->each) return true;
   const std::size_t count = std::min(Pace::kMost, request_.count);
@@ -239,7 +239,7 @@ bool Driver::move_each(std::size_t count) noexcept {
   return false;
 }
 
-// Moves each huge page by one entry. The answer holds for all pieces while the page stays huge.
+// Lists one entry for each huge page. While it stays huge, its status holds for all its pages.
 bool Driver::move_heads(const RunGroup& group) noexcept {
   std::uintptr_t head[HugePages::kMostHeads];
   std::int32_t node[HugePages::kMostHeads];

@@ -25,8 +25,8 @@ class HugePages {
 
   HugePages(int pid, const Kernel& kernel) noexcept;
 
-  // Returns the start of a list of `count` pages: at most `most` pages or huge pages. Adjacent
-  // pieces with one target are folded into one huge page; `nodes` may be null.
+  // Returns the first entries of a list of `count` pages, up to `most` pages or huge pages.
+  // Adjacent pieces with one target are folded into one huge page; `nodes` may be null.
   RunGroup next(const std::uintptr_t* pages, const std::int32_t* nodes, std::size_t count,
                 std::size_t most) noexcept;
   // After next(): the index of the first entry of huge page k; for k = heads, the end.

@@ -51,8 +51,8 @@ struct Outcome {
   bool interrupted = false;  // Pause ended the call
 };
 
-// Writes one status per page: the node the page is on, -errno, or kNotAttempted. In a move, a page
-// that is not on its target never shows a node.
+// Writes one status per page: the node the page is on, -errno, or kNotAttempted. In a move, only a
+// page on its target shows a node.
 Outcome move_pages(const Request& request, const Pause& pause, const Kernel& kernel) noexcept;
 
 }  // namespace movepages

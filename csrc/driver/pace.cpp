@@ -48,7 +48,7 @@ std::size_t Pace::second(const Sample& now, bool dense) const noexcept {
   return static_cast<std::size_t>(std::clamp(now.pages * factor, 1.0, static_cast<double>(kMost)));
 }
 
-// The pages of a call get at least twice the fixed cost, even if that exceeds a slice. Smaller
+// A call spends at least twice its fixed cost on pages, even if that exceeds a slice. Smaller
 // calls would hardly be shorter, and there would be many of them.
 std::size_t Pace::fitting(const Sample& now) const noexcept {
   const double room = std::max(kSlice - fixed_ns_, 2 * fixed_ns_);

@@ -22,7 +22,7 @@ class Query {
   // A 32-bit process under a 64-bit kernel before 6.18 gets wrong statuses from index 16 on.
   static constexpr std::size_t kPortion = sizeof(void*) == 4 ? 16 : std::size_t{1} << 16;
 
-  // With `touches`, the query may access hidden pages of another process, as a move may.
+  // With `touches`, the query may access hidden pages of another process (hidden.hpp); moves may.
   Query(int pid, int flags, const Kernel& kernel, bool touches = false) noexcept
       : pid_(pid),
         flags_(flags),

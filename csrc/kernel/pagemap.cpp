@@ -120,8 +120,8 @@ long scan_huge(Pagemap& pagemap, std::uintptr_t* start, std::uintptr_t end, Regi
   return count;
 }
 
-// A scan for pages that are not huge stops at the first one, so it is cheap where no page is huge.
-// It skips unmapped ranges, so a second scan must confirm the huge pages.
+// A scan for small pages stops at the first such page, so it is cheap where all pages are small. It
+// also skips unmapped ranges, so a second scan must confirm huge pages.
 HugeAnswer huge_until(Pagemap& pagemap, std::uintptr_t start, std::uintptr_t end) noexcept {
   if (huge_is_ambiguous()) return {start, false};
   Region region;

@@ -29,9 +29,9 @@ inline long mincore(std::uintptr_t start, std::size_t bytes, unsigned char* in_m
   return ::mincore(reinterpret_cast<void*>(start), bytes, in_memory) < 0 ? -errno : 0;
 }
 
-// Whether mincore() is certainly accurate for a shared mapping. To a process that may not see which
-// pages are resident, it reports every page as resident, even far beyond the end of the file. A
-// second mapping of the file reaches that far.
+// Whether mincore() is certainly accurate for a shared mapping. If this process may not see which
+// pages are resident, mincore() reports all of them, even far beyond the end of the file. So this
+// maps the file a second time, that far, and looks there.
 inline bool tells_what_is_in_memory(std::uintptr_t start) noexcept {
   constexpr std::size_t kFar = std::size_t{1} << (sizeof(std::size_t) == 8 ? 36 : 26);
   void* second = ::mremap(reinterpret_cast<void*>(start), 0, kFar, MREMAP_MAYMOVE);

@@ -6,9 +6,10 @@
 namespace movepages {
 namespace {
 
-// The scratch buffers of this many pages take 48 KiB, which a processor's nearest caches hold.
+// Scratch buffers for this many pages take 48 KiB, which a processor's nearest caches hold.
 constexpr std::size_t kAtOnce = 4096;
-// Small pages after which look() returns, to be called again. Querying this many takes up to 9 ms.
+// After this many small pages, look() returns and is called again. Querying this many takes up to 9
+// ms.
 constexpr std::size_t kStep = std::size_t{1} << 15;
 // No process has memory at this address or above.
 constexpr std::uintptr_t kUserEnd = std::uintptr_t{1} << (8 * sizeof(std::uintptr_t) - 1);
@@ -164,8 +165,7 @@ bool Surveyor::fill_by_number(std::uintptr_t start, std::size_t count) {
 }
 
 // Queries the pages with an unknown node and a sample of the others. `agrees` is false if the
-// sample contradicts a number, and if so many nodes are unknown that the numbers are not worth
-// reading.
+// sample contradicts a frame number, or if too many nodes are unknown for frame numbers to pay.
 long Surveyor::hold_against_call(std::uintptr_t start, std::size_t count, bool* agrees) {
   constexpr std::size_t kSampled = 512;
   if (pages_.size() < kAtOnce) pages_.resize(kAtOnce);

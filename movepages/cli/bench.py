@@ -1,4 +1,4 @@
-"""``movepages bench``: time queries and moves on this machine, and compare their answers."""
+"""``movepages bench``: time queries and moves on this machine, and compare what they report."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _COLUMNS = (
 
 
 class Screen:
-    """Shows a running tour: the placement, one strip per look, a table and a verdict."""
+    """Shows a tour as it runs: one strip for each placement, then a table and a verdict."""
 
     def __init__(self) -> None:
         self._console = console()

@@ -38,7 +38,7 @@ class Look(NamedTuple):
 
 
 class Tour:
-    """An array, its moves so far, and the look after each move."""
+    """An array, its moves so far, and its placement after each move."""
 
     def __init__(self, nbytes: int) -> None:
         refuse_too_large(nbytes)
@@ -57,7 +57,7 @@ class Tour:
         self._checksum = self._sum()
 
     def travel(self) -> Iterator[Facts]:
-        """Move to each allowed node that has room, then back; yield each step."""
+        """Move the array to each allowed node that has room, then back; yield each step."""
         start = self.looks[0].placement
         for node in self.machine.allowed_nodes:
             if start.pages_per_node.get(node, 0) == start.pages - start.absent_pages:

@@ -131,8 +131,8 @@ class Forecast:
     problems : list of str
         Reasons why the move would be incomplete.
     hidden, stuck : int
-        Pages in memory on an unknown node, and those of them in regions that their process may not
-        read, which move_pages(2) does not move.
+        Pages in memory on an unknown node. `stuck` counts those of them in regions that their
+        process cannot read: move_pages(2) does not move these.
     overruled : int
         Pages that would go to another node than wanted, along with their huge page.
     split : int

@@ -26,9 +26,9 @@ class Held(NamedTuple):
 def held_now(pid: int, regions: Regions) -> Held:
     """Add up the bytes in memory inside regions that were listed earlier.
 
-    A mapping may reach beyond these regions by now, such as a heap that has grown. numa_maps counts
-    the whole mapping, so `where` queries the part inside. The same goes for a mapping that changed
-    while it was read.
+    By now a mapping, such as a grown heap, may reach beyond these regions. numa_maps counts the
+    whole mapping, so `where` queries the part inside. It also queries mappings that changed while
+    they were read.
     """
     if not len(regions):
         return Held({}, 0)

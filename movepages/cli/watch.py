@@ -83,7 +83,7 @@ def _end_of(pid: int) -> Iterator[EndsWithin]:
         yield _sleep
         return
     try:
-        # A process ID alone may belong to another process by the next sample.
+        # A process ID could belong to another process by the next sample; a pidfd cannot.
         yield lambda seconds: bool(select.select([process], [], [], seconds)[0])
     finally:
         os.close(process)

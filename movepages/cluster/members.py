@@ -83,7 +83,7 @@ class Survey(tuple[Member, ...]):
 
     @property
     def ok(self) -> bool:
-        """Whether all members answered, and everything that they hold is near them."""
+        """Whether all members answered, and all pages of their arrays are on nodes near them."""
         return not self.misplaced_bytes and not any(member.problem for member in self)
 
     def __str__(self) -> str:

@@ -30,7 +30,7 @@ from .views import PlacementView, off_nodes
 _COLUMNS = 512
 _GAP = 0.2
 _ROW_LABELS = 32
-# Most rows and most columns of cells when an array is drawn in its own shape.
+# Maximum rows and columns of cells when an array is drawn in its own shape.
 _SIDE = 512
 _LEGEND_ROWS = 16
 # Height in inches that the labels beside rows of addresses need.
@@ -148,7 +148,7 @@ _ABSENCE: dict[str, Any] = {
 
 
 def _add_numbers(ax: Axes, shares: CellMix, span: float, middle: float) -> None:
-    """Write the node's number on each stretch that is wide enough and on one node alone."""
+    """On each stretch that is wide enough and all on one node, write the number of that node."""
     whole = np.where(shares.parts.max(axis=1) == 1, shares.parts.argmax(axis=1), -1)
     edges = np.flatnonzero(np.diff(whole, prepend=-2, append=-2))
     for first, last in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):

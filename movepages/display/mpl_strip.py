@@ -24,7 +24,7 @@ Extent = tuple[float, float, float, float]
 class StripImage(AxesImage):
     """Cells from left to right, merged where there are fewer pixels than cells.
 
-    An image with fewer pixels than cells would show some cells and leave out the others. The number
+    A plain image would leave out cells if there are fewer pixels than cells. The number
     of pixels is known only at drawing, because axes are laid out, zoomed and saved at other sizes.
     """
 

@@ -115,7 +115,7 @@ def visible(shares: CellMix, least: float, each: float) -> CellMix:
 
 
 def stack(shares: CellMix, steps: int) -> Kinds:
-    """Divide each cell's height in proportion to its bytes; rows are steps, columns are cells.
+    """Divide each cell's height among its kinds by bytes; rows are levels, columns are cells.
 
     Examples
     --------

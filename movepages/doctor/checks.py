@@ -170,7 +170,7 @@ def _balancing(answers: Answers, facts: Facts) -> Check:
     detail = "on: the kernel may move pages by itself"
     version = re.match(r"(\d+)\.(\d+)", facts.kernel)
     if version and (int(version[1]), int(version[2])) < (6, 6):
-        # pagemap and get_mempolicy(2) together still find the pages of this process.
+        # Unless one of them fails, pagemap and get_mempolicy(2) find this process's pages.
         blind = answers.pagemap or answers.get_mempolicy
         whose = "pages" if blind else "pages of other processes"
         detail += f", and before Linux 6.6 {whose} that it watches look absent"

@@ -28,9 +28,9 @@ _libc = ctypes.CDLL(None)
 
 @dataclass(frozen=True, eq=False)
 class Facts(Mapping[str, Any]):
-    """Facts about the kernel, nodes and privileges; also a mapping from the name of each.
+    """Facts about the kernel, nodes and privileges; also a mapping from names to facts.
 
-    A fact that is hidden here is None.
+    A fact that this process cannot read is None.
     """
 
     kernel: str

@@ -22,7 +22,7 @@ class Preflight:
         pagemap, pagemap_scan, numa_balancing.
     facts : Facts
         Kernel, nodes, privileges and memory settings, as attributes and as a mapping. A fact that
-        is hidden here is None.
+        this process cannot read is None.
     """
 
     checks: tuple[Check, ...]

@@ -142,7 +142,7 @@ def _large(footprint: Footprint, shares: int) -> bool:
 
 
 def share_of(addresses: Addresses, footprint: Footprint, count: int) -> npt.NDArray[np.int64]:
-    """Return which of `count` equal shares of a footprint's bytes holds each page's middle."""
+    """Return, for each page, which of `count` equal shares of the bytes holds its middle."""
     before, inside = footprint.position(addresses)
     middle = before.astype(float) + (inside - 1) / 2
     shares = (middle * (count / max(footprint.nbytes, 1))).astype(np.int64)

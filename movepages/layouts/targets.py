@@ -29,7 +29,7 @@ class OneNode(Everywhere):
     def __init__(self, node: int) -> None:
         self.distinct = [node]
         self.only: int | None = node
-        # Clipping changes only a node that is refused before its value matters.
+        # Clipping changes only invalid nodes, which are refused before they are used.
         self._node = np.int32(min(max(node, -1), _MOST))
 
     def nodes_for(self, index: Ints, addresses: Addresses) -> NodeArray:
@@ -47,7 +47,7 @@ class PerPage(Everywhere):
 
     @cached_property
     def distinct(self) -> list[int]:
-        """Nodes that occur, in ascending order; if a number is out of range, that number alone."""
+        """Distinct nodes, ascending; if a number is out of range, only that number."""
         lowest, highest = int(self._nodes.min(initial=0)), int(self._nodes.max(initial=0))
         if lowest < 0 or highest > _MOST:
             return [lowest if lowest < 0 else highest]

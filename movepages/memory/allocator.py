@@ -55,8 +55,8 @@ def allocating(
     mode : str, default "bind"
         The policy, as for `bind`, for instance "interleave" or "preferred".
     huge : {"thp"}, optional
-        "thp" asks for transparent huge pages for arrays of 4 MiB or more, as numpy does by
-        itself. None leaves it to the kernel's setting.
+        "thp" asks for transparent huge pages for arrays of 4 MiB or more, as numpy's own
+        allocator does. None leaves it to the kernel's setting.
 
     Returns
     -------
@@ -75,13 +75,13 @@ def allocating(
     -----
     Every array that numpy allocates within the block, whichever code creates it, takes its memory
     from these nodes and keeps it after the block ends. Arrays created before, and views of other
-    memory, are not affected. An array that is resized later stays on its node.
+    memory, are not affected. An array that is resized later keeps its nodes.
 
     The block applies to its own thread and asyncio task, because numpy's handler is a context
     variable. Threads started within the block allocate as usual, unless they run in a copy of the
-    context (``contextvars.copy_context().run``), which is the default from Python 3.14t on. Leaving
-    the block restores the previous handler, even if an exception ends it or a signal handler
-    raises at any moment.
+    context (``contextvars.copy_context().run``), the default in free-threaded Python 3.14 and
+    later. Leaving the block restores the previous handler, even if an exception ends it or a signal
+    handler raises at any moment.
 
     Arrays of up to 32 KiB share pages only with other arrays of the same ``with`` block; each
     larger array is a mapping. Up to 64 MiB of mappings released within the block are kept for the

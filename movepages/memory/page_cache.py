@@ -184,7 +184,7 @@ def _told(mapping: Mapping) -> bool:
 
 
 def _owns_all() -> bool:
-    """Return whether this process counts as owner of every file; root in a container may not."""
+    """Return whether this process counts as owner of every file; root in a container might not."""
     with Refusal() as refusal:
         status = _core.read_file("/proc/thread-self/status")
     if refusal.error:

@@ -125,7 +125,7 @@ class Control:
 
     @property
     def most_bytes(self) -> float:
-        """Largest size of a slice in bytes, so that no slice exceeds the limit by much."""
+        """Largest slice in bytes that cannot exceed the bandwidth limit by much."""
         return float("inf") if self._limit is None else self._limit * _SLICE_SECONDS
 
     def throttle(self, moved_bytes: int) -> None:

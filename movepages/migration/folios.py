@@ -46,8 +46,8 @@ class HugePages:
 
     Notes
     -----
-    Source: the ioctl PAGEMAP_SCAN, Documentation/admin-guide/mm/pagemap.rst; before Linux 6.7
-    /proc/PID/smaps, as it was when first asked for, and only what it makes certain.
+    Source: the ioctl PAGEMAP_SCAN, Documentation/admin-guide/mm/pagemap.rst. Before Linux 6.7:
+    /proc/PID/smaps, read once at the first use; pages count as huge only where it proves that.
     """
 
     def __init__(self, pid: int) -> None:
@@ -141,7 +141,7 @@ class Folios:
         return each if self.counts is None else np.repeat(each, self.counts)
 
     def differ(self, each: npt.NDArray[_T]) -> Indices:
-        """Return the folios whose pages have several values."""
+        """Return the folios whose pages differ in value."""
         if self.starts is None:
             return np.empty(0, np.int64)
         return np.flatnonzero(self.least(each) != np.maximum.reduceat(each, self.starts))

@@ -41,8 +41,8 @@ class Plan:
     torn : int
         Pages with parts wanted on several nodes, because the layout cuts through single pages.
     split : int
-        Huge pages that would be split, with ``on_conflict="split"``. Locked and shared ones and
-        those of hugetlbfs cannot be split, which shows only in the move; their pages are overruled.
+        Huge pages that would be split, with ``on_conflict="split"``. The count includes locked,
+        shared and hugetlbfs ones, which only the move finds it cannot split.
     wanted, expected : mapping of int to int
         Bytes that the target wants on each node, and bytes expected there afterwards, in whole
         pages. They differ by overruled pages. Absent pages and pages without a target are left out.

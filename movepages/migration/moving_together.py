@@ -64,7 +64,7 @@ class MovingTogether:
             part.split = max(part.split - len(left), 0)
 
     def _move_groups(self, *, splits: bool) -> Addresses:
-        """Return one page of each group that was found and moved."""
+        """Find groups and move each; return one page of each group."""
         part, busy = self.part, self.part.busy()
         if not busy.any():
             return part.addresses[:0]
@@ -83,7 +83,7 @@ class MovingTogether:
         return part.addresses[groups.first()]
 
     def _send(self, groups: Groups, *, splits: bool) -> None:
-        """Move groups of pages to one node each, or split them and move page by page."""
+        """Move each group to one node, or split its huge pages and move page by page."""
         part, pages = self.part, groups.first()
         if splits:
             split_at(part.addresses[pages], self.pid)

@@ -1,4 +1,4 @@
-"""See what a move would do: present pages in slices, with their chosen targets."""
+"""Preview a move: yield slices of present pages with the targets chosen for them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def preview(
 def _present(
     footprint: Footprint, query: PageQuery, *, only_huge: bool = False
 ) -> Iterator[PageBatch]:
-    """Yield the present pages in slices; each slice carries its absent runs beside them."""
+    """Yield slices of present pages; each slice also carries the absent runs before its end."""
     start = 0
     for addresses, rows in cut_rows(footprint, sizes.MOVE_PAGES, query.reach):
         found = query.huge(addresses, rows) if only_huge else query.at(addresses, rows).found

@@ -110,7 +110,7 @@ class SliceMigration:
         return _Turn(folios, pages, nodes)
 
     def _nodes_of_folios(self) -> NodeArray:
-        """Return the node of each folio; query folios whose pages were on several nodes again."""
+        """Return the node of each folio; query a folio again if its pages were on several nodes."""
         nodes = self.folios.first(self.part.before)
         differs = self.folios.differ(self.part.before)
         if len(differs):

@@ -81,7 +81,7 @@ def each_page(
     ----------
     runs : SurveyRuns
     number : ndarray of int64, or int
-        Index of the first page of each run among all pages; if the runs are gapless, of the first.
+        Page index at which each run starts. For gapless runs, that of the first run is enough.
     page_size, most : int
 
     Returns
@@ -91,7 +91,7 @@ def each_page(
     """
     ends = np.cumsum(runs.pages)
     total = int(ends[-1]) if len(ends) else 0
-    # Within a run, the address of page i minus i page sizes is constant.
+    # Within a run, (address of page i) - i * page_size is constant.
     origin = runs.address - (ends - runs.pages).astype(np.uintp) * np.uintp(page_size)
     shift = number if isinstance(number, int) else number - (ends - runs.pages)
     start = 0

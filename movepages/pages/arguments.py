@@ -83,7 +83,8 @@ def _converted(name: str, given: object, dtype: np.dtype[Any]) -> npt.NDArray[An
 
 
 def _from_ints(name: str, given: Sequence[SupportsIndex], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    # np.asarray makes floats of ints on both sides of 2**63; numpy 1 wraps ints that do not fit.
+    # If some ints are above 2**63 and some below, np.asarray makes floats. numpy 1 wraps ints that
+    # do not fit.
     try:
         if any(isinstance(each, (bool, np.bool_)) for each in given):
             raise TypeError("a truth value")

@@ -33,8 +33,8 @@ class Footprint:
     block : int
         Contiguous bytes in one block; 0 for an empty footprint.
     dims : tuple of (int, int)
-        Stride and count of each dimension, the largest stride first. What a stride repeats is never
-        longer than the stride.
+        Stride and count of each dimension, the largest stride first. Each stride is at
+        least as long as the part that it repeats.
     page_size : int
         A power of two; the system's by default.
     pid : int
@@ -95,7 +95,7 @@ class Footprint:
         Raises
         ------
         ValueError
-            If strides overlap or interleave without nesting; only as_strided() makes such arrays.
+            If elements overlap or the strides do not nest; only as_strided() makes such arrays.
         """
         if itemsize == 0 or 0 in shape:
             return cls(address, 0, (), page_size, pid)

@@ -65,7 +65,7 @@ def join_runs(parts: Iterable[Runs], page_size: int) -> Runs:
 def restore_read_only(state: Mapping[str, object]) -> None:
     """Make the arrays of a value read-only again: pickle and deepcopy lose the flag.
 
-    Counts made from the arrays are kept beside them, and would not follow a change.
+    Counts of the arrays are cached, and would become wrong if an array changed.
     """
     for each in state.values():
         if isinstance(each, np.ndarray):

@@ -1,4 +1,4 @@
-"""Bytes of an array in huge pages, counted while the array is queried."""
+"""Count the bytes of an array that are in huge pages, while the array is queried."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ _PAGE = Presence.PAGE.value
 
 
 class QueryResult(NamedTuple):
-    """Runs found in some rows of pages, each with a status, and the reasons for absent pages."""
+    """Runs of pages that a query found, with one status a run, and why pages are absent."""
 
     found: SurveyRuns
     absences: Absences
@@ -108,7 +108,7 @@ class PageQuery:
 
     def at(self, addresses: Addresses, pages: Counts) -> QueryResult:
         """Query rows of pages in address order."""
-        # A move (`pause` is set) queries page by page, as it changes the nodes of whole mappings.
+        # A move, for which `pause` is set, changes the counts in numa_maps, so it cannot use them.
         if self._sparse and self._entries is not None:
             found = self._entries.look(addresses, pages)
         elif self._shortcuts and not self._by_number and self._pause is None:

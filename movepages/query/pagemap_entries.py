@@ -60,7 +60,7 @@ class Entries:
         return int(edges[place]) if place % 2 else start
 
     def look(self, addresses: Addresses, pages: npt.NDArray[np.int64]) -> SurveyRuns:
-        """Query rows; holes get status NOT_ATTEMPTED and kind "nothing"."""
+        """Query rows of pages; pages without an entry get NOT_ATTEMPTED and kind NOTHING."""
         _, begin, end = self._empty.cut(addresses, addresses + pages.astype(np.uintp) * self._size)
         passed = self.passed(begin)
         runs = presence_runs(begin[~passed], end[~passed], self._pid)

@@ -81,7 +81,7 @@ def move_pages(
         hold the outcome up to then.
     KeyboardInterrupt
         After Ctrl-C, between chunks of about 25 ms of work; ``.status`` and ``.result`` as above.
-        With several targets, the pages handled so far are queried first.
+        With several targets, the pages handled so far are queried before it is raised.
 
     Notes
     -----

@@ -47,8 +47,8 @@ def _replacing(file: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Open a new file that replaces `file` when the block ends without an exception."""
     path, mode = os.fsdecode(file), None
     with Refusal() as refusal:
-        # Write through a link instead of replacing it. Without strict=True, realpath() mistakes an
-        # OSError that a signal handler raises for the end of the links.
+        # Write through a link instead of replacing it. Without strict=True, realpath() takes an
+        # OSError from a signal handler as the end of the links.
         path = os.path.realpath(path, strict=True)
         mode = os.stat(path).st_mode
     if refusal.error:

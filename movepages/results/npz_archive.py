@@ -34,7 +34,7 @@ from .npz_format import (
 
 # Deflate expands one byte to at most 1,032 bytes.
 _MOST_RATIO = {STORED: 1, DEFLATED: 1032}
-# Flags that are accepted: a descriptor behind the data, and a name in UTF-8.
+# Accepted flags: a descriptor after the data, and a name in UTF-8.
 _FLAGS = 1 << 3 | 1 << 11
 _MOST_NAME, _MOST_EXTRA = 64, 256
 _MOST_HEADER = 1024
@@ -67,7 +67,7 @@ class Archive:
     Raises
     ------
     DamagedError
-        The file is not an archive, or its directory is damaged.
+        The file is not an archive, or its central directory is damaged.
     """
 
     def __init__(self, source: IO[bytes], known: Sequence[str]) -> None:

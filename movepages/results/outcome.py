@@ -113,7 +113,7 @@ class MoveResult:
 
     @property
     def ok(self) -> bool:
-        """True if every page is where it was wanted, and no page is torn."""
+        """True if every page is where it was wanted, with all that it holds: none is `torn`."""
         return not (self.failed or self.not_attempted or self.overruled or self.torn)
 
     @property

@@ -56,7 +56,7 @@ def parse_numa_maps(text: bytes) -> tuple[npt.NDArray[np.uintp], Counts, Counts]
 def single_nodes(pid: int) -> Intervals | None:
     """Return the private anonymous mappings that have all their memory on one node.
 
-    The value of each interval is the node plus 1. Returns None if the mappings cannot be read.
+    The value of each mapping is its node plus 1. Returns None if the mappings cannot be read.
 
     Notes
     -----
@@ -78,8 +78,8 @@ def mapped(pid: int) -> Mapped | None:
         return None
     first, last = mappings.edges[::2], mappings.edges[1::2]
     starts, nodes, pages = parse_numa_maps(text)
-    # numa_maps was read first. If a mapping has merged with its neighbour since, its counts hold
-    # only up to its old end.
+    # If a mapping merged with its neighbour after numa_maps was read, its counts hold only up to
+    # its old end.
     until = np.append(starts[1:], last[-1:])
     same = np.minimum(np.searchsorted(first, starts), len(first) - 1)
     steady = first[same] == starts
