@@ -17,7 +17,11 @@ from .._core import HUGE_PAGE_BYTES
 from ..layouts.patterns import NodeArray
 from ..pages.arguments import Addresses
 from ..query.syscall import move_pages
-from ..results.outcome import MovePagesMemoryError
+from ..results.outcome import (
+    MovePagesMemoryError,
+    MovePagesPermissionError,
+    MovePagesValueError,
+)
 
 Indices: TypeAlias = "npt.NDArray[np.int64]"
 Mask: TypeAlias = "npt.NDArray[np.bool_]"
@@ -137,7 +141,9 @@ def _move_and_see(
     # Another thread may have mapped a page anew that went to the same node by chance. What really
     # moves together comes back together, too.
     sent, home = probes[with_others], before[at[with_others]]
-    _move_by_node(addresses[sent], home, pid=pid, flags=flags)
+    # A node outside the cpuset takes no page back. Then the groups stay as they were found.
+    with suppress(MovePagesPermissionError, MovePagesValueError):
+        _move_by_node(addresses[sent], home, pid=pid, flags=flags)
     back = move_pages(addresses[inside], pid=pid, flags=flags)
     moved &= with_others[probe] & (back == back[at[probe]])
     together = _several(moved, probe, len(probes))

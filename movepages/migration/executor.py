@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core import HUGE_PAGE_BYTES
+from ..layouts.patterns import NodeArray
 from ..layouts.targets import Target
 from ..pages.blocks import cut_rows
 from ..pages.footprint import Footprint
@@ -63,7 +64,12 @@ def migrate(
         attach(interruption, tally.result())
         raise
     if failure is not None:
-        raise failure.error(result)
+        attach(failure.error, result)
+        try:
+            raise failure.error
+        finally:
+            # The stack frame and its exception would keep each other, and the array, alive.
+            del failure
     return result
 
 
@@ -101,7 +107,7 @@ class _Move:
 
     def _goes_on(self, failure: Failure) -> bool:
         """Return whether to go on: pages for other nodes can move although one node is full."""
-        return failure.errno == errno.ENOMEM and self._several
+        return failure.error.errno == errno.ENOMEM and len(self.target.distinct) > 1
 
     def _to_move(self) -> Iterator[PageBatch]:
         """Query all blocks, note what needs no move, and yield the rest in slices."""
@@ -144,9 +150,11 @@ class _Move:
 
     def _migrate(self, batch: PageBatch) -> Failure | None:
         """Move one slice, and query its neighbour again where both share a huge page."""
+        # The caller may write into the array of nodes meanwhile, hence a copy.
+        wanted = np.array(self.target.nodes_for(batch.number, batch.address))
         aside = self._count_aside(batch) if len(batch.aside.address) else None
         part = self.tally.begin(batch.address, batch.before, aside)
-        failure = self._move_slice(part, batch)
+        failure = self._move_slice(part, wanted)
         if self._several and self._last is not None:
             tail = np.flatnonzero(self._last.addresses >= _before_border(part))
             failure = recheck_placed(self._last, tail, self.footprint.pid, self.flags) or failure
@@ -158,13 +166,11 @@ class _Move:
             self.control.throttle(self._moved_bytes)
         return failure
 
-    def _move_slice(self, part: SliceRecord, batch: PageBatch) -> Failure | None:
+    def _move_slice(self, part: SliceRecord, wanted: NodeArray) -> Failure | None:
         try:
             self.control()
             if self._several:
                 self._query_border_again(part)
-            # The caller may write into the array of nodes meanwhile, hence a copy.
-            wanted = np.array(self.target.nodes_for(batch.number, batch.address))
             pid, flags = self.footprint.pid, self.flags
             SliceMigration(part, wanted, self.huge, self._chooser, pid, flags, self.control).run()
         except MovePagesError as error:

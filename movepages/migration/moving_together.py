@@ -79,7 +79,7 @@ class MovingTogether:
         finally:
             failure = self._recheck(touched)
         if failure is not None:
-            raise failure.error()
+            raise failure.error
         return part.addresses[groups.first()]
 
     def _send(self, groups: Groups, *, splits: bool) -> None:

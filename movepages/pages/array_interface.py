@@ -10,9 +10,8 @@ import numpy.typing as npt
 
 # numpy keeps a free list for each size up to this many bytes, Python up to half as many.
 _SMALL = 1024
-# The C library maps each larger allocation by itself (mallopt(3), DEFAULT_MMAP_THRESHOLD_MAX).
-_MAPPED = 1 << 25
-_PLACES, _MAPPINGS = 16, 4
+# Allocations of one size that are taken at once; fewer large ones, for these reserve memory.
+_PLACES, _MOST_BYTES = 16, 1 << 26
 _NAMES = ("__array_struct__", "__array_interface__")
 _REMEDY = "pass the array that holds the data, or keep np.asarray(obj) and pass that"
 
@@ -46,6 +45,8 @@ def exposed_array(obj: object) -> npt.NDArray[Any] | None:
             taken += _fill_holes(found.nbytes)
             again = _as_array(obj, name, getattr(obj, name, None))
             if _layout(found) != _layout(again):
+                # The traceback would keep what was taken.
+                taken.clear()
                 raise moves_about(obj, name)
             del again
         return found
@@ -60,7 +61,7 @@ def _fill_holes(nbytes: int) -> list[object]:
         around = list(range(max(nbytes - 1, 0), nbytes + 80, 16))
         small = [*range(8, 512, 16), *around * 8]
     # For larger sizes the C library may know several free places; it uses the tightest first.
-    large = [nbytes] * (_PLACES if nbytes <= _MAPPED else _MAPPINGS)
+    large = [nbytes] * min(_PLACES, max(_MOST_BYTES // max(nbytes, 1), 1))
     taken: list[Any] = [*small, *large]
     # From here on, free nothing: its place would be used next.
     try:

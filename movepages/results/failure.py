@@ -4,30 +4,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .outcome import MovePagesError, MoveResult
+from .outcome import MovePagesError
 
 
 class Failure(NamedTuple):
-    """An error that is raised later.
+    """An error to raise later, without the stack frames that it came through.
 
-    An exception in a variable would keep its stack frames alive, and the user's array with them.
+    A traceback would keep these frames alive, and the user's array with them.
     """
 
-    kind: type[MovePagesError]
-    arguments: tuple[object, ...]
+    error: MovePagesError
 
     @classmethod
     def of(cls, error: MovePagesError) -> Failure:
-        """Return what is needed to raise an error again."""
-        return cls(type(error), (error.errno, error.strerror))
-
-    @property
-    def errno(self) -> object:
-        """Errno of the call."""
-        return self.arguments[0]
-
-    def error(self, result: MoveResult | None = None) -> MovePagesError:
-        """Return the error to raise, with the outcome of the move on it."""
-        error = self.kind(*self.arguments)
-        error.result = result
-        return error
+        """Return the failure for an error that was caught."""
+        return cls(error.with_traceback(None))

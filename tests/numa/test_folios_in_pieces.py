@@ -1,5 +1,6 @@
 """Moves of folios mapped by small entries, where no page table shows what moves together."""
 
+import errno
 import mmap
 import warnings
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 import movepages as mp
 from movepages.migration import conflicts
+from movepages.results.outcome import make_error
 from support import memory, nodes, system, witness
 from support.kinds_base import PROT_RW, advise
 from support.kinds_kernel import settings
@@ -113,3 +115,19 @@ def test_page_that_moved_by_itself_is_in_no_group(two_nodes, monkeypatch):
     assert groups_found(pages, there, 3) == []
     assert len(moves) == 1
     assert witness.nodes_of(pages[[3, 7, 8]]).tolist() == [there] * 3
+
+
+def test_group_counts_if_no_page_may_move_back(two_nodes, huge_page_size, need_root, monkeypatch):
+    here, there, *_ = nodes.allowed()
+    a = without_zeros(in_pieces(here))
+
+    def only_there(addresses, nodes=None, **options):
+        if nodes is not None and (nodes == here).any():
+            raise make_error(errno.EACCES, "outside the cpuset")
+        return mp.move_pages(addresses, nodes, **options)
+
+    monkeypatch.setattr(conflicts, "move_pages", only_there)
+    half = len(a) // memory.PAGE // 2
+    groups = groups_found(memory.pages_of(a), there, half + 3)
+    assert [(pages[0], len(pages)) for pages in groups] == [(half, half)]
+    assert (witness.nodes_of(memory.pages_of(a[len(a) // 2 :])) == there).all()
