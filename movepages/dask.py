@@ -39,7 +39,7 @@ class PlacementPlugin(WorkerPlugin):
 
     ``client.register_plugin(PlacementPlugin())`` installs it on all workers, also on those that
     start later. Each worker reports its machine when it starts. It then reports each task result
-    that holds arrays which are not near it. ``client.get_events(movepages.dask.TOPIC)`` returns
+    that holds arrays far from the worker. ``client.get_events(movepages.dask.TOPIC)`` returns
     these reports.
 
     Parameters

@@ -67,7 +67,7 @@ class Process:
 
         Notes
         -----
-        The two files are read one after the other, and again if a mapping changed in between. A
+        maps is read, then numa_maps, and both again if a mapping changed in between. A
         mapping that changes each time has no ``bytes`` and no ``policy``. A mapping whose end alone
         moves, such as a growing heap, counts as unchanged.
         Source: ``show_map_vma`` and ``show_numa_map`` in the kernel's fs/proc/task_mmu.c.

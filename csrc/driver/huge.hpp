@@ -25,7 +25,7 @@ class HugePages {
 
   HugePages(int pid, const Kernel& kernel) noexcept;
 
-  // Returns the first entries of a list of `count` pages, up to `most` pages or huge pages.
+  // Returns at most the first `most` pages or huge pages of a list of `count` pages.
   // Adjacent pieces with one target are folded into one huge page; `nodes` may be null.
   RunGroup next(const std::uintptr_t* pages, const std::int32_t* nodes, std::size_t count,
                 std::size_t most) noexcept;

@@ -31,7 +31,7 @@ struct Request {
   const Target* target = nullptr;  // null: a query, nothing moves
   std::int32_t* status = nullptr;
   int flags = 0;
-  // The cost of a call as earlier runs measured it, updated by this run; may be null.
+  // The cost of a call as measured so far, updated by this migration; may be null.
   Pace* pace = nullptr;
   bool untold = false;  // the statuses hold kNotAttempted already
 };

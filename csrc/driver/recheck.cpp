@@ -17,8 +17,8 @@ bool Driver::in_doubt(std::int32_t status) const noexcept {
          (query_.hides() && looks_absent(status));
 }
 
-// Asks the kernel where pages in [begin, end) are now and corrects their statuses. A page without a
-// status that is not on its target gets `fallback`.
+// Asks the kernel where pages in [begin, end) are now and corrects their statuses. A page off its
+// target without a status gets `fallback`.
 bool Driver::recheck(std::size_t begin, std::size_t end, Doubt doubt,
                      std::int32_t fallback) noexcept {
   std::size_t index[kRecheck];

@@ -165,7 +165,7 @@ bool Surveyor::fill_by_number(std::uintptr_t start, std::size_t count) {
 }
 
 // Queries the pages with an unknown node and a sample of the others. `agrees` is false if the
-// sample contradicts a frame number, or if too many nodes are unknown for frame numbers to pay.
+// sample contradicts a frame number, or if frame numbers leave too many nodes unknown.
 long Surveyor::hold_against_call(std::uintptr_t start, std::size_t count, bool* agrees) {
   constexpr std::size_t kSampled = 512;
   if (pages_.size() < kAtOnce) pages_.resize(kAtOnce);

@@ -167,7 +167,7 @@ def move_near(name: str, arrays: Sequence[object], flags: int) -> Member:
 
 
 def arrays_in(values: Iterable[object]) -> list[np.ndarray]:
-    """Return the numpy arrays with memory among some values, also those inside containers.
+    """Return the non-empty numpy arrays among some values, also those inside containers.
 
     Examples
     --------

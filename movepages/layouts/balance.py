@@ -66,7 +66,7 @@ class Balance:
     def fill(self, pages: int, shares: Mapping[int, float]) -> NodeArray:
         """Return a node for each of `pages` small pages, by shares that add up to 1.
 
-        Nodes that are behind catch up first, as far as there are enough pages. Each node's pages
+        Nodes below their share are filled first, while pages last. Each node's pages
         are spread evenly among those of the other nodes.
         """
         if not pages:
@@ -83,7 +83,7 @@ class Balance:
 
 
 def _whole_shares(due: npt.NDArray[np.float64], total: int) -> Counts:
-    """Round `due` to whole numbers of 0 or more that add up to `total`, as `due` itself does."""
+    """Round `due`, whose sum is `total`, to whole numbers of 0 or more with the same sum."""
     # A node that is far ahead gets nothing. The others must therefore get less than their due, all
     # by the same amount, `level`.
     falling = -np.sort(-due)

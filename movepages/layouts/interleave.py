@@ -32,7 +32,7 @@ class Interleave:
         return Cycle(self.nodes, block, footprint, adapts=self.block is None)
 
     def after(self, part: object) -> Interleave:
-        """Return the layout for the memory that follows `part`, which continues the turns."""
+        """Return the layout that continues the rotation in the memory after `part`."""
         turn = self.over(part, footprint_of(part)).turns % len(self.nodes)
         return Interleave(self.nodes[turn:] + self.nodes[:turn], self.block)
 

@@ -165,7 +165,7 @@ class ByIndex(_OfNodes):
         self._periods = sorted((each for each in larger if each > self._stride), reverse=True)
         # Along the slowest axis, each share is one piece, so its borders can move.
         self.adapts = not self._periods and _large(footprint, len(nodes))
-        # Along another axis, a share has one piece for each step of the slower axes. Such a piece
+        # Along a faster axis, a share has one piece for each step of the slower axes. Such a piece
         # can be shorter than a page.
         piece = self._stride * (self._count // len(nodes))
         self.torn = bool(self._periods) and len(set(nodes)) > 1 and piece < footprint.page_size

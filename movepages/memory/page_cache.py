@@ -141,7 +141,7 @@ def _fault_in(mapping: Mapping) -> None:
     code, starts, ends = _core.resident(mapping.start, mapping.end - mapping.start)
     if code:
         raise make_error(code, f"mincore(2): {os.strerror(code)}")
-    # To users who may not know, the kernel reports every page as being in memory.
+    # The kernel tells users without permission that every page is in memory.
     if starts.tolist() == [mapping.start] and ends.tolist() == [mapping.end] and not _told(mapping):
         raise _not_told(os.fsdecode(mapping.name))
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):

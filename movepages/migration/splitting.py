@@ -28,9 +28,9 @@ def split_at(pages: Addresses, pid: int) -> Addresses:
     Returns
     -------
     ndarray of uintp
-        The pages for which the kernel reported no error. It silently leaves a huge page whole that
-        other processes map, so look again. Shared memory and files are left alone, because a split
-        would remove their pages from the page tables.
+        The pages for which the kernel reported no error. It silently skips a huge page that other
+        processes map, so look again. Shared memory and files are left alone, because a split would
+        remove their pages from the page tables.
 
     Notes
     -----

@@ -268,7 +268,7 @@ class Footprint:
         return total + rest
 
     def _periodic(self, measure: Callable[[Footprint], int]) -> int:
-        """Measure a shorter comb and extrapolate: the pattern repeats after whole pages."""
+        """Measure a shorter footprint and extrapolate: the pattern repeats after whole pages."""
         stride, count = self.dims[0]
         period = self.page_size // math.gcd(stride, self.page_size)
         short = 2 * period + count % period

@@ -130,7 +130,7 @@ class PageQuery:
         if len(holes.address):
             holes, reasons, device = self._of_mappings(holes)
             absent.append(join_absences(((holes.address, holes.pages, reasons),), size))
-            # The kernel does not show the page tables of a device, which may have memory.
+            # A device may have memory, but the kernel does not show its page tables.
             answered = self._ask(device.address, device.pages, fewest=None)
             asked = join_survey_runs((asked, answered))
         absent.append(absences(asked.address, asked.pages, asked.status, size, self._footprint.pid))

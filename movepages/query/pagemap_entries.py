@@ -1,4 +1,4 @@
-"""Queries of sparse rows before Linux 6.7, where the kernel does not scan page tables."""
+"""Queries of sparse rows for kernels before Linux 6.7, which cannot scan page tables."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Entries:
         self._read_at = -_YOUNG
 
     def end_of_nothing(self, start: int) -> int:
-        """Return the end of the mapping without memory at an address, or the address if none is."""
+        """Return the end of the empty mapping at an address, or the address if there is none."""
         if time.monotonic() - self._read_at >= _YOUNG:
             self._empty = mappings_without_memory(self._pid)
             self._read_at = time.monotonic()

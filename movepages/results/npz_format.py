@@ -32,8 +32,8 @@ ARRAY_MAGIC = b"\x93NUMPY\x01\x00"
 def pack(out: IO[bytes], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write arrays as an archive.
 
-    numpy.savez() is not used: it relies on zipfile, which mistakes an OSError that a signal handler
-    raises for an error of the file.
+    numpy.savez() is not used: its zipfile takes an OSError from a signal handler for an error of
+    the file.
 
     Raises
     ------

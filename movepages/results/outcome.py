@@ -43,7 +43,7 @@ class MoveResult:
         pages are `untargeted`.
     untargeted : int
         Pages without a target, which stay where they are. They are part of `not_attempted`. A
-        placement used as the target has none for pages that were absent in it.
+        placement used as the target gives no target to pages absent in it.
     overruled : int
         Pages that are not where they were wanted, because the target cuts through a huge page,
         which moves as a whole. The counts above treat them as pages with the huge page's target.

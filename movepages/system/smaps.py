@@ -27,7 +27,7 @@ _MAPPED_HUGE = (b"AnonHugePages", b"ShmemPmdMapped", b"FilePmdMapped")
 
 
 class Mapping(NamedTuple):
-    """One mapping, and the number of its huge pages that are mapped as such."""
+    """One mapping, and how many huge pages it maps whole."""
 
     start: int
     end: int

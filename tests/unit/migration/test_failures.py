@@ -11,7 +11,7 @@ from movepages.results.failure import Failure
 from movepages.results.outcome import MovePagesCancelledError, make_error
 
 
-class Stop(MovePagesCancelledError):
+class StoppedError(MovePagesCancelledError):
     """An exception of the caller's own, with a constructor of its own."""
 
     def __init__(self, why):
@@ -26,7 +26,7 @@ def caught(raised):
 
 
 def test_error_of_the_caller_is_kept_as_it_is():
-    mine = Stop("enough")
+    mine = StoppedError("enough")
     failure = caught(mine)
     assert failure.error is mine
     assert str(failure.error) == "stopped: enough"
