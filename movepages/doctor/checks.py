@@ -44,12 +44,12 @@ class Check:
 
 def judge(answers: Answers, facts: Facts) -> Iterator[Check]:
     """Yield a check for each operation, judged from the answers and the facts."""
-    yield _tried("query", "move_pages(2) tells where pages are", answers.query, facts)
+    yield _tried("query", "move_pages(2) reports where pages are", answers.query, facts)
     move = _tried("move", "move_pages(2) moves pages", answers.move, facts)
     yield move if move.status != "ok" else _somewhere_to_go(facts)
     yield _move_all(answers, facts)
-    yield _tried("get_mempolicy", "get_mempolicy(2) tells nodes", answers.get_mempolicy, facts)
-    yield _tried("mbind", "mbind(2) places pages to come", answers.mbind, facts)
+    yield _tried("get_mempolicy", "get_mempolicy(2) reports nodes", answers.get_mempolicy, facts)
+    yield _tried("mbind", "mbind(2) places new pages", answers.mbind, facts)
     yield _tried("set_mempolicy", "set_mempolicy(2) is allowed", answers.set_mempolicy, facts)
     yield _pagemap(answers, facts)
     yield _scan(answers, facts)
