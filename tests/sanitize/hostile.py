@@ -283,6 +283,7 @@ ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
     "move_pages": move_pages,
     "policy": lambda h: (h.among([h.address(), h.number()]),),
     "presence": presence,
+    "probe": lambda _h: (),
     "reach": reach,
     "read_file": path,
     "resident": resident,
