@@ -49,12 +49,20 @@ class Mapping(NamedTuple):
 
 
 def parse_lines(text: bytes) -> list[Mapping]:
-    """Parse the text of /proc/PID/maps into mappings."""
-    found = []
+    """Parse the text of /proc/PID/maps into mappings that do not overlap, in address order.
+
+    If a mapping merges with its neighbours while the file is read, a line may repeat addresses of
+    the lines before it. The later line counts.
+    """
+    found: list[Mapping] = []
     # Split at newlines alone: a file name may contain any other byte, and newlines are escaped.
     for line in text.split(b"\n")[:-1]:
         addresses, permissions, _, device, inode, *name = line.split(maxsplit=5)
         start, end = (int(edge, 16) for edge in addresses.split(b"-"))
+        while found and found[-1].start >= start:
+            found.pop()
+        if found and found[-1].end > start:
+            found[-1] = found[-1]._replace(end=start)
         found.append(Mapping(start, end, permissions, device, int(inode), b"".join(name)))
     return found
 

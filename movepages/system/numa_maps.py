@@ -42,13 +42,20 @@ class Mapped(NamedTuple):
 
 
 def parse_numa_maps(text: bytes) -> tuple[npt.NDArray[np.uintp], Counts, Counts]:
-    """Return the start, `Mapped.node` and `Mapped.pages` of each mapping."""
+    """Return the start, `Mapped.node` and `Mapped.pages` of each mapping, in address order.
+
+    If a mapping merges with its neighbours while the file is read, it may repeat their addresses.
+    Only the later one is returned.
+    """
     rows: list[tuple[int, int, int]] = []
     for line in text.split(b"\n")[:-1]:
         found, unit = _NODE.findall(line), _PAGE_KIB.search(line)
         nbytes = sum(int(count) for _, count in found) * (int(unit[1]) * 1024 if unit else 0)
         node = int(found[0][0]) + 1 if len(found) == 1 else 0
-        rows.append((int(line.split(b" ", 1)[0], 16), node, nbytes // mmap.PAGESIZE))
+        start = int(line.split(b" ", 1)[0], 16)
+        while rows and rows[-1][0] >= start:
+            rows.pop()
+        rows.append((start, node, nbytes // mmap.PAGESIZE))
     starts, nodes, pages = zip(*rows, strict=True) if rows else ((), (), ())
     return np.array(starts, np.uintp), np.array(nodes, np.int64), np.array(pages, np.int64)
 

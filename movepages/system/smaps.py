@@ -34,8 +34,21 @@ class Mapping(NamedTuple):
     huge: int
 
 
-def parse_fields(text: bytes) -> Iterator[tuple[int, int, Counter[bytes]]]:
-    """Yield the start, the end and the fields (in bytes) of each mapping."""
+def parse_fields(text: bytes) -> list[tuple[int, int, Counter[bytes]]]:
+    """Return the start, the end and the fields (in bytes) of each mapping, in address order.
+
+    If a mapping merges with its neighbours while the file is read, it may repeat their addresses.
+    Only the later one is returned.
+    """
+    found: list[tuple[int, int, Counter[bytes]]] = []
+    for start, end, fields in _each_mapping(text):
+        while found and found[-1][1] > start:
+            found.pop()
+        found.append((start, end, fields))
+    return found
+
+
+def _each_mapping(text: bytes) -> Iterator[tuple[int, int, Counter[bytes]]]:
     fields: Counter[bytes] = Counter()
     start = end = 0
     for line in [*text.split(b"\n"), b"0-0 "]:
