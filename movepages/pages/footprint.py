@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .strides import Dims, Ints, PageSpans, nest, teeth
+from .strides import Dims, Ints, PageSpans, nest, page_spans
 
 __all__ = ["Footprint"]
 
@@ -22,7 +22,7 @@ Chunk: TypeAlias = tuple[npt.NDArray[np.uintp], Ints]
 
 @dataclass(frozen=True)
 class Footprint:
-    """A comb: equal blocks of contiguous bytes, repeated along nested strides.
+    """Equal blocks of contiguous bytes, repeated along nested strides.
 
     `from_strides` makes one from an array's address, shape and strides.
 
@@ -126,8 +126,8 @@ class Footprint:
             return (
                 (self._lead + self.block + self.page_size - 1) // self.page_size * bool(self.block)
             )
-        if not self._teeth.dims:
-            return (self._lead + self._teeth.extent - 1) // self.page_size + 1
+        if not self._spans.dims:
+            return (self._lead + self._spans.extent - 1) // self.page_size + 1
         return self._periodic(Footprint._count_pages)
 
     @cached_property
@@ -156,7 +156,7 @@ class Footprint:
         limit = operator.index(max_pages)
         if limit < 1:
             raise ValueError(f"max_pages must be at least 1, got {limit}")
-        return self._run_chunks(limit) if self.contiguous else self._comb_chunks(limit)
+        return self._run_chunks(limit) if self.contiguous else self._strided_chunks(limit)
 
     def ranges(self) -> Iterator[tuple[npt.NDArray[np.uintp], Ints]]:
         """Yield the pages as rows of neighbours, with bounded memory use.
@@ -173,7 +173,7 @@ class Footprint:
         if self.contiguous:
             yield np.array([start], np.uintp), np.array([self.pages], np.int64)
             return
-        for first, last in self._teeth.slices():
+        for first, last in self._spans.slices():
             some = last >= first
             rows = first[some].astype(np.uintp) * np.uintp(self.page_size)
             yield rows + start, (last - first + 1)[some]
@@ -202,9 +202,9 @@ class Footprint:
         held, offset = self.nbytes, np.zeros_like(rank)
         for stride, count in self.dims:
             held //= count
-            tooth = rank // held
-            offset += tooth * stride
-            rank = rank - tooth * held
+            index = rank // held
+            offset += index * stride
+            rank = rank - index * held
         return offset + rank
 
     def _run_chunks(self, limit: int) -> Iterator[Chunk]:
@@ -220,10 +220,10 @@ class Footprint:
                 nbytes[-1] -= total * page - self._lead - self.block
             yield steps[:n] + np.uintp(start + low * page), nbytes
 
-    def _comb_chunks(self, limit: int) -> Iterator[Chunk]:
+    def _strided_chunks(self, limit: int) -> Iterator[Chunk]:
         start = np.uintp(self.address - self._lead)
         pages = (self._lead + self.span - 1) // self.page_size + 1
-        for index in self._teeth.numbers(min(limit, pages)):
+        for index in self._spans.numbers(min(limit, pages)):
             addresses = index.astype(np.uintp) * np.uintp(self.page_size)
             addresses += start
             yield addresses, self._bytes_in(index)
@@ -244,8 +244,8 @@ class Footprint:
         return longest
 
     @cached_property
-    def _teeth(self) -> PageSpans:
-        return teeth(self._lead, self.block, self.dims, self.page_size)
+    def _spans(self) -> PageSpans:
+        return page_spans(self._lead, self.block, self.dims, self.page_size)
 
     def _bytes_in(self, index: Ints) -> Ints:
         if index[-1] - index[0] == index.size - 1:
@@ -281,7 +281,7 @@ class Footprint:
         return low + (high - low) * ((count - short) // period)
 
     def _count_pages(self) -> int:
-        return sum(int(np.sum(last - first + 1)) for first, last in self._teeth.slices())
+        return sum(int(np.sum(last - first + 1)) for first, last in self._spans.slices())
 
     def _count_partial(self) -> int:
         if self._longest < self.page_size:

@@ -1,4 +1,4 @@
-"""The rows of neighbouring pages that nested strides cover: the teeth of a comb."""
+"""The spans of neighbouring pages that nested strides cover."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import numpy.typing as npt
 Ints: TypeAlias = npt.NDArray[np.int64]
 Dims: TypeAlias = tuple[tuple[int, int], ...]
 
-TEETH_AT_ONCE = 1 << 16
+SPANS_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
 class PageSpans:
-    """Rows of pages, called teeth; pages are numbered from the one with the first byte.
+    """Spans of neighbouring pages, numbered from the page with the first byte.
 
     Parameters
     ----------
     lead : int
         Offset of the first byte in its page.
     extent : int
-        Bytes from the first to the last byte of a tooth.
+        Bytes from the first to the last byte of a span.
     dims : tuple of (int, int)
         Stride and count of each dimension, the largest stride first.
     page_size : int
@@ -37,8 +37,8 @@ class PageSpans:
     dims: Dims
     page_size: int
 
-    def slices(self, size: int = TEETH_AT_ONCE) -> Iterator[tuple[Ints, Ints]]:
-        """Yield the first and the last page of each tooth, `size` teeth at a time."""
+    def slices(self, size: int = SPANS_AT_ONCE) -> Iterator[tuple[Ints, Ints]]:
+        """Yield the first and the last page of each span, `size` spans at a time."""
         count = math.prod(count for _, count in self.dims)
         for low in range(0, count, size):
             yield self._pages(low, min(low + size, count))
@@ -46,7 +46,7 @@ class PageSpans:
     def numbers(self, size: int) -> Iterator[Ints]:
         """Yield the numbers of all pages, `size` at a time."""
         out, filled = np.empty(size, np.int64), 0
-        for first, last in self.slices(min(max(size, 1024), TEETH_AT_ONCE)):
+        for first, last in self.slices(min(max(size, 1024), SPANS_AT_ONCE)):
             ends = np.cumsum(last - first + 1)
             begins = ends - (last - first + 1)
             first -= begins
@@ -67,7 +67,7 @@ class PageSpans:
             yield out[:filled]
 
     def _pages(self, low: int, high: int) -> tuple[Ints, Ints]:
-        """Return first and last page of teeth low to high, without pages of earlier teeth."""
+        """Return first and last page of spans low to high, without pages of earlier spans."""
         before = min(low, 1)
         rest = np.arange(low - before, high, dtype=np.int64)
         offset = np.full(rest.size, self.lead, np.int64)
@@ -79,13 +79,13 @@ class PageSpans:
             offset += rest * stride
         first = offset // self.page_size
         last = (offset + (self.extent - 1)) // self.page_size
-        # The gap between the last tooth of one group and the first of the next may be small.
+        # The gap between the last span of one group and the first of the next may be small.
         np.maximum(first[1:], last[:-1] + 1, out=first[1:])
         return first[before:], last[before:]
 
 
-def teeth(lead: int, block: int, dims: Dims, page_size: int) -> PageSpans:
-    """Return the teeth of a block of bytes that repeats along nested strides."""
+def page_spans(lead: int, block: int, dims: Dims, page_size: int) -> PageSpans:
+    """Return the page spans of a block of bytes that repeats along nested strides."""
     # A gap smaller than a page contains no whole page, so the set of pages has no gap there.
     while dims and dims[-1][0] - block < page_size:
         block += dims[-1][0] * (dims[-1][1] - 1)

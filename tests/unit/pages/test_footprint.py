@@ -58,13 +58,13 @@ def test_every_other_element_is_on_every_page():
     assert of(a[::2]).shared_edges == of(a[::2]).pages
 
 
-def test_one_byte_a_page_is_a_tooth_a_page():
+def test_one_byte_a_page_is_a_span_a_page():
     a = np.empty(4096 * 50, np.uint8)
     footprint = of(a[::4096], 4096)
     assert footprint.pages == footprint.nbytes == footprint.shared_edges == 50
 
 
-def test_neighbouring_teeth_of_two_groups_share_a_page_once():
+def test_neighbouring_spans_of_two_groups_share_a_page_once():
     footprint = Footprint.from_strides(BASE, (2, 10), (950, 100), 10, page_size=64)
     assert footprint.dims == ((950, 2), (100, 10))
     pages = np.concatenate([a for a, _ in footprint.chunks(3)])

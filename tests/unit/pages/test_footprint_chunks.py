@@ -24,8 +24,8 @@ def test_top_of_the_address_space():
     everything = Footprint(0, 2**64, page_size=4096)
     assert everything.pages == 2**52
     assert next(everything.chunks(2))[0].tolist() == [0, 4096]
-    comb = Footprint(2**64 - 8192, 1, ((8191, 2),), 4096)
-    ((addresses, nbytes),) = comb.chunks(10)
+    strided = Footprint(2**64 - 8192, 1, ((8191, 2),), 4096)
+    ((addresses, nbytes),) = strided.chunks(10)
     assert addresses.tolist() == [2**64 - 8192, 2**64 - 4096]
     assert nbytes.tolist() == [1, 1]
 
@@ -60,7 +60,7 @@ def first_chunk_cost(footprint, limit):
         Footprint(BASE, 8, ((10**9, 1000), (10_000, 10**5)), 4096),
         Footprint(BASE, 10**10, ((10**10 + 8192, 100),), 4096),
     ],
-    ids=["contiguous", "every other", "1e8 teeth", "1e8 teeth in two dims", "long teeth"],
+    ids=["contiguous", "every other", "1e8 spans", "1e8 spans in two dims", "long spans"],
 )
 def test_huge_footprints_stream_in_bounded_memory(footprint):
     addresses, seconds, peak = first_chunk_cost(footprint, 10_000)
