@@ -34,7 +34,7 @@ def result_in_place(run: Run, seconds: float) -> MoveResult:
         already_there=run[1],
         failures={},
         seconds=seconds,
-        recorded=run,
+        _runs=run,
         absences=nothing_absent(),
     )
     return result

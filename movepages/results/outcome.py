@@ -78,7 +78,7 @@ class MoveResult:
     split: int = 0
     rounds: int = 0
     seconds: float = 0.0
-    recorded: Runs | Run | None = field(default=None, repr=False, compare=False)
+    _runs: Runs | Run | None = field(default=None, repr=False, compare=False)
     absences: Absences = field(default_factory=nothing_absent, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -99,10 +99,10 @@ class MoveResult:
         If the move ended early, the records end there too. None for an error raised by
         `move_pages`: the error itself holds the status of each page.
         """
-        if not isinstance(self.recorded, tuple):
-            return self.recorded
+        if not isinstance(self._runs, tuple):
+            return self._runs
         # Not made earlier, because creating the array takes longer than the query itself.
-        runs = np.array([self.recorded], RUN_DTYPE)
+        runs = np.array([self._runs], RUN_DTYPE)
         runs.flags.writeable = False
         return runs
 

@@ -111,7 +111,7 @@ def test_a_plan_of_very_many_flows_shows_the_largest():
 def test_result_is_a_table_of_what_happened_to_the_pages():
     runs = placed([128, 32, 64, 32], [0, 1, int(mp.PageStatus.EBUSY), ABSENT]).runs
     r = mp.MoveResult(
-        pages=512, moved=128, already_there=32, not_attempted=256, untargeted=6, recorded=runs,
+        pages=512, moved=128, already_there=32, not_attempted=256, untargeted=6, _runs=runs,
         failures={mp.PageStatus.EBUSY: 64, mp.PageStatus.ENOENT: 32},
     )  # fmt: skip
     tree = parsed(r._repr_html_())
