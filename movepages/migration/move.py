@@ -140,17 +140,11 @@ def move(
     >>> r.moved + r.already_there + r.failed + r.not_attempted == r.pages
     True
     """
-    if (
-        retry is None
-        and progress is None
-        and deadline is None
-        and limit is None
-        and not background
-        and on_conflict == "majority"
-        and on_error == "raise"
-        and (placed := placed_already(a, target, flags)) is not None
-    ):
-        return placed
+    is_plain = retry is None and progress is None and deadline is None and limit is None
+    if is_plain and on_conflict == "majority" and on_error == "raise" and not background:
+        placed = placed_already(a, target, flags)
+        if placed is not None:
+            return placed
     refuse_unknown("on_conflict", on_conflict, CONFLICTS)
     refuse_unknown("on_error", on_error, ("raise", "warn"))
     rate = None if limit is None else parse_rate(limit)
@@ -161,8 +155,8 @@ def move(
     footprint = footprint_of(a)
     nodes = as_target(target, a, footprint, keep=background)
 
-    def run(told: Progress | None) -> MoveResult:
-        control = Control(footprint.pages, turns, seconds, told, rate)
+    def run(report: Progress | None) -> MoveResult:
+        control = Control(footprint.pages, turns, seconds, report, rate)
         try:
             return executor.migrate(footprint, nodes, flags, control, on_conflict)
         except MovePagesError as error:
@@ -180,7 +174,7 @@ def move(
     from .background import start
 
     # The array lives as long as the thread that moves it.
-    return start(lambda told, _a=a: run(told), progress)  # type: ignore[misc]
+    return start(lambda report, _a=a: run(report), progress)  # type: ignore[misc]
 
 
 def _warn_of_pages_elsewhere(result: MoveResult) -> None:
