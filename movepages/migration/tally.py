@@ -64,5 +64,5 @@ class Tally:
             rounds=max((part.rounds for part in parts), default=0),
             not_attempted=pages - moved - already_there - failures.total(),
             seconds=time.perf_counter() - self._start,
-            _runs=join_runs((part.runs for part in parts), self._footprint.page_size),
+            _runs=join_runs([part.runs for part in parts], self._footprint.page_size),
         )
