@@ -38,17 +38,22 @@ class HugeBytes:
         some = found.where(found.status >= 0)
         if self.total is None or not len(some.address):
             return
+        is_huge = some.kind == _HUGE
+        # Only a scan of the page tables gives this kind, so the kernel can scan them.
+        if is_huge.all():
+            self.total += int(self._footprint.held(some.address, some.pages).sum())
+            return
         size = self._footprint.page_size
         first = int(some.address[0])
         last = int(some.address[-1]) + int(some.pages[-1]) * size
-        # Only the page tables give a run the kind of huge pages.
-        tells = self._kinds_tell or bool((some.kind == _HUGE).all())
         # If the kinds identify huge pages, this scans one page, only to see if the kernel can scan.
-        ranges = _core.scan_huge(first, first + size if tells else last, self._footprint.pid)
+        ranges = _core.scan_huge(
+            first, first + size if self._kinds_tell else last, self._footprint.pid
+        )
         if ranges is None:
             self.total = None
-        elif tells:
-            some = some.where(some.kind == _HUGE)
+        elif self._kinds_tell:
+            some = some.where(is_huge)
             self.total += int(self._footprint.held(some.address, some.pages).sum())
         else:
             self.total += self._within(some, ranges)
