@@ -69,7 +69,6 @@ class MovingTogether:
         if not busy.any():
             return part.addresses[:0]
         touched = np.flatnonzero(near(part.addresses, busy))
-        failure: Failure | None = None
         try:
             groups = carried_along(
                 part.addresses, busy, part.target, pid=self.pid, flags=self.flags
