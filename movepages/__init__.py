@@ -12,6 +12,7 @@ _HOMES = {
         "Preflight",
         "preflight",
     ),
+    "inputs.registry": ("register",),
     "layouts.blocks": (
         "blocks",
         "by_axis",
@@ -77,6 +78,7 @@ _HOMES = {
         "MoveResult",
     ),
     "results.placement": ("Placement",),
+    "results.placements": ("Placements",),
     "results.status": ("PageStatus",),
     "results.warnings": (
         "LayoutWarning",

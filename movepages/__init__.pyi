@@ -1,5 +1,6 @@
 from .doctor.checks import Check
 from .doctor.preflight import Preflight, preflight
+from .inputs.registry import register
 from .layouts.blocks import blocks, by_axis, like, local
 from .layouts.interleave import interleave, weighted
 from .layouts.targets import Layout
@@ -36,6 +37,7 @@ from .results.outcome import (
     MoveResult,
 )
 from .results.placement import Placement
+from .results.placements import Placements
 from .results.status import PageStatus
 from .results.warnings import LayoutWarning, MovePagesWarning
 from .system.sysfs import TopologyError
@@ -68,6 +70,7 @@ __all__ = [
     "Node",
     "PageStatus",
     "Placement",
+    "Placements",
     "Plan",
     "PolicyMode",
     "PolicyRange",
@@ -97,6 +100,7 @@ __all__ = [
     "policy",
     "preflight",
     "process",
+    "register",
     "targets",
     "topology",
     "touch",

@@ -55,4 +55,37 @@ inline std::uintptr_t buffer_address(const py::object& view) {
   return address;
 }
 
+// Whether the elements of an array may lie elsewhere, behind pointers: objects, and StringDType,
+// which has no kind that old versions of numpy know.
+inline bool has_elements_elsewhere(const py::array& array) {
+  const char kind = array.dtype().kind();
+  return kind == 'O' || kind == 'T';
+}
+
+// Returns the address and length in bytes of each array of a list or tuple. The length is -1 for
+// what is not a contiguous array of exactly the class ndarray with all its elements in place.
+inline py::tuple contiguous_arrays(const py::object& given) {
+  if (!PyList_CheckExact(given.ptr()) && !PyTuple_CheckExact(given.ptr())) {
+    throw py::type_error("expected a list or a tuple, got a " +
+                         std::string(Py_TYPE(given.ptr())->tp_name));
+  }
+  const auto sequence = py::reinterpret_steal<py::tuple>(PySequence_Tuple(given.ptr()));
+  if (!sequence) throw py::error_already_set();
+  const auto count = static_cast<py::ssize_t>(sequence.size());
+  py::array_t<std::uintptr_t> address(count);
+  py::array_t<std::int64_t> nbytes(count);
+  PyTypeObject* const exactly = py::detail::npy_api::get().PyArray_Type_;
+  for (py::ssize_t index = 0; index < count; ++index) {
+    const py::handle each = PyTuple_GET_ITEM(sequence.ptr(), index);
+    address.mutable_data()[index] = 0;
+    nbytes.mutable_data()[index] = -1;
+    if (Py_TYPE(each.ptr()) != exactly) continue;
+    const auto array = py::reinterpret_borrow<py::array>(each);
+    if (!has_flag(array, Flags::NPY_ARRAY_C_CONTIGUOUS_) || has_elements_elsewhere(array)) continue;
+    address.mutable_data()[index] = reinterpret_cast<std::uintptr_t>(array.data());
+    nbytes.mutable_data()[index] = array.nbytes();
+  }
+  return py::make_tuple(address, nbytes);
+}
+
 }  // namespace movepages::binding

@@ -80,6 +80,9 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
       "Return first page and number of pages of a small array if it is all on a node, or None.");
   module.def("buffer_address", &buffer_address, "view"_a,
              "Return the address of a buffer's first element.");
+  module.def("contiguous_arrays", &contiguous_arrays, "sequence"_a,
+             "Return addresses and lengths in bytes of the arrays in a list or tuple; the length "
+             "is -1 for what is no contiguous array.");
 
   // Policies and advice.
   module.def("bind", &bind, "start"_a, "nbytes"_a, "mode"_a, "nodes"_a, "flags"_a,

@@ -31,8 +31,8 @@ def flows_html(moved: Mapping[tuple[int, int], int], remarks: Sequence[str]) -> 
     most = max((nbytes for _, nbytes in flows), default=1)
     rows = [
         [
-            _chip(source),
-            _chip(to),
+            node_chip(source),
+            node_chip(to),
             format_bytes(nbytes),
             _bar(nbytes / most) + (" in place" if source == to else ""),
         ]
@@ -88,7 +88,7 @@ def topology_html(machine: TopologyView) -> str:
     largest = max((node.memory_total for node in machine.nodes.values()), default=0) or 1
     rows = [
         [
-            _chip(node.id),
+            node_chip(node.id),
             escape(format_ids(node.cpus) or "-"),
             format_bytes(node.memory_total),
             format_bytes(node.memory_free),
@@ -100,15 +100,17 @@ def topology_html(machine: TopologyView) -> str:
     found = table_html(["node", "CPUs", "memory", "free", "used", ""], "llrrll", rows)
     if len(machine.nodes) > 1:
         distances = [
-            [_chip(a), *(str(machine.distance(a, b)) for b in machine.nodes)] for a in machine.nodes
+            [node_chip(a), *(str(machine.distance(a, b)) for b in machine.nodes)]
+            for a in machine.nodes
         ]
         found += table_html(
-            ["distance", *map(_chip, machine.nodes)], "l" + "r" * len(distances), distances
+            ["distance", *map(node_chip, machine.nodes)], "l" + "r" * len(distances), distances
         )
     return found
 
 
-def _chip(node: int) -> str:
+def node_chip(node: int) -> str:
+    """Return the number of a node on its colour."""
     back = colour(node)
     style = f"background:{back};color:{ink(back)};padding:0 .5em;border-radius:.3em"
     return f'<span style="{style}">{node}</span>'

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+from ..units import byte_marks
+
 # Other modules import these names from here, so that one place reports a missing matplotlib.
 try:
     from matplotlib import pyplot
@@ -21,8 +25,8 @@ except ModuleNotFoundError as missing:
 __all__ = [
     "Axes",
     "AxesImage",
+    "BinaryLocator",
     "FuncFormatter",
-    "Locator",
     "MaxNLocator",
     "Patch",
     "Path",
@@ -44,3 +48,18 @@ def say(ax: Axes, what: str) -> None:
     """Write a text into axes that have nothing to draw."""
     ax.text(0.5, 0.5, what, ha="center", va="center", transform=ax.transAxes)
     ax.set_axis_off()
+
+
+class BinaryLocator(Locator):
+    """Ticks at multiples of a power of two, few enough to read even after a zoom."""
+
+    def __call__(self) -> list[float]:
+        """Return the ticks for what is in view."""
+        low, high = sorted(self.axis.get_view_interval())  # type: ignore[union-attr]
+        return self.tick_values(low, high)
+
+    def tick_values(self, vmin: float, vmax: float) -> list[float]:
+        """Return the ticks from `vmin` to `vmax`."""
+        step = byte_marks(vmax - vmin)[0]
+        first, last = math.ceil(vmin / step), math.floor(vmax / step)
+        return [number * step for number in range(first, last + 1)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from typing import Any
 
@@ -12,8 +11,8 @@ import numpy.typing as npt
 from ..units import byte_marks, format_bytes
 from .mpl_axes import (
     Axes,
+    BinaryLocator,
     FuncFormatter,
-    Locator,
     MaxNLocator,
     Patch,
     Rectangle,
@@ -77,7 +76,7 @@ def _draw_addresses(placement: PlacementView, ax: Axes, rows: int) -> None:
     ax.set_aspect("auto")
     ax.set_xlim(0, span)
     ax.set_ylim(bottom, 0)
-    ax.xaxis.set_major_locator(_BinaryLocator())
+    ax.xaxis.set_major_locator(BinaryLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(partial(_in_units, byte_marks(span)[2])))
     # In memory with gaps, a count of the array's bytes is not an offset.
     gaps = _extent(placement) != placement.pages
@@ -173,16 +172,3 @@ def _add_legend(placement: PlacementView, ax: Axes) -> None:
             handles=entries, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0,
             frameon=False, fontsize="small", ncols=-(-len(entries) // _LEGEND_ROWS),
         )  # fmt: skip
-
-
-class _BinaryLocator(Locator):
-    """Ticks at multiples of a power of two, few enough to read even after a zoom."""
-
-    def __call__(self) -> list[float]:
-        low, high = sorted(self.axis.get_view_interval())  # type: ignore[union-attr]
-        return self.tick_values(low, high)
-
-    def tick_values(self, vmin: float, vmax: float) -> list[float]:
-        step = byte_marks(vmax - vmin)[0]
-        first, last = math.ceil(vmin / step), math.floor(vmax / step)
-        return [number * step for number in range(first, last + 1)]

@@ -11,6 +11,8 @@ import numpy as np
 
 from ..pages.arguments import Count, listed_nodes
 from ..pages.footprint import Footprint
+from ..pages.memory import Memory
+from ..pages.page_set import PageSet
 from ..query.where import where
 from ..results.placement import Placement
 from ..system.topology_reader import topology
@@ -25,7 +27,7 @@ class Blocks:
 
     nodes: tuple[int, ...]
 
-    def over(self, array: object, footprint: Footprint) -> Pattern:
+    def over(self, array: object, footprint: PageSet) -> Pattern:
         """Return the pattern of this layout over one array."""
         return ContiguousShares(self.nodes, footprint)
 
@@ -65,9 +67,9 @@ class ByAxis:
     axis: int
     nodes: tuple[int, ...]
 
-    def over(self, array: object, footprint: Footprint) -> Pattern:
+    def over(self, array: object, footprint: PageSet) -> Pattern:
         """Return the pattern of this layout over one array."""
-        if not isinstance(array, np.ndarray):
+        if not isinstance(array, (np.ndarray, Memory)) or not isinstance(footprint, Footprint):
             raise TypeError(
                 f"by_axis: expected a numpy array, got {type(array).__name__}; "
                 "if np.asarray(...) of it shares its memory, pass that instead"
@@ -122,7 +124,7 @@ class Like:
 
     placement: Placement
 
-    def over(self, array: object, footprint: Footprint) -> Pattern:
+    def over(self, array: object, footprint: PageSet) -> Pattern:
         """Return the pattern of this layout over one array."""
         return Follow(self.placement, footprint)
 

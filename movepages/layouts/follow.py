@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..pages.arguments import Addresses
-from ..pages.footprint import Footprint
+from ..pages.page_set import PageSet
 from ..results.placement import Placement
 from .patterns import NOWHERE, Fixed, Ints, NodeArray
 
@@ -15,7 +15,7 @@ class Follow(Fixed):
 
     only = None
 
-    def __init__(self, placement: Placement, footprint: Footprint) -> None:
+    def __init__(self, placement: Placement, footprint: PageSet) -> None:
         self._nodes = np.maximum(placement.runs["status"], NOWHERE).astype(np.int32)
         self._ends = np.cumsum(placement.runs["nbytes"])
         self._footprint = footprint

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .._core import HUGE_PAGE_BYTES
 from ..pages.arguments import Count, listed_nodes
 from ..pages.buffers import footprint_of
-from ..pages.footprint import Footprint
+from ..pages.page_set import PageSet
 from ..system.topology_reader import topology
 from .patterns import HUGE_PAGES_A_SHARE, Cycle
 from .targets import Layout
@@ -26,7 +26,7 @@ class Interleave:
     nodes: tuple[int, ...]
     block: int | None
 
-    def over(self, array: object, footprint: Footprint) -> Cycle:
+    def over(self, array: object, footprint: PageSet) -> Cycle:
         """Return the pattern of this layout over one array."""
         block = self.block or _block_for(footprint, len(set(self.nodes)))
         return Cycle(self.nodes, block, footprint, adapts=self.block is None)
@@ -138,6 +138,6 @@ def _as_block(block: int | None) -> int | None:
     return size
 
 
-def _block_for(footprint: Footprint, nodes: int) -> int:
+def _block_for(footprint: PageSet, nodes: int) -> int:
     enough = footprint.nbytes >= HUGE_PAGE_BYTES * HUGE_PAGES_A_SHARE * nodes
     return HUGE_PAGE_BYTES if enough else footprint.page_size

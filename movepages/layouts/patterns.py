@@ -13,6 +13,8 @@ import numpy.typing as npt
 from .._core import HUGE_PAGE_BYTES
 from ..pages.arguments import Addresses
 from ..pages.footprint import Footprint
+from ..pages.memory import Memory
+from ..pages.page_set import PageSet
 
 Ints: TypeAlias = "npt.NDArray[np.int64]"
 NodeArray: TypeAlias = "npt.NDArray[np.int32]"
@@ -94,7 +96,7 @@ class Cycle(_OfNodes):
     """
 
     def __init__(
-        self, nodes: tuple[int, ...], block: int, footprint: Footprint, *, adapts: bool = False
+        self, nodes: tuple[int, ...], block: int, footprint: PageSet, *, adapts: bool = False
     ) -> None:
         super().__init__(nodes)
         self.adapts = adapts
@@ -124,7 +126,7 @@ class Cycle(_OfNodes):
 class ContiguousShares(_OfNodes):
     """Contiguous shares, equal in bytes."""
 
-    def __init__(self, nodes: tuple[int, ...], footprint: Footprint) -> None:
+    def __init__(self, nodes: tuple[int, ...], footprint: PageSet) -> None:
         super().__init__(nodes)
         self._footprint = footprint
         self.adapts = _large(footprint, len(nodes))
@@ -136,12 +138,12 @@ class ContiguousShares(_OfNodes):
         return found
 
 
-def _large(footprint: Footprint, shares: int) -> bool:
+def _large(footprint: PageSet, shares: int) -> bool:
     """Return whether shares stay nearly equal when borders move to huge page borders."""
     return footprint.nbytes >= HUGE_PAGES_A_SHARE * HUGE_PAGE_BYTES * shares
 
 
-def share_of(addresses: Addresses, footprint: Footprint, count: int) -> npt.NDArray[np.int64]:
+def share_of(addresses: Addresses, footprint: PageSet, count: int) -> npt.NDArray[np.int64]:
     """Return, for each page, which of `count` equal shares of the bytes holds its middle."""
     before, inside = footprint.position(addresses)
     middle = before.astype(float) + (inside - 1) / 2
@@ -153,7 +155,11 @@ class ByIndex(_OfNodes):
     """Equal blocks of indices along an axis."""
 
     def __init__(
-        self, nodes: tuple[int, ...], axis: int, array: npt.NDArray[Any], footprint: Footprint
+        self,
+        nodes: tuple[int, ...],
+        axis: int,
+        array: npt.NDArray[Any] | Memory,
+        footprint: Footprint,
     ) -> None:
         super().__init__(nodes)
         self._footprint = footprint

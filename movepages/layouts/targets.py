@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 
 from ..pages.arguments import Addresses, Nodes, as_nodes
-from ..pages.footprint import Footprint
+from ..pages.page_set import PageSet
 from ..results.placement import Placement
 from .patterns import NOWHERE, Everywhere, Fixed, Ints, NodeArray, Pattern
 
@@ -19,7 +19,7 @@ Target: TypeAlias = Pattern
 class Layout(Protocol):
     """Says which node each page of an array belongs on; see `interleave` and the others."""
 
-    def over(self, array: object, footprint: Footprint) -> Pattern:
+    def over(self, array: object, footprint: PageSet) -> Pattern:
         """Return the pattern of this layout over one array."""
 
 
@@ -102,7 +102,7 @@ _MOST = 1 << 16
 
 
 def as_target(
-    target: MoveTarget, array: object, footprint: Footprint, *, keep: bool = False
+    target: MoveTarget, array: object, footprint: PageSet, *, keep: bool = False
 ) -> Target:
     """Return the pattern that a caller's target makes for the pages of an array.
 

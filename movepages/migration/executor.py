@@ -13,7 +13,7 @@ from .._core import HUGE_PAGE_BYTES
 from ..layouts.patterns import NodeArray
 from ..layouts.targets import Target
 from ..pages.blocks import cut_rows
-from ..pages.footprint import Footprint
+from ..pages.page_set import PageSet
 from ..query.absence_reasons import hidden_afterwards
 from ..query.page_query import PageQuery
 from ..query.survey_runs import SurveyRuns
@@ -36,7 +36,7 @@ _HUGE_PAGE = np.uintp(HUGE_PAGE_BYTES)
 
 
 def migrate(
-    footprint: Footprint, target: Target, flags: int, control: Control, on_conflict: OnConflict
+    footprint: PageSet, target: Target, flags: int, control: Control, on_conflict: OnConflict
 ) -> MoveResult:
     """Move every page of `footprint` to its target.
 
@@ -78,7 +78,7 @@ class _Move:
 
     def __init__(
         self,
-        footprint: Footprint,
+        footprint: PageSet,
         target: Target,
         flags: int,
         control: Control,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ..layouts.patterns import NodeArray
 from ..layouts.targets import MoveTarget, Target, as_target
 from ..pages.buffers import footprint_of
-from ..pages.footprint import Footprint
+from ..pages.page_set import PageSet
 from ..query.syscall import move_pages
 from . import sizes
 from .folios import HugePages, whole_huge_pages
@@ -49,7 +49,7 @@ def targets(layout: MoveTarget, a: object) -> npt.NDArray[np.int32]:
     return np.concatenate([np.empty(0, np.int32), *_wanted_nodes(footprint, pattern)])
 
 
-def _wanted_nodes(footprint: Footprint, target: Target) -> Iterator[NodeArray]:
+def _wanted_nodes(footprint: PageSet, target: Target) -> Iterator[NodeArray]:
     """Yield the node wanted for each page; find huge pages for layouts that keep them whole."""
     chooser, start = TargetChooser(target, HugePages(footprint.pid), "majority"), 0
     for addresses, _ in whole_huge_pages(footprint.chunks(sizes.SLICE_PAGES)):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from .._core import MAX_NODES
 from ..layouts.targets import MoveTarget, Target, as_target
 from ..pages.buffers import footprint_of
-from ..pages.footprint import Footprint
+from ..pages.page_set import PageSet
 from ..query.explain import Call, explain
 from ..query.syscall import MPOL_MF_MOVE
 from ..results.status import PageStatus
@@ -82,7 +82,7 @@ def _hidden(made: Plan) -> list[str]:
     return [f"{format_pages(made.hidden)} may stay where they are: {what.meaning}; {what.remedy}"]
 
 
-def _refused(footprint: Footprint, target: Target) -> list[str]:
+def _refused(footprint: PageSet, target: Target) -> list[str]:
     rest = list(target.distinct)
     found = []
     while (node := unusable_node(rest, footprint.pid)) is not None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..layouts.patterns import NOWHERE, NodeArray
 from ..layouts.targets import Target
-from ..pages.footprint import Footprint
+from ..pages.page_set import PageSet
 from ..results.status import PageStatus
 from . import preview
 from .huge_page_targets import ChosenTargets, OnConflict
@@ -22,7 +22,7 @@ class PlanCounts:
         self.wanted: Counter[int] = Counter()
         self.absent = self.untargeted = self.overruled = self.torn = self.split = self.hidden = 0
 
-    def add_all(self, footprint: Footprint, target: Target, on_conflict: OnConflict) -> None:
+    def add_all(self, footprint: PageSet, target: Target, on_conflict: OnConflict) -> None:
         """Count all pages of a footprint."""
         for before, chosen, absent in preview.preview(footprint, target, on_conflict):
             self.absent += absent

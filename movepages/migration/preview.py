@@ -10,7 +10,7 @@ from .._core import HUGE_PAGE_BYTES
 from ..layouts.patterns import NOWHERE, NodeArray
 from ..layouts.targets import Target
 from ..pages.blocks import cut_rows
-from ..pages.footprint import Footprint
+from ..pages.page_set import PageSet
 from ..query.page_query import PageQuery
 from ..query.syscall import MPOL_MF_MOVE
 from . import sizes
@@ -20,7 +20,7 @@ from .slices import PageBatch, slices, without_memory
 
 
 def preview(
-    footprint: Footprint, target: Target, on_conflict: OnConflict
+    footprint: PageSet, target: Target, on_conflict: OnConflict
 ) -> Iterator[tuple[NodeArray, ChosenTargets, int]]:
     """Yield, slice by slice, current nodes, chosen targets and the number of absent pages.
 
@@ -35,7 +35,7 @@ def preview(
 
 
 def _present(
-    footprint: Footprint, query: PageQuery, *, only_huge: bool = False
+    footprint: PageSet, query: PageQuery, *, only_huge: bool = False
 ) -> Iterator[PageBatch]:
     """Yield slices of present pages; each slice also carries the absent runs before its end."""
     start = 0
@@ -47,7 +47,7 @@ def _present(
         start += int(rows.sum())
 
 
-def refuse_conflicts(footprint: Footprint, target: Target, huge: HugePages) -> None:
+def refuse_conflicts(footprint: PageSet, target: Target, huge: HugePages) -> None:
     """Query all huge pages before anything moves."""
     if len(target.distinct) < 2:
         return

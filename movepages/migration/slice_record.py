@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..layouts.patterns import NOWHERE, NodeArray
 from ..pages.arguments import Addresses
-from ..pages.footprint import Footprint
+from ..pages.page_set import PageSet
 from ..pages.runs import Runs, Statuses, find_runs, totals
 from ..results.counting import count_failures
 from ..results.status import PageStatus
@@ -59,7 +59,7 @@ class SliceRecord:
         self,
         addresses: Addresses,
         before: NodeArray,
-        footprint: Footprint,
+        footprint: PageSet,
         aside: SliceCounts | None = None,
     ) -> None:
         self.addresses, self.before = addresses, before

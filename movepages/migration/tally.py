@@ -7,7 +7,7 @@ from collections import Counter
 
 from ..layouts.patterns import NodeArray
 from ..pages.arguments import Addresses
-from ..pages.footprint import Footprint
+from ..pages.page_set import PageSet
 from ..pages.runs import join_runs
 from ..results.outcome import MoveResult
 from ..results.status import PageStatus
@@ -21,7 +21,7 @@ class Tally:
     counts when it is over.
     """
 
-    def __init__(self, footprint: Footprint) -> None:
+    def __init__(self, footprint: PageSet) -> None:
         self._footprint = footprint
         self._start = time.perf_counter()
         self._parts: list[SliceRecord | SliceCounts] = []

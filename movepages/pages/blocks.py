@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core import HUGE_PAGE_BYTES
-from .footprint import Footprint
+from .page_set import PageSet
 
 Ints: TypeAlias = "npt.NDArray[np.int64]"
 Rows: TypeAlias = "tuple[npt.NDArray[np.uintp], Ints]"
@@ -23,7 +23,7 @@ def _no_further(_: int, pages: int, most: int) -> int:
     return min(pages, most)
 
 
-def cut_rows(footprint: Footprint, most: int, reach: Reach = _no_further) -> Iterator[Rows]:
+def cut_rows(footprint: PageSet, most: int, reach: Reach = _no_further) -> Iterator[Rows]:
     """Yield blocks of rows, about `most` pages each, with no huge page in two blocks.
 
     `reach` says where a block may end, so that a block can include any number of pages without
@@ -101,7 +101,7 @@ def _cut_at_huge_pages(rows: Rows, size: int) -> Rows:
     return np.where(second, border[which], addresses[which]), counts
 
 
-def _cut_one(footprint: Footprint, most: int, reach: Reach) -> Iterator[Rows]:
+def _cut_one(footprint: PageSet, most: int, reach: Reach) -> Iterator[Rows]:
     size = footprint.page_size
     for addresses, pages in footprint.ranges():
         first, total = int(addresses[0]), int(pages[0])

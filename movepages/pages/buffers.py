@@ -15,6 +15,7 @@ import numpy.typing as npt
 from .. import _core
 from .array_interface import exposed_array, moves_about
 from .footprint import Footprint
+from .memory import Memory
 
 __all__ = ["Region", "footprint_of"]
 
@@ -118,6 +119,10 @@ def footprint_of(obj: object, *, page_size: int = mmap.PAGESIZE) -> Footprint:
         return Footprint(obj.address, obj.nbytes, (), page_size, pid)
     if isinstance(obj, np.ndarray):
         return _of_array(obj, page_size)
+    if isinstance(obj, Memory):
+        return Footprint.from_strides(
+            obj.address, obj.shape, obj.strides, obj.itemsize, page_size=page_size
+        )
     _refuse_values(obj)
     # A caller with a SharedMemory has imported its module. Do not import it for others.
     shared_memory = sys.modules.get("multiprocessing.shared_memory")

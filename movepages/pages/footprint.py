@@ -197,6 +197,12 @@ class Footprint:
         before = self._below(start)
         return before, self._below(start + self.page_size) - before
 
+    def below(self, addresses: npt.NDArray[np.uintp]) -> Ints:
+        """Count the bytes of the footprint below each address."""
+        first = np.uintp(self.address)
+        offset = np.minimum(np.maximum(addresses, first) - first, np.uintp(self.span))
+        return self._below(offset.astype(np.int64))
+
     def offset(self, rank: Ints) -> Ints:
         """Convert ranks of bytes in the footprint to offsets from its first byte, of rank 0."""
         held, offset = self.nbytes, np.zeros_like(rank)

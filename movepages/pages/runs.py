@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .footprint import Footprint
+from .page_set import PageSet
 
 Runs: TypeAlias = "npt.NDArray[np.void]"
 Statuses: TypeAlias = "npt.NDArray[np.int32]"
@@ -18,7 +18,7 @@ RUN_DTYPE = np.dtype(
 )
 
 
-def find_runs(addresses: npt.NDArray[np.uintp], status: Statuses, footprint: Footprint) -> Runs:
+def find_runs(addresses: npt.NDArray[np.uintp], status: Statuses, footprint: PageSet) -> Runs:
     """Group pages of a footprint, in address order, into runs of neighbours with one status.
 
     The arrays of page addresses and statuses have the same length and are not empty.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import _core
-from ..pages.footprint import Footprint
+from ..pages.page_set import PageSet
 from ..system.intervals import Intervals
 from ..system.presence import Presence
 from .survey_runs import SurveyRuns
@@ -29,7 +29,7 @@ class HugeBytes:
         Bytes in huge pages so far; None if the kernel does not report them (before Linux 6.7).
     """
 
-    def __init__(self, footprint: Footprint, *, kinds_tell: bool) -> None:
+    def __init__(self, footprint: PageSet, *, kinds_tell: bool) -> None:
         self._footprint, self._kinds_tell = footprint, kinds_tell
         self.total: int | None = 0
 

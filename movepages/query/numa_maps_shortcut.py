@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..pages.arguments import Addresses
-from ..pages.footprint import Footprint
+from ..pages.page_set import PageSet
 from ..results.status import PageStatus
 from ..system.numa_maps import resident_pages, single_nodes
 from ..system.presence import Presence
@@ -41,7 +41,7 @@ class Ask(Protocol):
 
 
 def look(
-    ask: Ask, addresses: Addresses, pages: npt.NDArray[np.int64], footprint: Footprint, fewest: int
+    ask: Ask, addresses: Addresses, pages: npt.NDArray[np.int64], footprint: PageSet, fewest: int
 ) -> SurveyRuns:
     """Query rows of pages in address order; if it pays off, query only huge pages and samples.
 
@@ -74,7 +74,7 @@ def _pick(
 
 
 def _seems_worth_it(
-    ask: Ask, addresses: Addresses, pages: npt.NDArray[np.int64], footprint: Footprint
+    ask: Ask, addresses: Addresses, pages: npt.NDArray[np.int64], footprint: PageSet
 ) -> bool:
     total = int(pages.sum())
     index = np.linspace(0, total - 1, _TRIED).astype(np.int64)
@@ -87,7 +87,7 @@ def _seems_worth_it(
     return resident is not None and resident <= _MOST_RESIDENT * total
 
 
-def _fill(small: SurveyRuns, footprint: Footprint) -> SurveyRuns:
+def _fill(small: SurveyRuns, footprint: PageSet) -> SurveyRuns:
     """Cut runs at the ends of mappings, and give each part the one node of its mapping, if any."""
     known = single_nodes(footprint.pid)
     if known is None:

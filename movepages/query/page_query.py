@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .. import _core
 from ..pages.arguments import Addresses
-from ..pages.footprint import Footprint
+from ..pages.page_set import PageSet
 from ..pages.runs import Runs, make_runs
 from ..results.absence import Absence, Absences, Reasons, join_absences, merge_absences
 from ..results.status import PageStatus
@@ -67,7 +67,7 @@ class PageQuery:
 
     def __init__(
         self,
-        footprint: Footprint,
+        footprint: PageSet,
         flags: int,
         threads: int | None = None,
         pause: Callable[[], object] | None = None,

@@ -22,7 +22,7 @@ from ..pages.arguments import (
     refuse_masked,
     refuse_overlap,
 )
-from ..pages.footprint import Footprint
+from ..pages.page_set import PageSet
 from ..pages.runs import Statuses
 from ..results.counting import result_of_status
 from ..results.outcome import MoveResult, make_error
@@ -190,7 +190,7 @@ def refuse_unusable_nodes(nodes: list[int], pid: int, outcome: Callable[[], Move
         raise make_error(code, sentence, result=outcome())
 
 
-def refuse_process(footprint: Footprint, flags: int) -> None:
+def refuse_process(footprint: PageSet, flags: int) -> None:
     """Let the kernel check process and permission, even if there is no page to query."""
     if footprint.pages == 0 or footprint.pid != 0 or flags != MPOL_MF_MOVE:
         move_pages(np.empty(0, np.uintp), pid=footprint.pid, flags=flags)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import operator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from ..inputs.members import Members
+from ..inputs.memory_of import memory_of
 from ..pages.blocks import cut_rows
-from ..pages.buffers import footprint_of
-from ..pages.footprint import Footprint
+from ..pages.memory import Memory
+from ..pages.page_set import PageSet
 from ..pages.runs import Runs, join_runs
 from ..results.absence import Absences, merge_absences
 from ..results.counting import result_of_runs
 from ..results.placement import Placement
+from ..results.placements import Placements
 from .huge_bytes import HugeBytes
 from .page_query import PageQuery
 from .syscall import MPOL_MF_MOVE, attach, refuse_process
@@ -24,14 +28,16 @@ SURVEY_PAGES = 1 << 20
 _MOST_THREADS = 1024
 
 
-def where(a: object, *, threads: int | None = None, shortcuts: bool = True) -> Placement:
+def where(a: object, *, threads: int | None = None, shortcuts: bool = True) -> Any:
     """Return the NUMA node of every page of `a`, without touching, moving or copying anything.
 
     Parameters
     ----------
-    a : ndarray, buffer or Region
-        Any numpy array (n-d, strided, read-only, memmap), any object with the buffer protocol or
-        ``__array_interface__``, or a `Region` of this or another process.
+    a : object with memory
+        Any numpy array (n-d, strided, read-only, memmap), any object with the buffer protocol,
+        ``__array_interface__`` or DLPack, or a `Region` of this or another process. Or an object
+        with several arrays: a list, tuple, mapping or dataclass of these, to any depth, or an
+        object of a class that has a method ``__movepages_buffers__`` or is known by `register`.
     threads : int, optional
         Maximum number of threads; by default as many as this process has CPUs to use. A short query
         starts no thread besides the caller's.
@@ -43,8 +49,10 @@ def where(a: object, *, threads: int | None = None, shortcuts: bool = True) -> P
 
     Returns
     -------
-    Placement
-        Bytes on each node, absent bytes (on no node), and the status of each page.
+    Placement, or Placements of an object with several arrays
+        Bytes on each node, absent bytes (on no node), and the status of each page. `Placements`
+        maps the name of each member to its placement; pages that members share count once in the
+        total.
 
     Raises
     ------
@@ -66,9 +74,12 @@ def where(a: object, *, threads: int | None = None, shortcuts: bool = True) -> P
     >>> sum(p.bytes_per_node.values()) + p.absent_bytes
     8000000
     """
-    found = survey(footprint_of(a), _as_threads(threads), shortcuts=bool(shortcuts))
-    if isinstance(a, np.ndarray) and a.ndim > 1:
-        return replace(found, shape=a.shape, strides=a.strides)
+    array, pages = memory_of(a)
+    found = survey(pages, _as_threads(threads), shortcuts=bool(shortcuts))
+    if isinstance(array, Members):
+        return Placements(found, array.footprints)
+    if isinstance(array, (np.ndarray, Memory)) and array.ndim > 1:
+        return replace(found, shape=array.shape, strides=array.strides)
     return found
 
 
@@ -84,7 +95,7 @@ def _as_threads(threads: int | None) -> int | None:
     return min(number, _MOST_THREADS)
 
 
-def survey(footprint: Footprint, threads: int | None, *, shortcuts: bool) -> Placement:
+def survey(footprint: PageSet, threads: int | None, *, shortcuts: bool) -> Placement:
     """Query the node of every page of `footprint`."""
     query = PageQuery(footprint, MPOL_MF_MOVE, threads, shortcuts=shortcuts)
     parts: list[Runs] = []

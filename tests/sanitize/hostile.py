@@ -275,6 +275,9 @@ ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
     "allowed_nodes": lambda _h: (),
     "bind": bind,
     "buffer_address": lambda h: (h.anything(),),
+    "contiguous_arrays": lambda h: (
+        h.among([h.anything(), [h.anything(), h.array()], (h.array(),), [AREA[::2], AREA[:5]]]),
+    ),
     "all_on_node": all_on_node,
     "is_own": lambda h: (h.pid(),),
     "memory_blocks": path,

@@ -1,0 +1,108 @@
+"""Members: the arrays of a container, table or model, by name."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import _core
+from ..pages.buffers import footprint_of
+from ..pages.footprint import Footprint
+from ..pages.memory import Memory
+from ..pages.named import NamedFootprints, Shape
+
+
+class Members(NamedTuple):
+    """Several memories, by name.
+
+    Attributes
+    ----------
+    arrays : list
+        What layouts look at: an array, `Memory` or other object for each member.
+    footprints : NamedFootprints
+        The bytes of each member.
+    """
+
+    arrays: list[object]
+    footprints: NamedFootprints
+
+
+class MemberList:
+    """Collects members; all must belong to one process."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, None] = {}
+        self._arrays: list[object] = []
+        self._address: list[int] = []
+        self._nbytes: list[int] = []
+        self._strided: dict[int, Footprint] = {}
+        self._shapes: dict[int, Shape] = {}
+        self._pid: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def add(self, name: str, array: object) -> None:
+        """Add a member that is one memory."""
+        footprint = footprint_of(array)
+        self._set_pid(footprint.pid)
+        if footprint.dims:
+            self._strided[len(self._arrays)] = footprint
+        self._append(name, array, footprint.address, 0 if footprint.dims else footprint.block)
+
+    def add_all(self, prefix: str, arrays: Sequence[object]) -> bool:
+        """Add the arrays of a list, unless one of them takes a closer look."""
+        address, nbytes = _core.contiguous_arrays(arrays)
+        if not len(arrays) or nbytes.min() < 0:
+            return False
+        self._set_pid(0)
+        names = dict.fromkeys(f"{prefix}[{index}]" for index in range(len(arrays)))
+        if not self._names.keys().isdisjoint(names):
+            return False
+        self._names.update(names)
+        for array in arrays:
+            self._note_shape(array)
+            self._arrays.append(array)
+        self._address.extend(address.tolist())
+        self._nbytes.extend(nbytes.tolist())
+        return True
+
+    def _append(self, name: str, array: object, address: int, nbytes: int) -> None:
+        unique, number = name, 2
+        while unique in self._names:
+            unique, number = f"{name}#{number}", number + 1
+        self._names[unique] = None
+        self._note_shape(array)
+        self._arrays.append(array)
+        self._address.append(address)
+        self._nbytes.append(nbytes)
+
+    def _note_shape(self, array: object) -> None:
+        if isinstance(array, (np.ndarray, Memory)) and array.ndim > 1:
+            self._shapes[len(self._arrays)] = array.shape, array.strides
+
+    def _set_pid(self, pid: int) -> None:
+        if self._pid is None:
+            self._pid = pid
+        elif pid != self._pid:
+            raise ValueError(
+                f"got memory of pid {pid} beside memory of pid {self._pid} (0 is this process); "
+                "pass the memory of one process at a time"
+            )
+
+    def finish(self) -> Members:
+        """Return what was collected."""
+        names = list(self._names)
+        footprints = NamedFootprints(
+            names,
+            self._address,
+            self._nbytes,
+            self._strided,
+            self._shapes,
+            mmap.PAGESIZE,
+            self._pid or 0,
+        )
+        return Members(self._arrays, footprints)

@@ -1,0 +1,124 @@
+"""memory_of(): the memory of any object, as one array or as named members."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, cast
+
+import numpy as np
+
+from ..pages.buffers import Region, footprint_of
+from ..pages.footprint import Footprint
+from ..pages.memory import Memory
+from ..pages.page_set import PageSet
+from .containers import container_members, join_names
+from .members import MemberList, Members
+from .registry import adapter_for
+
+_ONE_MEMORY = (np.ndarray, Memory, Region, Footprint, memoryview, bytearray, bytes)
+# Values in a container that hold nothing to move.
+_VALUES = (str, numbers.Number, type(None), np.generic, np.dtype, type, slice, range)
+
+
+def memory_of(obj: object) -> tuple[object, PageSet]:
+    """Return what layouts look at, and the bytes and pages that an object occupies.
+
+    Nothing is copied and no memory is read.
+
+    Parameters
+    ----------
+    obj : object
+        As for `where`.
+
+    Returns
+    -------
+    array : object
+        The array, buffer or `Region` that is the object's memory; `Members` if it has several.
+    pages : PageSet
+        The bytes of the array, or of all members together.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The object, or one of its members, does not say where its memory is; or a container has no
+        member with memory.
+    """
+    # The most common case takes the shortest way.
+    if type(obj) is np.ndarray and obj.dtype.kind not in "OT":
+        return obj, footprint_of(obj)
+    inside = _inside(obj)
+    if isinstance(inside, _Single):
+        return inside.array, footprint_of(inside.array)
+    members = _collect(obj, inside)
+    return members, members.footprints.pieces
+
+
+class _Single(NamedTuple):
+    """An object that is one memory."""
+
+    array: object
+
+
+def _inside(obj: object) -> _Single | Iterator[tuple[str, object]]:
+    """Return the one array of an object, or its members with their names."""
+    adapter = adapter_for(type(obj))
+    if adapter is None:
+        inside = None if isinstance(obj, _ONE_MEMORY) else container_members(obj)
+        return inside or _Single(obj)
+    found = adapter(obj)
+    if found is obj or isinstance(found, _ONE_MEMORY):
+        return _Single(found)
+    if not isinstance(found, Iterable):
+        raise TypeError(
+            f"the function for the members of a {type(obj).__name__} must yield (name, object) "
+            f"pairs or return an array, got a {type(found).__name__}"
+        )
+    return iter(cast(Iterable[tuple[str, object]], found))
+
+
+def _collect(obj: object, inside: Iterator[tuple[str, object]]) -> Members:
+    """Collect the members of members of an object, to any depth."""
+    found = MemberList()
+    # Each container on the way down: its name, its id, and the members that are left.
+    path = [_Level("", id(obj), inside)]
+    if type(obj) in (list, tuple) and found.add_all("", cast(Sequence[object], obj)):
+        path = []
+    while path:
+        pair = next(path[-1].rest, None)
+        if pair is None:
+            path.pop()
+            continue
+        name = join_names(path[-1].name, str(pair[0]))
+        below = _add(found, name, pair[1])
+        # What contains itself adds nothing new the second time.
+        if below is not None and all(level.id != below.id for level in path):
+            path.append(below)
+    if not len(found):
+        raise TypeError(f"got a {type(obj).__name__} with no array or other memory in it")
+    return found.finish()
+
+
+def _add(found: MemberList, name: str, obj: object) -> _Level | None:
+    """Add a member, or return its own members."""
+    if type(obj) in (list, tuple) and found.add_all(name, cast(Sequence[object], obj)):
+        return None
+    if isinstance(obj, _VALUES):
+        return None
+    try:
+        inside = _inside(obj)
+        if isinstance(inside, _Single):
+            found.add(name, inside.array)
+            return None
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name}: {error}") from None
+    return _Level(name, id(obj), inside)
+
+
+class _Level(NamedTuple):
+    """A container on the way to a member."""
+
+    name: str
+    id: int
+    rest: Iterator[tuple[str, object]]

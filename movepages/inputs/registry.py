@@ -1,0 +1,113 @@
+"""Find the function that lists the members of an object, by the object's class."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary
+
+Pairs: TypeAlias = Iterable[tuple[str, object]]
+# Returns the members of an object, or the one array that holds all of its memory.
+Adapter: TypeAlias = Callable[[Any], object]
+_F = TypeVar("_F", bound=Adapter)
+
+# By the name of a library: the module of this package with ADAPTERS for its classes. A module is
+# imported when an object of its library is met, so no library has to be installed.
+_LIBRARIES = {
+    "numpy": "numpy_arrays",
+}
+
+_by_class: WeakKeyDictionary[type, Adapter] = WeakKeyDictionary()
+_by_name: dict[str, Adapter] = {}
+_found: WeakKeyDictionary[type, Adapter | None] = WeakKeyDictionary()
+
+
+def register(kind: type | str, function: _F) -> _F:
+    """Tell movepages where the memory of objects of a class is.
+
+    Parameters
+    ----------
+    kind : type or str
+        The class, or its full name, such as ``"mylib.Table"``: then its library need not be
+        imported yet. Subclasses are included. A class that is registered again gets the new
+        function, and your function takes precedence over one of movepages.
+    function : callable
+        Called with the object. It yields (name, object) pairs, one for each member: anything that
+        `where` takes. Or it returns the one array, buffer or `Region` that holds all of the
+        object's memory. It must not copy: members that are copies are reported as if they were the
+        object's memory.
+
+    Returns
+    -------
+    callable
+        `function`.
+
+    Raises
+    ------
+    TypeError
+        `kind` is neither a class nor a full name, or `function` is not callable.
+
+    See Also
+    --------
+    where : A class of your own can have a method ``__movepages_buffers__()`` instead.
+
+    Examples
+    --------
+    >>> class Table:
+    ...     def __init__(self):
+    ...         self.columns = {"x": np.ones(1000), "y": np.zeros(1000)}
+    >>> register(Table, lambda table: table.columns.items())  # doctest: +ELLIPSIS
+    <function ...>
+    >>> sorted(where(Table()))
+    ['x', 'y']
+    """
+    if not callable(function):
+        raise TypeError(f"function: expected a callable, got {function!r}")
+    if isinstance(kind, type):
+        _by_class[kind] = function
+    elif isinstance(kind, str) and all(part.isidentifier() for part in kind.split(".")[:2]):
+        if "." not in kind:
+            raise TypeError(f"kind: expected a full name such as 'mylib.Table', got {kind!r}")
+        _by_name[kind] = function
+    else:
+        raise TypeError(f"kind: expected a class or its full name, got {kind!r}")
+    _found.clear()
+    return function
+
+
+def adapter_for(kind: type) -> Adapter | None:
+    """Return the function for objects of a class, or None."""
+    try:
+        return _found[kind]
+    except KeyError:
+        found = _found[kind] = _search(kind)
+        return found
+
+
+def _search(kind: type) -> Adapter | None:
+    for each in kind.__mro__:
+        library = each.__module__.partition(".")[0]
+        for found in (
+            _by_class.get(each),
+            _by_name.get(f"{each.__module__}.{each.__qualname__}"),
+            _by_name.get(f"{library}.{each.__qualname__}"),
+            _own_method(each),
+            _of_library(library, each.__qualname__),
+        ):
+            if found is not None:
+                return found
+    return None
+
+
+def _own_method(kind: type) -> Adapter | None:
+    method: Adapter | None = vars(kind).get("__movepages_buffers__")
+    return method
+
+
+def _of_library(library: str, name: str) -> Adapter | None:
+    module = _LIBRARIES.get(library)
+    if module is None:
+        return None
+    adapters: dict[str, Adapter] = importlib.import_module(f".{module}", __package__).ADAPTERS
+    return adapters.get(name)

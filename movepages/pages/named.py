@@ -1,0 +1,100 @@
+"""NamedFootprints: the bytes of several named members of one process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+
+from .footprint import Footprint
+from .pieces import Pieces
+
+Shape: TypeAlias = "tuple[tuple[int, ...], tuple[int, ...]]"
+
+
+class NamedFootprints:
+    """Footprints by name, kept as columns, because there can be very many.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Distinct names.
+    address, nbytes : sequence of int
+        First byte and length of each contiguous member.
+    strided : mapping of int to Footprint
+        Members that are not contiguous, by index; their `nbytes` above is 0.
+    shapes : mapping of int to (shape, strides)
+        Shape and strides of members with two or more dimensions, by index, for pictures.
+    page_size, pid : int
+        As in `Footprint`.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        address: Sequence[int],
+        nbytes: Sequence[int],
+        strided: Mapping[int, Footprint],
+        shapes: Mapping[int, Shape],
+        page_size: int,
+        pid: int,
+    ) -> None:
+        self.names, self.shapes, self.page_size, self.pid = names, shapes, page_size, pid
+        self._address, self._nbytes, self._strided = address, nbytes, strided
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[Footprint]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: int) -> Footprint:
+        strided = self._strided.get(index)
+        if strided is not None:
+            return strided
+        return Footprint(self._address[index], self._nbytes[index], (), self.page_size, self.pid)
+
+    def only(self, indices: Sequence[int]) -> NamedFootprints:
+        """Return some of the members."""
+        strided = {new: self._strided[old] for new, old in _kept(indices, self._strided)}
+        shapes = {new: self.shapes[old] for new, old in _kept(indices, self.shapes)}
+        return NamedFootprints(
+            [self.names[index] for index in indices],
+            [self._address[index] for index in indices],
+            [self._nbytes[index] for index in indices],
+            strided,
+            shapes,
+            self.page_size,
+            self.pid,
+        )
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Index of each member by its name."""
+        return {name: index for index, name in enumerate(self.names)}
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """Bytes of each member."""
+        sizes = list(self._nbytes)
+        for index, each in self._strided.items():
+            sizes[index] = each.nbytes
+        return sizes
+
+    @cached_property
+    def pieces(self) -> Pieces:
+        """The bytes of all members, each byte once."""
+        return Pieces(
+            np.array(self._address, np.uintp),
+            np.array(self._nbytes, np.int64),
+            list(self._strided.values()),
+            self.page_size,
+            self.pid,
+        )
+
+
+def _kept(indices: Sequence[int], known: Mapping[int, object]) -> Iterator[tuple[int, int]]:
+    """Yield new and old index of the members that a mapping knows."""
+    return ((new, old) for new, old in enumerate(indices) if old in known)

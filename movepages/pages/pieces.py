@@ -1,0 +1,140 @@
+"""Pieces: the bytes of many footprints together, each byte and each page counted once."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from .disjoint import disjoint
+from .footprint import Footprint
+from .page_set import Rows
+from .strides import SPANS_AT_ONCE, Ints
+
+
+class Pieces:
+    """The union of contiguous pieces and strided footprints of one process.
+
+    Parameters
+    ----------
+    address : ndarray of uintp, shape (n,)
+        First byte of each contiguous piece, in any order.
+    nbytes : ndarray of int64, shape (n,)
+        Length of each piece; 0 is allowed. Pieces may overlap.
+    strided : sequence of Footprint
+        Further pieces, which may overlap others too.
+    page_size, pid : int
+        As in `Footprint`; those of all pieces.
+
+    Raises
+    ------
+    ValueError
+        A piece ends beyond the highest address, or strided pieces overlap so finely that it would
+        take too much memory to count each byte once.
+    """
+
+    def __init__(
+        self,
+        address: npt.NDArray[np.uintp],
+        nbytes: Ints,
+        strided: Sequence[Footprint],
+        page_size: int,
+        pid: int = 0,
+    ) -> None:
+        self.page_size, self.pid = page_size, pid
+        begin, end, self._strided = disjoint(address, nbytes, strided)
+        self._begin, self._end = begin, end
+        self._before = np.concatenate(([0], np.cumsum((end - begin).astype(np.int64))))
+        spans = [(each.address, each.address + each.span) for each in self._strided]
+        if len(begin):
+            spans.append((int(begin[0]), int(end[-1])))
+        self.address = min((low for low, _ in spans), default=0)
+        self.span = max((high for _, high in spans), default=0) - self.address
+
+    @property
+    def contiguous(self) -> bool:
+        """Whether the bytes are one run without gaps."""
+        return not self._strided and len(self._begin) < 2
+
+    @cached_property
+    def nbytes(self) -> int:
+        """Distinct bytes; those that pieces share count once."""
+        return int(self._before[-1]) + sum(each.nbytes for each in self._strided)
+
+    @cached_property
+    def pages(self) -> int:
+        """Number of distinct pages that hold at least one of the bytes."""
+        return int(self._rows[1].sum())
+
+    @cached_property
+    def shared_edges(self) -> int:
+        """Number of partly covered pages; the rest of each may belong to a neighbour."""
+        size = np.uintp(self.page_size)
+        edges = [np.unique(np.concatenate((self._begin, self._end - np.uintp(1))) // size * size)]
+        for each in self._strided:
+            edges += [addresses for addresses, _ in each.chunks(SPANS_AT_ONCE)]
+        found = np.unique(np.concatenate(edges))
+        _, inside = self.position(found)
+        return int(np.count_nonzero(inside < self.page_size))
+
+    @cached_property
+    def _rows(self) -> Rows:
+        size = np.uintp(self.page_size)
+        parts = [(self._begin // size, (self._end - np.uintp(1)) // size)]
+        for each in self._strided:
+            for addresses, pages in each.ranges():
+                first = addresses // size
+                parts.append((first, first + (pages - 1).astype(np.uintp)))
+        first, last = (np.concatenate(column) for column in zip(*parts, strict=True))
+        order = np.argsort(first, kind="stable")
+        first, last = first[order], np.maximum.accumulate(last[order])
+        new = np.append(True, first[1:] > last[:-1] + np.uintp(1))[: len(first)]
+        ends = np.append(new[1:], True)[: len(first)]
+        first, last = first[new], last[ends]
+        return first * size, (last - first).astype(np.int64) + 1
+
+    def ranges(self) -> Iterator[Rows]:
+        """Yield the pages as rows of neighbours, at most 65,536 rows at a time."""
+        addresses, pages = self._rows
+        for low in range(0, len(pages), SPANS_AT_ONCE):
+            some = slice(low, low + SPANS_AT_ONCE)
+            yield addresses[some], pages[some]
+
+    def chunks(self, max_pages: int) -> Iterator[Rows]:
+        """Yield the pages in chunks, as `Footprint.chunks` does."""
+        limit = operator.index(max_pages)
+        if limit < 1:
+            raise ValueError(f"max_pages must be at least 1, got {limit}")
+        addresses, pages = self._rows
+        ends = np.cumsum(pages)
+        for low in range(0, self.pages, limit):
+            index = np.arange(low, min(low + limit, self.pages))
+            row = np.searchsorted(ends, index, "right")
+            within = (index - (ends - pages)[row]).astype(np.uintp)
+            some = addresses[row] + within * np.uintp(self.page_size)
+            yield some, self.position(some)[1]
+
+    def held(self, addresses: npt.NDArray[np.uintp], pages: Ints) -> Ints:
+        """Count the bytes in each row of pages."""
+        ends = addresses + pages.astype(np.uintp) * np.uintp(self.page_size)
+        return self._below(ends) - self._below(addresses)
+
+    def position(self, addresses: npt.NDArray[np.uintp]) -> tuple[Ints, Ints]:
+        """Return how many bytes lie before each page, and how many in it."""
+        before = self._below(addresses)
+        return before, self._below(addresses + np.uintp(self.page_size)) - before
+
+    def _below(self, addresses: npt.NDArray[np.uintp]) -> Ints:
+        """Count the bytes below each address."""
+        piece = np.searchsorted(self._begin, addresses)
+        total: Ints = self._before[piece]
+        if len(self._end):
+            # The last piece that begins below may end above.
+            reach = np.where(piece > 0, self._end[piece - 1], addresses)
+            total = total - (np.maximum(reach, addresses) - addresses).astype(np.int64)
+        for each in self._strided:
+            total = total + each.below(addresses)
+        return total

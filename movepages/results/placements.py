@@ -1,0 +1,229 @@
+"""Placements: where the members of a container, table or model are, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from ..display.member_table import members_html, members_text
+from ..inputs.containers import key_name
+from ..pages.named import NamedFootprints
+from ..pages.page_set import PageSet
+from .absence import Absence
+from .cut import cut_absences, cut_runs
+from .placement import Placement
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Rows of a table or picture, unless the caller wants more.
+_ROWS = 20
+
+
+class Placements(Mapping[str, Placement]):
+    """Where each member of an object is: a mapping from the member's name to its `Placement`.
+
+    Names are paths, such as ``layers.0.weight``, ``tables['price']`` or ``arrays[2]``. A member's
+    own key finds it too: ``where(df)["price"]``, ``where([a, b])[1]``. The beginning of a path
+    gives the `Placements` of all members below it: ``where(model)["layers.0"]``.
+
+    Attributes
+    ----------
+    total : Placement
+        All members together. Bytes and pages that members share count once, so they may be fewer
+        than the sum over the members.
+
+    Examples
+    --------
+    >>> p = where({"weights": np.ones(1 << 16), "bias": np.ones(1 << 10)})
+    >>> list(p)
+    ['weights', 'bias']
+    >>> p["bias"].nbytes, p.total.nbytes
+    (8192, 532480)
+    """
+
+    def __init__(self, total: Placement, footprints: NamedFootprints) -> None:
+        self.total, self._footprints = total, footprints
+
+    def __len__(self) -> int:
+        return len(self._footprints)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._footprints.names)
+
+    def __contains__(self, key: object) -> bool:
+        return self._index(key) is not None
+
+    def __getitem__(self, key: object) -> Placement:
+        """Return the placement of one member."""
+        index = self._index(key)
+        if index is None:
+            raise KeyError(key)
+        shape, strides = self._footprints.shapes.get(index, ((), ()))
+        return _part(self.total, self._footprints[index], shape, strides)
+
+    def _index(self, key: object) -> int | None:
+        known = self._footprints.index
+        if isinstance(key, str) and key in known:
+            return known[key]
+        return known.get(key_name(key))
+
+    def below(self, name: str) -> Placements:
+        """Return the members below a name, such as the layers of one part of a model.
+
+        Parameters
+        ----------
+        name : str
+            The beginning of a path, up to a dot or bracket.
+
+        Returns
+        -------
+        Placements
+
+        Raises
+        ------
+        KeyError
+            No name begins with it.
+
+        Examples
+        --------
+        >>> p = where({"encoder": {"w": np.ones(9), "b": np.ones(3)}, "decoder": np.ones(9)})
+        >>> list(p.below("encoder"))
+        ['encoder.w', 'encoder.b']
+        """
+        starts = (f"{name}.", f"{name}[")
+        some = [
+            index
+            for index, each in enumerate(self._footprints.names)
+            if each == name or each.startswith(starts)
+        ]
+        if not some:
+            raise KeyError(name)
+        footprints = self._footprints.only(some)
+        return Placements(_part(self.total, footprints.pieces), footprints)
+
+    @property
+    def nbytes(self) -> int:
+        """Distinct bytes of all members."""
+        return self.total.nbytes
+
+    @property
+    def pages(self) -> int:
+        """Distinct pages of all members."""
+        return self.total.pages
+
+    @property
+    def bytes_per_node(self) -> dict[int, int]:
+        """Distinct bytes on each node, leaving out nodes that have none."""
+        return self.total.bytes_per_node
+
+    @property
+    def pages_per_node(self) -> dict[int, int]:
+        """Distinct pages on each node, leaving out nodes that have none."""
+        return self.total.pages_per_node
+
+    @property
+    def absent_bytes(self) -> int:
+        """Distinct bytes on no node."""
+        return self.total.absent_bytes
+
+    @property
+    def absent_pages(self) -> int:
+        """Distinct pages on no node."""
+        return self.total.absent_pages
+
+    @property
+    def absent_reasons(self) -> dict[Absence, int]:
+        """Count of the distinct pages on no known node, by reason."""
+        return self.total.absent_reasons
+
+    def largest(self, count: int = _ROWS) -> dict[str, Placement]:
+        """Return the members with the most bytes, largest first.
+
+        Parameters
+        ----------
+        count : int, default 20
+            Most members to return.
+
+        Returns
+        -------
+        dict of str to Placement
+        """
+        sizes = self._footprints.sizes
+        order = sorted(range(len(sizes)), key=lambda index: -sizes[index])
+        return {
+            self._footprints.names[index]: self[self._footprints.names[index]]
+            for index in order[: max(count, 0)]
+        }
+
+    def table(self, rows: int = _ROWS) -> str:
+        """Return a table of the largest members and the bytes that each has on each node.
+
+        Parameters
+        ----------
+        rows : int, default 20
+            Most members in the table; a last line counts the others.
+
+        Returns
+        -------
+        str
+        """
+        return members_text(self.total, self.largest(rows), len(self))
+
+    def __str__(self) -> str:
+        return f"{len(self):,} members, {self.total}\n{self.table()}"
+
+    def __repr__(self) -> str:
+        return f"<Placements of {len(self):,} members, {self.total}>"
+
+    def _repr_html_(self) -> str:
+        return members_html(self.total, self.largest(), len(self))
+
+    def plot(self, ax: Axes | None = None, *, rows: int = _ROWS) -> Axes:
+        """Draw the largest members with matplotlib: a bar for each, divided among the nodes.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Axes to draw into; by default those of a new figure.
+        rows : int, default 20
+            Most members to draw, largest first.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        ImportError
+            matplotlib is missing: install ``movepages[plot]``.
+
+        Examples
+        --------
+        >>> where({"w": np.ones(1000), "b": np.ones(10)}).plot().get_yticklabels()[0].get_text()
+        'w'
+        """
+        from ..display.mpl_members import plot_members
+
+        return plot_members(self.largest(rows), ax)
+
+
+def _part(
+    total: Placement,
+    member: PageSet,
+    shape: tuple[int, ...] = (),
+    strides: tuple[int, ...] = (),
+) -> Placement:
+    """Return the placement of a part of what was queried."""
+    return Placement(
+        address=member.address,
+        nbytes=member.nbytes,
+        pages=member.pages,
+        page_size=member.page_size,
+        shared_edges=member.shared_edges,
+        pid=member.pid,
+        runs=cut_runs(total.runs, member),
+        absences=cut_absences(total.absences, member),
+        shape=shape,
+        strides=strides,
+    )

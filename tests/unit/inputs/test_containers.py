@@ -1,0 +1,208 @@
+"""where() of objects with several arrays."""
+
+import dataclasses
+from collections import OrderedDict, namedtuple
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+
+import movepages as mp
+
+Point = namedtuple("Point", "x y")
+
+
+@dataclasses.dataclass
+class State:
+    weights: np.ndarray
+    rate: float
+    history: list
+
+
+def test_names_are_paths() -> None:
+    a = np.ones(10)
+    state = State(a, 0.1, [a, (a, {"b c": a})])
+    found = mp.where({"state": state, "point": Point(a, a), "n": 3, 7: a, "layers.0.w": a})
+    assert list(found) == [
+        "state.weights",
+        "state.history[0]",
+        "state.history[1][0]",
+        "state.history[1][1]['b c']",
+        "point.x",
+        "point.y",
+        "[7]",
+        "layers.0.w",
+    ]
+
+
+@pytest.mark.parametrize("make", [list, tuple, lambda arrays: dict(enumerate(arrays))])
+def test_each_member_is_where_it_is_alone(make) -> None:
+    arrays = [np.ones(1 << 14), np.empty(1 << 16), np.ones((100, 100))[:, ::3]]
+    found = mp.where(make(arrays))
+    assert len(found) == 3
+    for index, array in enumerate(arrays):
+        alone = mp.where(array)
+        assert found[index] == alone
+        assert found[index].nbytes == alone.nbytes
+        assert found[index].shape == alone.shape
+        assert found[index].absent_reasons == alone.absent_reasons
+        assert found[index].shared_edges == alone.shared_edges
+    assert found.absent_bytes == sum(mp.where(each).absent_bytes for each in arrays)
+
+
+def test_shared_memory_counts_once() -> None:
+    a = np.ones(1 << 16)
+    found = mp.where({"whole": a, "again": a, "half": a[: 1 << 15], "some": a[::1000]})
+    assert found.total == mp.where(a)
+    assert found.nbytes == a.nbytes
+    assert sum(each.nbytes for each in found.values()) > a.nbytes
+
+
+def test_many_small_arrays_in_one_go() -> None:
+    arrays = [np.ones(100) for _ in range(20_000)]
+    found = mp.where(arrays)
+    assert len(found) == 20_000
+    assert found.nbytes == 20_000 * 800
+    assert sum(found.bytes_per_node.values()) == found.nbytes
+    assert found[19_999] == mp.where(arrays[-1])
+
+
+def test_a_container_that_contains_itself() -> None:
+    a: list = [np.ones(3)]
+    a.append(a)
+    assert list(mp.where(a)) == ["[0]"]
+
+
+def test_very_deep_containers() -> None:
+    deep: list = [np.ones(3)]
+    for _ in range(5000):
+        deep = [deep]
+    assert len(mp.where(deep)) == 1
+
+
+def test_names_that_collide_are_told_apart() -> None:
+    a = np.ones(3)
+    assert list(mp.where({"a.b": a, "a": {"b": a}})) == ["a.b", "a.b#2"]
+
+
+@pytest.mark.parametrize("mapping", [OrderedDict, MappingProxyType])
+def test_any_mapping(mapping) -> None:
+    assert list(mp.where(mapping({"a": np.ones(3)}))) == ["a"]
+
+
+@pytest.mark.parametrize("nothing", [[], {}, [1, 2], ["a", None, 2.5], {"a": {}}])
+def test_a_container_without_memory_is_refused(nothing) -> None:
+    with pytest.raises(TypeError, match="no array"):
+        mp.where(nothing)
+
+
+def test_a_member_that_cannot_be_looked_at_is_named() -> None:
+    with pytest.raises(TypeError, match=r"^config\.logger: got object"):
+        mp.where({"config": {"logger": object()}, "a": np.ones(3)})
+
+
+def test_memory_of_two_processes_is_refused() -> None:
+    with pytest.raises(ValueError, match="one process at a time"):
+        mp.where([np.ones(3), mp.Region(4096, 4096, pid=1)])
+
+
+class Frame:
+    def __init__(self) -> None:
+        self.columns = {"x": np.ones(1000), "y": np.zeros(10)}
+
+    def __movepages_buffers__(self):
+        return self.columns.items()
+
+
+class Wrapper:
+    def __init__(self) -> None:
+        self.array = np.ones((30, 40))
+
+    def __movepages_buffers__(self):
+        return self.array
+
+
+def test_a_class_takes_part_by_a_method() -> None:
+    frame = Frame()
+    found = mp.where(frame)
+    assert list(found) == ["x", "y"]
+    assert found["x"] == mp.where(frame.columns["x"])
+
+
+def test_a_class_may_be_one_array() -> None:
+    wrapper = Wrapper()
+    assert mp.where(wrapper) == mp.where(wrapper.array)
+    assert mp.where(wrapper).shape == (30, 40)
+
+
+def test_a_class_of_others_is_registered() -> None:
+    class Theirs:
+        data = np.ones(100)
+
+    class Sub(Theirs):
+        pass
+
+    with pytest.raises(TypeError):
+        mp.where(Theirs())
+    mp.register(Theirs, lambda obj: [("data", obj.data)])
+    assert list(mp.where(Sub())) == ["data"]
+
+
+def test_a_class_is_registered_by_name_before_it_exists() -> None:
+    mp.register(f"{__name__}.Later", lambda obj: [("data", obj.data)])
+
+    class Later:
+        data = np.ones(100)
+
+    Later.__qualname__ = "Later"
+    assert list(mp.where([Later()])) == ["[0].data"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "function"), [(3, len), ("Table", len), ("a b.C", len), (Frame, 3)]
+)
+def test_what_cannot_be_registered(kind, function) -> None:
+    with pytest.raises(TypeError, match="expected"):
+        mp.register(kind, function)
+
+
+def test_a_function_must_yield_members() -> None:
+    class Wrong:
+        pass
+
+    mp.register(Wrong, lambda _: 3)
+    with pytest.raises(TypeError, match="must yield"):
+        mp.where(Wrong())
+
+
+def test_below_gives_a_part() -> None:
+    model = {"encoder": [np.ones(10), np.ones(20)], "decoder": np.ones(30)}
+    part = mp.where(model).below("encoder")
+    assert list(part) == ["encoder[0]", "encoder[1]"]
+    assert part.nbytes == 240
+    with pytest.raises(KeyError):
+        mp.where(model).below("enc")
+
+
+def test_a_table_has_the_largest_members_first() -> None:
+    found = mp.where({f"a{k}": np.ones(1000 * k) for k in range(1, 30)})
+    lines = found.table(rows=3).splitlines()
+    assert [line.split()[0] for line in lines] == ["member", "a29", "a28", "a27", "and", "total"]
+    assert "26 smaller" in lines[4]
+    assert list(found.largest(2)) == ["a29", "a28"]
+    assert "a29" in found._repr_html_()
+    assert str(found).startswith("29 members")
+
+
+def test_names_cannot_control_the_terminal() -> None:
+    found = mp.where({"\x1b[2J<script>": np.ones(3)})
+    assert "\x1b" not in str(found)
+    assert "<script>" not in found._repr_html_()
+
+
+def test_a_masked_array_is_its_data_and_its_mask() -> None:
+    masked = np.ma.masked_array(np.ones(1000), np.zeros(1000, bool))
+    found = mp.where(masked)
+    assert list(found) == ["data", "mask"]
+    assert found["mask"].address == masked.mask.ctypes.data
+    assert list(mp.where(np.ma.masked_array(np.ones(3)))) == ["data"]
