@@ -19,6 +19,7 @@ _HOMES = {
         "like",
         "local",
     ),
+    "layouts.by_member": ("together",),
     "layouts.interleave": (
         "interleave",
         "weighted",

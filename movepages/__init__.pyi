@@ -2,6 +2,7 @@ from .doctor.checks import Check
 from .doctor.preflight import Preflight, preflight
 from .inputs.registry import register
 from .layouts.blocks import blocks, by_axis, like, local
+from .layouts.by_member import together
 from .layouts.interleave import interleave, weighted
 from .layouts.targets import Layout
 from .memory.allocator import allocating
@@ -102,6 +103,7 @@ __all__ = [
     "process",
     "register",
     "targets",
+    "together",
     "topology",
     "touch",
     "weighted",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ..pages.buffers import footprint_of
+from ..inputs.memory_of import memory_of
 
 
 def own_ranges(a: object) -> list[tuple[int, int]]:
     """Return the start and bytes of each run of pages; refuse memory of another process."""
-    footprint = footprint_of(a)
+    _, footprint = memory_of(a)
     if footprint.pid:
         raise ValueError(
             f"expected memory of this process, got memory of pid {footprint.pid}, which cannot be "

@@ -13,6 +13,7 @@ from .._core import HUGE_PAGE_BYTES
 from ..layouts.patterns import NodeArray
 from ..layouts.targets import Target
 from ..pages.blocks import cut_rows
+from ..pages.named import NamedFootprints
 from ..pages.page_set import PageSet
 from ..query.absence_reasons import hidden_afterwards
 from ..query.page_query import PageQuery
@@ -20,6 +21,7 @@ from ..query.survey_runs import SurveyRuns
 from ..query.syscall import attach, move_pages, refuse_process, refuse_unusable_nodes
 from ..results.absence import Absences, merge_absences
 from ..results.failure import Failure
+from ..results.member_results import MemberTargets
 from ..results.outcome import MovePagesError, MoveResult
 from . import sizes
 from .control import Control
@@ -36,9 +38,16 @@ _HUGE_PAGE = np.uintp(HUGE_PAGE_BYTES)
 
 
 def migrate(
-    footprint: PageSet, target: Target, flags: int, control: Control, on_conflict: OnConflict
+    footprint: PageSet,
+    target: Target,
+    flags: int,
+    control: Control,
+    on_conflict: OnConflict,
+    members: NamedFootprints | None = None,
 ) -> MoveResult:
     """Move every page of `footprint` to its target.
+
+    With `members`, the result tells what became of each of them.
 
     Raises
     ------
@@ -47,7 +56,7 @@ def migrate(
     MovePagesError
         A call failed as a whole; ``.result`` holds what had been done by then.
     """
-    tally = Tally(footprint)
+    tally = Tally(footprint, None if members is None else MemberTargets(members, target))
     refuse_unusable_nodes(target.distinct, footprint.pid, tally.result)
     move = _Move(footprint, target, flags, control, tally, on_conflict)
     try:
@@ -144,9 +153,9 @@ class _Move:
         aside = batch.aside
         runs = self._query.runs(aside)
         if not self._several:
-            return counts_of_runs(runs)
+            return counts_of_runs(runs, by_member=self.tally.by_member)
         nowhere = self.target.count_nowhere(batch.aside_number, aside.address, aside.pages)
-        return counts_of_runs(runs, nowhere)
+        return counts_of_runs(runs, nowhere, by_member=self.tally.by_member)
 
     def _migrate(self, batch: PageBatch) -> Failure | None:
         """Move one slice, and query its neighbour again where both share a huge page."""

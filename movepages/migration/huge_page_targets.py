@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from ..layouts.balance import Balance
-from ..layouts.patterns import NodeArray, Pattern
+from ..layouts.patterns import NOWHERE, NodeArray, Pattern
 from ..pages.arguments import Addresses
 from ..query.syscall import move_pages
 from .folios import Folios, HugePages, Indices
@@ -35,6 +36,8 @@ class ChosenTargets(NamedTuple):
         Number of huge pages that were split, or would be.
     split_at : ndarray of uintp
         One page of each huge page that the kernel did not refuse to split.
+    torn : bool or ndarray of bool
+        Which pages hold parts that are wanted on several nodes.
     """
 
     folios: Folios
@@ -42,6 +45,7 @@ class ChosenTargets(NamedTuple):
     wanted: NodeArray
     split: int = 0
     split_at: Addresses = np.empty(0, np.uintp)
+    torn: bool | npt.NDArray[np.bool_] = False
 
     @property
     def each(self) -> NodeArray:
@@ -66,7 +70,10 @@ class TargetChooser:
         self.balance = Balance()
         # A user's layout may lack these attributes.
         self.adapts = getattr(pattern, "adapts", False)
-        self.torn = getattr(pattern, "torn", False)
+        self._torn = getattr(pattern, "torn", False)
+        # Only patterns of several members differ in these from page to page.
+        self._torn_at = getattr(pattern, "torn_at", None)
+        self._adapting = getattr(pattern, "adapting", None)
         self.on_conflict = on_conflict
         self.shares = getattr(pattern, "shares", None)
         self._huge = huge
@@ -74,7 +81,7 @@ class TargetChooser:
     @property
     def shifts_borders(self) -> bool:
         """Whether the layout shifts its borders to lie between huge pages."""
-        return self.adapts and self.shares is None
+        return self.adapts and self.shares is None and self._adapting is None
 
     def choose(self, addresses: Addresses, present: NodeArray, wanted: NodeArray) -> ChosenTargets:
         """Return the target of some pages; with "split", split huge pages that it cuts first.
@@ -89,7 +96,7 @@ class TargetChooser:
             Node wanted for each page; negative for none.
         """
         folios = Folios.find(addresses, wanted, self._huge)
-        chosen = self._without_splitting(folios, present, wanted)
+        chosen = self._without_splitting(folios, addresses, present, wanted)
         if chosen is not None:
             return chosen
         cut = _on_several(folios, wanted)
@@ -97,7 +104,7 @@ class TargetChooser:
         folios = Folios.find(addresses, wanted, self._huge)
         # Before Linux 6.7 a huge page that is still whole shows only when it moves.
         split = min(len(cut) - len(_on_several(folios, wanted)), len(done))
-        return self._choose(folios, present, wanted, split)._replace(split_at=done)
+        return self._choose(folios, addresses, present, wanted, split)._replace(split_at=done)
 
     def _split(
         self, folios: Folios, cut: Indices, addresses: Addresses, present: NodeArray
@@ -117,19 +124,19 @@ class TargetChooser:
     ) -> ChosenTargets:
         """Return what `choose` would return, as far as that is known; split nothing."""
         folios = Folios.find(addresses, wanted, self._huge)
-        chosen = self._without_splitting(folios, present, wanted)
+        chosen = self._without_splitting(folios, addresses, present, wanted)
         if chosen is not None:
             return chosen
         cut = _on_several(folios, wanted)
-        return self._choose(folios.without(cut), present, wanted, len(cut))
+        return self._choose(folios.without(cut), addresses, present, wanted, len(cut))
 
     def _without_splitting(
-        self, folios: Folios, present: NodeArray, wanted: NodeArray
+        self, folios: Folios, addresses: Addresses, present: NodeArray, wanted: NodeArray
     ) -> ChosenTargets | None:
         """Return a target that leaves huge pages whole, or None if "split" has to split some."""
         balance = self.balance.copy()
-        chosen = self._choose(folios, present, wanted, 0)
-        if self.on_conflict != "split" or chosen.wanted is not wanted:
+        chosen = self._choose(folios, addresses, present, wanted, 0)
+        if self.on_conflict != "split" or (chosen.wanted is not wanted and not _overruled(chosen)):
             return chosen
         if not len(_on_several(folios, wanted)):
             return chosen
@@ -137,19 +144,28 @@ class TargetChooser:
         return None
 
     def _choose(
-        self, folios: Folios, present: NodeArray, wanted: NodeArray, split: int
+        self,
+        folios: Folios,
+        addresses: Addresses,
+        present: NodeArray,
+        wanted: NodeArray,
+        split: int,
     ) -> ChosenTargets:
+        torn = self._torn if self._torn_at is None else self._torn_at(addresses)
         target, cut = folios.first(wanted), folios.differ(wanted)
         if not len(cut):
-            return ChosenTargets(folios, target, wanted, split)
+            return ChosenTargets(folios, target, wanted, split, torn=torn)
         target = target.copy()
         if self.shares is None:
             target[cut] = self.balance.choose(*folios.votes(wanted, cut))
             adapted = self.adapts
         else:
             adapted = self._in_turns(folios, cut, present, target, self.shares)
-        each = folios.spread(target)
-        return ChosenTargets(folios, target, each if adapted else wanted, split)
+        if adapted:
+            each = folios.spread(target)
+            shifts = self._adapting
+            wanted = each if shifts is None else np.where(shifts(addresses), each, wanted)
+        return ChosenTargets(folios, target, wanted, split, torn=torn)
 
     def _in_turns(
         self,
@@ -183,3 +199,8 @@ def _on_several(folios: Folios, wanted: NodeArray) -> Indices:
     _, votes = folios.votes(wanted, cut)
     several: Indices = cut[np.count_nonzero(votes, axis=1) > 1]
     return several
+
+
+def _overruled(chosen: ChosenTargets) -> bool:
+    """Return whether a page would end up elsewhere than wanted."""
+    return bool(((chosen.each != chosen.wanted) & (chosen.wanted != NOWHERE)).any())

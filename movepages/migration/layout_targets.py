@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from ..inputs.memory_of import memory_of
+from ..layouts.by_member import MemberTarget, wanted_by
 from ..layouts.patterns import NodeArray
-from ..layouts.targets import MoveTarget, Target, as_target
-from ..pages.buffers import footprint_of
+from ..layouts.targets import Target
 from ..pages.page_set import PageSet
 from ..query.syscall import move_pages
 from . import sizes
@@ -17,7 +18,7 @@ from .folios import HugePages, whole_huge_pages
 from .huge_page_targets import TargetChooser
 
 
-def targets(layout: MoveTarget, a: object) -> npt.NDArray[np.int32]:
+def targets(layout: MemberTarget, a: object) -> npt.NDArray[np.int32]:
     """Return the node that a layout wants each page of an array on.
 
     Parameters
@@ -44,8 +45,8 @@ def targets(layout: MoveTarget, a: object) -> npt.NDArray[np.int32]:
     >>> targets(blocks([0, 1]), np.zeros(4 * 4096, np.uint8)).tolist()[0]
     0
     """
-    footprint = footprint_of(a)
-    pattern = as_target(layout, a, footprint)
+    array, footprint = memory_of(a)
+    pattern = wanted_by(layout, array, footprint)
     return np.concatenate([np.empty(0, np.int32), *_wanted_nodes(footprint, pattern)])
 
 

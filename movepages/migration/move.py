@@ -5,8 +5,9 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack, overload
 
-from ..layouts.targets import MoveTarget, as_target
-from ..pages.buffers import footprint_of
+from ..inputs.members import Members
+from ..inputs.memory_of import memory_of
+from ..layouts.by_member import MemberTarget, wanted_by
 from ..query.syscall import MPOL_MF_MOVE
 from ..results.outcome import MovePagesError, MoveResult
 from ..results.warnings import LayoutWarning, MovePagesWarning
@@ -40,18 +41,18 @@ class MoveOptions(TypedDict, total=False):
 @overload
 def move(
     a: object,
-    target: MoveTarget,
+    target: MemberTarget,
     *,
     background: Literal[False] = False,
     **options: Unpack[MoveOptions],
 ) -> MoveResult: ...
 @overload
 def move(
-    a: object, target: MoveTarget, *, background: Literal[True], **options: Unpack[MoveOptions]
+    a: object, target: MemberTarget, *, background: Literal[True], **options: Unpack[MoveOptions]
 ) -> BackgroundMove: ...
 def move(
     a: object,
-    target: MoveTarget,
+    target: MemberTarget,
     *,
     flags: int = MPOL_MF_MOVE,
     retry: RetryPolicy | None = None,
@@ -152,13 +153,14 @@ def move(
     if not isinstance(turns, RetryPolicy):
         raise TypeError(f"retry: expected a RetryPolicy, got a {type(retry).__name__}")
     seconds = as_deadline(deadline)
-    footprint = footprint_of(a)
-    nodes = as_target(target, a, footprint, keep=background)
+    array, pages = memory_of(a)
+    nodes = wanted_by(target, array, pages, keep=background)
+    members = array.footprints if isinstance(array, Members) else None
 
     def run(report: Progress | None) -> MoveResult:
-        control = Control(footprint.pages, turns, seconds, report, rate)
+        control = Control(pages.pages, turns, seconds, report, rate)
         try:
-            return executor.migrate(footprint, nodes, flags, control, on_conflict)
+            return executor.migrate(pages, nodes, flags, control, on_conflict, members)
         except MovePagesError as error:
             if on_error == "raise" or error.result is None:
                 raise

@@ -6,8 +6,9 @@ import errno
 from dataclasses import replace
 
 from .._core import MAX_NODES
-from ..layouts.targets import MoveTarget, Target, as_target
-from ..pages.buffers import footprint_of
+from ..inputs.memory_of import memory_of
+from ..layouts.by_member import MemberTarget, wanted_by
+from ..layouts.targets import Target
 from ..pages.page_set import PageSet
 from ..query.explain import Call, explain
 from ..query.syscall import MPOL_MF_MOVE
@@ -20,7 +21,7 @@ from .move import CONFLICTS, refuse_unknown
 from .plan_counts import PlanCounts
 
 
-def plan(a: object, target: MoveTarget, *, on_conflict: OnConflict = "majority") -> Plan:
+def plan(a: object, target: MemberTarget, *, on_conflict: OnConflict = "majority") -> Plan:
     """Report what `move` would do with the same arguments. Nothing moves.
 
     Parameters
@@ -49,8 +50,8 @@ def plan(a: object, target: MoveTarget, *, on_conflict: OnConflict = "majority")
     ()
     """
     refuse_unknown("on_conflict", on_conflict, CONFLICTS)
-    footprint = footprint_of(a)
-    wanted = as_target(target, a, footprint)
+    array, footprint = memory_of(a)
+    wanted = wanted_by(target, array, footprint)
     # An invalid node number has no place in a count.
     sound = all(0 <= node < MAX_NODES for node in wanted.distinct)
     count = PlanCounts()

@@ -27,8 +27,6 @@ class PlanCounts:
         for before, chosen, absent in preview.preview(footprint, target, on_conflict):
             self.absent += absent
             self._add(before, chosen)
-        if getattr(target, "torn", False):
-            self.torn = self.flows.total() - self.overruled
 
     def _add(self, before: NodeArray, chosen: ChosenTargets) -> None:
         there, each, wanted = before >= 0, chosen.each, chosen.wanted
@@ -38,7 +36,9 @@ class PlanCounts:
         self.hidden += int(np.count_nonzero(unknown))
         self.absent += int(np.count_nonzero(~there & ~unknown))
         self.untargeted += int(np.count_nonzero(there & (each == NOWHERE)))
-        self.overruled += int(np.count_nonzero(known & (each != wanted) & (wanted != NOWHERE)))
+        overruled = known & (each != wanted) & (wanted != NOWHERE)
+        self.overruled += int(np.count_nonzero(overruled))
+        self.torn += int(np.count_nonzero(known & ~overruled & chosen.torn))
         # A page without a target that moves with its huge page counts as wanted there.
         on = np.where(wanted[known] == NOWHERE, each[known], wanted[known])
         for node, n in enumerate(np.bincount(on).tolist()):

@@ -92,7 +92,7 @@ class SliceMigration:
         chosen = self.chooser.choose(part.addresses, part.before, wanted)
         self.folios = chosen.folios
         part.split, part.wanted, part.target = chosen.split, chosen.wanted, chosen.each
-        part.is_torn = self.chooser.torn
+        part.torn = chosen.torn
         split = chosen.split_at // np.uintp(HUGE_PAGE_BYTES)
         self._together = MovingTogether(part, self.chooser, split, self.pid, self.flags)
         self._targets, self._pages = chosen.target, self.folios.first(part.addresses)

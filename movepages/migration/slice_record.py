@@ -14,6 +14,7 @@ from ..pages.arguments import Addresses
 from ..pages.page_set import PageSet
 from ..pages.runs import Runs, Statuses, find_runs, totals
 from ..results.counting import count_failures
+from ..results.member_results import NO_RUNS, encode
 from ..results.status import PageStatus
 
 Indices: TypeAlias = "npt.NDArray[np.int64]"
@@ -61,16 +62,18 @@ class SliceRecord:
         before: NodeArray,
         footprint: PageSet,
         aside: SliceCounts | None = None,
+        *,
+        by_member: bool = False,
     ) -> None:
         self.addresses, self.before = addresses, before
         self.split = self.rounds = 0
-        self.is_torn = False
+        self.torn: Mask | bool = False
         # Targets are unknown at first, which is not the same as NOWHERE.
         self.target = self.wanted = np.zeros(len(addresses), np.int32)
         self.record(
             np.full(len(addresses), _NOT_ATTEMPTED, np.int32), np.zeros(len(addresses), bool)
         )
-        self._aside, self._footprint = aside, footprint
+        self._aside, self._footprint, self._by_member = aside, footprint, by_member
 
     def record(self, status: Statuses, there: Mask) -> None:
         """Set the status of every page, and whether it was on its target before."""
@@ -132,7 +135,7 @@ class SliceRecord:
         """Return the counts so far."""
         status, there, overruled = self.status, self.there, self.overruled()
         others = status[~there] if there.any() else status
-        torn = (status >= 0) & (self.target != NOWHERE) & ~overruled
+        torn = (status >= 0) & (self.target != NOWHERE) & ~overruled & self.torn
         untargeted = (status == _NOT_ATTEMPTED) & (self.target == NOWHERE) & ~there
         known = SliceCounts(
             pages=len(status),
@@ -141,12 +144,20 @@ class SliceRecord:
             failures=count_failures(others),
             untargeted=int(np.count_nonzero(untargeted)),
             overruled=int(np.count_nonzero(overruled)),
-            torn=int(np.count_nonzero(torn)) if self.is_torn else 0,
+            torn=int(np.count_nonzero(torn)),
             split=self.split,
             rounds=self.rounds,
             runs=find_runs(self.addresses, status, self._footprint),
+            outcomes=self._outcomes(status, overruled, torn, untargeted),
         )
         return known if self._aside is None else known.beside(self._aside)
+
+    def _outcomes(self, status: Statuses, overruled: Mask, torn: Mask, untargeted: Mask) -> Runs:
+        """Return what became of each page, if that is to be known of members."""
+        if not self._by_member:
+            return NO_RUNS
+        codes = encode(status, there=self.there, overruled=overruled, torn=torn, stays=untargeted)
+        return find_runs(self.addresses, codes, self._footprint)
 
 
 class SliceCounts(NamedTuple):
@@ -162,6 +173,7 @@ class SliceCounts(NamedTuple):
     split: int
     rounds: int
     runs: Runs
+    outcomes: Runs
 
     def counts(self) -> SliceCounts:
         """Return these counts, which are final."""
@@ -169,16 +181,24 @@ class SliceCounts(NamedTuple):
 
     def beside(self, aside: SliceCounts) -> SliceCounts:
         """Return the counts together with those of runs that needed no move."""
-        runs = np.concatenate((self.runs, aside.runs))
         return self._replace(
             pages=self.pages + aside.pages,
             already_there=self.already_there + aside.already_there,
             failures=Counter(self.failures) + Counter(aside.failures),
-            runs=runs[np.argsort(runs["address"], kind="stable")],
+            runs=_merged(self.runs, aside.runs),
+            outcomes=_merged(self.outcomes, aside.outcomes),
         )
 
 
-def counts_of_runs(runs: Runs, nowhere: Indices | None = None) -> SliceCounts:
+def _merged(some: Runs, others: Runs) -> Runs:
+    """Return the runs of both in address order."""
+    runs = np.concatenate((some, others))
+    return runs[np.argsort(runs["address"], kind="stable")]
+
+
+def counts_of_runs(
+    runs: Runs, nowhere: Indices | None = None, *, by_member: bool = False
+) -> SliceCounts:
     """Count runs whose pages are placed or absent, and stay.
 
     `nowhere` is the number of pages in each absent run that have no target: these are as wanted.
@@ -190,4 +210,9 @@ def counts_of_runs(runs: Runs, nowhere: Indices | None = None) -> SliceCounts:
         for status in failures:
             failures[status] -= int(nowhere[runs["status"] == status.value].sum())
         failures = {status: n for status, n in failures.items() if n}
-    return SliceCounts(pages, 0, pages - sum(failures.values()), failures, 0, 0, 0, 0, 0, runs)
+    outcomes = NO_RUNS
+    if by_member:
+        outcomes = runs.copy()
+        outcomes["status"] = encode(runs["status"], there=runs["status"] >= 0)
+    there = pages - sum(failures.values())
+    return SliceCounts(pages, 0, there, failures, 0, 0, 0, 0, 0, runs, outcomes)

@@ -9,6 +9,7 @@ from ..layouts.patterns import NodeArray
 from ..pages.arguments import Addresses
 from ..pages.page_set import PageSet
 from ..pages.runs import join_runs
+from ..results.member_results import MemberResults, MemberTargets
 from ..results.outcome import MoveResult
 from ..results.status import PageStatus
 from .slice_record import SliceCounts, SliceRecord
@@ -21,8 +22,8 @@ class Tally:
     counts when it is over.
     """
 
-    def __init__(self, footprint: PageSet) -> None:
-        self._footprint = footprint
+    def __init__(self, footprint: PageSet, members: MemberTargets | None = None) -> None:
+        self._footprint, self._members = footprint, members
         self._start = time.perf_counter()
         self._parts: list[SliceRecord | SliceCounts] = []
 
@@ -30,9 +31,14 @@ class Tally:
         self, addresses: Addresses, before: NodeArray, aside: SliceCounts | None = None
     ) -> SliceRecord:
         """Record and return the next slice, with no page attempted yet."""
-        part = SliceRecord(addresses, before, self._footprint, aside)
+        part = SliceRecord(addresses, before, self._footprint, aside, by_member=self.by_member)
         self._parts.append(part)
         return part
+
+    @property
+    def by_member(self) -> bool:
+        """Whether the outcome is to be known of each member."""
+        return self._members is not None
 
     def add(self, counts: SliceCounts) -> None:
         """Record pages that are placed or absent, and stay."""
@@ -65,4 +71,11 @@ class Tally:
             not_attempted=pages - moved - already_there - failures.total(),
             seconds=time.perf_counter() - self._start,
             _runs=join_runs([part.runs for part in parts], self._footprint.page_size),
+            _members=self._by_member_of(parts),
         )
+
+    def _by_member_of(self, parts: list[SliceCounts]) -> MemberResults | None:
+        if self._members is None:
+            return None
+        outcomes = join_runs([part.outcomes for part in parts], self._footprint.page_size)
+        return MemberResults(outcomes, self._members)

@@ -96,6 +96,14 @@ class Pieces:
         first, last = first[new], last[ends]
         return first * size, (last - first).astype(np.int64) + 1
 
+    def index_of(self, addresses: npt.NDArray[np.uintp]) -> Ints:
+        """Return the number of each page among all pages that hold some of the bytes."""
+        rows, pages = self._rows
+        row = np.searchsorted(rows, addresses, "right") - 1
+        within = ((addresses - rows[row]) // np.uintp(self.page_size)).astype(np.int64)
+        found: Ints = (np.cumsum(pages) - pages)[row] + within
+        return found
+
     def ranges(self) -> Iterator[Rows]:
         """Yield the pages as rows of neighbours, at most 65,536 rows at a time."""
         addresses, pages = self._rows

@@ -80,6 +80,7 @@ class MoveResult:
     seconds: float = 0.0
     _runs: Runs | Run | None = field(default=None, repr=False, compare=False)
     absences: Absences = field(default_factory=nothing_absent, repr=False, compare=False)
+    _members: Mapping[str, MoveResult] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         total = self.moved + (self.already_there or 0) + self.failed + self.not_attempted
@@ -105,6 +106,15 @@ class MoveResult:
         runs = np.array([self._runs], RUN_DTYPE)
         runs.flags.writeable = False
         return runs
+
+    @property
+    def by_member(self) -> Mapping[str, MoveResult]:
+        """Outcome of each member, if the object has several: a mapping from its name.
+
+        Pages that members share count for each of them. `rounds`, `split` and `seconds` are known
+        of the whole move alone.
+        """
+        return {} if self._members is None else self._members
 
     @property
     def failed(self) -> int:

@@ -1,0 +1,156 @@
+"""Targets of several members at once: each by itself, by name, or all as one sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from ..inputs.members import Members
+from ..pages.footprint import Footprint
+from ..pages.page_set import PageSet
+from ..results.placement import Placement
+from ..results.placements import Placements
+from .member_pattern import MemberPattern
+from .patterns import Pattern, Shifted
+from .targets import Layout, MoveTarget, OneNode, Target, as_target
+
+# A target for each member, by its name or by the name of what it belongs to.
+MemberTarget: TypeAlias = "MoveTarget | Placements | Mapping[str, MoveTarget]"
+
+
+@dataclass(frozen=True)
+class Together:
+    """A layout over all members as one sequence: what `together` returns."""
+
+    layout: Layout
+
+    def over(self, array: object, footprint: PageSet) -> Pattern:
+        """Return the pattern of this layout over one array."""
+        return self.layout.over(array, footprint)
+
+
+def together(layout: Layout) -> Layout:
+    """Lay out all members of an object as if they were one array, in the order of their names.
+
+    By default, a layout acts on each member by itself: ``blocks([0, 1])`` divides each one between
+    two nodes. ``together(blocks([0, 1]))`` puts the first half of the members on node 0.
+
+    Parameters
+    ----------
+    layout : Layout
+        Any layout but `by_axis`, which needs an array with axes.
+
+    Returns
+    -------
+    Layout
+        Each member counts with all pages that hold a part of it.
+
+    Raises
+    ------
+    TypeError
+        `layout` is not a layout.
+
+    Examples
+    --------
+    >>> arrays = [np.ones(1 << 16) for _ in range(4)]
+    >>> found = targets(together(blocks([0, 1])), arrays)
+    >>> sorted(set(found.tolist()))
+    [0, 1]
+    """
+    if not hasattr(layout, "over"):
+        raise TypeError(f"layout: expected a layout such as blocks([0, 1]), got {layout!r}")
+    return Together(layout)
+
+
+def wanted_by(target: MemberTarget, array: object, pages: PageSet, *, keep: bool = False) -> Target:
+    """Return the pattern that a caller's target makes for one memory or for several members.
+
+    Parameters
+    ----------
+    target : as for `move`
+    array, pages
+        What `memory_of` returned.
+    keep : bool, default False
+        As for `as_target`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `target` is not a valid target, or does not match the memory.
+    """
+    if not isinstance(array, Members):
+        if isinstance(target, (Mapping, Placements)):
+            raise TypeError(
+                f"target: got a {type(target).__name__}, which has a target for each member of "
+                "an object, but the memory to move is one array; pass one of its values"
+            )
+        return as_target(target, array, pages, keep=keep)
+    if isinstance(target, Together):
+        return _in_one_sequence(target.layout, array)
+    if isinstance(target, Mapping):
+        return _each_by_name(target, array, keep=keep)
+    if isinstance(target, Placement) or not hasattr(target, "over"):
+        return as_target(target, array, pages, keep=keep)
+    return _each(array, [target] * len(array.arrays), keep=keep)
+
+
+def _each(members: Members, targets: list[Any], *, keep: bool) -> Target:
+    patterns = [
+        as_target(target, member, footprint, keep=keep)
+        for target, member, footprint in zip(
+            targets, members.arrays, members.footprints, strict=True
+        )
+    ]
+    only = {pattern.only for pattern in patterns}
+    if len(only) == 1 and (node := only.pop()) is not None:
+        return OneNode(node)
+    return MemberPattern(patterns, members.footprints)
+
+
+def _each_by_name(targets: Mapping[str, Any], members: Members, *, keep: bool) -> Target:
+    """Give each member the target of the longest name that it begins with."""
+    found, used = [], set()
+    for name in members.footprints.names:
+        key = _longest(name, targets)
+        if key is None:
+            raise ValueError(
+                f"target: no target for the member {name!r}; expected one for each member, or for "
+                f"what it belongs to; the mapping has {_shortlist(targets)}"
+            )
+        used.add(key)
+        found.append(targets[key])
+    if unused := [key for key in targets if key not in used]:
+        raise ValueError(
+            f"target: no member is named {unused[0]!r}; the memory to move has "
+            f"{_shortlist(members.footprints.index)}"
+        )
+    return _each(members, found, keep=keep)
+
+
+def _longest(name: str, targets: Mapping[str, Any]) -> str | None:
+    end = len(name)
+    while end > 0:
+        if name[:end] in targets:
+            return name[:end]
+        end = max(name.rfind(".", 0, end), name.rfind("[", 0, end))
+    return None
+
+
+def _shortlist(names: Mapping[str, Any]) -> str:
+    some = [repr(name) for _, name in zip(range(5), names, strict=False)]
+    return ", ".join(some) + (f" and {len(names) - 5:,} others" if len(names) > 5 else "")
+
+
+def _in_one_sequence(layout: Layout, members: Members) -> Target:
+    """Return the pattern of a layout over an array that has all pages of each member in turn."""
+    starts, pages = [], 0
+    for footprint in members.footprints:
+        starts.append(pages)
+        pages += footprint.pages
+    whole = Footprint(0, pages * members.footprints.page_size, (), members.footprints.page_size)
+    pattern = layout.over(members, whole)
+    if pattern.only is not None:
+        return OneNode(pattern.only)
+    shifted: list[Pattern] = [Shifted(pattern, start, whole.page_size) for start in starts]
+    return MemberPattern(shifted, members.footprints)
