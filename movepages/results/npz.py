@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-import secrets
-import stat
-from collections.abc import Iterator, Mapping
-from typing import IO, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .._core import MAX_NODES, NOT_ATTEMPTED
 from ..pages.runs import RUN_DTYPE, Runs
-from ..system.refusals import Refusal
 from .absence import ABSENCE_DTYPE, Absence, Absences
+from .atomic_file import replacing
 from .npz_archive import Archive, DamagedError
 from .npz_format import pack
 
@@ -38,43 +35,8 @@ def write(values: Mapping[str, Any], file: str | os.PathLike[str]) -> None:
         "axes": np.array((values["shape"], values["strides"]), np.int64),
         "huge_bytes": np.array([-1 if huge is None else huge], np.int64),
     }
-    with _replacing(file) as out:
+    with replacing(file) as out:
         pack(out, arrays)
-
-
-@contextlib.contextmanager
-def _replacing(file: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Open a new file that replaces `file` when the block ends without an exception."""
-    path, mode = os.fsdecode(file), None
-    with Refusal() as refusal:
-        # Write through a link instead of replacing it. Without strict=True, realpath() takes an
-        # OSError from a signal handler as the end of the links.
-        path = os.path.realpath(path, strict=True)
-        mode = os.stat(path).st_mode
-    if refusal.error:
-        with Refusal() as refusal:
-            mode = os.lstat(path).st_mode
-    # Something like /dev/stdout or a dangling link cannot be replaced.
-    if mode is not None and not stat.S_ISREG(mode):
-        with open(path, "wb") as out:
-            yield out
-        return
-    # The name is chosen before the file exists, so that any exception leads to its removal.
-    draft = os.path.join(os.path.dirname(path), f".movepages-{secrets.token_hex(8)}")
-    try:
-        with Refusal() as refusal:
-            made = open(draft, "xb")  # noqa: SIM115
-        if refusal.error:
-            raise OSError(refusal.code, refusal.why, path)
-        with made as out:
-            yield out
-        if mode is not None:
-            os.chmod(draft, stat.S_IMODE(mode))
-        os.replace(draft, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(draft)
-        raise
 
 
 def read(file: str | os.PathLike[str]) -> dict[str, Any]:
