@@ -14,7 +14,8 @@ from .._core import MAX_NODES, NOT_ATTEMPTED
 from ..pages.runs import RUN_DTYPE, Runs
 from .absence import ABSENCE_DTYPE, Absence, Absences
 from .atomic_file import replacing
-from .npz_archive import Archive, DamagedError
+from .npz_archive import Archive
+from .npz_directory import DamagedError
 from .npz_format import pack
 
 _NUMBERS = ("address", "nbytes", "pages", "page_size", "shared_edges", "pid")

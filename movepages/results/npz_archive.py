@@ -8,51 +8,17 @@ unpacks it.
 from __future__ import annotations
 
 import math
-import os
-import re
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .npz_format import (
-    ARRAY_MAGIC,
-    DEFLATED,
-    END,
-    END_MAGIC,
-    ENTRY,
-    ENTRY_MAGIC,
-    LOCAL,
-    LOCAL_MAGIC,
-    MOST_BYTES,
-    PORTION,
-    STORED,
-    shape_in_header,
-)
+from .npz_directory import DamagedError, Member, read_at, read_directory
+from .npz_format import ARRAY_MAGIC, DEFLATED, PORTION, STORED, shape_in_header
 
-# Deflate expands one byte to at most 1,032 bytes.
-_MOST_RATIO = {STORED: 1, DEFLATED: 1032}
-# Accepted flags: a descriptor after the data, and a name in UTF-8.
-_FLAGS = 1 << 3 | 1 << 11
-_MOST_NAME, _MOST_EXTRA = 64, 256
 _MOST_HEADER = 1024
-
-
-class DamagedError(Exception):
-    """The file is not an archive, or lacks the expected content; the message says why."""
-
-
-class _Member(NamedTuple):
-    """Position of an array in an archive, and its other properties from the directory."""
-
-    name: str
-    method: int
-    packed: int
-    unpacked: int
-    crc: int
-    start: int
 
 
 class Archive:
@@ -72,25 +38,7 @@ class Archive:
 
     def __init__(self, source: IO[bytes], known: Sequence[str]) -> None:
         self._source = source
-        size = source.seek(0, os.SEEK_END)
-        magic, disk, first, here, count, length, start, comment = END.unpack(
-            self._read(size - END.size, END.size)
-        )
-        if magic != END_MAGIC or disk or first or comment or here != count:
-            raise DamagedError("the file does not end like an archive of arrays")
-        if count > len(known) or start + length != size - END.size:
-            raise DamagedError("the directory is not where it should be, or has too many members")
-        if length > count * (ENTRY.size + _MOST_NAME + _MOST_EXTRA):
-            raise DamagedError("the directory is too long")
-        self._end = start
-        members = list(self._entries(self._read(start, length), count))
-        self._members = {each.name: each for each in members}
-        if len(self._members) < count:
-            raise DamagedError("the directory has a member twice")
-        if unknown := self._members.keys() - set(known):
-            raise DamagedError(
-                f"the file has a member {min(unknown)!r}, expected {', '.join(known)}"
-            )
+        self._members = read_directory(source, known)
 
     def __contains__(self, name: str) -> bool:
         return name in self._members
@@ -158,7 +106,7 @@ class Archive:
 
         return data(), found, shape
 
-    def _unpack(self, member: _Member) -> Iterator[bytes]:
+    def _unpack(self, member: Member) -> Iterator[bytes]:
         """Unpack in portions; the first one contains the whole header of the array."""
         crc = total = 0
         for portion in self._portions(member):
@@ -169,11 +117,11 @@ class Archive:
         if total != member.unpacked or crc != member.crc:
             raise DamagedError(f"{member.name} does not match its size or CRC in the directory")
 
-    def _portions(self, member: _Member) -> Iterator[bytes]:
+    def _portions(self, member: Member) -> Iterator[bytes]:
         unzip = zlib.decompressobj(wbits=-15)
         end = member.start + member.packed
         for start in range(member.start, end, PORTION):
-            part = self._read(start, min(end - start, PORTION))
+            part = read_at(self._source, start, min(end - start, PORTION))
             if member.method == STORED:
                 yield part
                 continue
@@ -192,46 +140,3 @@ class Archive:
                     yield portion
         if member.method == DEFLATED and not unzip.eof:
             raise DamagedError(f"{member.name} ends too early")
-
-    def _entries(self, directory: bytes, count: int) -> Iterator[_Member]:
-        position = 0
-        for _ in range(count):
-            if position + ENTRY.size > len(directory):
-                raise DamagedError("the directory is too short")
-            fields = ENTRY.unpack_from(directory, position)
-            magic, _, _, flags, method, _, _, crc, packed, unpacked = fields[:10]
-            length, extra, comment, disk, _, _, start = fields[10:]
-            begin = position + ENTRY.size
-            position = begin + length + extra
-            if magic != ENTRY_MAGIC or flags & ~_FLAGS or disk or comment:
-                raise DamagedError("the directory has an entry of another kind")
-            if method not in _MOST_RATIO or max(packed, unpacked, start) >= MOST_BYTES:
-                raise DamagedError("the directory has an entry packed in an unsupported way")
-            if unpacked > packed * _MOST_RATIO[method]:
-                raise DamagedError("the directory claims more data than a member can hold")
-            label = directory[begin : begin + length]
-            if position > len(directory) or not re.fullmatch(rb"[a-z_]{1,60}\.npy", label):
-                raise DamagedError(f"the directory has a member named {label[:_MOST_NAME]!r}")
-            data = self._data_of(label, method, start)
-            if data + packed > self._end:
-                raise DamagedError("a member extends into the directory")
-            yield _Member(label[:-4].decode(), method, packed, unpacked, crc, data)
-        if position != len(directory):
-            raise DamagedError("the directory is too long")
-
-    def _data_of(self, label: bytes, method: int, start: int) -> int:
-        fields = LOCAL.unpack(self._read(start, LOCAL.size))
-        length, extra = fields[-2:]
-        alike = fields[0] == LOCAL_MAGIC and fields[3] == method and length == len(label)
-        if not alike or self._read(start + LOCAL.size, length) != label:
-            raise DamagedError("a member is not where the directory says")
-        return int(start + LOCAL.size + length + extra)
-
-    def _read(self, position: int, count: int) -> bytes:
-        if position < 0:
-            raise DamagedError("the file is too short")
-        self._source.seek(position)
-        found = self._source.read(count)
-        if len(found) != count:
-            raise DamagedError("the file is too short")
-        return found

@@ -15,7 +15,8 @@ import movepages as mp
 from movepages.display.sampling import grid
 from movepages.pages.runs import RUN_DTYPE
 from movepages.results.absence import ABSENCE_DTYPE
-from movepages.results.npz_archive import Archive, DamagedError
+from movepages.results.npz_archive import Archive
+from movepages.results.npz_directory import DamagedError
 from movepages.results.npz_format import pack
 
 # Files are the same on every kernel.
