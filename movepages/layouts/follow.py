@@ -7,6 +7,7 @@ import numpy as np
 from ..pages.arguments import Addresses
 from ..pages.page_set import PageSet
 from ..results.placement import Placement
+from ..system.intervals import index_within
 from .patterns import NOWHERE, Fixed, Ints, NodeArray
 
 
@@ -39,7 +40,7 @@ class Follow(Fixed):
         # begins at the run's first page; a binary search finds the first page of each other part.
         parts = last_run - first_run + 1
         which = np.repeat(np.arange(len(pages)), parts)
-        within = np.arange(len(which)) - np.repeat(np.cumsum(parts) - parts, parts)
+        within = index_within(parts)
         run = first_run[which] + within
         low, high = np.zeros(len(which), np.int64), np.where(within == 0, 0, pages[which] - 1)
         while (low < high).any():

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..pages.runs import Runs, Statuses, per_page_status, restore_read_only, totals
+from ..system.intervals import index_within
 from ..units import format_bytes, format_pages
 from .absence import Absence, Absences, count_reasons, describe_reasons, nothing_absent
 from .status import PageStatus
@@ -112,8 +113,7 @@ class Placement:
     def addresses(self) -> npt.NDArray[np.uintp]:
         """Address of each page: uintp, shape (pages,), not cached."""
         first = np.repeat(self.runs["address"], self.runs["pages"])
-        starts = np.cumsum(self.runs["pages"]) - self.runs["pages"]
-        within = np.arange(self.pages) - np.repeat(starts, self.runs["pages"])
+        within = index_within(self.runs["pages"])
         addresses: npt.NDArray[np.uintp] = first + (within * self.page_size).astype(np.uintp)
         return addresses
 

@@ -30,7 +30,7 @@ class Intervals(NamedTuple):
         last = np.searchsorted(self.edges, ends, "left")
         counts = np.maximum(last - first, 0) + 1
         which = np.repeat(np.arange(len(starts)), counts)
-        within = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
+        within = index_within(counts)
         edges = np.append(self.edges, np.uintp(0))
         edge = first[which] + within
         begin = np.where(within == 0, starts[which], edges[edge - 1])
@@ -45,3 +45,11 @@ class Intervals(NamedTuple):
         position = np.searchsorted(self.edges, addresses, "right")
         found = np.append(self.value, self.value.dtype.type(0))[position // 2]
         return np.where(position % 2 == 1, found, self.value.dtype.type(0))
+
+
+def index_within(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the index of each item within its group, for consecutive groups of these sizes."""
+    index: npt.NDArray[np.int64] = np.arange(counts.sum()) - np.repeat(
+        np.cumsum(counts) - counts, counts
+    )
+    return index

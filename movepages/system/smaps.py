@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core import HUGE_PAGE_BYTES
-from .intervals import Intervals
+from .intervals import Intervals, index_within
 from .presence import Presence, presence_runs
 from .refusals import read_if_told
 
@@ -138,6 +138,5 @@ def full_huge_pages(start: int, end: int, pid: int) -> npt.NDArray[np.uintp]:
     begin, until = begin[new], until[np.append(new[1:], True)[: len(until)]]
     first, last = -(-begin // HUGE_PAGE_BYTES), until // HUGE_PAGE_BYTES
     counts = np.maximum(last - first, 0)
-    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    huge_pages: npt.NDArray[np.uintp] = (np.repeat(first, counts) + within).astype(np.uintp)
+    huge_pages = (np.repeat(first, counts) + index_within(counts)).astype(np.uintp)
     return huge_pages * np.uintp(HUGE_PAGE_BYTES)
