@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import math
 import mmap
 import operator
@@ -12,22 +11,16 @@ from typing import Any, Literal, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from .._core import HUGE_PAGE_BYTES, advise, read_file
+from .._core import HUGE_PAGE_BYTES, advise
 from ..layouts.targets import Layout, as_target
 from ..migration import sizes
 from ..migration.folios import whole_huge_pages
 from ..migration.move import move
 from ..pages.buffers import footprint_of
-from ..results.outcome import make_error
-from ..system.refusals import Refusal
-from .policies import bind
+from .anonymous import Huge, map_memory
 from .populate import touch
 
 Shape = SupportsIndex | Sequence[SupportsIndex]
-Huge = Literal["thp", "hugetlb"] | None
-
-_MAP_HUGETLB = 0x40000
-_MAP_HUGE_SHIFT = 26
 
 
 def empty(
@@ -88,7 +81,7 @@ def empty(
         raise TypeError(f"dtype: expected a type without objects, got {kind}")
     sizes = _as_shape(shape)
     nbytes = math.prod(sizes) * kind.itemsize
-    array = np.ndarray(sizes, kind, _memory(nbytes, huge, node), order=order)
+    array = np.ndarray(sizes, kind, map_memory(nbytes, huge, node), order=order)
     if layout is not None and nbytes:
         if huge is None:
             _keep_small(array, layout)
@@ -197,54 +190,3 @@ def _as_shape(shape: Shape) -> tuple[int, ...]:
     if any(n < 0 for n in sizes):
         raise ValueError(f"shape: expected sizes of 0 or more, got {shape!r}")
     return sizes
-
-
-def _memory(nbytes: int, huge: Huge, node: int | None) -> memoryview:
-    """Map memory that shares no page with anything else, and bind all of it."""
-    if huge not in (None, "thp", "hugetlb"):
-        raise ValueError(f"huge: expected 'thp', 'hugetlb' or None, got {huge!r}")
-    flags, unit = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PAGESIZE
-    if huge == "hugetlb":
-        unit = _default_hugetlb()
-        flags |= _MAP_HUGETLB | unit.bit_length() - 1 << _MAP_HUGE_SHIFT
-    size = max(-(-nbytes // unit), 1) * unit
-    # Room to start at a multiple of the huge page size, as huge pages do.
-    ahead = HUGE_PAGE_BYTES if huge == "thp" else 0
-    with Refusal(OverflowError) as refusal:
-        whole = mmap.mmap(-1, size + ahead, flags=flags)
-    if refusal.error:
-        raise _no_mapping(refusal, size, huge) from refusal.error
-    if node is not None:
-        bind(whole, node)
-    if huge == "hugetlb":
-        # If the pool runs out of pages on this node, a later write would kill the process.
-        touch(whole)
-    if huge != "thp":
-        return memoryview(whole)[:nbytes]
-    with Refusal() as refusal:
-        whole.madvise(mmap.MADV_HUGEPAGE)
-    if refusal.error:
-        raise make_error(
-            refusal.code, "this kernel has no transparent huge pages; use huge=None"
-        ) from refusal.error
-    start = -np.frombuffer(whole, np.uint8).ctypes.data % HUGE_PAGE_BYTES
-    return memoryview(whole)[start : start + nbytes]
-
-
-def _default_hugetlb() -> int:
-    with Refusal():
-        for line in read_file("/proc/meminfo").splitlines():
-            if line.startswith(b"Hugepagesize:"):
-                return int(line.split()[1]) * 1024
-    return HUGE_PAGE_BYTES
-
-
-def _no_mapping(refusal: Refusal, size: int, huge: Huge) -> Exception:
-    code = errno.ENOMEM if isinstance(refusal.error, OverflowError) else refusal.code
-    if huge != "hugetlb":
-        return make_error(code, f"no address range of {size:,} bytes is available")
-    return make_error(
-        code,
-        f"the hugetlb pool does not have {size:,} bytes free; reserve more huge pages "
-        "(/proc/sys/vm/nr_hugepages), or use huge='thp'",
-    )
