@@ -10,12 +10,14 @@ from typing import Any
 import movepages as mp
 
 from ..migration.huge_page_targets import OnConflict
-from ..units import format_bytes, format_pages
-from .json_output import Commands, add_json_option, print_json
-from .process_move import Outcome, Progress, forecast, migrate
+from ..units import format_bytes
+from .json_output import Commands, add_json_option
+from .move_outcome import Outcome
+from .move_report import show_forecast, show_outcome
+from .process_move import Progress, forecast, migrate
 from .regions import Regions, add_process_option, add_region_option, kind_of, regions_of
 from .target import HELP, parse_target
-from .terminal import complain, console, is_terminal, say, show
+from .terminal import console, is_terminal
 from .whole_process import finish
 
 _DESCRIPTION = """\
@@ -81,23 +83,20 @@ def run(options: argparse.Namespace) -> int:
         regions = regions[[kind_of(row) != "kernel" for row in regions]]
     elif not options.region:
         regions = regions[[_is_own(row) for row in regions]]
+    on_conflict: OnConflict = "split" if options.split else "majority"
     if options.dry_run:
-        return _show_plan(options, regions)
+        expected = forecast(options.pid, regions, options.to, on_conflict)
+        return 0 if show_forecast(options, expected, len(regions)) else 1
     flags = mp.MPOL_MF_MOVE_ALL if options.all else mp.MPOL_MF_MOVE
     outcome = Outcome(int(regions["nbytes"].sum()) // mp.topology().page_size)
     try:
         with _progress(regions, quiet=options.json) as tell:
-            on_conflict = _on_conflict(options)
             migrate(options.pid, regions, options.to, flags, tell, outcome, on_conflict)
             finish(options.pid, regions, options.to, flags, outcome, all_of_it=options.whole)
     finally:
         # Also after Ctrl-C: pages moved by then stay moved, so report them.
-        _show(options, outcome, len(regions))
+        show_outcome(options, outcome, len(regions))
     return 0 if outcome.ok else 1
-
-
-def _on_conflict(options: argparse.Namespace) -> OnConflict:
-    return "split" if options.split else "majority"
 
 
 def _is_own(row: Any) -> bool:
@@ -134,93 +133,3 @@ def _progress(regions: Regions, *, quiet: bool) -> Iterator[Progress]:
         # Count only bytes in memory: absent pages would make the rate look better than it is.
         task = bars.add_task("moving", total=int(regions["bytes"].sum()))
         yield lambda done: bars.update(task, completed=done)
-
-
-def _show(options: argparse.Namespace, outcome: Outcome, regions: int) -> None:
-    failures = {status.name: n for status, n in outcome.failures.items()}
-    if options.json:
-        counts = ("pages", "moved", "already_there", "failed", "absent", "not_attempted")
-        data: dict[str, Any] = {"pid": options.pid, "dry_run": False, "regions": regions}
-        data |= {name: getattr(outcome, name) for name in counts}
-        data |= {
-            "failures": failures,
-            "overruled": outcome.overruled,
-            "split": outcome.split,
-            "elsewhere": outcome.elsewhere,
-            "seconds": outcome.seconds,
-            "error": outcome.error or None,
-            "ok": outcome.ok,
-        }
-        print_json("move", data)
-    else:
-        rate = outcome.moved * mp.topology().page_size / max(outcome.seconds, 1e-9)
-        rows = [["moved", f"{outcome.moved:,}"], ["already there", f"{outcome.already_there:,}"]]
-        rows += [[f"failed: {s.name}", f"{n:,}"] for s, n in outcome.failures.items()]
-        rows += [["overruled", f"{outcome.overruled:,}"]] * (outcome.overruled > 0)
-        rows += [["huge pages split", f"{outcome.split:,}"]] * (outcome.split > 0)
-        rows += [["not accounted for", f"{outcome.elsewhere:,}"]] * (outcome.elsewhere > 0)
-        rows += [["not attempted", f"{outcome.not_attempted:,}"]] * (outcome.not_attempted > 0)
-        rows += [["without memory", f"{outcome.absent:,}"]] * (outcome.absent > 0)
-        show([f"{regions:,} regions", "pages"], rows)
-        if outcome.moved:
-            say(f"in {outcome.seconds:.2f} s, {format_bytes(int(rate))}/s")
-    for status in outcome.failures:
-        complain(f"{status.name}: {status.meaning}; {_remedy(status, options)}")
-    if outcome.overruled:
-        complain(_overruled(outcome.overruled, "went", split=options.split))
-    if outcome.elsewhere:
-        complain(
-            f"/proc/{options.pid}/numa_maps shows {format_pages(outcome.elsewhere)} elsewhere "
-            "beyond those reported: faulted in meanwhile, or not movable; run the command again"
-        )
-    if outcome.error:
-        complain(outcome.error)
-
-
-def _overruled(pages: int, verb: str, *, split: bool) -> str:
-    helps = "these could not be split" if split else "--split splits these huge pages first"
-    return (
-        f"overruled: {format_pages(pages)} {verb} elsewhere with the rest of their huge page, "
-        f"which the target spreads over several nodes; {helps}"
-    )
-
-
-def _remedy(status: mp.PageStatus, options: argparse.Namespace) -> str:
-    if status == mp.PageStatus.EACCES:
-        return "--all moves them"
-    if status == mp.PageStatus.ENODATA and isinstance(options.to, int) and not options.whole:
-        return "--whole moves them, along with everything else the process has on the same nodes"
-    return status.remedy
-
-
-def _show_plan(options: argparse.Namespace, regions: Regions) -> int:
-    found = forecast(options.pid, regions, options.to, _on_conflict(options))
-    flows = sorted(found.flows.items())
-    problems = list(found.problems)
-    # --whole uses migrate_pages(2), which moves pages on unknown nodes too.
-    if found.stuck and not options.whole:
-        status = mp.PageStatus.ENODATA
-        problems.append(
-            f"{format_pages(found.stuck)} may stay where they are: {status.meaning}; "
-            f"{_remedy(status, options)}"
-        )
-    if found.overruled:
-        problems.append(_overruled(found.overruled, "would go", split=options.split))
-    if options.json:
-        listed = [{"from": a, "to": b, "nbytes": n} for (a, b), n in flows]
-        data = {"pid": options.pid, "dry_run": True, "regions": len(regions)}
-        data |= {"flows": listed, "nbytes": found.nbytes, "problems": problems}
-        data |= {"hidden": found.hidden, "overruled": found.overruled, "split": found.split}
-        print_json("move", data)
-    else:
-        rows = [
-            [str(source), str(to), format_bytes(n), "in place" if source == to else ""]
-            for (source, to), n in flows
-        ]
-        show(["from", "to", "memory", ""], rows, left=(3,))
-        if found.hidden:
-            say(f"and {format_pages(found.hidden)} on nodes that this kernel does not report")
-        say(f"{len(regions):,} regions, {format_bytes(found.nbytes)} to move. Nothing was moved.")
-    for problem in problems:
-        complain(problem)
-    return 1 if problems else 0

@@ -19,7 +19,8 @@ import movepages as mp
 from .. import _core
 from .._core import read_file
 from ..results.outcome import make_error
-from .process_move import Outcome, migrate
+from .move_outcome import Outcome
+from .process_move import migrate
 from .regions import Regions, kind_of
 from .verdict import not_accounted
 

@@ -14,7 +14,8 @@ import pytest
 import movepages as mp
 from movepages._core import read_file
 from movepages.cli import main, move
-from movepages.cli.process_move import Outcome, forecast, migrate, pieces
+from movepages.cli.move_outcome import Outcome
+from movepages.cli.process_move import forecast, migrate, pieces
 from movepages.cli.regions import regions_of
 from movepages.system import refusals
 from support import memory, processes, system

@@ -8,7 +8,7 @@ import pytest
 import movepages as mp
 from movepages import _core
 from movepages.cli import main, whole_process
-from movepages.cli.process_move import Outcome
+from movepages.cli.move_outcome import Outcome
 from movepages.cli.regions import regions_of
 from movepages.cli.verdict import held_now, not_accounted
 from movepages.processes import Process

@@ -1,0 +1,108 @@
+"""Print what a move of a process did, or would do, as text or JSON."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import movepages as mp
+
+from ..units import format_bytes, format_pages
+from .json_output import print_json
+from .move_outcome import Outcome
+from .process_move import Forecast
+from .terminal import complain, say, show
+
+
+def show_outcome(options: argparse.Namespace, outcome: Outcome, regions: int) -> None:
+    """Print what a move did, and what to do about pages that are not on their target."""
+    failures = {status.name: n for status, n in outcome.failures.items()}
+    if options.json:
+        counts = ("pages", "moved", "already_there", "failed", "absent", "not_attempted")
+        data: dict[str, Any] = {"pid": options.pid, "dry_run": False, "regions": regions}
+        data |= {name: getattr(outcome, name) for name in counts}
+        data |= {
+            "failures": failures,
+            "overruled": outcome.overruled,
+            "split": outcome.split,
+            "elsewhere": outcome.elsewhere,
+            "seconds": outcome.seconds,
+            "error": outcome.error or None,
+            "ok": outcome.ok,
+        }
+        print_json("move", data)
+    else:
+        rate = outcome.moved * mp.topology().page_size / max(outcome.seconds, 1e-9)
+        rows = [("moved", outcome.moved), ("already there", outcome.already_there)]
+        rows += [(f"failed: {name}", n) for name, n in failures.items()]
+        others = [
+            ("overruled", outcome.overruled),
+            ("huge pages split", outcome.split),
+            ("not accounted for", outcome.elsewhere),
+            ("not attempted", outcome.not_attempted),
+            ("without memory", outcome.absent),
+        ]
+        rows += [(title, n) for title, n in others if n > 0]
+        show([f"{regions:,} regions", "pages"], [[title, f"{n:,}"] for title, n in rows])
+        if outcome.moved:
+            say(f"in {outcome.seconds:.2f} s, {format_bytes(int(rate))}/s")
+    for status in outcome.failures:
+        complain(f"{status.name}: {status.meaning}; {_remedy(status, options)}")
+    if outcome.overruled:
+        complain(_overruled(outcome.overruled, "went", split=options.split))
+    if outcome.elsewhere:
+        complain(
+            f"/proc/{options.pid}/numa_maps shows {format_pages(outcome.elsewhere)} elsewhere "
+            "beyond those reported: faulted in meanwhile, or not movable; run the command again"
+        )
+    if outcome.error:
+        complain(outcome.error)
+
+
+def show_forecast(options: argparse.Namespace, found: Forecast, regions: int) -> bool:
+    """Print what a move would do, and return whether it would put every page on its target."""
+    flows = sorted(found.flows.items())
+    problems = list(found.problems)
+    # --whole uses migrate_pages(2), which moves pages on unknown nodes too.
+    if found.stuck and not options.whole:
+        status = mp.PageStatus.ENODATA
+        problems.append(
+            f"{format_pages(found.stuck)} may stay where they are: {status.meaning}; "
+            f"{_remedy(status, options)}"
+        )
+    if found.overruled:
+        problems.append(_overruled(found.overruled, "would go", split=options.split))
+    if options.json:
+        listed = [{"from": a, "to": b, "nbytes": n} for (a, b), n in flows]
+        data = {"pid": options.pid, "dry_run": True, "regions": regions}
+        data |= {"flows": listed, "nbytes": found.nbytes, "problems": problems}
+        data |= {"hidden": found.hidden, "overruled": found.overruled, "split": found.split}
+        print_json("move", data)
+    else:
+        rows = [
+            [str(source), str(to), format_bytes(n), "in place" if source == to else ""]
+            for (source, to), n in flows
+        ]
+        show(["from", "to", "memory", ""], rows, left=(3,))
+        if found.hidden:
+            say(f"and {format_pages(found.hidden)} on nodes that this kernel does not report")
+        say(f"{regions:,} regions, {format_bytes(found.nbytes)} to move. Nothing was moved.")
+    for problem in problems:
+        complain(problem)
+    return not problems
+
+
+def _overruled(pages: int, verb: str, *, split: bool) -> str:
+    helps = "these could not be split" if split else "--split splits these huge pages first"
+    return (
+        f"overruled: {format_pages(pages)} {verb} elsewhere with the rest of their huge page, "
+        f"which the target spreads over several nodes; {helps}"
+    )
+
+
+def _remedy(status: mp.PageStatus, options: argparse.Namespace) -> str:
+    if status == mp.PageStatus.EACCES:
+        return "--all moves them"
+    if status == mp.PageStatus.ENODATA and isinstance(options.to, int) and not options.whole:
+        return "--whole moves them, along with everything else the process has on the same nodes"
+    return status.remedy
