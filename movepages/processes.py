@@ -19,14 +19,13 @@ from .query.where import where
 from .results.outcome import MoveResult
 from .results.placement import Placement
 from .system.maps import parse_lines
+from .system.numa_maps import memory_of
 from .system.topology_reader import topology
 
 Regions: TypeAlias = "npt.NDArray[np.void]"
 
-_NODE = re.compile(rb" N(\d+)=(\d+)")
 # The names of two modes contain a space.
 _POLICY = re.compile(rb"[0-9a-f]+ ((?:prefer \(many\)|weighted interleave|[^ :]+)(?::[^ ]+)?)")
-_PAGE_KIB = re.compile(rb" kernelpagesize_kB=(\d+)")
 _TRIES = 4
 
 
@@ -97,11 +96,10 @@ class Process:
             line = placed.get(mapping.start, b"") if same else b""
             policy = _POLICY.match(line)
             row["policy"] = policy[1].decode() if policy else ""
-            unit = _PAGE_KIB.search(line)
-            row["page_size"] = int(unit[1]) * 1024 if unit else 0
-            for node, pages in _NODE.findall(line):
-                if int(node) in column:
-                    row["bytes"][column[int(node)]] = int(pages) * row["page_size"]
+            row["page_size"], held = memory_of(line)
+            for node, pages in held.items():
+                if node in column:
+                    row["bytes"][column[node]] = pages * row["page_size"]
             # The mapping shrank after its pages were counted.
             if row["bytes"].sum() > row["nbytes"]:
                 row["bytes"], row["policy"], row["page_size"] = 0, "", 0

@@ -49,15 +49,22 @@ def parse_numa_maps(text: bytes) -> tuple[npt.NDArray[np.uintp], Counts, Counts]
     """
     rows: list[tuple[int, int, int]] = []
     for line in text.split(b"\n")[:-1]:
-        found, unit = _NODE.findall(line), _PAGE_KIB.search(line)
-        nbytes = sum(int(count) for _, count in found) * (int(unit[1]) * 1024 if unit else 0)
-        node = int(found[0][0]) + 1 if len(found) == 1 else 0
+        size, held = memory_of(line)
+        nbytes = sum(held.values()) * size
+        node = next(iter(held)) + 1 if len(held) == 1 else 0
         start = int(line.split(b" ", 1)[0], 16)
         while rows and rows[-1][0] >= start:
             rows.pop()
         rows.append((start, node, nbytes // mmap.PAGESIZE))
     starts, nodes, pages = zip(*rows, strict=True) if rows else ((), (), ())
     return np.array(starts, np.uintp), np.array(nodes, np.int64), np.array(pages, np.int64)
+
+
+def memory_of(line: bytes) -> tuple[int, dict[int, int]]:
+    """Return the page size of a mapping in bytes, 0 if it has no memory, and its pages by node."""
+    unit = _PAGE_KIB.search(line)
+    size = int(unit[1]) * 1024 if unit else 0
+    return size, {int(node): int(count) for node, count in _NODE.findall(line)}
 
 
 def single_nodes(pid: int) -> Intervals | None:
