@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from typing import Any
 
 import numpy as np
@@ -17,14 +16,15 @@ import numpy as np
 import movepages as mp
 
 from .. import _core
-from .._core import read_file
 from ..results.outcome import make_error
+from ..system.privileges import has_capability
 from .move_outcome import Outcome
 from .process_move import migrate
 from .regions import Regions, kind_of
 from .verdict import not_accounted
 
-_CAP_SYS_NICE = 1 << 23
+# linux/capability.h
+_CAP_SYS_NICE = 23
 
 
 def finish(
@@ -88,9 +88,7 @@ def moves_no_more(pid: int, regions: Regions, away_from: list[int]) -> bool:
 
 def moves_shared_pages() -> bool:
     """Return whether the kernel lets this process move pages that other processes map too."""
-    status = read_file("/proc/self/status")
-    found = re.search(rb"^CapEff:\s*(\w+)", status, re.MULTILINE)
-    return found is None or bool(int(found[1], 16) & _CAP_SYS_NICE)
+    return has_capability(_CAP_SYS_NICE) is not False
 
 
 def migrate_process(pid: int, away_from: list[int], node: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from ..query.procfs import read_process
 from ..results.outcome import MovePagesError, make_error
 from ..system.advice import MADV_POPULATE_READ
 from ..system.maps import Backing, Mapping, parse_lines
-from ..system.privileges import initial_user_namespace
+from ..system.privileges import has_capability, initial_user_namespace
 from ..system.refusals import Refusal
 from .own_ranges import own_ranges
 from .populate import populate
@@ -185,10 +184,4 @@ def _told(mapping: Mapping) -> bool:
 
 def _owns_all() -> bool:
     """Return whether this process counts as owner of every file; root in a container might not."""
-    with Refusal() as refusal:
-        status = _core.read_file("/proc/thread-self/status")
-    if refusal.error:
-        return False
-    found = re.search(rb"^CapEff:\s*(\w+)", status, re.MULTILINE)
-    held = found is not None and bool(int(found[1], 16) >> _CAP_FOWNER & 1)
-    return held and initial_user_namespace(Path("/proc/self")) is True
+    return bool(has_capability(_CAP_FOWNER) and initial_user_namespace(Path("/proc/self")))

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
+from .._core import read_file
 from .refusals import Refusal
 
 # include/linux/proc_ns.h
 _INITIAL_USER_NAMESPACE = "user:[4026531837]"
+
+
+def has_capability(number: int) -> bool | None:
+    """Tell whether this thread has a capability of linux/capability.h; None if that is hidden."""
+    with Refusal():
+        status = read_file("/proc/thread-self/status")
+        found = re.search(rb"^CapEff:\s*(\w+)", status, re.MULTILINE)
+        return None if found is None else bool(int(found[1], 16) >> number & 1)
+    return None
 
 
 def initial_user_namespace(process: Path) -> bool | None:
