@@ -136,6 +136,16 @@ class Folios:
         starts = np.flatnonzero(new)
         return Folios(self.pages, starts, np.diff(starts, append=self.pages))
 
+    def pages_of(self, which: Indices) -> tuple[Indices, Indices]:
+        """Return the pages of some folios, and each page's index into `which`."""
+        if self.starts is None:
+            return which, np.arange(len(which))
+        entries = np.full(len(self.starts), -1)
+        entries[which] = np.arange(len(which))
+        entries = self.spread(entries)
+        pages = np.flatnonzero(entries >= 0)
+        return pages, entries[pages]
+
     def spread(self, each: npt.NDArray[_T]) -> npt.NDArray[_T]:
         """Return the value of its folio for each page."""
         return each if self.counts is None else np.repeat(each, self.counts)

@@ -119,10 +119,9 @@ class SliceMigration:
 
     def _attempt(self, turn: _Turn) -> None:
         """Ask the kernel to move the folios of a turn, and check the pages it may have affected."""
-        outcome = np.full(len(turn.folios), _NOT_ATTEMPTED, np.int32)
-        pages, entries = self._pages_of(turn.folios)
+        pages, entries = self.folios.pages_of(turn.folios)
         whole = False
-        self.part.expect(pages, entries, outcome)
+        outcome = self.part.expect(pages, entries, len(turn.folios))
         try:
             move_in_slices(
                 turn.pages, turn.nodes, outcome,
@@ -133,16 +132,6 @@ class SliceMigration:
             self.part.take_expected()
             self._check(turn.folios, pages, go_on=whole)
         self._raise_failure()
-
-    def _pages_of(self, folios: Indices) -> tuple[Indices, Indices]:
-        """Return the pages of some folios, and each page's index into `folios`."""
-        if self.folios.counts is None:
-            return folios, np.arange(len(folios))
-        entries = np.full(len(self._pages), -1)
-        entries[folios] = np.arange(len(folios))
-        entries = self.folios.spread(entries)
-        pages = np.flatnonzero(entries >= 0)
-        return pages, entries[pages]
 
     def _check(self, folios: Indices, pages: Indices, *, go_on: bool) -> None:
         """Query statuses again that a huge page may have made untrue."""
@@ -160,15 +149,14 @@ class SliceMigration:
 
     def _split_by_kernel(self, folios: Indices) -> Indices:
         """Return the pages of some folios that the kernel may have split."""
-        if self.folios.counts is None:
-            return np.empty(0, np.int64)
-        several = np.zeros(len(self._pages), bool)
-        several[folios] = self.folios.counts[folios] > 1
-        if not several.any():
-            return np.empty(0, np.int64)
-        pages = self.folios.spread(several)
+        counts = self.folios.counts
+        if counts is None:
+            return folios[:0]
+        pages, _ = self.folios.pages_of(folios[counts[folios] > 1])
+        if not len(pages):
+            return pages
         still = self.huge.now(self.part.addresses)
-        return np.flatnonzero(pages if still is None else pages & ~still)
+        return pages if still is None else pages[~still[pages]]
 
     def _one_by_one(self, pages: Indices, *, go_on: bool) -> None:
         """Move the pages of huge pages that the kernel split because the target node was full."""
@@ -180,8 +168,7 @@ class SliceMigration:
         part.update(pages, np.where(placed | (now < 0), now, otherwise))
         left = pages[~placed & (now >= 0)]
         if go_on and len(left):
-            outcome = np.full(len(left), _NOT_ATTEMPTED, np.int32)
-            part.expect(left, np.arange(len(left)), outcome)
+            outcome = part.expect(left, np.arange(len(left)), len(left))
             try:
                 move_pages(
                     part.addresses[left], target[left], outcome, pid=self.pid, flags=self.flags

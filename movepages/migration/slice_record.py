@@ -88,12 +88,14 @@ class SliceRecord:
             all_there[pages] = there
         self.record(all_status, all_there)
 
-    def expect(self, pages: Indices, entries: Indices, status: Statuses) -> None:
-        """Take the status of some pages from `status[entries]`, which a call is about to write.
+    def expect(self, pages: Indices, entries: Indices, count: int) -> Statuses:
+        """Return a status array for a call to write; `status[entries]` is that of `pages`.
 
         If a signal handler raises right after the call, its outcome is already recorded.
         """
+        status = np.full(count, _NOT_ATTEMPTED, np.int32)
         self._known = self._known[0], self._known[1], (pages, entries, status)
+        return status
 
     def take_expected(self) -> None:
         """Record what the call has written, before its array is used again."""
