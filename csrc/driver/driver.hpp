@@ -1,5 +1,5 @@
-// One run of the driver. driver.cpp queries or moves the pages; recheck.cpp asks again about pages
-// with a missing or unreliable status.
+// One run of the driver. driver.cpp goes through the list, chunk.cpp moves a part of it, and
+// recheck.cpp asks again about pages with a missing or unreliable status.
 #pragma once
 
 #include <cerrno>
@@ -51,6 +51,7 @@ class Driver {
   bool prepare_nodes() noexcept;
   void move_all() noexcept;
   Span span_of(std::size_t start, std::size_t most, std::size_t most_huge_pages) const noexcept;
+
   std::size_t move_chunk(std::size_t most) noexcept;
   bool move_each(std::size_t count) noexcept;
   bool move_heads(const RunGroup& group) noexcept;
