@@ -7,6 +7,7 @@
 #include <system_error>
 #include <thread>
 
+#include "driver/pace.hpp"
 #include "survey/surveyor.hpp"
 
 namespace movepages {
@@ -19,7 +20,6 @@ constexpr std::size_t kLargePiecePages = std::size_t{1} << 20;
 constexpr std::int64_t kQuickPieceNs = 100'000;
 // Pieces in one round. Their runs are kept separately until the whole round is done.
 constexpr std::size_t kPiecesAtOnce = 256;
-constexpr std::int64_t kSliceNs = 25'000'000;
 // Starting and ending a thread takes about 50 us, and more if its processor must wake up.
 constexpr std::int64_t kWorthThreadsNs = 2'000'000;
 
@@ -153,15 +153,7 @@ class Survey {
     if (piece.rest.pages > 0) {
       piece.runs.push_back({piece.rest.start, piece.rest.pages, kNotAttempted, Presence::kPage});
     }
-    for (const SurveyRun& run : piece.runs) {
-      SurveyRun* last = runs_->empty() ? nullptr : &runs_->back();
-      if (last != nullptr && last->status == run.status && last->what == run.what &&
-          last->start + last->pages * kernel_.page_bytes == run.start) {
-        last->pages += run.pages;
-      } else {
-        runs_->push_back(run);
-      }
-    }
+    for (const SurveyRun& run : piece.runs) append(runs_, run);
   }
 
   const SurveyRequest& request_;

@@ -7,19 +7,9 @@
 #include <vector>
 
 #include "driver/migrate.hpp"
-#include "survey/presence.hpp"
+#include "survey/runs.hpp"
 
 namespace movepages {
-
-// Adjacent pages with one status. If the page tables show that pages are on no node, the kernel is
-// not asked: their status is kNotAttempted and `what` says why. If the survey ends early, the rest
-// is kNotAttempted and kPage.
-struct SurveyRun {
-  std::uintptr_t start;
-  std::size_t pages;
-  std::int32_t status;
-  Presence what;
-};
 
 // Consecutive pages.
 struct PageRange {

@@ -14,18 +14,6 @@ constexpr std::size_t kStep = std::size_t{1} << 15;
 // No process has memory at this address or above.
 constexpr std::uintptr_t kUserEnd = std::uintptr_t{1} << (8 * sizeof(std::uintptr_t) - 1);
 
-void append(std::vector<SurveyRun>* runs, const SurveyRun& run) {
-  if (!runs->empty()) {
-    SurveyRun& last = runs->back();
-    const bool same = last.status == run.status && last.what == run.what;
-    if (same && last.start + last.pages * page_bytes() == run.start) {
-      last.pages += run.pages;
-      return;
-    }
-  }
-  runs->push_back(run);
-}
-
 }  // namespace
 
 long Surveyor::look(PageRange* rest, std::vector<SurveyRun>* runs) {
@@ -95,10 +83,8 @@ long Surveyor::ask_each(PageRange* rest, std::size_t most, std::vector<SurveyRun
     const long ret = query_.ask(pages_.data(), count, status_.data());
     if (ret != 0) return ret;
     std::fill_n(kinds_.begin(), count, Presence::kPage);
-    append_each(rest->start, count, runs);
+    take(rest, count, runs);
     todo -= count;
-    left_ -= count;
-    advance(rest, count);
   }
   return 0;
 }
@@ -119,17 +105,10 @@ long Surveyor::read_each(PageRange* rest, std::size_t most, std::vector<SurveyRu
       blocks_ = nullptr;
       break;
     }
-    append_each(rest->start, count, runs);
+    take(rest, count, runs);
     todo -= count;
-    left_ -= count;
-    advance(rest, count);
   }
   return 0;
-}
-
-void Surveyor::advance(PageRange* rest, std::size_t pages) const noexcept {
-  rest->start += pages * kernel_.page_bytes;
-  rest->pages -= pages;
 }
 
 bool Surveyor::fill_by_number(std::uintptr_t start, std::size_t count) {
@@ -190,14 +169,17 @@ long Surveyor::hold_against_call(std::uintptr_t start, std::size_t count, bool* 
   return ret;
 }
 
-void Surveyor::append_each(std::uintptr_t start, std::size_t count,
-                           std::vector<SurveyRun>* runs) const {
+// Appends the pages just queried, and takes them off the range and off what is left of this step.
+void Surveyor::take(PageRange* rest, std::size_t count, std::vector<SurveyRun>* runs) {
   for (std::size_t i = 0; i < count;) {
     std::size_t same = i + 1;
     while (same < count && status_[same] == status_[i] && kinds_[same] == kinds_[i]) ++same;
-    append(runs, {start + i * kernel_.page_bytes, same - i, status_[i], kinds_[i]});
+    append(runs, {rest->start + i * kernel_.page_bytes, same - i, status_[i], kinds_[i]});
     i = same;
   }
+  rest->start += count * kernel_.page_bytes;
+  rest->pages -= count;
+  left_ -= count;
 }
 
 long Surveyor::ask_heads(std::uintptr_t start, std::uintptr_t end, std::vector<SurveyRun>* runs) {
@@ -216,13 +198,10 @@ long Surveyor::ask_heads(std::uintptr_t start, std::uintptr_t end, std::vector<S
     const long ret = query_.ask(pages_.data(), count, status_.data());
     if (ret != 0) return ret;
     const std::uintptr_t until = std::min(end, huge_page_behind(pages_[count - 1]));
-    for (std::size_t i = 0; i < count;) {
-      std::size_t same = i + 1;
-      while (same < count && status_[same] == status_[i]) ++same;
-      const std::uintptr_t next = same < count ? pages_[same] : until;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uintptr_t next = i + 1 < count ? pages_[i + 1] : until;
       append(runs,
              {pages_[i], (next - pages_[i]) / kernel_.page_bytes, status_[i], Presence::kHugePage});
-      i = same;
     }
     start = until;
   }

@@ -32,10 +32,9 @@ class Surveyor {
   long look_by_page_tables(PageRange* rest, std::vector<SurveyRun>* runs, long* unknown);
   long ask_each(PageRange* rest, std::size_t most, std::vector<SurveyRun>* runs);
   long read_each(PageRange* rest, std::size_t most, std::vector<SurveyRun>* runs);
-  void advance(PageRange* rest, std::size_t pages) const noexcept;
   bool fill_by_number(std::uintptr_t start, std::size_t count);
   long hold_against_call(std::uintptr_t start, std::size_t count, bool* agrees);
-  void append_each(std::uintptr_t start, std::size_t count, std::vector<SurveyRun>* runs) const;
+  void take(PageRange* rest, std::size_t count, std::vector<SurveyRun>* runs);
   long ask_heads(std::uintptr_t start, std::uintptr_t end, std::vector<SurveyRun>* runs);
 
   // The walk of the page tables finds the huge pages, so the query need not look for them.
