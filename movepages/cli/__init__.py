@@ -14,6 +14,8 @@ import movepages as mp
 from ..system.refusals import Refusal
 from . import bench, completion, demo, doctor, maps, move, schema, topology, watch, where
 from .arguments import TooLargeError
+from .json_help import CommandParser
+from .json_output import Commands
 from .regions import NoRegionError
 from .terminal import complain
 
@@ -22,7 +24,7 @@ __all__ = ["main"]
 _EPILOG = """\
 exit status of all commands:
   0    all went well
-  1    it did not: pages are not where they were wanted, no such process, no permission
+  1    it did not: a page is off its target, no such process, no permission
   2    wrong arguments, or a package is missing
   130  interrupted by Ctrl-C; 141: the reader of the output went away
 
@@ -94,13 +96,15 @@ def _run(argv: Sequence[str] | None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="movepages",
-        description=mp.__doc__,
+        description="See which NUMA nodes hold the memory of a process, and move it between nodes.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"movepages {mp.__version__}")
     completion.add_to(parser)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    commands: Commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", parser_class=CommandParser
+    )
     for module in (topology, doctor, where, maps, move, watch, bench, demo, schema):
         module.add_to(commands)
     return parser

@@ -22,34 +22,6 @@ exit status:
   1    a check failed, or the kernel or a sandbox refused a call (see stderr)
   2    wrong arguments, or the package rich is missing (--json does not need it)
   130  interrupted
-
---json prints one object; bytes and pages are integers:
-  movepages           version
-  nodes               ids of the nodes this process may use
-  numa_balancing      whether the kernel moves pages by itself
-  page_size           bytes
-  array               address, nbytes, touched_bytes, pages
-  start               the look before the first move
-  steps               the moves, in order:
-    from, to          node ids; "to" is null for the move back to the start
-    pages             = moved + already_there + failed + not_attempted
-    failures          {errno name: pages}; the counts add up to failed
-    seconds           wall time of the move
-    gib_per_second    rate of the pages that moved; null if none did
-    error             why the move ended early, or null
-    found_on_target   pages that the look found on their target
-    look              the look after this move
-  skipped             nodes left out: node, memory_free, needed (bytes)
-  looks               number of looks
-  looked              questions to get_mempolicy: at each look, one for each
-                      page that is present or was written to
-  verified            answers of get_mempolicy that agree with movepages
-  contents_unchanged  whether the checksum is still the same
-  restored            whether every page is where it was at the start
-  problems            one sentence for each check that failed
-  ok                  whether every check held
-A look is a query of all pages. It has bytes_per_node, absent_bytes, looked,
-verified and disagreement (a sentence, or null).
 """
 
 _MISSING = 'the package rich is missing; to get it: pip install "movepages[cli]"'

@@ -22,17 +22,6 @@ exit status:
   0    pages of this process can be queried and moved
   1    they cannot
   2    wrong arguments
-
---json prints one object:
-  ok                whether pages can be queried and moved
-  can_query, can_move, can_move_shared, can_place, has_pagemap_scan
-                    true or false
-  checks            a list, in a fixed order:
-    name            query, move, move_all, get_mempolicy, mbind, set_mempolicy,
-                    pagemap, pagemap_scan, numa_balancing
-    status          "ok", "limited" or "no"
-    detail, remedy  one phrase each; remedy is "" if status is "ok"
-  facts             kernel, nodes, privileges, memory; null if not readable
 """
 
 

@@ -1,6 +1,7 @@
 """The command line: sizes, help, and runs that end early."""
 
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 import movepages as mp
 from cli_fixtures import SMALL, run
 from movepages.cli import main
+from movepages.cli.schema import COMMANDS, text_of
 from support import processes, seccomp, system
 
 EPERM = 1
@@ -101,3 +103,29 @@ def test_help_and_version(capsys):
         main(["--version"])
     assert caught.value.code == 0
     assert capsys.readouterr().out == f"movepages {mp.__version__}\n"
+
+
+@pytest.mark.parametrize("command", [[], ["schema"], *([name] for name in COMMANDS)])
+def test_help_fits_80_columns(command, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([*command, "--help"])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_says_what_every_key_of_the_json_means(command, capsys):
+    keys = {}
+
+    def collect(schema):
+        for key, field in schema.get("properties", {}).items():
+            keys[key] = field
+            collect(field.get("items", field))
+
+    collect(json.loads(text_of(command)))
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    text = capsys.readouterr().out
+    del keys["command"], keys["schema"]  # Every command has these.
+    assert {key for key in keys if not re.search(rf"\b{key}\b", text)} == set()
+    assert {key for key, field in keys.items() if not {"description", "enum"} & {*field}} == set()
