@@ -57,7 +57,6 @@ def rich_table(
 ) -> Any:
     """Return the table that `show` prints, as a rich table."""
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.title, table.title_justify, table.title_style = title, "left", ""
@@ -65,14 +64,16 @@ def rich_table(
         # Long cells are names: wrap them, because rich would cut off the end, which says more.
         table.add_column(title, justify="left" if i in left else "right", no_wrap=i not in left)
     for row in rows:
-        cells = []
-        for cell in row:
-            text = Text()
-            for part in [Part(cell)] if isinstance(cell, str) else cell:
-                text.append(part.text, part.style or style_of(part.node))
-            cells.append(text)
-        table.add_row(*cells)
+        table.add_row(*map(rich_text, row))
     return table
+
+
+def rich_text(cell: Cell) -> Any:
+    """Return a cell as rich text."""
+    from rich.text import Text
+
+    parts = [Part(cell)] if isinstance(cell, str) else cell
+    return Text.assemble(*((part.text, part.style or style_of(part.node)) for part in parts))
 
 
 def say(sentence: str = "") -> None:
