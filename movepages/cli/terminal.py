@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -91,7 +93,7 @@ def console() -> Any:
     class Ours(Console):
         def on_broken_pipe(self) -> None:
             # Rich would exit with status 1; main() returns the status of a broken pipe.
-            raise BrokenPipeError
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
     # Turn off rich's automatic colours, which suit dark terminals only.
     return Ours(highlight=False, markup=False, emoji=False)

@@ -56,12 +56,13 @@ def test_ctrl_c(name, arguments, monkeypatch, capsys):
     assert capsys.readouterr().err == "movepages: interrupted\n"
 
 
-def test_broken_pipe_prints_no_traceback():
+@pytest.mark.parametrize("how", [["--json"], []], ids=["json", "text"])
+def test_broken_pipe_prints_no_traceback(how):
     reader, writer = os.pipe()
     os.close(reader)
     with contextlib.closing(os.fdopen(writer, "w")) as gone:
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "movepages", *SMALL, "--json"],
+            [sys.executable, "-P", "-m", "movepages", *SMALL, *how],
             stdout=gone, stderr=subprocess.PIPE, text=True, check=False,
         )  # fmt: skip
     assert (done.returncode, done.stderr) == (141, "")
