@@ -54,6 +54,7 @@ _HOMES = {
     "migration.move": ("move",),
     "migration.plan": ("plan",),
     "pages.buffers": ("Region",),
+    "pages.like": ("MemoryLike",),
     "processes": (
         "Process",
         "process",

@@ -20,6 +20,7 @@ from .migration.layout_targets import targets
 from .migration.move import move
 from .migration.plan import plan
 from .pages.buffers import Region
+from .pages.like import MemoryLike as MemoryLike
 from .processes import Process, process
 from .query.mempolicy import mempolicy_nodes
 from .query.syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, move_pages
@@ -57,6 +58,7 @@ __all__ = [
     "HugePagePool",
     "Layout",
     "LayoutWarning",
+    "MemoryLike",
     "MovePagesCancelledError",
     "MovePagesError",
     "MovePagesInterruptedError",

@@ -7,6 +7,7 @@ from typing import Any
 from .cluster.members import Member, Survey, look
 from .layouts.blocks import local
 from .migration.move import move
+from .pages.like import MemoryLike
 from .query.syscall import MPOL_MF_MOVE
 from .results.outcome import MoveResult
 
@@ -23,7 +24,7 @@ except ModuleNotFoundError as missing:
 __all__ = ["Member", "Survey", "place", "survey"]
 
 
-def place(a: object, *, flags: int = MPOL_MF_MOVE) -> MoveResult:
+def place(a: MemoryLike, *, flags: int = MPOL_MF_MOVE) -> MoveResult:
     """Move this rank's array, or its part of a shared window, near the CPUs it may run on.
 
     The call is local to each rank: nothing is sent, and not all ranks need to call it.
@@ -56,7 +57,7 @@ def place(a: object, *, flags: int = MPOL_MF_MOVE) -> MoveResult:
     return move(a, local(), flags=flags)
 
 
-def survey(a: object, comm: Any = None) -> Survey:
+def survey(a: MemoryLike, comm: Any = None) -> Survey:
     """Return to every rank where the arrays of all ranks are; all ranks of `comm` must call it.
 
     Parameters

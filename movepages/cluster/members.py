@@ -14,6 +14,7 @@ import numpy as np
 from ..display.html import table_html
 from ..layouts.blocks import local
 from ..migration.move import move
+from ..pages.like import MemoryLike
 from ..query.where import where
 from ..results.outcome import MovePagesError
 from ..system.refusals import Refusal
@@ -111,7 +112,7 @@ def own_nodes(machine: Topology, cpus: Collection[int]) -> tuple[int, ...]:
     return tuple(sorted({machine.node_near(cpu) for cpu in cpus}))
 
 
-def look(name: str, arrays: Iterable[object]) -> Member:
+def look(name: str, arrays: Iterable[MemoryLike]) -> Member:
     """Return what this process holds; its ``problem`` says why an array cannot be queried.
 
     Examples
@@ -142,7 +143,7 @@ def look(name: str, arrays: Iterable[object]) -> Member:
     )
 
 
-def move_near(name: str, arrays: Sequence[object], flags: int) -> Member:
+def move_near(name: str, arrays: Sequence[MemoryLike], flags: int) -> Member:
     """Move arrays to the nodes of this process, and return what it holds afterwards.
 
     Several nodes share each array in the same way as in `local`. The ``problem`` says what did not

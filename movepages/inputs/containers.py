@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-# A name that needs no quotes: "weight", "layers.0.weight".
-_PLAIN = re.compile(r"[A-Za-z_]\w*(\.\w+)*\Z")
+from ..pages.named import key_name
 
 
 def container_members(obj: object) -> Iterator[tuple[str, object]] | None:
@@ -22,11 +20,6 @@ def container_members(obj: object) -> Iterator[tuple[str, object]] | None:
     if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
         return ((each.name, getattr(obj, each.name)) for each in dataclasses.fields(obj))
     return None
-
-
-def key_name(key: object) -> str:
-    """Return the name of the member with this key: ``weight``, or ``['a b']`` or ``[3]``."""
-    return key if isinstance(key, str) and _PLAIN.match(key) else f"[{key!r}]"
 
 
 def join_names(parent: str, name: str) -> str:

@@ -11,10 +11,12 @@ import numpy as np
 
 from ..pages.arguments import Count, listed_nodes
 from ..pages.footprint import Footprint
+from ..pages.like import MemoryLike
 from ..pages.memory import Memory
 from ..pages.page_set import PageSet
 from ..query.where import where
 from ..results.placement import Placement
+from ..results.placements import Placements
 from ..system.topology_reader import topology
 from .follow import Follow
 from .patterns import ByIndex, ContiguousShares, Pattern
@@ -129,14 +131,15 @@ class Like:
         return Follow(self.placement, footprint)
 
 
-def like(other: object) -> Layout:
+def like(other: Placement | Placements | MemoryLike) -> Layout:
     """Put each page on the node of the matching part of another array.
 
     Parameters
     ----------
-    other : Placement, or what `where` takes
+    other : Placement, Placements, or what `where` takes
         The array to follow, queried now and not when the layout is used. Parts at the same fraction
-        of the whole length match.
+        of the whole length match. Several arrays are followed as one, in the order of their
+        addresses.
 
     Returns
     -------
@@ -155,7 +158,8 @@ def like(other: object) -> Layout:
     >>> bool((targets(like(a), b) >= 0).all())
     True
     """
-    return Like(other if isinstance(other, Placement) else where(other))
+    found = other if isinstance(other, (Placement, Placements)) else where(other)
+    return Like(found.total if isinstance(found, Placements) else found)
 
 
 def local(cpus: Collection[Count] | None = None) -> Layout:

@@ -16,6 +16,7 @@ from .. import _core
 from .._core import HUGE_PAGE_BYTES
 from ..migration.folios import HugePages
 from ..pages.arguments import Addresses
+from ..pages.like import MemoryLike
 from ..results.outcome import make_error
 from ..system.advice import MADV_COLLAPSE
 from ..units import format_bytes
@@ -83,7 +84,9 @@ class CollapseResult:
         return f"{format_bytes(self.nbytes)}: " + "; ".join(parts)
 
 
-def collapse(a: object, *, progress: Callable[[int, int], object] | None = None) -> CollapseResult:
+def collapse(
+    a: MemoryLike, *, progress: Callable[[int, int], object] | None = None
+) -> CollapseResult:
     """Join the small pages of `a` into huge pages now; contents and addresses stay the same.
 
     This reverses the splitting of ``move(..., on_conflict="split")``. It also lifts the advice that

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _core
+from ..pages.like import MemoryLike
 from ..query.procfs import read_process
 from ..results.outcome import MovePagesError, make_error
 from ..system.advice import MADV_POPULATE_READ
@@ -90,7 +91,7 @@ def page_cache(file: str | os.PathLike[str], *, read: bool = False) -> npt.NDArr
     return array
 
 
-def fault_in(a: object) -> None:
+def fault_in(a: MemoryLike) -> None:
     """Map the pages of `a` that are already in memory into this process; leave others as they are.
 
     Until this process has accessed a page of a file or of shared memory, its page tables have no

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _core
+from ..pages.like import MemoryLike
 from ..results.outcome import MovePagesError, make_error
 from ..system.maps import Backing, read_mappings
 from .own_ranges import own_ranges
@@ -38,7 +39,9 @@ class PolicyRange(NamedTuple):
     nodes: tuple[int, ...]
 
 
-def bind(a: object, nodes: Sequence[SupportsIndex] | SupportsIndex, *, mode: str = "bind") -> None:
+def bind(
+    a: MemoryLike, nodes: Sequence[SupportsIndex] | SupportsIndex, *, mode: str = "bind"
+) -> None:
     """Set the NUMA policy for pages of `a` that are not allocated yet; present pages do not move.
 
     Parameters
@@ -105,7 +108,7 @@ def bind(a: object, nodes: Sequence[SupportsIndex] | SupportsIndex, *, mode: str
             del heard
 
 
-def policy(a: object) -> tuple[PolicyRange, ...]:
+def policy(a: MemoryLike) -> tuple[PolicyRange, ...]:
     """Return the NUMA policy for pages of `a` that are not allocated yet.
 
     Parameters

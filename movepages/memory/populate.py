@@ -9,6 +9,7 @@ import os
 import numpy as np
 
 from .. import _core
+from ..pages.like import MemoryLike
 from ..results.outcome import make_error
 from ..system.advice import MADV_POPULATE_WRITE
 from .own_ranges import own_ranges
@@ -17,7 +18,7 @@ from .own_ranges import own_ranges
 _PART_BYTES = 64 << 20
 
 
-def touch(a: object) -> None:
+def touch(a: MemoryLike) -> None:
     """Populate every page of `a` now, on the nodes of its policy; contents stay the same.
 
     Parameters

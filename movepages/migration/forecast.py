@@ -73,7 +73,7 @@ class Plan:
     wanted: Mapping[int, int] = field(default_factory=dict)
     hidden: int = 0
     problems: tuple[str, ...] = ()
-    _array: object = field(repr=False, compare=False, default=None)
+    _array: Any = field(repr=False, compare=False, default=None)
     _target: Any = field(repr=False, compare=False, default=None)
     _on_conflict: OnConflict = field(repr=False, compare=False, default="majority")
 

@@ -11,6 +11,7 @@ from ..inputs.memory_of import memory_of
 from ..layouts.by_member import MemberTarget, wanted_by
 from ..layouts.patterns import NodeArray
 from ..layouts.targets import Target
+from ..pages.like import MemoryLike
 from ..pages.page_set import PageSet
 from ..query.syscall import move_pages
 from . import sizes
@@ -18,14 +19,14 @@ from .folios import HugePages, whole_huge_pages
 from .huge_page_targets import TargetChooser
 
 
-def targets(layout: MemberTarget, a: object) -> npt.NDArray[np.int32]:
+def targets(layout: MemberTarget, a: MemoryLike) -> npt.NDArray[np.int32]:
     """Return the node that a layout wants each page of an array on.
 
     Parameters
     ----------
     layout : Layout, or what else `move` takes as a target
         Such as `interleave` returns. Whether its nodes exist is not checked.
-    a : ndarray, buffer or Region
+    a : object with memory
         As for `where`.
 
     Returns

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack, overloa
 from ..inputs.members import Members
 from ..inputs.memory_of import memory_of
 from ..layouts.by_member import MemberTarget, wanted_by
+from ..pages.like import MemoryLike
 from ..query.syscall import MPOL_MF_MOVE
 from ..results.outcome import MovePagesError, MoveResult
 from ..results.warnings import LayoutWarning, MovePagesWarning
@@ -40,7 +41,7 @@ class MoveOptions(TypedDict, total=False):
 
 @overload
 def move(
-    a: object,
+    a: MemoryLike,
     target: MemberTarget,
     *,
     background: Literal[False] = False,
@@ -48,10 +49,14 @@ def move(
 ) -> MoveResult: ...
 @overload
 def move(
-    a: object, target: MemberTarget, *, background: Literal[True], **options: Unpack[MoveOptions]
+    a: MemoryLike,
+    target: MemberTarget,
+    *,
+    background: Literal[True],
+    **options: Unpack[MoveOptions],
 ) -> BackgroundMove: ...
 def move(
-    a: object,
+    a: MemoryLike,
     target: MemberTarget,
     *,
     flags: int = MPOL_MF_MOVE,
@@ -67,11 +72,15 @@ def move(
 
     Parameters
     ----------
-    a : ndarray, buffer or Region
-        As for `where`.
-    target : int, array_like of int32 of shape (where(a).pages,), Layout or Placement
+    a : object with memory
+        As for `where`: an array, or an object with several.
+    target : int, array_like of int32 of shape (where(a).pages,), Layout, Placement or mapping
         One node for all pages, one node for each page in address order, a layout such as
-        ``interleave([0, 1])``, or an earlier placement, which moves every page back.
+        ``interleave([0, 1])``, or an earlier placement, which moves every page back. If `a` has
+        several arrays, a layout acts on each by itself; `together` makes it act on all as one. A
+        mapping has a target for each member, by its name or by the beginning of its name:
+        ``{"encoder": 0, "encoder.layers.3": 1, "decoder": interleave([0, 1])}``. `Placements`, as
+        `where` returns them, move every member back.
     flags : int, default MPOL_MF_MOVE
         MPOL_MF_MOVE_ALL also moves pages that other processes map, and needs CAP_SYS_NICE.
     retry : RetryPolicy, optional
@@ -108,7 +117,8 @@ def move(
     -------
     MoveResult, or BackgroundMove with `background`
         Counts of pages moved, already there, failed by reason and not attempted. Pages that could
-        not be moved raise no error: see ``raise_for_status``.
+        not be moved raise no error: see ``raise_for_status``. Of several arrays, it is the sum,
+        with pages that they share counted once; ``by_member`` has the result of each.
 
     Raises
     ------
@@ -125,7 +135,8 @@ def move(
     Warns
     -----
     LayoutWarning
-        Some pages were overruled or torn. The message gives their share and what to do about it. A
+        Some pages were overruled or torn, as is a page that members share and want on several
+        nodes. The message gives their share and what to do about it. A
         move in the background issues no warning; see its result.
 
     Notes

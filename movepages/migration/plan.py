@@ -9,6 +9,7 @@ from .._core import MAX_NODES
 from ..inputs.memory_of import memory_of
 from ..layouts.by_member import MemberTarget, wanted_by
 from ..layouts.targets import Target
+from ..pages.like import MemoryLike
 from ..pages.page_set import PageSet
 from ..query.explain import Call, explain
 from ..query.syscall import MPOL_MF_MOVE
@@ -21,13 +22,12 @@ from .move import CONFLICTS, refuse_unknown
 from .plan_counts import PlanCounts
 
 
-def plan(a: object, target: MemberTarget, *, on_conflict: OnConflict = "majority") -> Plan:
+def plan(a: MemoryLike, target: MemberTarget, *, on_conflict: OnConflict = "majority") -> Plan:
     """Report what `move` would do with the same arguments. Nothing moves.
 
     Parameters
     ----------
-    a : ndarray, buffer or Region
-    target : int, array_like of int32, Layout or Placement
+    a, target
         As for `move`.
     on_conflict : {"majority", "split", "raise"}
         As for `move`. A plan never raises for a conflict.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TypeAlias
@@ -12,6 +13,9 @@ from .footprint import Footprint
 from .pieces import Pieces
 
 Shape: TypeAlias = "tuple[tuple[int, ...], tuple[int, ...]]"
+
+# A name that needs no quotes: "weight", "layers.0.weight".
+_PLAIN = re.compile(r"[A-Za-z_]\w*(\.\w+)*\Z")
 
 
 class NamedFootprints:
@@ -75,6 +79,12 @@ class NamedFootprints:
         """Index of each member by its name."""
         return {name: index for index, name in enumerate(self.names)}
 
+    def find(self, key: object) -> int | None:
+        """Return the index of the member with a name, or with a key such as 0 or "price"."""
+        if isinstance(key, str) and key in self.index:
+            return self.index[key]
+        return self.index.get(key_name(key))
+
     @cached_property
     def sizes(self) -> list[int]:
         """Bytes of each member."""
@@ -98,3 +108,8 @@ class NamedFootprints:
 def _kept(indices: Sequence[int], known: Mapping[int, object]) -> Iterator[tuple[int, int]]:
     """Yield new and old index of the members that a mapping knows."""
     return ((new, old) for new, old in enumerate(indices) if old in known)
+
+
+def key_name(key: object) -> str:
+    """Return the name of the member with this key: ``weight``, or ``['a b']`` or ``[3]``."""
+    return key if isinstance(key, str) and _PLAIN.match(key) else f"[{key!r}]"

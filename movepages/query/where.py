@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import operator
 from dataclasses import replace
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from ..inputs.members import Members
 from ..inputs.memory_of import memory_of
 from ..pages.blocks import cut_rows
+from ..pages.like import Container, MemoryLike, OneMemory
 from ..pages.memory import Memory
 from ..pages.page_set import PageSet
 from ..pages.runs import Runs, join_runs
@@ -28,7 +29,17 @@ SURVEY_PAGES = 1 << 20
 _MOST_THREADS = 1024
 
 
-def where(a: object, *, threads: int | None = None, shortcuts: bool = True) -> Any:
+@overload
+def where(  # type: ignore[overload-overlap]
+    a: np.ma.MaskedArray[Any, Any], *, threads: int | None = None, shortcuts: bool = True
+) -> Placements: ...
+@overload
+def where(a: OneMemory, *, threads: int | None = None, shortcuts: bool = True) -> Placement: ...
+@overload
+def where(a: Container, *, threads: int | None = None, shortcuts: bool = True) -> Placements: ...
+@overload
+def where(a: MemoryLike, *, threads: int | None = None, shortcuts: bool = True) -> Any: ...
+def where(a: MemoryLike, *, threads: int | None = None, shortcuts: bool = True) -> Any:
     """Return the NUMA node of every page of `a`, without touching, moving or copying anything.
 
     Parameters

@@ -74,9 +74,15 @@ class MemberResults(Mapping[str, MoveResult]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._footprints.names)
 
-    def __getitem__(self, name: str) -> MoveResult:
+    def __contains__(self, key: object) -> bool:
+        return self._footprints.find(key) is not None
+
+    def __getitem__(self, key: object) -> MoveResult:
         """Return what became of the pages of one member."""
-        footprint = self._footprints[self._footprints.index[name]]
+        index = self._footprints.find(key)
+        if index is None:
+            raise KeyError(key)
+        footprint = self._footprints[index]
         outcomes = cut_runs(self._outcomes, footprint)
         pages, code = outcomes["pages"], outcomes["status"]
         status = code >> _BITS

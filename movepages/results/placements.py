@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ..display.member_table import members_html, members_text
-from ..inputs.containers import key_name
 from ..pages.named import NamedFootprints
 from ..pages.page_set import PageSet
 from .absence import Absence
@@ -52,21 +51,15 @@ class Placements(Mapping[str, Placement]):
         return iter(self._footprints.names)
 
     def __contains__(self, key: object) -> bool:
-        return self._index(key) is not None
+        return self._footprints.find(key) is not None
 
     def __getitem__(self, key: object) -> Placement:
         """Return the placement of one member."""
-        index = self._index(key)
+        index = self._footprints.find(key)
         if index is None:
             raise KeyError(key)
         shape, strides = self._footprints.shapes.get(index, ((), ()))
         return _part(self.total, self._footprints[index], shape, strides)
-
-    def _index(self, key: object) -> int | None:
-        known = self._footprints.index
-        if isinstance(key, str) and key in known:
-            return known[key]
-        return known.get(key_name(key))
 
     def below(self, name: str) -> Placements:
         """Return the members below a name, such as the layers of one part of a model.

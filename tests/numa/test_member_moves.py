@@ -90,7 +90,7 @@ def test_layouts_of_members(two_nodes, together, name):
     assert result.torn == plan.torn
     assert result.ok == (result.overruled == 0 and result.torn == 0)
     check_members(arrays, result)
-    shares = np.bincount(found, minlength=max(chosen) + 1)[chosen]
+    shares = np.bincount(found, minlength=max(chosen) + 1)[list(chosen)]
     if together:
         # Within one huge page of the half.
         assert abs(int(shares[0]) - int(shares[1])) <= 2 * 512 + len(arrays)
