@@ -27,7 +27,9 @@ def plan(a: MemoryLike, target: MemberTarget, *, on_conflict: OnConflict = "majo
 
     Parameters
     ----------
-    a, target
+    a : object with memory
+        As for `where`.
+    target : int, array_like of int32, Layout, Placement, Placements or mapping
         As for `move`.
     on_conflict : {"majority", "split", "raise"}
         As for `move`. A plan never raises for a conflict.
