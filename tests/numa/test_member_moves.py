@@ -114,7 +114,9 @@ def test_members_of_which_some_are_absent(two_nodes):
     result = mp.move(arrays, second)
     assert result.by_member["here"].ok
     absent = result.by_member["not yet"]
-    assert absent.failures == {mp.PageStatus.ENOENT: 256}
+    # Linux 6.1 says EFAULT of memory that was never touched.
+    assert absent.failed == 256
+    assert set(absent.failures) <= {mp.PageStatus.ENOENT, mp.PageStatus.EFAULT}
     # Pages that were absent then and are absent now are as wanted.
     back = mp.move(arrays, before)
     assert back.ok
