@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,23 +20,27 @@ from .npz_directory import DamagedError
 from .npz_format import pack
 
 _NUMBERS = ("address", "nbytes", "pages", "page_size", "shared_edges", "pid")
-_MEMBERS = ("movepages_placement", "runs", "absences", "axes", "huge_bytes")
+MEMBERS = ("movepages_placement", "runs", "absences", "axes", "huge_bytes")
 
 _PAGE_SIZES = 1 << 10, 1 << 30
 _MOST_DIMENSIONS = 64
 _LOWEST_ERRNO = -4095
 
 
-def write(values: Mapping[str, Any], file: str | os.PathLike[str]) -> None:
-    """Write the fields of a placement to a file, replacing an existing file atomically."""
+def arrays_of(values: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
+    """Return the fields of a placement as arrays."""
     huge = values["huge_bytes"]
-    arrays = {
+    return {
         "movepages_placement": np.array([values[name] for name in _NUMBERS], np.uint64),
         "runs": values["runs"],
         "absences": values["absences"],
         "axes": np.array((values["shape"], values["strides"]), np.int64),
         "huge_bytes": np.array([-1 if huge is None else huge], np.int64),
     }
+
+
+def write(arrays: Mapping[str, npt.NDArray[Any]], file: str | os.PathLike[str]) -> None:
+    """Write arrays to a file, replacing an existing file atomically."""
     with replacing(file) as out:
         pack(out, arrays)
 
@@ -50,16 +55,30 @@ def read(file: str | os.PathLike[str]) -> dict[str, Any]:
     ValueError
         The file is not a saved placement, or its content is inconsistent.
     """
+    with opened(file, MEMBERS, "Placement") as archive:
+        return read_placement(archive)
+
+
+@contextlib.contextmanager
+def opened(file: str | os.PathLike[str], members: Sequence[str], kind: str) -> Iterator[Archive]:
+    """Open an archive; damage in it raises ValueError with the name of the file."""
     try:
         with open(file, "rb") as source:
-            return _read(Archive(source, _MEMBERS))
+            yield Archive(source, members)
     except DamagedError as error:
         raise ValueError(
-            f"{os.fspath(file)!r} is not a placement that Placement.save() wrote: {error}"
+            f"{os.fspath(file)!r} is not a placement that {kind}.save() wrote: {error}"
         ) from None
 
 
-def _read(archive: Archive) -> dict[str, Any]:
+def read_placement(archive: Archive) -> dict[str, Any]:
+    """Return the fields of the placement in an archive.
+
+    Raises
+    ------
+    DamagedError
+        The content is inconsistent.
+    """
     numbers = archive.array("movepages_placement", np.dtype(np.uint64), len(_NUMBERS))
     if numbers.shape != (len(_NUMBERS),):
         raise DamagedError(
@@ -194,14 +213,24 @@ def _read_axes(
     if axes.ndim != 2 or len(axes) != 2 or axes.shape[1] == 1:
         raise DamagedError(f"axes has the shape {axes.shape}, expected (2, n) with n other than 1")
     shape, strides = axes.tolist()
+    end = values["address"]
+    if len(runs):
+        end = int(runs["address"][-1]) + int(runs["pages"][-1]) * values["page_size"]
+    check_axes(shape, strides, end - values["address"])
+    return tuple(shape), tuple(strides)
+
+
+def check_axes(shape: Sequence[int], strides: Sequence[int], room: int) -> None:
+    """Check that an array of this shape fits `room` bytes; there may be no bytes at all.
+
+    Raises
+    ------
+    DamagedError
+        It does not.
+    """
     elements = math.prod(n for n in shape if n)
     if min(shape, default=0) < 0 or elements >= 1 << 63:
         raise DamagedError(f"axes has the array shape {tuple(shape)}, which no array can have")
-    if len(runs):
-        end = int(runs["address"][-1]) + int(runs["pages"][-1]) * values["page_size"]
-        reach = sum((n - 1) * abs(stride) for n, stride in zip(shape, strides, strict=True))
-        if shape and (0 in shape or values["address"] + reach >= end):
-            raise DamagedError(
-                f"axes has the array shape {tuple(shape)}, which does not fit the runs"
-            )
-    return tuple(shape), tuple(strides)
+    reach = sum((n - 1) * abs(stride) for n, stride in zip(shape, strides, strict=True))
+    if room and shape and (0 in shape or reach >= room):
+        raise DamagedError(f"axes has the array shape {tuple(shape)}, which does not fit the runs")

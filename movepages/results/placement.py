@@ -142,9 +142,9 @@ class Placement:
         ...     Placement.load(folder + "/before.npz") == where(a)
         True
         """
-        from .npz import write
+        from .npz import arrays_of, write
 
-        write(vars(self), file)
+        write(arrays_of(vars(self)), file)
 
     @classmethod
     def load(cls, file: str | os.PathLike[str]) -> Placement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -148,6 +149,61 @@ class Placements(Mapping[str, Placement]):
             self._footprints.names[index]: self[self._footprints.names[index]]
             for index in order[: max(count, 0)]
         }
+
+    def save(self, file: str | os.PathLike[str]) -> None:
+        """Write the placements of all members to a .npz file that `load` reads.
+
+        Parameters
+        ----------
+        file : path
+            As for `Placement.save`.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written, or no new file can be created in its folder.
+        ValueError
+            The content takes 4 GiB or more.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> arrays = {"a": np.ones(1000), "b": np.ones(10)}
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     where(arrays).save(folder + "/before.npz")
+        ...     list(Placements.load(folder + "/before.npz"))
+        ['a', 'b']
+        """
+        from .npz_members import write
+
+        write(vars(self.total), self._footprints, file)
+
+    @classmethod
+    def load(cls, file: str | os.PathLike[str]) -> Placements:
+        """Read what `save` wrote; as the target of `move`, it puts every page of a member back.
+
+        Parameters
+        ----------
+        file : path
+            Name of the file.
+
+        Returns
+        -------
+        Placements
+            Equal to the saved ones, in this process and in others.
+
+        Raises
+        ------
+        OSError
+            The file cannot be read.
+        ValueError
+            The file is not a saved `Placements`, or its content is inconsistent. Everything is
+            checked before it is used.
+        """
+        from .npz_members import read
+
+        total, footprints = read(file)
+        return cls(Placement(**total), footprints)
 
     def table(self, rows: int = _ROWS) -> str:
         """Return a table of the largest members and the bytes that each has on each node.
