@@ -12,8 +12,12 @@ import movepages as mp
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-# Optional modules that a page uses; only the extra `docs` installs them.
-NEEDS = {"howto/threads.md": ["numba"], "howto/workers.md": ["dask", "mpi4py"]}
+# Optional modules that a page uses; the extras `docs` and `libraries` install them.
+NEEDS = {
+    "howto/tensors.md": ["torch", "pandas"],
+    "howto/threads.md": ["numba"],
+    "howto/workers.md": ["dask", "mpi4py"],
+}
 # Pages about several nodes also run in the guests, which are slow.
 ON_NODES = ("tutorial.md", "howto/layouts.md", "howto/memory-only-nodes.md")
 FENCE = re.compile(r"^```python$", re.MULTILINE)
@@ -42,7 +46,7 @@ def run(name, folder):
 def test_blocks_of_page_run(name, tmp_path):
     for module in NEEDS.get(name, []):
         if importlib.util.find_spec(module) is None:
-            pytest.skip(f"needs {module}, which the extra `docs` installs")
+            pytest.skip(f"needs {module}, which the extras `docs` and `libraries` install")
     done = run(name, tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"ran {len(FENCE.findall(read(name)))} blocks"
