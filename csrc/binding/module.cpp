@@ -6,6 +6,7 @@
 
 #include "binding/arrays.hpp"
 #include "binding/block_type.hpp"
+#include "binding/dlpack.hpp"
 #include "binding/heap_type.hpp"
 #include "binding/machine.hpp"
 #include "binding/move.hpp"
@@ -83,6 +84,9 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.def("contiguous_arrays", &contiguous_arrays, "sequence"_a,
              "Return addresses and lengths in bytes of the arrays in a list or tuple; the length "
              "is -1 for what is no contiguous array.");
+  module.def("dlpack_memory", &dlpack_memory, "capsule"_a,
+             "Consume a DLPack capsule. Return address, shape, strides in bytes, itemsize, owner, "
+             "device type, device number, and whether it is a copy.");
 
   // Policies and advice.
   module.def("bind", &bind, "start"_a, "nbytes"_a, "mode"_a, "nodes"_a, "flags"_a,

@@ -1,6 +1,6 @@
 """Call every function of the core with invalid and valid arguments, for a while.
 
-python tests/sanitize/fuzz_core.py [--seconds N] [--seed N] [--call N]
+PYTHONPATH=tests python tests/sanitize/fuzz_core.py [--seconds N] [--seed N] [--call N]
 
 Each call must return or raise. A crash or a report of the sanitizer ends the process. The number of
 the call is printed then; `--seed` and `--call` repeat that call alone.

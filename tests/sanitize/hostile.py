@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from hostile_dlpack import dlpack_memory
 
 from movepages import _core
 
@@ -279,6 +280,7 @@ ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
         h.among([h.anything(), [h.anything(), h.array()], (h.array(),), [AREA[::2], AREA[:5]]]),
     ),
     "all_on_node": all_on_node,
+    "dlpack_memory": dlpack_memory,
     "is_own": lambda h: (h.pid(),),
     "memory_blocks": path,
     "mempolicy_nodes": lambda h: (h.pages(h.count()),),
