@@ -9,6 +9,7 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from ..pages.buffers import Region, footprint_of
+from ..pages.dlpack import exported_memory
 from ..pages.footprint import Footprint
 from ..pages.memory import Memory
 from ..pages.page_set import PageSet
@@ -64,8 +65,9 @@ def _inside(obj: object) -> _Single | Iterator[tuple[str, object]]:
     """Return the one array of an object, or its members with their names."""
     adapter = adapter_for(type(obj))
     if adapter is None:
-        inside = None if isinstance(obj, _ONE_MEMORY) else container_members(obj)
-        return inside or _Single(obj)
+        if isinstance(obj, _ONE_MEMORY):
+            return _Single(obj)
+        return container_members(obj) or _Single(exported_memory(obj) or obj)
     found = adapter(obj)
     if found is obj or isinstance(found, _ONE_MEMORY):
         return _Single(found)

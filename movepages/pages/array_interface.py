@@ -12,7 +12,7 @@ import numpy.typing as npt
 _SMALL = 1024
 # Allocations of one size that are taken at once; fewer large ones, for these reserve memory.
 _PLACES, _MOST_BYTES = 16, 1 << 26
-_NAMES = ("__array_struct__", "__array_interface__")
+NAMES = ("__array_struct__", "__array_interface__")
 _REMEDY = "pass the array that holds the data, or keep np.asarray(obj) and pass that"
 
 
@@ -32,7 +32,7 @@ def exposed_array(obj: object) -> npt.NDArray[Any] | None:
     """
     if isinstance(obj, type):
         return None
-    for name in _NAMES:
+    for name in NAMES:
         told = getattr(obj, name, None)
         if told is None:
             continue
@@ -107,11 +107,11 @@ def _layout(array: npt.NDArray[Any]) -> tuple[object, ...]:
     return array.ctypes.data, array.shape, array.strides, array.itemsize
 
 
-def moves_about(obj: object, name: str) -> TypeError:
+def moves_about(obj: object, name: str, remedy: str = _REMEDY) -> TypeError:
     """Return the error for an object that gives another address each time it is asked."""
     return TypeError(
         f"{name} of this {type(obj).__name__} is at another address each time it is asked for: "
-        f"it is a copy, and the object's own memory is elsewhere; {_REMEDY}"
+        f"it is a copy, and the object's own memory is elsewhere; {remedy}"
     )
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from .. import _core
 from .array_interface import exposed_array, moves_about
+from .dlpack import exported_memory
 from .footprint import Footprint
 from .memory import Memory
 
@@ -23,8 +24,8 @@ __all__ = ["Region", "footprint_of"]
 _STEADY = (bytes, bytearray, memoryview, mmap.mmap)
 _EXPECTED = (
     "expected an object that exposes its memory: a numpy array, memoryview, bytearray, mmap, "
-    "SharedMemory, array.array, any other object with the buffer protocol or "
-    "__array_interface__, or Region(address, nbytes)"
+    "SharedMemory, array.array, any other object with the buffer protocol, "
+    "__array_interface__ or DLPack, or Region(address, nbytes)"
 )
 
 
@@ -98,9 +99,9 @@ def footprint_of(obj: object, *, page_size: int = mmap.PAGESIZE) -> Footprint:
     ----------
     obj : object
         A numpy array of any kind (a masked array stands for its data, an object array for its
-        pointers), an object with the buffer protocol, ``__array_interface__`` or
-        ``__array_struct__``, a SharedMemory, a `Region`, or a `Footprint`, which is returned as it
-        is.
+        pointers), an object with the buffer protocol, ``__array_interface__``,
+        ``__array_struct__`` or DLPack, a SharedMemory, a `Region`, or a `Footprint`, which is
+        returned as it is.
     page_size : int, optional
         The page size to count with; the system's by default.
 
@@ -119,6 +120,8 @@ def footprint_of(obj: object, *, page_size: int = mmap.PAGESIZE) -> Footprint:
         return Footprint(obj.address, obj.nbytes, (), page_size, pid)
     if isinstance(obj, np.ndarray):
         return _of_array(obj, page_size)
+    if not isinstance(obj, Memory):
+        obj = exported_memory(obj) or obj
     if isinstance(obj, Memory):
         return Footprint.from_strides(
             obj.address, obj.shape, obj.strides, obj.itemsize, page_size=page_size
