@@ -26,12 +26,13 @@ inline py::object all_on_node(const py::object& given, const py::object& target)
       !has_flag(array, Flags::NPY_ARRAY_C_CONTIGUOUS_)) {
     return py::none();
   }
-  const auto first = reinterpret_cast<std::uintptr_t>(array.data()) / page_bytes() * page_bytes();
-  const auto end = reinterpret_cast<std::uintptr_t>(array.data()) + nbytes;
+  const std::uintptr_t lead = reinterpret_cast<std::uintptr_t>(array.data()) % page_bytes();
+  const std::uintptr_t first = reinterpret_cast<std::uintptr_t>(array.data()) - lead;
+  // The last page may end at 2**64, so addresses cannot be compared.
+  const std::size_t count = (lead + nbytes + page_bytes() - 1) / page_bytes();
   std::uintptr_t pages[kFewPages];
   std::int32_t status[kFewPages];
-  std::size_t count = 0;
-  for (std::uintptr_t at = first; at < end; at += page_bytes()) pages[count++] = at;
+  for (std::size_t i = 0; i < count; ++i) pages[i] = first + i * page_bytes();
   NodeMask allowed;
   const Kernel& kernel = real_kernel();
   if (!kernel.allowed_nodes(allowed) || !allowed.has(node)) return py::none();

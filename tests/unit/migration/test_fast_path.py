@@ -77,3 +77,12 @@ def test_progress_reaches_the_total(placed):
     seen = []
     mp.move(placed[:PAGE], NODE, progress=lambda done, pages: seen.append((done, pages)))
     assert seen[-1] == (1, 1)
+
+
+def test_memory_at_the_end_of_all_addresses():
+    class Last:
+        def __init__(self):
+            data = 2**64 - PAGE, False
+            self.__array_interface__ = {"version": 3, "shape": (9,), "typestr": "|u1", "data": data}
+
+    assert mp.move(np.asarray(Last()), NODE).failures == {mp.PageStatus.EFAULT: 1}
