@@ -14,36 +14,105 @@ namespace movepages::binding {
 // Querying this few pages costs less than finding out whether the query is worth it.
 constexpr std::size_t kFewPages = std::min(std::size_t{64}, Query::kPortion);
 
+// Whether the elements of an array may lie elsewhere, behind pointers: objects, and StringDType,
+// which has no kind that old versions of numpy know.
+inline bool has_elements_elsewhere(const py::array& array) {
+  const char kind = array.dtype().kind();
+  return kind == 'O' || kind == 'T';
+}
+
+// The bytes and the pages of a contiguous array that one call covers.
+class SmallArray {
+ public:
+  // The array is empty if `given` is not such an array.
+  explicit SmallArray(const py::object& given) {
+    if (Py_TYPE(given.ptr()) != py::detail::npy_api::get().PyArray_Type_) return;
+    const auto array = py::reinterpret_borrow<py::array>(given);
+    const auto nbytes = static_cast<std::size_t>(array.nbytes());
+    if (nbytes == 0 || nbytes > (kFewPages - 1) * page_bytes() ||
+        !has_flag(array, Flags::NPY_ARRAY_C_CONTIGUOUS_)) {
+      return;
+    }
+    in_place_ = !has_elements_elsewhere(array);
+    begin_ = reinterpret_cast<std::uintptr_t>(array.data());
+    end_ = begin_ + nbytes;
+    // The last page may end at 2**64, so addresses cannot be compared.
+    count_ = (begin_ - first() + nbytes + page_bytes() - 1) / page_bytes();
+    for (std::size_t i = 0; i < count_; ++i) pages_[i] = first() + i * page_bytes();
+  }
+
+  std::uintptr_t begin() const noexcept { return begin_; }
+  std::uintptr_t first() const noexcept { return begin_ / page_bytes() * page_bytes(); }
+  std::size_t count() const noexcept { return count_; }
+  // Whether all of the elements are in these pages.
+  bool in_place() const noexcept { return in_place_; }
+
+  // Returns the node of all pages, or a negative number if there is no such node.
+  std::int32_t node() const noexcept {
+    std::int32_t status[kFewPages];
+    const long ret = real_kernel().move_pages(0, count_, pages_, nullptr, status, kMpolMfMove);
+    const auto same = [&status](std::int32_t each) { return each == status[0]; };
+    return ret == 0 && std::all_of(status, status + count_, same) ? status[0] : -1;
+  }
+
+  // Returns how many of the bytes are in huge pages, or a negative number if it is unknown.
+  std::int64_t huge_bytes() const noexcept {
+    Pagemap pagemap(0);
+    Region found[kFewPages];
+    std::uintptr_t start = first();
+    const long regions =
+        scan_huge(pagemap, &start, first() + count_ * page_bytes(), found, kFewPages);
+    std::int64_t sum = regions < 0 ? -1 : 0;
+    for (long i = 0; i < regions; ++i) {
+      const std::uintptr_t from = std::max<std::uintptr_t>(found[i].start, begin_);
+      const std::uintptr_t to = std::min<std::uintptr_t>(found[i].end, end_);
+      sum += static_cast<std::int64_t>(to - from);
+    }
+    return sum;
+  }
+
+ private:
+  std::uintptr_t begin_ = 0;
+  std::uintptr_t end_ = 0;
+  std::uintptr_t pages_[kFewPages];
+  std::size_t count_ = 0;
+  bool in_place_ = false;
+};
+
 // Returns (first page, number of pages) of a small contiguous array if all its pages are on the
 // node `target` and this thread may use that node. Returns None if a page is elsewhere, if the
 // answer takes more than one call, or if `given` is not such an array.
 inline py::object all_on_node(const py::object& given, const py::object& target) {
   const int node = to_int(target, "node", -1);
-  if (Py_TYPE(given.ptr()) != py::detail::npy_api::get().PyArray_Type_) return py::none();
-  const auto array = py::reinterpret_borrow<py::array>(given);
-  const auto nbytes = static_cast<std::size_t>(array.nbytes());
-  if (nbytes == 0 || nbytes > (kFewPages - 1) * page_bytes() || node < 0 || node >= kMaxNodes ||
-      !has_flag(array, Flags::NPY_ARRAY_C_CONTIGUOUS_)) {
+  const SmallArray array(given);
+  NodeMask allowed;
+  if (array.count() == 0 || node < 0 || node >= kMaxNodes ||
+      !real_kernel().allowed_nodes(allowed) || !allowed.has(node)) {
     return py::none();
   }
-  const std::uintptr_t lead = reinterpret_cast<std::uintptr_t>(array.data()) % page_bytes();
-  const std::uintptr_t first = reinterpret_cast<std::uintptr_t>(array.data()) - lead;
-  // The last page may end at 2**64, so addresses cannot be compared.
-  const std::size_t count = (lead + nbytes + page_bytes() - 1) / page_bytes();
-  std::uintptr_t pages[kFewPages];
-  std::int32_t status[kFewPages];
-  for (std::size_t i = 0; i < count; ++i) pages[i] = first + i * page_bytes();
-  NodeMask allowed;
-  const Kernel& kernel = real_kernel();
-  if (!kernel.allowed_nodes(allowed) || !allowed.has(node)) return py::none();
-  long ret = 0;
+  std::int32_t found = -1;
   {
     const py::gil_scoped_release release;
-    ret = kernel.move_pages(0, count, pages, nullptr, status, kMpolMfMove);
+    found = array.node();
   }
-  const auto placed = [node](std::int32_t on) { return on == node; };
-  if (ret != 0 || !std::all_of(status, status + count, placed)) return py::none();
-  return py::make_tuple(first, count);
+  return found == node ? py::object(py::make_tuple(array.first(), array.count())) : py::none();
+}
+
+// Returns (address, number of pages, node, bytes in huge pages or None) of a small contiguous
+// array with all its elements in place, if all its pages are on one node; else None.
+inline py::object small_on_one_node(const py::object& given) {
+  const SmallArray array(given);
+  if (!array.in_place()) return py::none();
+  std::int32_t node = -1;
+  std::int64_t huge = -1;
+  {
+    const py::gil_scoped_release release;
+    node = array.node();
+    if (node >= 0) huge = array.huge_bytes();
+  }
+  if (node < 0) return py::none();
+  const py::object told = huge < 0 ? py::object(py::none()) : py::int_(huge);
+  return py::make_tuple(array.begin(), array.count(), node, told);
 }
 
 // numpy refuses buffers with a format that it does not know. The address does not depend on the
@@ -54,13 +123,6 @@ inline std::uintptr_t buffer_address(const py::object& view) {
   const auto address = reinterpret_cast<std::uintptr_t>(buffer.buf);
   PyBuffer_Release(&buffer);
   return address;
-}
-
-// Whether the elements of an array may lie elsewhere, behind pointers: objects, and StringDType,
-// which has no kind that old versions of numpy know.
-inline bool has_elements_elsewhere(const py::array& array) {
-  const char kind = array.dtype().kind();
-  return kind == 'O' || kind == 'T';
 }
 
 // Returns the address and length in bytes of each array of a list or tuple. The length is -1 for

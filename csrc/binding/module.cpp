@@ -79,6 +79,9 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.def(
       "all_on_node", &all_on_node, "array"_a, "node"_a,
       "Return first page and number of pages of a small array if it is all on a node, or None.");
+  module.def("small_on_one_node", &small_on_one_node, "array"_a,
+             "Return address, number of pages, node and bytes in huge pages of a small array if "
+             "it is all on one node, or None.");
   module.def("buffer_address", &buffer_address, "view"_a,
              "Return the address of a buffer's first element.");
   module.def("contiguous_arrays", &contiguous_arrays, "sequence"_a,

@@ -19,6 +19,7 @@ from ..results.absence import Absences, merge_absences
 from ..results.counting import result_of_runs
 from ..results.placement import Placement
 from ..results.placements import Placements
+from .fast_path import placement_on_one_node
 from .huge_bytes import HugeBytes
 from .page_query import PageQuery
 from .syscall import MPOL_MF_MOVE, attach, refuse_process
@@ -85,6 +86,10 @@ def where(a: MemoryLike, *, threads: int | None = None, shortcuts: bool = True) 
     >>> sum(p.bytes_per_node.values()) + p.absent_bytes
     8000000
     """
+    if threads is None and shortcuts is True:
+        small = placement_on_one_node(a)
+        if small is not None:
+            return small
     array, pages = memory_of(a)
     found = survey(pages, _as_threads(threads), shortcuts=bool(shortcuts))
     if isinstance(array, Members):

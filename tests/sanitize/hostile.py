@@ -263,9 +263,9 @@ def path(h: Hostile) -> tuple[Any, ...]:
     return (h.among([*places, h.anything()]),)
 
 
-def all_on_node(h: Hostile) -> tuple[Any, ...]:
+def small_array(h: Hostile) -> Any:
     inside = AREA[h.random.randrange(AREA.size) :][: h.among([0, 1, 4096, 10**5, 10**6])]
-    return h.among([inside, inside, h.array(), h.anything()]), h.among([0, 1, h.number()])
+    return h.among([inside, inside, h.array(), h.anything()])
 
 
 ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
@@ -279,7 +279,7 @@ ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
     "contiguous_arrays": lambda h: (
         h.among([h.anything(), [h.anything(), h.array()], (h.array(),), [AREA[::2], AREA[:5]]]),
     ),
-    "all_on_node": all_on_node,
+    "all_on_node": lambda h: (small_array(h), h.among([0, 1, h.number()])),
     "dlpack_memory": dlpack_memory,
     "is_own": lambda h: (h.pid(),),
     "memory_blocks": path,
@@ -298,6 +298,7 @@ ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
         h.pid(),
     ),
     "shows_frame_numbers": lambda _h: (),
+    "small_on_one_node": lambda h: (small_array(h),),
     "sort_out": sort_out,
     "survey": survey,
     "untold": lambda h: (h.among([0, 1, 100, 2**25, h.number()]),),
