@@ -6,7 +6,6 @@
 
 #include "binding/arguments.hpp"
 #include "kernel/kernel.hpp"
-#include "kernel/memory_blocks.hpp"
 #include "kernel/pagemap.hpp"
 #include "kernel/probe.hpp"
 #include "kernel/whole_file.hpp"
@@ -21,13 +20,6 @@ inline py::object allowed_nodes() {
     if (mask.has(node)) nodes.append(node);
   }
   return nodes;
-}
-
-// Returns (bytes in a memory block, node of each block). An unknown node is negative.
-inline py::tuple memory_blocks(const std::string& folder) {
-  const MemoryBlocks blocks(folder.c_str());
-  const auto count = static_cast<py::ssize_t>(blocks.nodes().size());
-  return py::make_tuple(blocks.bytes(), py::array_t<std::int32_t>(count, blocks.nodes().data()));
 }
 
 // The kernel writes zeros in place of page frame numbers for a process without CAP_SYS_ADMIN.

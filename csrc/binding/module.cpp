@@ -111,9 +111,6 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   // The machine and this process.
   module.def("allowed_nodes", &allowed_nodes,
              "Return the nodes with memory in this thread's cpuset; None if a sandbox hides them.");
-  module.def(
-      "memory_blocks", &memory_blocks, "folder"_a,
-      "Return the bytes in a memory block and the node of each; an unknown node is negative.");
   module.def("shows_frame_numbers", &shows_frame_numbers,
              "Return whether this process can read page frame numbers.");
   module.def(

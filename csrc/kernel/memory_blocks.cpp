@@ -32,9 +32,9 @@ std::size_t hexadecimal_in(const std::string& path) noexcept {
 
 MemoryBlocks::MemoryBlocks(const char* folder) {
   const std::string root = folder;
-  bytes_ = hexadecimal_in(root + "/memory/block_size_bytes");
-  const std::size_t frames = bytes_ / page_bytes();
-  if (frames == 0 || (frames & (frames - 1)) != 0 || bytes_ % page_bytes() != 0) return;
+  const std::size_t bytes = hexadecimal_in(root + "/memory/block_size_bytes");
+  const std::size_t frames = bytes / page_bytes();
+  if (frames == 0 || (frames & (frames - 1)) != 0 || bytes % page_bytes() != 0) return;
   while (std::size_t{1} << shift_ < frames) ++shift_;
   each_entry(root + "/node", [&](const char* name) {
     std::int32_t node = 0;

@@ -15,8 +15,6 @@ class MemoryBlocks {
   explicit MemoryBlocks(const char* folder);
 
   bool empty() const noexcept { return nodes_.empty(); }
-  std::size_t bytes() const noexcept { return bytes_; }
-  const std::vector<std::int32_t>& nodes() const noexcept { return nodes_; }
 
   // The node of a page frame; negative if it is unknown, as in a block that several nodes share.
   std::int32_t node_of(std::uint64_t frame_number) const noexcept {
@@ -36,7 +34,6 @@ class MemoryBlocks {
   void add(std::size_t block, std::int32_t node);
 
   unsigned shift_ = 0;
-  std::size_t bytes_ = 0;
   std::vector<std::int32_t> nodes_;
 };
 

@@ -282,7 +282,6 @@ ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
     "all_on_node": lambda h: (small_array(h), h.among([0, 1, h.number()])),
     "dlpack_memory": dlpack_memory,
     "is_own": lambda h: (h.pid(),),
-    "memory_blocks": path,
     "mempolicy_nodes": lambda h: (h.pages(h.count()),),
     "migrate_process": migrate_process,
     "move_pages": move_pages,
