@@ -2,6 +2,8 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
+
 #include "kernel/policy.hpp"
 
 namespace movepages {
@@ -28,17 +30,15 @@ bool BoundMemory::bind(const void* start, std::size_t bytes) const noexcept {
 }
 
 bool BoundMemory::seems_in_place(const void* start, std::size_t bytes) const noexcept {
+  if (!nodes.any()) return true;
   constexpr std::size_t kLooks = 8;
   std::uintptr_t pages[kLooks];
   std::int32_t status[kLooks];
   for (std::size_t i = 0; i < kLooks; ++i)
     pages[i] = (address(start) + i * (bytes - 1) / (kLooks - 1)) / page_bytes() * page_bytes();
   if (sys_move_pages(0, kLooks, pages, nullptr, status, kMpolMfMove) != 0) return true;
-  bool any = false;
-  bool elsewhere = false;
-  for (const unsigned long word : nodes.words) any = any || word != 0;
-  for (const std::int32_t node : status) elsewhere = elsewhere || (node >= 0 && !nodes.has(node));
-  return !any || !elsewhere;
+  return std::none_of(status, status + kLooks,
+                      [&](std::int32_t node) { return node >= 0 && !nodes.has(node); });
 }
 
 }  // namespace movepages

@@ -1,8 +1,10 @@
 // The driver calls the kernel through this table, so that a test can replace the kernel.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 
 #include "kernel/pagemap.hpp"
 
@@ -12,10 +14,14 @@ namespace movepages {
 // 10).
 constexpr std::int32_t kMaxNodes = 1024;
 
-// Nodes the calling thread may use, as a mask of kMaxNodes bits.
+// A set of nodes, as the mask of kMaxNodes bits that system calls take.
 struct NodeMask {
   static constexpr std::size_t kWordBits = 8 * sizeof(unsigned long);
   unsigned long words[static_cast<std::size_t>(kMaxNodes) / kWordBits] = {};
+  bool any() const noexcept {
+    return std::any_of(std::begin(words), std::end(words),
+                       [](unsigned long word) { return word != 0; });
+  }
   bool has(std::int32_t node) const noexcept {
     const auto bit = static_cast<std::size_t>(node);
     return words[bit / kWordBits] >> (bit % kWordBits) & 1;

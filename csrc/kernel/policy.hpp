@@ -13,8 +13,7 @@ namespace movepages {
 // The kernel uses one bit fewer of a mask than it is given.
 inline long bind_range(std::uintptr_t start, std::size_t bytes, int mode, const NodeMask& nodes,
                        unsigned flags) noexcept {
-  bool any = false;
-  for (const unsigned long word : nodes.words) any = any || word != 0;
+  const bool any = nodes.any();
   const long ret = ::syscall(SYS_mbind, start, bytes, mode, any ? nodes.words : nullptr,
                              any ? kMaxNodes + 1 : 0, flags);
   return ret < 0 ? -errno : 0;

@@ -64,9 +64,7 @@ void probe_policies(const Scratch& scratch, Probe* answers) noexcept {
   const long listed =
       sys_get_mempolicy(nullptr, allowed.words, kMaxNodes + 1, 0, kMpolFMemsAllowed);
   answers->get_mempolicy = errno_of(located < 0 ? located : listed);
-  bool any = false;
-  for (const unsigned long word : allowed.words) any = any || word != 0;
-  const int mode = any ? kMpolBind : kMpolDefault;
+  const int mode = allowed.any() ? kMpolBind : kMpolDefault;
   answers->mbind = errno_of(bind_range(scratch.untouched(), page_bytes(), mode, allowed, 0));
   // Setting the current policy again would restart interleaving, so this passes a mode that does
   // not exist. The kernel answers EINVAL and changes nothing; a filter answers another errno.
