@@ -6,7 +6,6 @@
 
 #include "binding/arguments.hpp"
 #include "kernel/kernel.hpp"
-#include "kernel/pagemap.hpp"
 #include "kernel/probe.hpp"
 #include "kernel/whole_file.hpp"
 
@@ -22,14 +21,6 @@ inline py::object allowed_nodes() {
   return nodes;
 }
 
-// The kernel writes zeros in place of page frame numbers for a process without CAP_SYS_ADMIN.
-inline bool shows_frame_numbers() {
-  const int here = 0;
-  std::uint64_t entry = 0;
-  const auto page = reinterpret_cast<std::uintptr_t>(&here);
-  return Pagemap(0).read(page, 1, &entry) == 1 && (entry & kPageFrameNumber) != 0;
-}
-
 // Returns the fields of Probe in their order.
 inline py::tuple probe_calls() {
   Probe found;
@@ -40,8 +31,7 @@ inline py::tuple probe_calls() {
     throw py::error_already_set();
   }
   return py::make_tuple(found.query, found.move, found.move_all, found.get_mempolicy,
-                        found.set_mempolicy, found.mbind, found.pagemap, found.scan,
-                        found.frames_shown);
+                        found.set_mempolicy, found.mbind, found.pagemap, found.scan);
 }
 
 inline py::object read_file(const std::string& path) {

@@ -111,11 +111,9 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   // The machine and this process.
   module.def("allowed_nodes", &allowed_nodes,
              "Return the nodes with memory in this thread's cpuset; None if a sandbox hides them.");
-  module.def("shows_frame_numbers", &shows_frame_numbers,
+  module.def("shows_frame_numbers", &movepages::shows_frame_numbers,
              "Return whether this process can read page frame numbers.");
-  module.def(
-      "probe", &probe_calls,
-      "Return the errno of each system call, made once, and whether frame numbers are read.");
+  module.def("probe", &probe_calls, "Return the errno of each system call, made once.");
   module.def("is_own", &movepages::is_own, "pid"_a,
              "Return whether `pid` is this process or one of its threads.");
   module.def("read_file", &read_file, "path"_a,

@@ -92,6 +92,12 @@ bool huge_is_ambiguous() noexcept {
   return possible && small_hugetlb_pages(true);
 }
 
+bool shows_frame_numbers() noexcept {
+  std::uint64_t entry = 0;
+  const auto here = reinterpret_cast<std::uintptr_t>(&entry);
+  return Pagemap(0).read(here, 1, &entry) == 1 && (entry & kPageFrameNumber) != 0;
+}
+
 long scan(Pagemap& pagemap, Scan* what, Region* found, std::size_t room) noexcept {
   if (pagemap.descriptor() < 0) return pagemap.descriptor();
   PmScanArg arg = {};

@@ -22,7 +22,6 @@ constexpr std::uint64_t kPageSwapped = std::uint64_t{1} << 62;
 constexpr std::uint64_t kPageOfFile = std::uint64_t{1} << 61;
 constexpr std::uint64_t kPageGuard = std::uint64_t{1} << 58;
 constexpr std::uint64_t kPageExclusive = std::uint64_t{1} << 56;
-// The number reads as 0 if the file was opened without CAP_SYS_ADMIN.
 constexpr std::uint64_t kPageFrameNumber = (std::uint64_t{1} << 55) - 1;
 
 // The pagemap file of a process, opened at its first use.
@@ -46,6 +45,9 @@ class Pagemap {
   const int pid_;
   int descriptor_ = kNotOpened;
 };
+
+// Whether this process can read page frame numbers. Without CAP_SYS_ADMIN they read as 0.
+bool shows_frame_numbers() noexcept;
 
 // struct page_region of include/uapi/linux/fs.h, restated because the headers of most systems are
 // older than 6.7. PAGEMAP_SCAN returns one region for adjacent pages with the same categories.

@@ -81,7 +81,6 @@ void probe_pagemap(std::uintptr_t page, Probe* answers) noexcept {
   std::uint64_t entry = 0;
   const long got = pagemap.read(page, 1, &entry);
   answers->pagemap = got == 0 ? EIO : errno_of(got);
-  answers->frames_shown = got == 1 && (entry & kPageFrameNumber) != 0;
   Region region;
   Scan present = {page, page + page_bytes(), 0, kScanPresent, 0, kScanPresent};
   answers->scan = errno_of(scan(pagemap, &present, &region, 1));

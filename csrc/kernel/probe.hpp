@@ -13,7 +13,6 @@ struct Probe {
   int mbind = 0;
   int pagemap = 0;
   int scan = 0;
-  bool frames_shown = false;
 };
 
 // Makes each call on scratch memory: moves no page, changes no policy, and queries no page of the

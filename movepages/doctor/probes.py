@@ -9,7 +9,7 @@ from .. import _core
 
 @dataclass(frozen=True)
 class Answers:
-    """The errno of each system call: 0 for success."""
+    """The errno of each system call, 0 for success; and whether page frame numbers are shown."""
 
     query: int
     move: int
@@ -27,4 +27,4 @@ def ask() -> Answers:
 
     Nothing moves, no policy changes, and no page of the caller is queried.
     """
-    return Answers(*_core.probe())
+    return Answers(*_core.probe(), frames_shown=_core.shows_frame_numbers())

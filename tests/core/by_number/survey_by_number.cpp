@@ -156,11 +156,8 @@ void holes_among_them_stay_holes() {
 }  // namespace
 
 int main() {
-  std::uint64_t entry = 0;
-  const auto here = reinterpret_cast<std::uintptr_t>(&entry);
-  const bool shown = movepages::Pagemap(0).read(here, 1, &entry) == 1 &&
-                     (entry & movepages::kPageFrameNumber) != 0;
-  if (!shown || movepages::real_kernel().huge_until == nullptr) return 77;
+  if (!movepages::shows_frame_numbers() || movepages::real_kernel().huge_until == nullptr)
+    return 77;
   few_questions_and_the_same_answers();
   what_the_kernel_says_counts();
   a_lie_found_late_is_a_lie_from_there_on();
