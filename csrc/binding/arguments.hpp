@@ -110,4 +110,12 @@ inline bool to_mask(const py::object& nodes, NodeMask* mask) {
   return true;
 }
 
+inline py::list to_list(const NodeMask& mask) {
+  py::list nodes;
+  for (std::int32_t node = 0; node < kMaxNodes; ++node) {
+    if (mask.has(node)) nodes.append(node);
+  }
+  return nodes;
+}
+
 }  // namespace movepages::binding

@@ -14,11 +14,7 @@ namespace movepages::binding {
 inline py::object allowed_nodes() {
   NodeMask mask;
   if (!real_kernel().allowed_nodes(mask)) return py::none();
-  py::list nodes;
-  for (std::int32_t node = 0; node < kMaxNodes; ++node) {
-    if (mask.has(node)) nodes.append(node);
-  }
-  return nodes;
+  return to_list(mask);
 }
 
 // Returns the fields of Probe in their order.

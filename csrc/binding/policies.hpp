@@ -28,11 +28,7 @@ inline py::tuple policy(std::uintptr_t address) {
   int mode = 0;
   NodeMask mask;
   const long ret = policy_at(address, &mode, &mask);
-  py::list nodes;
-  for (std::int32_t node = 0; ret == 0 && node < kMaxNodes; ++node) {
-    if (mask.has(node)) nodes.append(node);
-  }
-  return py::make_tuple(-ret, mode, nodes);
+  return py::make_tuple(-ret, mode, to_list(mask));
 }
 
 // Returns (errno, bytes advised). Advises the range in parts, and checks for signals in between.
