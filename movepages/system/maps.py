@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from contextvars import ContextVar
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from .refusals import read_if_told
 # Mappings with these names belong to a device or to the kernel, unless _MEMORY lists them.
 _DEVICES = (b"/dev/", b"/proc/", b"/sys/", b"/dmabuf:", b"anon_inode:", b"[vv", b"[vsyscall]")
 _MEMORY = (b"/dev/zero", b"/dev/shm/", b"/dev/hugepages")
+
+# A tuple that begins with the start of a mapping.
+_Line = TypeVar("_Line", bound=tuple[Any, ...])
 
 _kept: ContextVar[tuple[int, Intervals | None] | None] = ContextVar("_kept", default=None)
 
@@ -49,22 +52,27 @@ class Mapping(NamedTuple):
 
 
 def parse_lines(text: bytes) -> list[Mapping]:
-    """Parse the text of /proc/PID/maps into mappings that do not overlap, in address order.
-
-    If a mapping merges with its neighbours while the file is read, a line may repeat addresses of
-    the lines before it. The later line counts.
-    """
+    """Parse the text of /proc/PID/maps into mappings that do not overlap, in address order."""
     found: list[Mapping] = []
     # Split at newlines alone: a file name may contain any other byte, and newlines are escaped.
     for line in text.split(b"\n")[:-1]:
         addresses, permissions, _, device, inode, *name = line.split(maxsplit=5)
         start, end = (int(edge, 16) for edge in addresses.split(b"-"))
-        while found and found[-1].start >= start:
-            found.pop()
+        drop_repeated(found, start)
         if found and found[-1].end > start:
             found[-1] = found[-1]._replace(end=start)
         found.append(Mapping(start, end, permissions, device, int(inode), b"".join(name)))
     return found
+
+
+def drop_repeated(found: list[_Line], start: int) -> None:
+    """Drop the mappings found so far that a line about a mapping from `start` on repeats.
+
+    If a mapping merges with its neighbours while a file in /proc/PID is read, a line may repeat
+    addresses of the lines before it. The later line counts.
+    """
+    while found and found[-1][0] >= start:
+        found.pop()
 
 
 def parse_maps(text: bytes) -> Intervals:

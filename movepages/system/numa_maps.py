@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .intervals import Intervals
-from .maps import Backing, read_mappings
+from .maps import Backing, drop_repeated, read_mappings
 from .refusals import read_if_told
 
 _NODE = re.compile(rb" N(\d+)=(\d+)")
@@ -42,19 +42,14 @@ class Mapped(NamedTuple):
 
 
 def parse_numa_maps(text: bytes) -> tuple[npt.NDArray[np.uintp], Counts, Counts]:
-    """Return the start, `Mapped.node` and `Mapped.pages` of each mapping, in address order.
-
-    If a mapping merges with its neighbours while the file is read, it may repeat their addresses.
-    Only the later one is returned.
-    """
+    """Return the start, `Mapped.node` and `Mapped.pages` of each mapping, in address order."""
     rows: list[tuple[int, int, int]] = []
     for line in text.split(b"\n")[:-1]:
         size, held = memory_of(line)
         nbytes = sum(held.values()) * size
         node = next(iter(held)) + 1 if len(held) == 1 else 0
         start = int(line.split(b" ", 1)[0], 16)
-        while rows and rows[-1][0] >= start:
-            rows.pop()
+        drop_repeated(rows, start)
         rows.append((start, node, nbytes // mmap.PAGESIZE))
     starts, nodes, pages = zip(*rows, strict=True) if rows else ((), (), ())
     return np.array(starts, np.uintp), np.array(nodes, np.int64), np.array(pages, np.int64)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from .._core import HUGE_PAGE_BYTES
 from .intervals import Intervals, index_within
+from .maps import drop_repeated
 from .presence import Presence, presence_runs
 from .refusals import read_if_told
 
@@ -35,14 +36,12 @@ class Mapping(NamedTuple):
 
 
 def parse_fields(text: bytes) -> list[tuple[int, int, Counter[bytes]]]:
-    """Return the start, the end and the fields (in bytes) of each mapping, in address order.
-
-    If a mapping merges with its neighbours while the file is read, it may repeat their addresses.
-    Only the later one is returned.
-    """
+    """Return the start, the end and the fields (in bytes) of each mapping, in address order."""
     found: list[tuple[int, int, Counter[bytes]]] = []
     for start, end, fields in _each_mapping(text):
-        while found and found[-1][1] > start:
+        drop_repeated(found, start)
+        # The counts of a mapping that has become shorter are outdated.
+        if found and found[-1][1] > start:
             found.pop()
         found.append((start, end, fields))
     return found
