@@ -13,8 +13,8 @@ import numpy.typing as npt
 from .layouts.targets import MoveTarget
 from .migration.move import move
 from .pages.buffers import Region
-from .query.hidden_pages import mapped_nodes_read_once
 from .query.procfs import read_process
+from .query.readings import mappings_read_once
 from .query.where import where
 from .results.outcome import MoveResult
 from .results.placement import Placement
@@ -124,12 +124,17 @@ class Process:
             There is no such process (also a ProcessLookupError), or this process may not look
             at it.
 
+        Notes
+        -----
+        The mappings are read once for all regions. If they change during the call, the reasons for
+        absent pages may be outdated.
+
         Examples
         --------
         >>> len(process().where()) > 1
         True
         """
-        with mapped_nodes_read_once():
+        with mappings_read_once():
             return [where(each) for each in self._as_regions(regions)]
 
     def move(
@@ -157,6 +162,10 @@ class Process:
             As for `movepages.move`. Regions before the one that failed are done, and later ones are
             not attempted. With ``on_error="warn"`` the call goes on instead.
 
+        Notes
+        -----
+        The mappings are read once, as by `where`.
+
         Examples
         --------
         >>> node = topology().allowed_nodes[0]
@@ -166,7 +175,7 @@ class Process:
         if regions is None:
             regions = self.regions()
             regions = regions[regions["bytes"].sum(axis=1) > 0]
-        with mapped_nodes_read_once():
+        with mappings_read_once():
             return [move(each, target, **how) for each in self._as_regions(regions)]
 
     def _as_regions(self, regions: Regions | None) -> list[Region]:

@@ -12,8 +12,7 @@ import movepages as mp
 
 from ..layouts.interleave import Interleave
 from ..migration.huge_page_targets import OnConflict
-from ..query.hidden_pages import mapped_nodes_read_once
-from ..system.maps import mappings_read_once
+from ..query.readings import mappings_read_once
 from ..units import format_bytes
 from .move_outcome import Outcome
 from .regions import Regions
@@ -87,7 +86,7 @@ def forecast(
     """Plan a move of each region and add up the plans; nothing moves."""
     flows: Counter[tuple[int, int]] = Counter()
     hidden = stuck = overruled = split = 0
-    with mappings_read_once(pid), mapped_nodes_read_once():
+    with mappings_read_once():
         for piece in pieces(pid, regions, target):
             plan = mp.plan(piece.region, piece.target, on_conflict=on_conflict)
             overruled += plan.overruled
@@ -138,7 +137,7 @@ def migrate(
     """
     done = 0
     try:
-        with mappings_read_once(pid), mapped_nodes_read_once():
+        with mappings_read_once():
             for region, to, held in pieces(pid, regions, target):
 
                 def progress(pages: int, of: int, before: int = done, held: int = held) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 from .. import _core
 from .._core import HUGE_PAGE_BYTES
 from ..pages.arguments import Addresses
+from ..query.readings import mappings_within
 from ..system.advice import MADV_COLD, MADV_POPULATE_READ, MADV_POPULATE_WRITE
-from ..system.maps import Backing, read_mappings
+from ..system.maps import Backing
 from ..system.presence import Presence, presence_runs
 
 
@@ -68,8 +69,10 @@ def fill_holes(pages: Addresses, pid: int) -> None:
 
 def _private(pages: Addresses, pid: int) -> Addresses:
     """Return the pages known to be private anonymous memory."""
-    mappings = read_mappings(pid)
-    if mappings is None or not len(pages):
+    if not len(pages):
+        return pages
+    mappings = mappings_within(pid, int(pages.min()), int(pages.max()) + 1)
+    if mappings is None:
         return pages[:0]
     private: Addresses = pages[mappings.at(pages) == Backing.PRIVATE.value]
     return private

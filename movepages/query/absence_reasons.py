@@ -8,8 +8,9 @@ import numpy.typing as npt
 from ..pages.runs import Runs
 from ..results.absence import Absence, Absences, Reasons, join_absences, merge_absences
 from ..results.status import PageStatus
-from ..system.maps import Backing, read_mappings
+from ..system.maps import Backing
 from ..system.presence import Presence, presence_runs
+from .readings import mappings_within
 
 # Start of the kernel's half of the address space, where no process has memory.
 _KERNEL_HALF = 1 << 63
@@ -46,7 +47,7 @@ def absences(
     starts = address[:low]
     ends = starts + (pages[:low] * page_size).astype(np.uintp)
     last = int(address[-1]) + int(pages[-1]) * page_size
-    mappings = read_mappings(pid, int(address[0]), last)
+    mappings = mappings_within(pid, int(address[0]), last)
     found = presence_runs(starts, ends, pid)
     # The process has ended, or a sandbox hides these files.
     if mappings is None or found is None:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
-
 import numpy as np
 import numpy.typing as npt
 
-from .. import _core
 from ..results.status import PageStatus
 from ..system.maps import Backing
-from ..system.numa_maps import Mapped, mapped
+from ..system.numa_maps import Mapped
 from ..system.presence import Presence, presence_runs
+from .readings import mapped_nodes
 from .survey_runs import SurveyRuns, join_survey_runs
 
 _HIDDEN = PageStatus.ENODATA.value
-
-_kept: ContextVar[dict[int, Mapped | None] | None] = ContextVar("_kept", default=None)
-
-
-def mapped_nodes_read_once() -> _core.Setting:
-    """Make `give_nodes_of_mappings` read a process's mappings at most once in a with block."""
-    return _core.Setting(_kept, {})
 
 
 def give_nodes_of_mappings(found: SurveyRuns, pid: int, page_size: int) -> SurveyRuns:
@@ -31,7 +22,7 @@ def give_nodes_of_mappings(found: SurveyRuns, pid: int, page_size: int) -> Surve
     written to) or a page shared after a fork. If numa_maps counts no more pages in the mapping than
     are certainly memory, it is the zero page. Otherwise it stays hidden.
     """
-    known = _mapped(pid)
+    known = mapped_nodes(pid)
     is_hidden = found.status == _HIDDEN
     hidden = found.where(is_hidden)
     size = np.uintp(page_size)
@@ -65,12 +56,3 @@ def _statuses(
     node = np.where(certain & (known.node[at] > 0), known.node[at] - 1, _HIDDEN)
     status[tells] = np.where(zeros, PageStatus.EFAULT.value, node)
     return status
-
-
-def _mapped(pid: int) -> Mapped | None:
-    kept = _kept.get()
-    if kept is None:
-        return mapped(pid)
-    if pid not in kept:
-        kept[pid] = mapped(pid)
-    return kept[pid]

@@ -15,12 +15,13 @@ from ..pages.page_set import PageSet
 from ..pages.runs import Runs, make_runs
 from ..results.absence import Absence, Absences, Reasons, join_absences, merge_absences
 from ..results.status import PageStatus
-from ..system.maps import Backing, read_mappings
+from ..system.maps import Backing
 from ..system.presence import Presence
 from . import numa_maps_shortcut
 from .absence_reasons import absences, reasons_of
 from .hidden_pages import give_nodes_of_mappings
 from .pagemap_entries import Entries
+from .readings import mappings_within
 from .survey import survey_rows
 from .survey_runs import SurveyRuns, join_survey_runs
 
@@ -181,7 +182,7 @@ class PageQuery:
         """
         size = np.uintp(self._footprint.page_size)
         last = int(holes.address[-1]) + int(holes.pages[-1]) * self._footprint.page_size
-        mappings = read_mappings(self._footprint.pid, int(holes.address[0]), last)
+        mappings = mappings_within(self._footprint.pid, int(holes.address[0]), last)
         if mappings is None:
             nothing = holes.where(np.zeros(len(holes.address), bool))
             return nothing, np.empty(0, np.uint8), holes

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from contextvars import ContextVar
 from enum import IntEnum
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from .. import _core
 from .intervals import Intervals
 from .refusals import read_if_told
 
@@ -19,8 +17,6 @@ _MEMORY = (b"/dev/zero", b"/dev/shm/", b"/dev/hugepages")
 
 # A tuple that begins with the start of a mapping.
 _Line = TypeVar("_Line", bound=tuple[Any, ...])
-
-_kept: ContextVar[tuple[int, Intervals | None] | None] = ContextVar("_kept", default=None)
 
 
 class Backing(IntEnum):
@@ -84,26 +80,11 @@ def parse_maps(text: bytes) -> Intervals:
     )
 
 
-def mappings_read_once(pid: int) -> _core.Setting:
-    """Return a context manager that lets `read_mappings` reuse one reading of the mappings.
-
-    Without it, thousands of queries in a row would each read thousands of lines. If memory is
-    mapped or unmapped meanwhile, the reason given for an absent page may be outdated, but never the
-    node of a page.
-    """
-    # A generator would not do: a signal handler that raises after its `yield` would leave the old
-    # mappings in place for all later reads.
-    return _core.Setting(_kept, (pid, read_mappings(pid)))
-
-
 def read_mappings(pid: int, first: int = 0, last: int = 1 << 64) -> Intervals | None:
     """Read the mappings of a process (0: this one); None if they cannot be read.
 
     Mappings without a byte in [`first`, `last`) may be left out.
     """
-    kept = _kept.get()
-    if kept and kept[0] == pid:
-        return kept[1]
     text = read_if_told(pid, "maps")
     # The file of a process that has just exited is empty.
     return parse_maps(_lines_within(text, first, last)) if text else None

@@ -10,7 +10,8 @@ import pytest
 
 import movepages as mp
 from movepages import _core
-from movepages.system import maps
+from movepages.query import readings
+from movepages.query.readings import mappings_read_once
 
 NODE = mp.topology().allowed_nodes[0]
 # The name depends on numpy's version.
@@ -30,13 +31,13 @@ def allocating_as_a_decorator():
     mp.allocating(NODE)(np.ones)(3)
 
 
-def mappings_read_once():
-    with maps.mappings_read_once(0):
-        maps.read_mappings(0)
+def reading_mappings():
+    with mappings_read_once():
+        readings.mappings_within(0, 0, 1)
 
 
 def state():
-    return MULTIARRAY.get_handler_name(), maps._kept.get()
+    return MULTIARRAY.get_handler_name(), readings._kept.get()
 
 
 def seconds_of(block):
@@ -46,7 +47,7 @@ def seconds_of(block):
     return (time.perf_counter() - start) / 100
 
 
-@pytest.mark.parametrize("block", [allocating, allocating_as_a_decorator, mappings_read_once])
+@pytest.mark.parametrize("block", [allocating, allocating_as_a_decorator, reading_mappings])
 def test_an_interrupt_leaves_nothing_changed(block, interruptions):
     armed, kept = False, None
 
@@ -87,7 +88,7 @@ def test_an_interrupt_leaves_nothing_changed(block, interruptions):
     assert heard > interruptions // 10
 
 
-@pytest.mark.parametrize("make", [lambda: mp.allocating(NODE), lambda: maps.mappings_read_once(0)])
+@pytest.mark.parametrize("make", [lambda: mp.allocating(NODE), mappings_read_once])
 def test_context_dropped_without_an_exit_changes_nothing(make):
     outside = state()
     entered = make()
@@ -117,7 +118,7 @@ def test_a_block_is_entered_once():
         block.__enter__()
     with pytest.raises(RuntimeError, match="make another one"):
         block.__enter__()
-    block = maps.mappings_read_once(0)
+    block = mappings_read_once()
     with block, pytest.raises(RuntimeError, match="entered already"):
         block.__enter__()
 

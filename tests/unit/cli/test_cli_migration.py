@@ -27,9 +27,9 @@ PAGE = memory.PAGE
 COUNT = 200
 
 
-@pytest.fixture
-def many():
-    """Yield a process with many adjacent mappings, and two far apart."""
+@contextlib.contextmanager
+def many_mappings(*, empty=False):
+    """Yield a process with many adjacent mappings, perhaps without memory, and two far apart."""
     held = []
 
     def hold():
@@ -37,10 +37,18 @@ def many():
         for page in range(0, COUNT, 2):
             address = held[0].ctypes.data + page * PAGE
             assert system.libc.madvise(address, PAGE, mmap.MADV_DONTFORK) == 0
+        if empty:
+            memory.discard(held[0])
         return [each.ctypes.data for each in held]
 
     with processes.child(hold) as child:
         yield child
+
+
+@pytest.fixture
+def many():
+    with many_mappings() as process:
+        yield process
 
 
 def chosen(many):
@@ -82,18 +90,25 @@ def test_turns_continue_across_regions(many, turns, block):
     assert len(wanted) == COUNT + 2
 
 
-def test_the_mappings_are_read_once_for_all_regions(many, monkeypatch):
+@pytest.mark.parametrize("empty", [False, True])
+def test_the_mappings_are_read_once_for_all_regions(monkeypatch, empty):
     read = []
     monkeypatch.setattr(refusals, "read_file", lambda path: read.append(path) or read_file(path))
-    regions = regions_of(many.pid, chosen(many))
-    assert len(regions) == COUNT + 2
-    outcome = Outcome(int(regions["nbytes"].sum()) // PAGE)
-    migrate(many.pid, regions, mp.interleave([NODE]), mp.MPOL_MF_MOVE, lambda _: 0, outcome)
-    forecast(many.pid, regions, mp.interleave([NODE]))
-    assert outcome.already_there == outcome.pages
-    assert read == [f"/proc/{many.pid}/maps"] * 2
-    mp.where(mp.Region(PAGE, PAGE, many.pid))
-    assert len(read) == 3
+    with many_mappings(empty=empty) as many:
+        regions = regions_of(many.pid, chosen(many))
+        assert len(regions) == COUNT + 2
+        outcome = Outcome(int(regions["nbytes"].sum()) // PAGE)
+        migrate(many.pid, regions, mp.interleave([NODE]), mp.MPOL_MF_MOVE, lambda _: 0, outcome)
+        forecast(many.pid, regions, mp.interleave([NODE]))
+        assert outcome.already_there + outcome.absent == outcome.pages
+        assert outcome.absent == COUNT * empty
+        # Only absent pages need the mappings.
+        assert read == [f"/proc/{many.pid}/maps"] * 2 * empty
+        mp.process(many.pid).where(regions)
+        mp.process(many.pid).move(NODE, regions)
+        assert read == [f"/proc/{many.pid}/maps"] * 4 * empty
+        mp.where(mp.Region(PAGE, PAGE, many.pid))
+        assert len(read) == 4 * empty + 1
 
 
 def test_progress_counts_present_pages():

@@ -9,6 +9,7 @@ from movepages.display.views import off_nodes
 from movepages.pages.runs import RUN_DTYPE
 from movepages.query import hidden_pages, page_query
 from movepages.query.absence_reasons import absences, hidden_afterwards
+from movepages.query.readings import mappings_read_once
 from movepages.query.survey_runs import SurveyRuns
 from movepages.results.absence import Absence
 from movepages.system import numa_maps
@@ -96,7 +97,7 @@ def test_shared_pages_may_be_zero_pages_and_stay_hidden(one_process):
 
 def test_mappings_are_read_once_on_request(one_process):
     found = runs_of((0x20000, 1, HIDDEN))
-    with hidden_pages.mapped_nodes_read_once():
+    with mappings_read_once():
         assert told(found) == told(found) == [(0x20000, 1, 3)]
     assert one_process.count("numa_maps") == 1
     told(found)

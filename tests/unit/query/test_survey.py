@@ -103,7 +103,7 @@ def test_many_pages_by_several_threads():
 @pytest.mark.parametrize("without", ["page tables", "mappings"])
 def test_pages_are_queried_where_a_sandbox_hides_files(monkeypatch, without):
     if without == "mappings":
-        monkeypatch.setattr(page_query, "read_mappings", lambda *_: None)
+        monkeypatch.setattr(page_query, "mappings_within", lambda *_: None)
     else:
 
         def ask(addresses, pages, **how):
