@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -74,11 +73,7 @@ def migrate(
         raise
     if failure is not None:
         attach(failure.error, result)
-        try:
-            raise failure.error
-        finally:
-            # The stack frame and its exception would keep each other, and the array, alive.
-            del failure
+        raise failure.take()
     return result
 
 
@@ -116,7 +111,7 @@ class _Move:
 
     def _goes_on(self, failure: Failure) -> bool:
         """Return whether to go on: pages for other nodes can move although one node is full."""
-        return failure.error.errno == errno.ENOMEM and len(self.target.distinct) > 1
+        return isinstance(failure.error, MemoryError) and len(self.target.distinct) > 1
 
     def _to_move(self) -> Iterator[PageBatch]:
         """Query all blocks, note what needs no move, and yield the rest in slices."""

@@ -78,7 +78,7 @@ class MovingTogether:
         finally:
             failure = self._recheck(touched)
         if failure is not None:
-            raise failure.error
+            raise failure.take()
         return part.addresses[groups.first()]
 
     def _send(self, groups: Groups, *, splits: bool) -> None:

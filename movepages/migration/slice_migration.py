@@ -208,4 +208,4 @@ class SliceMigration:
     def _raise_failure(self) -> None:
         failure, self._failure = self._failure, None
         if failure is not None:
-            raise failure.error
+            raise failure.take()

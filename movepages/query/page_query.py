@@ -168,11 +168,7 @@ class PageQuery:
         if failure is None:
             return found
         self.partial = found
-        try:
-            raise failure
-        finally:
-            # A stack frame and its exception would keep each other, and the array, alive.
-            del failure
+        raise failure.take()
 
     def _of_mappings(self, holes: SurveyRuns) -> tuple[SurveyRuns, Reasons, SurveyRuns]:
         """Give holes in the page tables the status that the kernel would report.

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from .. import _core
 from ..pages.arguments import Addresses
+from ..results.failure import Failure
 from ..results.outcome import make_error
 from .explain import Call, explain
 from .survey_runs import SurveyRuns
@@ -26,7 +27,7 @@ def survey_rows(
     pause: Callable[[], object] | None,
     by_number: int = 0,
     ask_small: bool = True,
-) -> tuple[BaseException | None, SurveyRuns]:
+) -> tuple[Failure | None, SurveyRuns]:
     """Query the nodes of rows of neighbouring pages, with several threads if that pays off.
 
     In rows of `fewest` pages or more, the page tables are read first if the kernel permits it;
@@ -38,16 +39,18 @@ def survey_rows(
 
     Returns
     -------
-    failure : exception or None
+    failure : Failure or None
         The exception that ended the survey early, not raised.
     found : SurveyRuns
         Runs found before and after the failure.
     """
-    failure, start, count, status, kind = _core.survey(
+    told, start, count, status, kind = _core.survey(
         addresses, pages, pid, flags, threads, fewest, by_number, ask_small, pause
     )
     found = SurveyRuns(start, count, status, kind)
-    if failure is None or isinstance(failure, BaseException):
-        return failure, found
-    code, sentence = explain(failure[0], Call(operator.index(pid), operator.index(flags)))
-    return make_error(code, sentence), found
+    if told is None:
+        return None, found
+    if isinstance(told, BaseException):
+        return Failure(told), found
+    code, sentence = explain(told[0], Call(operator.index(pid), operator.index(flags)))
+    return Failure(make_error(code, sentence)), found

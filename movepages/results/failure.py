@@ -1,21 +1,29 @@
-"""Failure: the error that ended a move early, kept until all of its outcome is known."""
+"""Failure: an error kept as a value, to be raised once all of its outcome is known."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
 
-from .outcome import MovePagesError
+class Failure:
+    """An error to raise later: ``raise failure.take()``.
 
-
-class Failure(NamedTuple):
-    """An error to raise later, without the stack frames that it came through.
-
-    A traceback would keep these frames alive, and the user's array with them.
+    A traceback keeps alive the frames that its error came through, and the user's array with them.
+    A frame that kept the error that it raises would be in a reference cycle with it. So nothing but
+    this object holds the error, and `take` makes it forget the error.
     """
 
-    error: MovePagesError
+    def __init__(self, error: BaseException) -> None:
+        self._errors = [error]
 
     @classmethod
-    def of(cls, error: MovePagesError) -> Failure:
-        """Return the failure for an error that was caught."""
+    def of(cls, error: BaseException) -> Failure:
+        """Return the failure for an error that was caught, without the frames it came through."""
         return cls(error.with_traceback(None))
+
+    @property
+    def error(self) -> BaseException:
+        """The error, to be looked at."""
+        return self._errors[0]
+
+    def take(self) -> BaseException:
+        """Return the error and forget it."""
+        return self._errors.pop()

@@ -16,6 +16,7 @@ from movepages.migration import executor, sizes, slice_migration
 from movepages.query import page_query
 from movepages.query import where as survey
 from movepages.query.survey_runs import SurveyRuns
+from movepages.results.failure import Failure
 from movepages.results.outcome import make_error
 from support import memory
 
@@ -142,7 +143,7 @@ class TestWhere:
             start = np.append(addresses, addresses + np.uintp(32 * PAGE))
             status = np.array([0, mp.PageStatus.NOT_ATTEMPTED], np.int32)
             found = SurveyRuns(start, np.array([32, 32]), status, np.ones(2, np.uint8))
-            return KeyboardInterrupt(), found
+            return Failure(KeyboardInterrupt()), found
 
         monkeypatch.setattr(page_query, "survey_rows", half)
         with pytest.raises(KeyboardInterrupt) as caught:
@@ -251,21 +252,26 @@ class TestMove:
                 call()
             assert caught.value.result.not_attempted == caught.value.result.pages
 
-    @pytest.mark.parametrize("when", ["at first", "half-way"])
+    @pytest.mark.parametrize("when", ["at first", "in a query", "half-way"])
     def test_an_error_keeps_no_array_alive(self, node, monkeypatch, when):
         def full(*_, **__):
             raise make_error(errno.ENOMEM, "full")
 
-        if when == "half-way":
+        if when == "in a query":
+            nothing = SurveyRuns(*[np.empty(0)] * 4)
+            failed = Failure(make_error(errno.ESRCH, "gone")), nothing
+            monkeypatch.setattr(page_query, "survey_rows", lambda *_, **__: failed)
+        elif when == "half-way":
             monkeypatch.setattr(executor, "refuse_unusable_nodes", lambda *_: None)
             monkeypatch.setattr(slice_migration, "move_in_slices", full)
         flags, target = (64, node) if when == "at first" else (2, node + 1)
+        call = mp.where if when == "in a query" else lambda a: mp.move(a, target, flags=flags)
         gc.disable()
         try:
             a = memory.anonymous(4 * PAGE, node)
             gone = weakref.ref(a)
             with contextlib.suppress(mp.MovePagesError):
-                mp.move(a, target, flags=flags)
+                call(a)
                 pytest.fail("nothing was raised")
             del a
             assert gone() is None
