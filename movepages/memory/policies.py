@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from .. import _core
 from ..pages.like import MemoryLike
+from ..results.failure import Failure
 from ..results.outcome import MovePagesError, make_error
 from ..system.maps import Backing, read_mappings
 from .own_ranges import own_ranges
@@ -81,7 +82,8 @@ def bind(
     """
     chosen, found = as_policy(nodes, mode)
     ranges = own_ranges(a)
-    done, failed_at, heard = 0, -1, None
+    done, failed_at = 0, -1
+    heard: Failure | None = None
     while done < len(ranges):
         # An exception of a signal handler waits until every range is bound, so that no array is
         # left half bound. Binding the interrupted range again does no harm.
@@ -99,13 +101,9 @@ def bind(
             # A second exception in the same range does not come from a signal.
             if failed_at == done:
                 raise
-            failed_at, heard = done, heard or error
+            failed_at, heard = done, heard or Failure(error)
     if heard is not None:
-        try:
-            raise heard
-        finally:
-            # Otherwise the stack frame and the exception keep each other, and `a`, alive.
-            del heard
+        raise heard.take()
 
 
 def policy(a: MemoryLike) -> tuple[PolicyRange, ...]:
