@@ -65,17 +65,20 @@ def _tried(name: str, works: str, code: int, facts: Facts) -> Check:
     answer = f"{call}(2) answers {errno.errorcode.get(code, code)}: "
     if code not in (errno.EPERM, errno.ENOSYS):
         remedy = "see its manual page for this errno"
-        if facts.seccomp == 2:
+        if facts["seccomp"] == 2:
             remedy += "; the errno may also come from the seccomp filter of this process"
         return Check(name, "no", answer + os.strerror(code), remedy)
-    for option in ("config_numa", "config_migration")[: 1 if policy else 2]:
-        if code == errno.ENOSYS and facts[option] is False:
-            detail = f"{answer}this kernel was built without {option.upper()}"
+    options = {"CONFIG_NUMA": facts["config_numa"]}
+    if not policy:
+        options["CONFIG_MIGRATION"] = facts["config_migration"]
+    for option, is_set in options.items():
+        if code == errno.ENOSYS and is_set is False:
+            detail = f"{answer}this kernel was built without {option}"
             return Check(name, "no", detail, "boot a kernel that has it, such as a distribution's")
-    if code == errno.ENOSYS and facts.config_numa is None:
+    if code == errno.ENOSYS and facts["config_numa"] is None:
         detail = f"{answer}no CONFIG_NUMA, or a sandbox; /proc and /sys do not tell which"
         return Check(name, "no", detail, _PROFILE + _ELSEWHERE)
-    if facts.seccomp == 2:
+    if facts["seccomp"] == 2:
         detail = f"{answer}the seccomp filter of this process forbids it"
         added = ", or with --cap-add SYS_NICE: most default profiles then allow this call"
         return Check(name, "no", detail, _PROFILE + added * policy + _ELSEWHERE)
@@ -85,7 +88,7 @@ def _tried(name: str, works: str, code: int, facts: Facts) -> Check:
 
 
 def _somewhere_to_go(facts: Facts) -> Check:
-    nodes = facts.nodes
+    nodes = facts["nodes"]
     if nodes is None:
         detail = "move_pages(2) moves pages; the nodes are not known: /sys does not show them"
         return Check("move", "limited", detail, "mount sysfs at /sys to see the nodes")
@@ -112,10 +115,10 @@ def _move_all(answers: Answers, facts: Facts) -> Check:
     # If a sandbox forbids even the query, EPERM says nothing about the flag.
     if answers.move_all != errno.EPERM or answers.query == errno.EPERM:
         return _tried("move_all", works, answers.move_all, facts)
-    capabilities = facts.capabilities
+    capabilities = facts["capabilities"]
     if capabilities and capabilities["CAP_SYS_NICE"]:
         detail = "MPOL_MF_MOVE_ALL needs CAP_SYS_NICE in the initial user namespace"
-        if facts.initial_user_namespace is False:
+        if facts["initial_user_namespace"] is False:
             detail += ", and this process has it only in another one"
         remedy = "run as root outside user namespaces, thus not in a rootless container"
     else:
@@ -128,15 +131,14 @@ def _pagemap(answers: Answers, facts: Facts) -> Check:
     if answers.pagemap:
         detail = f"/proc/self/pagemap: {os.strerror(answers.pagemap)}"
         remedy = "mount procfs at /proc; a sandbox may also forbid it"
-        if answers.pagemap == errno.EACCES and not facts.dumpable:
+        if answers.pagemap == errno.EACCES and not facts["dumpable"]:
             detail += ": this process changed its user or privileges and is not dumpable"
             remedy = "start it as its final user, or let it call prctl(PR_SET_DUMPABLE, 1)"
         return Check("pagemap", "no", detail, remedy)
     if answers.frames_shown:
         return Check("pagemap", "ok", "/proc/self/pagemap shows states and frame numbers")
-    whole = (
-        " in the initial user namespace" if (facts.capabilities or {}).get("CAP_SYS_ADMIN") else ""
-    )
+    capabilities = facts["capabilities"] or {}
+    whole = " in the initial user namespace" if capabilities.get("CAP_SYS_ADMIN") else ""
     return Check(
         "pagemap",
         "limited",
@@ -156,19 +158,19 @@ def _scan(answers: Answers, facts: Facts) -> Check:
         detail = "this kernel has no PAGEMAP_SCAN, which came with Linux 6.7"
     else:
         detail = f"PAGEMAP_SCAN answers {errno.errorcode.get(code, code)}"
-        if facts.seccomp == 2:
+        if facts["seccomp"] == 2:
             detail += ", perhaps from the seccomp filter of this process"
     return Check("pagemap_scan", "no", detail, remedy)
 
 
 def _balancing(answers: Answers, facts: Facts) -> Check:
     name = "numa_balancing"
-    if facts.numa_balancing is None:
+    if facts["numa_balancing"] is None:
         return Check(name, "ok", "not found: this kernel has none, or /proc hides it")
-    if not facts.numa_balancing:
+    if not facts["numa_balancing"]:
         return Check(name, "ok", "off: the kernel moves no pages by itself")
     detail = "on: the kernel may move pages by itself"
-    version = re.match(r"(\d+)\.(\d+)", facts.kernel)
+    version = re.match(r"(\d+)\.(\d+)", facts["kernel"])
     if version and (int(version[1]), int(version[2])) < (6, 6):
         # Unless one of them fails, pagemap and get_mempolicy(2) find this process's pages.
         blind = answers.pagemap or answers.get_mempolicy

@@ -8,10 +8,8 @@ import mmap
 import os
 import platform
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from ..system.privileges import initial_user_namespace, text_if_any
 from ..system.refusals import Refusal, is_there
@@ -26,12 +24,8 @@ _CAPABILITIES = {"CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21, "CAP_SYS_NICE": 23}
 _libc = ctypes.CDLL(None)
 
 
-@dataclass(frozen=True, eq=False)
-class Facts(Mapping[str, Any]):
-    """Facts about the kernel, nodes and privileges; also a mapping from names to facts.
-
-    A fact that this process cannot read is None.
-    """
+class Facts(TypedDict):
+    """Facts about the kernel, nodes and privileges; None for a fact that cannot be read."""
 
     kernel: str
     machine: str
@@ -51,17 +45,6 @@ class Facts(Mapping[str, Any]):
     numa_balancing: int | None
     cpuset_mems_effective: list[int] | None
     swap_bytes: int | None
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self.__dataclass_fields__:
-            raise KeyError(name)
-        return getattr(self, name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.__dataclass_fields__)
-
-    def __len__(self) -> int:
-        return len(self.__dataclass_fields__)
 
 
 def read_facts(root: Path = Path("/")) -> Facts:

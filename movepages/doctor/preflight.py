@@ -20,9 +20,8 @@ class Preflight:
     checks : tuple of Check
         One for each operation tried: query, move, move_all, get_mempolicy, mbind, set_mempolicy,
         pagemap, pagemap_scan, numa_balancing.
-    facts : Facts
-        Kernel, nodes, privileges and memory settings, as attributes and as a mapping. A fact that
-        this process cannot read is None.
+    facts : dict
+        Kernel, nodes, privileges and memory settings. A fact that this process cannot read is None.
     """
 
     checks: tuple[Check, ...]
@@ -67,7 +66,7 @@ class Preflight:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain data for `json.dumps`; sizes are in bytes."""
-        free = self.facts.free_bytes
+        free = self.facts["free_bytes"]
         as_strings = None if free is None else {str(node): size for node, size in free.items()}
         names = "ok", "can_query", "can_move", "can_move_shared", "can_place", "has_pagemap_scan"
         return {

@@ -1,5 +1,6 @@
 """What a process may do under real filters, users and namespaces."""
 
+import copy
 import errno
 import json
 import os
@@ -173,6 +174,13 @@ def test_plain_data():
     assert data["facts"]["free_bytes"].keys() == {str(i) for i in mp.topology().allowed_nodes}
     assert pickle.loads(pickle.dumps(found)) == found
     assert hash(found) == hash(pickle.loads(pickle.dumps(found)))
+
+
+def test_facts_are_a_plain_dict():
+    facts = mp.preflight().facts
+    assert type(facts) is dict
+    assert json.loads(json.dumps(facts))["kernel"] == os.uname().release
+    assert copy.deepcopy(facts) == facts
 
 
 def test_unknown_check():
