@@ -89,8 +89,9 @@ def collapse(
 ) -> CollapseResult:
     """Join the small pages of `a` into huge pages now; contents and addresses stay the same.
 
-    This reverses the splitting of ``move(..., on_conflict="split")``. It also lifts the advice that
-    keeps the kernel from making huge pages of this memory (MADV_NOHUGEPAGE).
+    This reverses the splitting of ``move(..., on_conflict="split")``. Where the kernel refuses, as
+    it does in memory with the advice MADV_NOHUGEPAGE, the advice becomes MADV_HUGEPAGE, and the
+    call tries again.
 
     Parameters
     ----------
