@@ -25,14 +25,12 @@ def give_nodes_of_mappings(found: SurveyRuns, pid: int, page_size: int) -> Surve
     known = mapped_nodes(pid)
     is_hidden = found.status == _HIDDEN
     hidden = found.where(is_hidden)
-    size = np.uintp(page_size)
-    ends = hidden.address + hidden.pages.astype(np.uintp) * size
-    runs = presence_runs(hidden.address, ends, pid)
+    runs = presence_runs(hidden.address, hidden.ends(page_size), pid)
     if known is None or runs is None:
         return found
     which, begin, end = known.where.cut(runs.start, runs.end)
     own = runs.kind[which] == Presence.OWN_PAGE.value
-    pages = ((end - begin) // size).astype(np.int64)
+    pages = ((end - begin) // np.uintp(page_size)).astype(np.int64)
     status = _statuses(known, known.where.at(begin) - 1, own, pages)
     kind = np.full(len(begin), Presence.PAGE.value, np.uint8)
     return join_survey_runs((found.where(~is_hidden), SurveyRuns(begin, pages, status, kind)))

@@ -41,7 +41,7 @@ class HugeBytes:
         is_huge = some.kind == _HUGE
         # Only a scan of the page tables gives this kind, so the kernel can scan them.
         if is_huge.all():
-            self.total += int(self._footprint.held(some.address, some.pages).sum())
+            self.total += self._held(some)
             return
         size = self._footprint.page_size
         first = int(some.address[0])
@@ -53,17 +53,15 @@ class HugeBytes:
         if ranges is None:
             self.total = None
         elif self._kinds_tell:
-            some = some.where(is_huge)
-            self.total += int(self._footprint.held(some.address, some.pages).sum())
+            self.total += self._held(some.where(is_huge))
         else:
             self.total += self._within(some, ranges)
 
     def _within(self, some: SurveyRuns, ranges: tuple[np.ndarray, np.ndarray]) -> int:
-        size = np.uintp(self._footprint.page_size)
         edges = np.stack(ranges, axis=1).ravel()
         huge = Intervals(edges, np.ones(len(ranges[0]), np.uint8))
-        ends = some.address + some.pages.astype(np.uintp) * size
-        _, begin, end = huge.cut(some.address, ends)
-        inside = huge.at(begin) == 1
-        pages = ((end - begin) // size).astype(np.int64)
-        return int(self._footprint.held(begin[inside], pages[inside]).sum())
+        cut = some.cut(huge, self._footprint.page_size)
+        return self._held(cut.where(huge.at(cut.address) == 1))
+
+    def _held(self, runs: SurveyRuns) -> int:
+        return int(self._footprint.held(runs.address, runs.pages).sum())

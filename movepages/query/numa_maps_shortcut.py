@@ -12,7 +12,6 @@ from ..pages.arguments import Addresses
 from ..pages.page_set import PageSet
 from ..results.status import PageStatus
 from ..system.numa_maps import resident_pages, single_nodes
-from ..system.presence import Presence
 from .survey_runs import SurveyRuns, join_survey_runs
 
 # Pages, spread over the array, that are queried to see whether it may be on one node.
@@ -22,8 +21,6 @@ _TRIED = 64
 _MOST_RESIDENT = 1.5
 # One page in this many is checked against the kernel's answer.
 _SAMPLED = 512
-
-_PAGE = Presence.PAGE.value
 
 
 class Ask(Protocol):
@@ -51,7 +48,7 @@ def look(
     if not _seems_worth_it(ask, addresses, pages, footprint):
         return ask(addresses, pages, fewest=fewest)
     found = ask(addresses, pages, fewest=fewest, ask_small=False)
-    left_out = (found.status == PageStatus.NOT_ATTEMPTED.value) & (found.kind == _PAGE)
+    left_out = found.left_out
     if not left_out.any():
         return found
     small = _fill(found.where(left_out), footprint)
@@ -92,12 +89,10 @@ def _fill(small: SurveyRuns, footprint: PageSet) -> SurveyRuns:
     known = single_nodes(footprint.pid)
     if known is None:
         return small
-    size = np.uintp(footprint.page_size)
-    ends = small.address + small.pages.astype(np.uintp) * size
-    which, begin, end = known.cut(small.address, ends)
-    node = known.at(begin) - 1
-    status = np.where(node >= 0, node, PageStatus.NOT_ATTEMPTED.value).astype(np.int32)
-    return SurveyRuns(begin, ((end - begin) // size).astype(np.int64), status, small.kind[which])
+    cut = small.cut(known, footprint.page_size)
+    node = known.at(cut.address) - 1
+    status = np.where(node >= 0, node, PageStatus.NOT_ATTEMPTED.value)
+    return cut._replace(status=status.astype(np.int32))
 
 
 def _agrees(ask: Ask, small: SurveyRuns, size: int) -> bool:

@@ -35,8 +35,6 @@ _SPARSE = 1 / 8
 # them. For this many pages in total, it pays to find out which node each frame number belongs to.
 BY_NUMBER, MANY_PAGES = 64, 1 << 13
 
-_PAGE = Presence.PAGE.value
-
 
 class QueryResult(NamedTuple):
     """Runs of pages that a query found, with one status a run, and why pages are absent."""
@@ -124,7 +122,7 @@ class PageQuery:
             self._sparse = False
             return QueryResult(found, join_absences(()))
         self._note(found)
-        unasked = (found.status == PageStatus.NOT_ATTEMPTED.value) & (found.kind != _PAGE)
+        unasked = (found.status == PageStatus.NOT_ATTEMPTED.value) & ~found.left_out
         asked, holes = found.where(~unasked), found.where(unasked)
         size = self._footprint.page_size
         absent = [join_absences(())]
@@ -147,8 +145,7 @@ class PageQuery:
         return found
 
     def _note(self, found: SurveyRuns) -> None:
-        left_out = (found.status == PageStatus.NOT_ATTEMPTED.value) & (found.kind == _PAGE)
-        held = (found.status >= 0) | left_out
+        held = (found.status >= 0) | found.left_out
         self._sparse = bool(found.pages[held].sum() < _SPARSE * found.pages.sum())
 
     def _ask(
@@ -176,27 +173,25 @@ class PageQuery:
         Return the holes, cut at the ends of mappings, the reason for each, and the runs that must
         be queried all the same.
         """
-        size = np.uintp(self._footprint.page_size)
-        last = int(holes.address[-1]) + int(holes.pages[-1]) * self._footprint.page_size
+        size = self._footprint.page_size
+        last = int(holes.address[-1]) + int(holes.pages[-1]) * size
         mappings = mappings_within(self._footprint.pid, int(holes.address[0]), last)
         if mappings is None:
             nothing = holes.where(np.zeros(len(holes.address), bool))
             return nothing, np.empty(0, np.uint8), holes
-        ends = holes.address + holes.pages.astype(np.uintp) * size
-        which, begin, end = mappings.cut(holes.address, ends)
-        backing = mappings.at(begin)
-        kind = holes.kind[which]
+        cut = holes.cut(mappings, size)
+        backing = mappings.at(cut.address)
         # do_pages_stat_array(): no mapping and the zero page are EFAULT, no page is ENOENT.
-        fault = (backing == Backing.NOTHING.value) | (kind == Presence.ZERO_PAGE.value)
+        fault = (backing == Backing.NOTHING.value) | (cut.kind == Presence.ZERO_PAGE.value)
         status = np.where(fault, PageStatus.EFAULT.value, PageStatus.ENOENT.value).astype(np.int32)
         device = backing == Backing.DEVICE.value
         if self._entries is not None:
-            status = self._entries.status_of_holes(begin, backing)
-        cut = SurveyRuns(begin, ((end - begin) // size).astype(np.int64), status, kind)
-        reasons = reasons_of(kind, status, backing)
+            status = self._entries.status_of_holes(cut.address, backing)
+        cut = cut._replace(status=status)
+        reasons = reasons_of(cut.kind, status, backing)
         if self._entries is not None:
             # smaps does not count the zero page as memory, so these holes may contain it.
-            unknown = self._entries.passed(begin) & (backing == Backing.PRIVATE.value)
+            unknown = self._entries.passed(cut.address) & (backing == Backing.PRIVATE.value)
             reasons[unknown] = Absence.UNKNOWN.value
         return cut.where(~device), reasons[~device], cut.where(device)
 

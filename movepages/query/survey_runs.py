@@ -8,6 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..results.status import PageStatus
+from ..system.intervals import Intervals
+from ..system.presence import Presence
+
 
 class SurveyRuns(NamedTuple):
     """Runs of neighbouring pages in address order.
@@ -26,6 +30,23 @@ class SurveyRuns(NamedTuple):
     pages: npt.NDArray[np.int64]
     status: npt.NDArray[np.int32]
     kind: npt.NDArray[np.uint8]
+
+    @property
+    def left_out(self) -> npt.NDArray[np.bool_]:
+        """Which runs are small pages that the page tables show, but that were not queried."""
+        unasked = self.status == PageStatus.NOT_ATTEMPTED.value
+        left_out: npt.NDArray[np.bool_] = unasked & (self.kind == Presence.PAGE.value)
+        return left_out
+
+    def ends(self, page_size: int) -> npt.NDArray[np.uintp]:
+        """Return the address behind each run."""
+        return self.address + self.pages.astype(np.uintp) * np.uintp(page_size)
+
+    def cut(self, edges: Intervals, page_size: int) -> SurveyRuns:
+        """Return the runs, cut at the edges of intervals."""
+        which, begin, end = edges.cut(self.address, self.ends(page_size))
+        pages = ((end - begin) // np.uintp(page_size)).astype(np.int64)
+        return SurveyRuns(begin, pages, self.status[which], self.kind[which])
 
     def where(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.int64] | slice) -> SurveyRuns:
         """Return the runs selected by a mask, indices or a slice."""
