@@ -3,6 +3,7 @@
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
+#include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -96,6 +97,12 @@ inline int to_int(py::handle given, const char* name, int beyond) {
   if (value == -1 && PyErr_Occurred()) throw py::error_already_set();
   const bool fits = overflow == 0 && value == static_cast<int>(value);
   return fits ? static_cast<int>(value) : beyond;
+}
+
+// Converts a process number; that of this process becomes 0, as the driver expects.
+inline int to_pid(py::handle given) {
+  const int pid = to_int(given, "pid", -1);
+  return pid == ::getpid() ? 0 : pid;
 }
 
 // False if a node does not fit in the mask.

@@ -1,8 +1,6 @@
 // Lists of pages: queries, moves, and the sorting that a move needs.
 #pragma once
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -38,8 +36,7 @@ inline py::object move_pages(const py::object& pages, const py::object& nodes,
                              const py::object& flags, const py::object& pause) {
   // These conversions come first, because they may run code of the caller.
   Request request;
-  request.pid = to_int(pid, "pid", -1);
-  if (request.pid == ::getpid()) request.pid = 0;
+  request.pid = to_pid(pid);
   request.flags = to_int(flags, "flags", -1);
   Target target;
   const bool one_node = !nodes.is_none() && !py::isinstance<py::array>(nodes);

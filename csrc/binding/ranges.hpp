@@ -1,8 +1,6 @@
 // Address ranges: the nodes of their pages, and the content of their page tables.
 #pragma once
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <iterator>
 #include <vector>
@@ -28,8 +26,7 @@ inline py::tuple survey_ranges(const py::object& starts, const py::object& count
                                const py::object& by_number, bool ask_small,
                                const py::object& pause) {
   SurveyRequest request;
-  request.pid = to_int(pid, "pid", -1);
-  if (request.pid == ::getpid()) request.pid = 0;
+  request.pid = to_pid(pid);
   request.flags = to_int(flags, "flags", -1);
   request.threads = static_cast<unsigned>(std::max(1, to_int(threads, "threads", 1)));
   request.ask_small = ask_small;
