@@ -38,17 +38,6 @@ class PlacementView(Protocol):
     def hidden_bytes(self) -> int: ...
 
 
-class StatusView(Protocol):
-    """The attributes of a `PageStatus` that are shown."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def meaning(self) -> str: ...
-    @property
-    def remedy(self) -> str: ...
-
-
 class ResultView(Protocol):
     """The attributes of a `MoveResult` that are shown."""
 
@@ -66,15 +55,6 @@ class ResultView(Protocol):
     def untargeted(self) -> int: ...
     @property
     def runs(self) -> Runs | None: ...
-
-
-class PoolView(Protocol):
-    """The attributes of a `HugePagePool` that are shown."""
-
-    @property
-    def total(self) -> int: ...
-    @property
-    def free(self) -> int: ...
 
 
 class NodeView(Protocol):
