@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import movepages as mp
 
 from ..layouts.interleave import Interleave
+from ..migration.forecast import bytes_arriving
 from ..migration.huge_page_targets import OnConflict
+from ..migration.plan import short_of_memory
 from ..query.readings import mappings_read_once
-from ..units import format_bytes
 from .move_outcome import Outcome
 from .regions import Regions
 
@@ -77,7 +78,7 @@ class Forecast:
     @property
     def nbytes(self) -> int:
         """Bytes that would move."""
-        return sum(n for (source, to), n in self.flows.items() if source != to)
+        return sum(bytes_arriving(self.flows).values())
 
 
 def forecast(
@@ -95,16 +96,7 @@ def forecast(
             hidden += plan.hidden
             stuck += plan.hidden * _has_closed(regions, piece.region)
     # Each region alone may fit on a node that has no room for all of them.
-    coming: Counter[int] = Counter()
-    for (source, to), nbytes in flows.items():
-        coming[to] += nbytes * (source != to)
-    here = mp.topology().nodes
-    short = [
-        f"node {node} has {format_bytes(here[node].memory_free)} free, and {format_bytes(nbytes)} "
-        "would come to it"
-        for node, nbytes in sorted(coming.items())
-        if node in here and nbytes > here[node].memory_free
-    ]
+    short = short_of_memory(bytes_arriving(flows), mp.topology().nodes)
     # The plan of an empty region names only the nodes that may not be used.
     refused = mp.plan(mp.Region(0, 0, pid), target).problems
     return Forecast(flows, [*refused, *short], hidden, stuck, overruled, split)

@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+def bytes_arriving(flows: Mapping[tuple[int, int], int]) -> dict[int, int]:
+    """Return the bytes that arrive on each node from other nodes."""
+    found: Counter[int] = Counter()
+    for (source, to), nbytes in flows.items():
+        if source != to:
+            found[to] += nbytes
+    return dict(sorted(found.items()))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What a move would do, as of the time of the call. Nothing has moved.
@@ -87,7 +96,7 @@ class Plan:
     @property
     def to_move(self) -> int:
         """Bytes that would move."""
-        return sum(n for (source, to), n in self.flows.items() if source != to)
+        return sum(self.arriving.values())
 
     @property
     def in_place(self) -> int:
@@ -105,11 +114,7 @@ class Plan:
     @property
     def arriving(self) -> dict[int, int]:
         """Bytes that would arrive on each node."""
-        found: Counter[int] = Counter()
-        for (source, to), n in self.flows.items():
-            if source != to:
-                found[to] += n
-        return dict(sorted(found.items()))
+        return bytes_arriving(self.flows)
 
     @property
     def seconds(self) -> float | None:

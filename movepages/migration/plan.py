@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from dataclasses import replace
 
 from .._core import MAX_NODES
@@ -15,6 +16,7 @@ from ..query.explain import Call, explain
 from ..query.syscall import MPOL_MF_MOVE
 from ..results.status import PageStatus
 from ..system.target_nodes import machine, unusable_node
+from ..system.topology import Node
 from ..units import format_bytes, format_pages
 from .forecast import Plan
 from .huge_page_targets import OnConflict
@@ -74,7 +76,9 @@ def plan(a: MemoryLike, target: MemberTarget, *, on_conflict: OnConflict = "majo
         _target=target,
         _on_conflict=on_conflict,
     )
-    problems = (*_refused(footprint, wanted), *_short(made), *_hidden(made))
+    now = machine() if made.arriving else None
+    short = short_of_memory(made.arriving, now.nodes) if now else []
+    problems = (*_refused(footprint, wanted), *short, *_hidden(made))
     return replace(made, problems=problems)
 
 
@@ -94,14 +98,11 @@ def _refused(footprint: PageSet, target: Target) -> list[str]:
     return found
 
 
-def _short(made: Plan) -> list[str]:
+def short_of_memory(arriving: Mapping[int, int], nodes: Mapping[int, Node]) -> list[str]:
     """Return a sentence for each node that lacks free memory for what would arrive."""
-    now = machine() if made.arriving else None
-    if now is None:
-        return []
     return [
-        f"node {node} has {format_bytes(now.nodes[node].memory_free)} free, and "
+        f"node {node} has {format_bytes(nodes[node].memory_free)} free, and "
         f"{format_bytes(nbytes)} would come to it"
-        for node, nbytes in made.arriving.items()
-        if node in now.nodes and now.nodes[node].memory_free < nbytes
+        for node, nbytes in arriving.items()
+        if node in nodes and nodes[node].memory_free < nbytes
     ]
