@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import mmap
 import operator
 from collections.abc import Sequence
 from typing import Any, Literal, SupportsIndex
@@ -11,11 +10,12 @@ from typing import Any, Literal, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from .._core import HUGE_PAGE_BYTES, advise
+from .._core import HUGE_PAGE_BYTES
 from ..layouts.targets import Layout, as_target
 from ..migration import sizes
 from ..migration.folios import whole_huge_pages
 from ..migration.move import move
+from ..migration.splitting import forbid_huge_pages
 from ..pages.buffers import footprint_of
 from .anonymous import Huge, map_memory
 from .populate import touch
@@ -172,13 +172,7 @@ def _keep_small(array: npt.NDArray[Any], layout: Layout) -> None:
         start += len(addresses)
         huge_pages = addresses // np.uintp(HUGE_PAGE_BYTES)
         differs = (huge_pages[1:] == huge_pages[:-1]) & (nodes[1:] != nodes[:-1])
-        cut = np.unique(huge_pages[1:][differs])
-        for row in np.split(cut, np.flatnonzero(np.diff(cut) > 1) + 1):
-            if len(row):
-                low = max(int(row[0]) * HUGE_PAGE_BYTES, footprint.address)
-                high = min((int(row[-1]) + 1) * HUGE_PAGE_BYTES, end)
-                # A kernel without huge pages refuses the advice, and does not need it.
-                advise(low, high - low, mmap.MADV_NOHUGEPAGE, high - low)
+        forbid_huge_pages(addresses[1:][differs], footprint.address, end)
 
 
 def _as_shape(shape: Shape) -> tuple[int, ...]:

@@ -42,10 +42,10 @@ def split_at(pages: Addresses, pid: int) -> Addresses:
     pages = _private(pages, pid)
     size = mmap.PAGESIZE
     done: Addresses = pages[_core.advise_each(pages, size, MADV_COLD, pid) == 0]
-    if pid == 0 and len(done):
+    if pid == 0:
         # A read makes the page that was advised cold young again. The advice needs Linux 5.14.
         _core.advise_each(done, size, MADV_POPULATE_READ, 0)
-        _keep_small(done)
+        forbid_huge_pages(done)
     return done
 
 
@@ -78,9 +78,13 @@ def _private(pages: Addresses, pid: int) -> Addresses:
     return private
 
 
-def _keep_small(pages: Addresses) -> None:
-    """Set MADV_NOHUGEPAGE on the huge pages that hold some pages, one call for neighbours."""
+def forbid_huge_pages(pages: Addresses, low: int = 0, high: int = 1 << 64) -> None:
+    """Set MADV_NOHUGEPAGE on the huge pages that hold some pages, between two addresses."""
+    if not len(pages):
+        return
     huge_pages = np.unique(pages // np.uintp(HUGE_PAGE_BYTES))
     for row in np.split(huge_pages, np.flatnonzero(np.diff(huge_pages) > 1) + 1):
-        start, nbytes = int(row[0]) * HUGE_PAGE_BYTES, len(row) * HUGE_PAGE_BYTES
+        start = max(int(row[0]) * HUGE_PAGE_BYTES, low)
+        nbytes = min((int(row[-1]) + 1) * HUGE_PAGE_BYTES, high) - start
+        # A kernel without huge pages refuses the advice, and does not need it.
         _core.advise(start, nbytes, mmap.MADV_NOHUGEPAGE, nbytes)
