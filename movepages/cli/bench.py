@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 import movepages as mp
 
-from ..system.refusals import keep_small, read_if_told
+from ..migration.calibrate import small_pages
+from ..system.refusals import read_if_told
 from ..units import format_bytes
 from .arguments import as_size, refuse_too_large
 from .json_output import Commands, add_json_option, print_json
@@ -170,14 +171,8 @@ def _huge_nbytes() -> int:
     return int(found[1]) * 1024 if found else 0
 
 
-def _small(nbytes: int) -> Bytes:
-    memory = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    keep_small(memory)
-    return np.frombuffer(memory, np.uint8)
-
-
 def _huge(nbytes: int) -> Bytes:
     return mp.empty(nbytes, np.uint8, huge="thp")
 
 
-_ARRAYS: dict[str, Callable[[int], Bytes]] = {"small": _small, "huge": _huge}
+_ARRAYS: dict[str, Callable[[int], Bytes]] = {"small": small_pages, "huge": _huge}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import mmap
 
 import numpy as np
+import numpy.typing as npt
 
 from ..results.outcome import MovePagesError
-from ..system.refusals import keep_small
+from ..system.refusals import Refusal
 from ..system.topology_reader import topology
 from .move import move
 
@@ -48,9 +49,7 @@ def calibrate(nbytes: int = 16 << 20) -> float | None:
     nodes = topology().allowed_nodes
     if len(nodes) < 2:
         return None
-    memory = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    keep_small(memory)
-    array = np.frombuffer(memory, np.uint8)
+    array = small_pages(nbytes)
     array[:: mmap.PAGESIZE] = 1
     rates = []
     try:
@@ -65,3 +64,12 @@ def calibrate(nbytes: int = 16 << 20) -> float | None:
         return None
     _known[:] = [min(rates)]
     return _known[0]
+
+
+def small_pages(nbytes: int) -> npt.NDArray[np.uint8]:
+    """Return a new mapping without huge pages; its pages are absent."""
+    memory = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    # A kernel without huge pages rejects the advice.
+    with Refusal():
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(memory, np.uint8)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import mmap
 import os
 from types import TracebackType
 
@@ -95,9 +94,3 @@ def read_if_told(pid: int, name: str) -> bytes | None:
     with Refusal():
         return read_file(f"/proc/{pid or 'self'}/{name}")
     return None
-
-
-def keep_small(memory: mmap.mmap) -> None:
-    """Advise against huge pages in `memory`; a kernel without huge pages rejects the advice."""
-    with Refusal():
-        memory.madvise(mmap.MADV_NOHUGEPAGE)
