@@ -15,7 +15,14 @@ _F = TypeVar("_F", bound=Adapter)
 # By the name of a library: the module of this package with ADAPTERS for its classes. A module is
 # imported when an object of its library is met, so no library has to be installed.
 _LIBRARIES = {
+    "cupy": "not_in_memory",
+    "distributed": "not_in_memory",
+    "h5py": "not_in_memory",
+    "multiprocessing": "not_in_memory",
+    "netCDF4": "not_in_memory",
+    "numba": "not_in_memory",
     "numpy": "numpy_arrays",
+    "zarr": "not_in_memory",
 }
 
 _by_class: WeakKeyDictionary[type, Adapter] = WeakKeyDictionary()

@@ -1,0 +1,53 @@
+"""Objects whose data are in a file, on a device or in another process: where() refuses them."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+_READ = "read the part that you need, a = {0}[...], and pass a"
+# By class: where the data are, and what to do.
+_ELSEWHERE = {
+    # h5py
+    "Dataset": ("in a file", _READ.format("dataset")),
+    # netCDF4
+    "Variable": ("in a file", _READ.format("variable")),
+    # zarr
+    "Array": ("in the encoded chunks of a store", _READ.format("array")),
+    # cupy
+    "ndarray": (
+        "on a device, which move_pages(2) cannot reach",
+        "pass arrays in host memory, such as those of cupyx.empty_pinned()",
+    ),
+    # numba.cuda
+    "DeviceNDArray": (
+        "on a device, which move_pages(2) cannot reach",
+        "pass arrays in host memory, such as those of numba.cuda.pinned_array()",
+    ),
+    # multiprocessing.managers
+    "BaseProxy": (
+        "with the process of the manager, which sends copies",
+        "keep the array in multiprocessing.shared_memory, and pass that",
+    ),
+    # distributed
+    "Future": (
+        "with a worker of the Dask cluster",
+        "use movepages.dask.survey(client) and movepages.dask.place(client, future)",
+    ),
+}
+
+
+def not_here(obj: object, place: str, remedy: str) -> TypeError:
+    """Return the error for an object whose data this process cannot reach."""
+    return TypeError(
+        f"the data of this {type(obj).__name__} is not in this process's memory: it is {place}; "
+        f"{remedy}"
+    )
+
+
+def refuse(obj: object) -> NoReturn:
+    """Raise the error for an object of a class in the table."""
+    known = next(each.__qualname__ for each in type(obj).__mro__ if each.__qualname__ in ADAPTERS)
+    raise not_here(obj, *_ELSEWHERE[known])
+
+
+ADAPTERS = dict.fromkeys(_ELSEWHERE, refuse)

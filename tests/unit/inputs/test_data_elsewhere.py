@@ -1,0 +1,27 @@
+"""Objects whose data are not in memory, with classes that stand for those of libraries."""
+
+import pytest
+
+import movepages as mp
+from library_fixtures import made
+from movepages.inputs.not_in_memory import ADAPTERS
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("h5py._hl.dataset", "Dataset"),
+        ("netCDF4._netCDF4", "Variable"),
+        ("zarr.core.array", "Array"),
+        ("cupy", "ndarray"),
+        ("numba.cuda.cudadrv.devicearray", "DeviceNDArray"),
+        ("multiprocessing.managers", "BaseProxy"),
+        ("distributed.client", "Future"),
+    ],
+)
+def test_data_elsewhere_is_refused(module, name) -> None:
+    theirs = type(made(module, name))
+    for obj in (theirs(), made(__name__, "Own", (theirs,))):
+        with pytest.raises(TypeError, match=r"is not in this process's memory: it is .*; "):
+            mp.where(obj)
+    assert name in ADAPTERS
