@@ -22,6 +22,7 @@ _LIBRARIES = {
     "netCDF4": "not_in_memory",
     "numba": "not_in_memory",
     "numpy": "numpy_arrays",
+    "scipy": "sparse_matrices",
     "zarr": "not_in_memory",
 }
 
