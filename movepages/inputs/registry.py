@@ -21,7 +21,7 @@ _LIBRARIES = {
     "h5py": "not_in_memory",
     "multiprocessing": "not_in_memory",
     "netCDF4": "not_in_memory",
-    "numba": "not_in_memory",
+    "numba": "numba_lists",
     "numpy": "numpy_arrays",
     "scipy": "sparse_matrices",
     "zarr": "not_in_memory",
