@@ -15,6 +15,7 @@ _F = TypeVar("_F", bound=Adapter)
 # By the name of a library: the module of this package with ADAPTERS for its classes. A module is
 # imported when an object of its library is met, so no library has to be installed.
 _LIBRARIES = {
+    "PIL": "pil_images",
     "_cffi_backend": "cffi_data",
     "awkward": "awkward_arrays",
     "cupy": "not_in_memory",
