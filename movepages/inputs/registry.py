@@ -19,6 +19,7 @@ _LIBRARIES = {
     "_cffi_backend": "cffi_data",
     "awkward": "awkward_arrays",
     "cupy": "not_in_memory",
+    "dask": "dask_chunks",
     "distributed": "not_in_memory",
     "h5py": "not_in_memory",
     "multiprocessing": "not_in_memory",
