@@ -27,6 +27,7 @@ _LIBRARIES = {
     "numba": "numba_lists",
     "numpy": "numpy_arrays",
     "scipy": "sparse_matrices",
+    "xarray": "xarray_variables",
     "zarr": "not_in_memory",
 }
 
