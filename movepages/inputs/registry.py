@@ -27,6 +27,7 @@ _LIBRARIES = {
     "numba": "numba_lists",
     "numpy": "numpy_arrays",
     "scipy": "sparse_matrices",
+    "sklearn": "sklearn_estimators",
     "xarray": "xarray_variables",
     "zarr": "not_in_memory",
 }
