@@ -1,0 +1,41 @@
+"""Tensors of torch modules, optimizers and data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import zip_longest
+from typing import Any
+
+from ..pages.named import key_name
+from . import torch_tensors
+from .containers import join_names
+
+
+def _module(module: Any) -> Iterator[tuple[str, object]]:
+    # A tied weight has each of its names, as in state_dict(). Its bytes count once in the total.
+    yield from module.named_parameters(remove_duplicate=False)
+    yield from module.named_buffers(remove_duplicate=False)
+
+
+def _optimizer(optimizer: Any) -> Iterator[tuple[str, object]]:
+    """Yield the state of each parameter, by the parameter's name if it was given, or number."""
+    names: dict[int, str] = {}
+    for group in optimizer.param_groups:
+        for parameter, name in zip_longest(group["params"], group.get("param_names") or ()):
+            # state_dict() of the optimizer numbers them in the same way.
+            names[id(parameter)] = name or key_name(len(names))
+    for key, state in optimizer.state.items():
+        name = names.get(id(key)) or key_name(key if isinstance(key, str) else len(names))
+        yield join_names("state", name), state
+
+
+def _data_set(data_set: Any) -> Iterator[tuple[str, object]]:
+    yield "tensors", data_set.tensors
+
+
+ADAPTERS = {
+    **torch_tensors.ADAPTERS,
+    "Module": _module,
+    "Optimizer": _optimizer,
+    "TensorDataset": _data_set,
+}
