@@ -45,6 +45,9 @@ def contiguous_arrays(
 def dlpack_memory(
     capsule: object,
 ) -> tuple[int, tuple[int, ...], tuple[int, ...], int, object, int, int, bool]: ...
+def object_blocks(
+    objects: list[object],
+) -> tuple[npt.NDArray[np.uintp], npt.NDArray[np.int64]]: ...
 def scan_huge(
     start: int, end: int, pid: int
 ) -> tuple[npt.NDArray[np.uintp], npt.NDArray[np.uintp]] | None: ...

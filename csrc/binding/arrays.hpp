@@ -21,7 +21,8 @@ inline bool has_elements_elsewhere(const py::array& array) {
   return kind == 'O' || kind == 'T';
 }
 
-// The bytes and the pages of a contiguous array that one call covers.
+// The bytes and the pages of a contiguous array, with all its elements in place, that one call
+// covers.
 class SmallArray {
  public:
   // The array is empty if `given` is not such an array.
@@ -30,10 +31,9 @@ class SmallArray {
     const auto array = py::reinterpret_borrow<py::array>(given);
     const auto nbytes = static_cast<std::size_t>(array.nbytes());
     if (nbytes == 0 || nbytes > (kFewPages - 1) * page_bytes() ||
-        !has_flag(array, Flags::NPY_ARRAY_C_CONTIGUOUS_)) {
+        !has_flag(array, Flags::NPY_ARRAY_C_CONTIGUOUS_) || has_elements_elsewhere(array)) {
       return;
     }
-    in_place_ = !has_elements_elsewhere(array);
     begin_ = reinterpret_cast<std::uintptr_t>(array.data());
     end_ = begin_ + nbytes;
     // The last page may end at 2**64, so addresses cannot be compared.
@@ -44,8 +44,6 @@ class SmallArray {
   std::uintptr_t begin() const noexcept { return begin_; }
   std::uintptr_t first() const noexcept { return begin_ / page_bytes() * page_bytes(); }
   std::size_t count() const noexcept { return count_; }
-  // Whether all of the elements are in these pages.
-  bool in_place() const noexcept { return in_place_; }
 
   // Returns the node of all pages, or a negative number if there is no such node.
   std::int32_t node() const noexcept {
@@ -76,7 +74,6 @@ class SmallArray {
   std::uintptr_t end_ = 0;
   std::uintptr_t pages_[kFewPages];
   std::size_t count_ = 0;
-  bool in_place_ = false;
 };
 
 // Returns (first page, number of pages) of a small contiguous array if all its pages are on the
@@ -102,7 +99,7 @@ inline py::object all_on_node(const py::object& given, const py::object& target)
 // array with all its elements in place, if all its pages are on one node; else None.
 inline py::object small_on_one_node(const py::object& given) {
   const SmallArray array(given);
-  if (!array.in_place()) return py::none();
+  if (array.count() == 0) return py::none();
   std::int32_t node = -1;
   std::int64_t huge = -1;
   {

@@ -10,6 +10,7 @@
 #include "binding/heap_type.hpp"
 #include "binding/machine.hpp"
 #include "binding/move.hpp"
+#include "binding/objects.hpp"
 #include "binding/policies.hpp"
 #include "binding/ranges.hpp"
 #include "binding/setting_type.hpp"
@@ -90,6 +91,9 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.def("dlpack_memory", &dlpack_memory, "capsule"_a,
              "Consume a DLPack capsule. Return address, shape, strides in bytes, itemsize, owner, "
              "device type, device number, and whether it is a copy.");
+  module.def("object_blocks", &object_blocks, "objects"_a,
+             "Return address and length in bytes of the objects of a list; the length is 0 for "
+             "small numbers, single characters and other objects that all of Python shares.");
 
   // Policies and advice.
   module.def("bind", &bind, "start"_a, "nbytes"_a, "mode"_a, "nodes"_a, "flags"_a,

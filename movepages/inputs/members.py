@@ -10,9 +10,9 @@ import numpy as np
 
 from .. import _core
 from ..pages.buffers import footprint_of
-from ..pages.footprint import Footprint
 from ..pages.memory import Memory
-from ..pages.named import NamedFootprints, Shape
+from ..pages.named import NamedFootprints, Parted, Shape
+from ..pages.pieces import Pieces
 
 
 class Members(NamedTuple):
@@ -38,7 +38,7 @@ class MemberList:
         self._arrays: list[object] = []
         self._address: list[int] = []
         self._nbytes: list[int] = []
-        self._strided: dict[int, Footprint] = {}
+        self._parted: dict[int, Parted] = {}
         self._shapes: dict[int, Shape] = {}
         self._pid: int | None = None
 
@@ -47,11 +47,14 @@ class MemberList:
 
     def add(self, name: str, array: object) -> None:
         """Add a member that is one memory."""
-        footprint = footprint_of(array)
+        footprint = array if isinstance(array, Pieces) else footprint_of(array)
         self._set_pid(footprint.pid)
-        if footprint.dims:
-            self._strided[len(self._arrays)] = footprint
-        self._append(name, array, footprint.address, 0 if footprint.dims else footprint.block)
+        nbytes = 0
+        if isinstance(footprint, Pieces) or footprint.dims:
+            self._parted[len(self._arrays)] = footprint
+        else:
+            nbytes = footprint.block
+        self._append(name, array, footprint.address, nbytes)
 
     def add_all(self, prefix: str, arrays: Sequence[object]) -> bool:
         """Add the arrays of a list, unless one of them takes a closer look."""
@@ -100,7 +103,7 @@ class MemberList:
             names,
             self._address,
             self._nbytes,
-            self._strided,
+            self._parted,
             self._shapes,
             mmap.PAGESIZE,
             self._pid or 0,

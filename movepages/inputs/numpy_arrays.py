@@ -6,6 +6,22 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+
+from .object_arrays import object_members
+
+
+def array_members(array: npt.NDArray[Any]) -> object:
+    """Return the array if its elements lie in it, or what its elements point to."""
+    if array.dtype.kind == "O":
+        return object_members(array)
+    if array.dtype.kind == "T":
+        raise TypeError(
+            "got an array of StringDType: numpy does not tell where its long strings are; pass "
+            "Region(array.ctypes.data, array.nbytes) for its elements, which hold strings of up to "
+            "15 bytes"
+        )
+    return array
 
 
 def _masked(array: np.ma.MaskedArray[Any, Any]) -> Iterator[tuple[str, object]]:
@@ -14,4 +30,4 @@ def _masked(array: np.ma.MaskedArray[Any, Any]) -> Iterator[tuple[str, object]]:
         yield "mask", np.ma.getmaskarray(array)
 
 
-ADAPTERS = {"MaskedArray": _masked}
+ADAPTERS = {"MaskedArray": _masked, "ndarray": array_members}

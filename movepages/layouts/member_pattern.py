@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..pages.arguments import Addresses
-from ..pages.footprint import Footprint
 from ..pages.named import NamedFootprints
+from ..pages.page_set import PageSet
 from .patterns import NOWHERE, Ints, NodeArray, Pattern
 
 Mask: TypeAlias = "npt.NDArray[np.bool_]"
@@ -121,7 +121,7 @@ class MemberPattern:
 class _Member:
     """One member, with the rows of pages that hold it."""
 
-    def __init__(self, pattern: Pattern, footprint: Footprint) -> None:
+    def __init__(self, pattern: Pattern, footprint: PageSet) -> None:
         self.pattern, self.footprint = pattern, footprint
         size = footprint.page_size
         self.first = footprint.address // size * size

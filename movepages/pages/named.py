@@ -12,6 +12,7 @@ import numpy as np
 from .footprint import Footprint
 from .pieces import Pieces
 
+Parted: TypeAlias = "Footprint | Pieces"
 Shape: TypeAlias = "tuple[tuple[int, ...], tuple[int, ...]]"
 
 # A name that needs no quotes: "weight", "layers.0.weight".
@@ -27,8 +28,9 @@ class NamedFootprints:
         Distinct names.
     address, nbytes : sequence of int
         First byte and length of each contiguous member.
-    strided : mapping of int to Footprint
-        Members that are not contiguous, by index; their `nbytes` above is 0.
+    parted : mapping of int to Footprint or Pieces
+        Members that are not contiguous, by index; their `nbytes` above is 0. `Pieces` have no
+        strided ones among them.
     shapes : mapping of int to (shape, strides)
         Shape and strides of members with two or more dimensions, by index, for pictures.
     page_size, pid : int
@@ -40,35 +42,35 @@ class NamedFootprints:
         names: Sequence[str],
         address: Sequence[int],
         nbytes: Sequence[int],
-        strided: Mapping[int, Footprint],
+        parted: Mapping[int, Parted],
         shapes: Mapping[int, Shape],
         page_size: int,
         pid: int,
     ) -> None:
         self.names, self.shapes, self.page_size, self.pid = names, shapes, page_size, pid
-        self._address, self._nbytes, self._strided = address, nbytes, strided
+        self._address, self._nbytes, self._parted = address, nbytes, parted
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def __iter__(self) -> Iterator[Footprint]:
+    def __iter__(self) -> Iterator[Parted]:
         return (self[index] for index in range(len(self)))
 
-    def __getitem__(self, index: int) -> Footprint:
-        strided = self._strided.get(index)
-        if strided is not None:
-            return strided
+    def __getitem__(self, index: int) -> Parted:
+        parted = self._parted.get(index)
+        if parted is not None:
+            return parted
         return Footprint(self._address[index], self._nbytes[index], (), self.page_size, self.pid)
 
     def only(self, indices: Sequence[int]) -> NamedFootprints:
         """Return some of the members."""
-        strided = {new: self._strided[old] for new, old in _kept(indices, self._strided)}
+        parted = {new: self._parted[old] for new, old in _kept(indices, self._parted)}
         shapes = {new: self.shapes[old] for new, old in _kept(indices, self.shapes)}
         return NamedFootprints(
             [self.names[index] for index in indices],
             [self._address[index] for index in indices],
             [self._nbytes[index] for index in indices],
-            strided,
+            parted,
             shapes,
             self.page_size,
             self.pid,
@@ -89,17 +91,18 @@ class NamedFootprints:
     def sizes(self) -> list[int]:
         """Bytes of each member."""
         sizes = list(self._nbytes)
-        for index, each in self._strided.items():
+        for index, each in self._parted.items():
             sizes[index] = each.nbytes
         return sizes
 
     @cached_property
     def pieces(self) -> Pieces:
         """The bytes of all members, each byte once."""
+        several = [each.intervals for each in self._parted.values() if isinstance(each, Pieces)]
         return Pieces(
-            np.array(self._address, np.uintp),
-            np.array(self._nbytes, np.int64),
-            list(self._strided.values()),
+            np.concatenate((np.array(self._address, np.uintp), *(begin for begin, _ in several))),
+            np.concatenate((np.array(self._nbytes, np.int64), *(nbytes for _, nbytes in several))),
+            [each for each in self._parted.values() if isinstance(each, Footprint)],
             self.page_size,
             self.pid,
         )

@@ -55,6 +55,11 @@ class Pieces:
         self.span = max((high for _, high in spans), default=0) - self.address
 
     @property
+    def intervals(self) -> tuple[npt.NDArray[np.uintp], Ints]:
+        """Address and length of what is contiguous; no two touch."""
+        return self._begin, (self._end - self._begin).astype(np.int64)
+
+    @property
     def contiguous(self) -> bool:
         """Whether the bytes are one run without gaps."""
         return not self._strided and len(self._begin) < 2

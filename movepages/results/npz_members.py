@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..pages.footprint import Footprint
-from ..pages.named import NamedFootprints
+from ..pages.named import NamedFootprints, Parted
+from ..pages.pieces import Pieces
 from . import npz
 from .npz_archive import Archive
 from .npz_directory import DamagedError
@@ -20,8 +21,8 @@ from .npz_directory import DamagedError
 _COLUMNS = 5
 # Far more than anybody has. Larger files would take minutes to check.
 _MOST_MEMBERS, _MOST_NAMES, _MOST_NUMBERS, _MOST_BLOCKS = 1 << 22, 1 << 28, 1 << 24, 1 << 26
-_MOST_AXES = 64
-_MEMBERS = ("members", "names", "numbers")
+_MOST_AXES, _MOST_PIECES = 64, 1 << 26
+_MEMBERS = ("members", "names", "numbers", "pieces")
 _INT64 = np.dtype(np.int64)
 
 
@@ -30,16 +31,25 @@ def write(
 ) -> None:
     """Write the fields of the total and the members to a file, replacing it atomically."""
     rows, names, numbers = [], bytearray(), []
+    pieces = [np.empty((0, 3), np.uint64)]
     for index, (name, each) in enumerate(zip(footprints.names, footprints, strict=True)):
         text = name.encode("utf-8", "surrogatepass")
         shape, strides = footprints.shapes.get(index, ((), ()))
-        rows.append((len(text), each.address, each.block, len(each.dims), len(shape)))
+        block, dims = (each.block, each.dims) if isinstance(each, Footprint) else (0, ())
+        if isinstance(each, Pieces):
+            begin, nbytes = each.intervals
+            pieces.append(
+                np.stack((np.full_like(begin, index), begin, nbytes.astype(np.uint64)), 1)
+            )
+        rows.append((len(text), each.address, block, len(dims), len(shape)))
         names += text
-        numbers += [number for pair in each.dims for number in pair] + [*shape, *strides]
+        numbers += [number for pair in dims for number in pair] + [*shape, *strides]
     arrays: dict[str, npt.NDArray[Any]] = {
         "members": np.array(rows, np.uint64).reshape(-1, _COLUMNS),
         "names": np.frombuffer(bytes(names), np.uint8),
         "numbers": np.array(numbers, np.int64),
+        # The member, address and length of each piece of members that are more than a footprint.
+        "pieces": np.concatenate(pieces),
     }
     npz.write({**npz.arrays_of(total), **arrays}, file)
 
@@ -88,16 +98,37 @@ def _read_members(archive: Archive, page_size: int, pid: int) -> NamedFootprints
     if at != len(text) or place != len(numbers) or len(names) != len(found):
         raise DamagedError("names and numbers do not fit the members")
     _refuse_many_blocks(found)
-    strided = {index: each for index, each in enumerate(found) if each.dims}
+    parted: dict[int, Parted] = {index: each for index, each in enumerate(found) if each.dims}
+    parted.update(_read_pieces(archive, found, page_size, pid))
     return NamedFootprints(
         list(names),
         [each.address for each in found],
         [0 if each.dims else each.block for each in found],
-        strided,
+        parted,
         shapes,
         page_size,
         pid,
     )
+
+
+def _read_pieces(
+    archive: Archive, members: list[Footprint], page_size: int, pid: int
+) -> Iterator[tuple[int, Pieces]]:
+    """Yield the members that have several pieces, by their index."""
+    rows = archive.array("pieces", np.dtype(np.uint64), 3 * _MOST_PIECES)
+    if rows.ndim != 2 or rows.shape[1] != 3:
+        raise DamagedError(f"pieces has the shape {rows.shape}, expected (n, 3)")
+    owner, nbytes = rows[:, 0], rows[:, 2]
+    if (owner[1:] < owner[:-1]).any() or (nbytes >= 1 << 62).any():
+        raise DamagedError("pieces are not in the order of their members, or too long")
+    indices, first = np.unique(owner, return_index=True)
+    for index, part in zip(indices.tolist(), np.split(rows, first[1:]), strict=False):
+        if index >= len(members) or members[index].block:
+            raise DamagedError(f"member {index} has pieces, but is contiguous or missing")
+        try:
+            yield index, Pieces(part[:, 1], part[:, 2].astype(np.int64), (), page_size, pid)
+        except ValueError as error:
+            raise DamagedError(str(error)) from None
 
 
 def _decoded(text: bytes, index: int) -> str:

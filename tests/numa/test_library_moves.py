@@ -26,8 +26,13 @@ def kinds():
 
 
 def contents(found: mp.Placement | mp.Placements) -> list[str]:
-    """Return a digest of memory of each member, from its lowest address on."""
-    members = found.values() if isinstance(found, mp.Placements) else [found]
+    """Return a digest of memory of each member, from its lowest address on.
+
+    Python objects are left out: they do not lie in one piece, and their reference counts change.
+    """
+    members = [found]
+    if isinstance(found, mp.Placements):
+        members = [each for name, each in found.items() if not name.endswith("objects")]
     memory = (ctypes.string_at(each.address, each.nbytes) for each in members if each.nbytes)
     return [hashlib.sha256(each).hexdigest() for each in memory]
 
@@ -37,7 +42,7 @@ def placed(found: mp.Placement) -> np.ndarray:
     return found.addresses[found.status >= 0]
 
 
-@pytest.mark.parametrize("make", kinds())
+@pytest.mark.parametrize("make", list(kinds()))
 def test_a_kind_of_object_moves(two_nodes, make):
     first, second = nodes.allowed()[:2]
     obj = make()

@@ -281,6 +281,7 @@ ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
     ),
     "all_on_node": lambda h: (small_array(h), h.among([0, 1, h.number()])),
     "dlpack_memory": dlpack_memory,
+    "object_blocks": lambda h: (h.among([h.anything(), [h.anything(), "text", b"bytes", 10**9]]),),
     "is_own": lambda h: (h.pid(),),
     "mempolicy_nodes": lambda h: (h.pages(h.count()),),
     "migrate_process": migrate_process,

@@ -89,3 +89,25 @@ def test_names_that_are_equal_or_no_text_are_refused(tmp_path) -> None:
         rewritten(file, names=np.frombuffer(names, np.uint8))
         with pytest.raises(ValueError, match=r"before\.npz"):
             mp.Placements.load(file)
+
+
+@pytest.mark.parametrize("column", range(3))
+@pytest.mark.parametrize("value", [0, 2, 3, 4096, 2**62, 2**63, 2**64 - 1])
+def test_changed_pieces_are_refused(tmp_path, column, value) -> None:
+    file = tmp_path / "before.npz"
+    texts = [f"{number} " * 1000 for number in range(3)]
+    before = mp.where({"objects": np.array(texts, object), "whole": np.ones(3)})
+    before.save(file)
+    assert mp.Placements.load(file) == before
+    pieces = np.load(file)["pieces"]
+    assert set(pieces[:, 0].tolist()) == {1}
+    for row in range(len(pieces)):
+        changed = pieces.copy()
+        changed[row, column] = value
+        rewritten(file, pieces=changed)
+        with pytest.raises(ValueError, match=r"before\.npz"):
+            mp.Placements.load(file)
+    for wrong in (pieces[:-1], pieces.ravel(), pieces[:, :2], pieces.astype(float)):
+        rewritten(file, pieces=wrong)
+        with pytest.raises(ValueError, match=r"before\.npz"):
+            mp.Placements.load(file)

@@ -1,0 +1,67 @@
+"""Members of arrays of Python objects: the pointers, the objects, and arrays among them."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import mmap
+import numbers
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import _core
+from ..pages.memory import Memory
+from ..pages.pieces import Pieces
+from .registry import adapter_for
+
+_VALUES = (str, bytes, numbers.Number, np.generic, datetime.date, datetime.time, type(None), type)
+_CONTAINERS = (list, tuple, Mapping)
+_INTERFACES = ("__array_interface__", "__array_struct__", "__dlpack__")
+
+
+def object_members(array: npt.NDArray[Any]) -> Iterator[tuple[str, object]]:
+    """Yield the members of an array of dtype object.
+
+    The pointers, and the objects behind them, are read. Equal pointers count once. Objects that all
+    of Python shares are left out: None, booleans, integers from -5 to 256, strings of one Latin-1
+    character.
+
+    Yields
+    ------
+    name, member
+        ``pointers``: the array's elements. ``objects``: all values together, such as strings and
+        numbers. ``[3]``: an element that is an array or container.
+    """
+    yield "pointers", Memory(array.ctypes.data, array.shape, array.strides, array.itemsize, array)
+    elements = np.asarray(array).ravel().tolist()
+    examples = {type(element): element for element in elements}
+    inside = {kind for kind, element in examples.items() if _has_members(element)}
+    values = [each for each in elements if type(each) not in inside] if inside else elements
+    if values:
+        yield "objects", Pieces(*_core.object_blocks(values), (), mmap.PAGESIZE)
+    if inside:
+        for index, element in enumerate(elements):
+            if type(element) in inside:
+                yield f"[{index}]", element
+
+
+def _has_members(element: object) -> bool:
+    """Tell whether objects of a class are arrays or containers, by one of them."""
+    if isinstance(element, _VALUES):
+        return False
+    kind = type(element)
+    if (
+        isinstance(element, _CONTAINERS)
+        or dataclasses.is_dataclass(kind)
+        or any(hasattr(kind, name) for name in _INTERFACES)
+        or adapter_for(kind) is not None
+    ):
+        return True
+    try:
+        with memoryview(element):  # type: ignore[arg-type]
+            return True
+    except (TypeError, ValueError, BufferError):
+        return False
