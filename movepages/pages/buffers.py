@@ -200,8 +200,8 @@ def _unsupported(obj: object) -> TypeError:
         hint = "its memory belongs to a device, which move_pages(2) cannot reach"
     elif hasattr(obj, "__array__"):
         hint = (
-            "it offers __array__ only, which may copy: pass .to_numpy(), .numpy() or "
-            "np.asarray(obj) yourself if that shares memory"
+            "it offers __array__ only, which may copy: pass the arrays or buffers that it consists "
+            "of, or name them once for all objects of its class with movepages.register()"
         )
     elif isinstance(obj, (list, tuple)):
         hint = "its elements are scattered over the heap: pass each array, or make one array of it"

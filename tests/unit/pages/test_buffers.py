@@ -232,7 +232,7 @@ class OnDevice:
         (12, r"got int; .*Region\(address, nbytes\)"),
         ("text", "got str; "),
         (None, "got NoneType; "),
-        (OnlyArray(), r"got OnlyArray; .*__array__ only.*to_numpy\(\)"),
+        (OnlyArray(), r"got OnlyArray; .*__array__ only.*register\(\)"),
         (OnDevice(), "got OnDevice; .*device"),
         (np.ndarray, "got type; "),
         (np.float64(1), r"numpy scalar \(float64\).*a\[i:i\+1\]"),
