@@ -28,11 +28,17 @@ _LIBRARIES = {
     "netCDF4": "not_in_memory",
     "numba": "numba_lists",
     "numpy": "numpy_arrays",
+    "pyarrow": "arrow_arrays",
     "scipy": "sparse_matrices",
     "sklearn": "sklearn_estimators",
     "torch": "torch_modules",
     "xarray": "xarray_variables",
     "zarr": "not_in_memory",
+}
+# By the name of a method that a class of any other library may have: a module as above.
+_PROTOCOLS = {
+    "__arrow_c_stream__": "arrow_exports",
+    "__arrow_c_array__": "arrow_exports",
 }
 
 _by_class: WeakKeyDictionary[type, Adapter] = WeakKeyDictionary()
@@ -114,6 +120,9 @@ def _search(kind: type) -> Adapter | None:
         ):
             if found is not None:
                 return found
+    for name, module in _PROTOCOLS.items():
+        if hasattr(kind, name):
+            return _adapters(module)[name]
     return None
 
 
@@ -124,7 +133,9 @@ def _own_method(kind: type) -> Adapter | None:
 
 def _of_library(library: str, name: str) -> Adapter | None:
     module = _LIBRARIES.get(library)
-    if module is None:
-        return None
+    return None if module is None else _adapters(module).get(name)
+
+
+def _adapters(module: str) -> dict[str, Adapter]:
     adapters: dict[str, Adapter] = importlib.import_module(f".{module}", __package__).ADAPTERS
-    return adapters.get(name)
+    return adapters
