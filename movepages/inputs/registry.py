@@ -28,6 +28,7 @@ _LIBRARIES = {
     "netCDF4": "not_in_memory",
     "numba": "numba_lists",
     "numpy": "numpy_arrays",
+    "pandas": "pandas_frames",
     "pyarrow": "arrow_arrays",
     "scipy": "sparse_matrices",
     "sklearn": "sklearn_estimators",
