@@ -29,6 +29,7 @@ _LIBRARIES = {
     "numba": "numba_lists",
     "numpy": "numpy_arrays",
     "pandas": "pandas_frames",
+    "polars": "polars_frames",
     "pyarrow": "arrow_arrays",
     "scipy": "sparse_matrices",
     "sklearn": "sklearn_estimators",
