@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import numbers
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, cast
@@ -82,19 +83,20 @@ def _inside(obj: object) -> _Single | Iterator[tuple[str, object]]:
 def _collect(obj: object, inside: Iterator[tuple[str, object]]) -> Members:
     """Collect the members of members of an object, to any depth."""
     found = MemberList()
-    # Each container on the way down: its name, its id, and the members that are left.
-    path = [_Level("", id(obj), inside)]
+    # Each container on the way down.
+    path = [_Level("", obj, inside)]
     if type(obj) in (list, tuple) and found.add_all("", cast(Sequence[object], obj)):
         path = []
     while path:
-        pair = next(path[-1].rest, None)
+        with _named(path[-1].name):
+            pair = next(path[-1].rest, None)
         if pair is None:
             path.pop()
             continue
         name = join_names(path[-1].name, str(pair[0]))
         below = _add(found, name, pair[1])
         # What contains itself adds nothing new the second time.
-        if below is not None and all(level.id != below.id for level in path):
+        if below is not None and all(level.holder is not below.holder for level in path):
             path.append(below)
     if not len(found):
         raise TypeError(f"got a {type(obj).__name__} with no array or other memory in it")
@@ -107,20 +109,29 @@ def _add(found: MemberList, name: str, obj: object) -> _Level | None:
         return None
     if isinstance(obj, _VALUES):
         return None
-    try:
+    with _named(name):
         inside = _inside(obj)
-        if isinstance(inside, _Single):
-            found.add(name, inside.array)
-            return None
+        if not isinstance(inside, _Single):
+            return _Level(name, obj, inside)
+        found.add(name, inside.array)
+    return None
+
+
+@contextlib.contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Begin the message of an error with the name of a member."""
+    try:
+        yield
     except (TypeError, ValueError) as error:
+        if not name:
+            raise
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"{name}: {error}") from None
-    return _Level(name, id(obj), inside)
 
 
 class _Level(NamedTuple):
     """A container on the way to a member."""
 
     name: str
-    id: int
+    holder: object
     rest: Iterator[tuple[str, object]]

@@ -15,8 +15,8 @@ from .pieces import Pieces
 Parted: TypeAlias = "Footprint | Pieces"
 Shape: TypeAlias = "tuple[tuple[int, ...], tuple[int, ...]]"
 
-# A name that needs no quotes: "weight", "layers.0.weight".
-_PLAIN = re.compile(r"[A-Za-z_]\w*(\.\w+)*\Z")
+# A name that needs no quotes: "weight", "0.weight".
+_PLAIN = re.compile(r"\w+(\.\w+)*\Z")
 
 
 class NamedFootprints:
@@ -115,4 +115,9 @@ def _kept(indices: Sequence[int], known: Mapping[int, object]) -> Iterator[tuple
 
 def key_name(key: object) -> str:
     """Return the name of the member with this key: ``weight``, or ``['a b']`` or ``[3]``."""
-    return key if isinstance(key, str) and _PLAIN.match(key) else f"[{key!r}]"
+    if isinstance(key, str):
+        return key if _PLAIN.match(key) else f"[{key!r}]"
+    # To write out a tensor would be to read its memory.
+    kind = type(key)
+    holds_memory = hasattr(kind, "__array__") and not isinstance(key, np.generic)
+    return f"[{kind.__name__}]" if holds_memory else f"[{key!r}]"

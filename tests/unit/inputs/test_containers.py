@@ -175,6 +175,43 @@ def test_a_function_must_yield_members() -> None:
         mp.where(Wrong())
 
 
+def test_an_error_of_a_function_names_the_member() -> None:
+    class Broken:
+        def __movepages_buffers__(self):
+            yield "a", np.ones(3)
+            raise ValueError("the second part is lost")
+
+    with pytest.raises(ValueError, match=r"^\[0\]: the second part is lost"):
+        mp.where([Broken()])
+
+
+def test_a_key_that_holds_memory_is_not_written_out() -> None:
+    class Tensor:
+        def __array__(self):
+            raise AssertionError
+
+        def __repr__(self):
+            raise AssertionError
+
+    found = mp.where({Tensor(): np.ones(3), Tensor(): np.ones(4), 2: np.ones(5)})
+    assert list(found) == ["[Tensor]", "[Tensor]#2", "[2]"]
+
+
+def test_names_of_layers_need_no_quotes() -> None:
+    found = mp.where({"0.weight": np.ones(3), "0.bias": np.ones(4), "1": np.ones(5)})
+    assert list(found.below("0")) == ["0.weight", "0.bias"]
+    assert found["1"].nbytes == 40
+
+
+def test_temporary_containers_are_told_apart() -> None:
+    class Temporary:
+        def __movepages_buffers__(self):
+            for size in range(50):
+                yield str(size), [[np.ones(size + 1)]]
+
+    assert len(mp.where(Temporary())) == 50
+
+
 def test_below_gives_a_part() -> None:
     model = {"encoder": [np.ones(10), np.ones(20)], "decoder": np.ones(30)}
     part = mp.where(model).below("encoder")
