@@ -20,13 +20,19 @@ import sys
 from pathlib import Path
 
 from cases.hwloc import HWLOC
+from cases.members import MEMBERS
 from cases.moves import MOVES
 from cases.numactl import NUMACTL
 from cases.queries import BINDING, QUERIES, Sizes
 from harness import growth, report
 from harness.contest import Line, Row
 
-GROUPS = {"queries": (*QUERIES, *HWLOC), "binding": BINDING, "moves": (*MOVES, *NUMACTL)}
+GROUPS = {
+    "queries": (*QUERIES, *HWLOC),
+    "members": MEMBERS,
+    "binding": BINDING,
+    "moves": (*MOVES, *NUMACTL),
+}
 
 
 def as_bytes(text: str) -> int:

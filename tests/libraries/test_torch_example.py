@@ -36,9 +36,10 @@ def test_the_model_has_the_size_that_is_asked_for(example) -> None:
 
 def test_each_layer_is_on_the_next_node(example, nodes) -> None:
     model = example.build(64 << 20)
-    example.interleave_layers(model, list(nodes))
+    result = example.interleave_layers(model, list(nodes))
+    assert list(result.by_member) == [name for name, _ in model.named_parameters()]
     placements = mp.where(model)
     for index, node in zip(range(len(model.layers)), cycle(nodes), strict=False):
         layer = placements.below(f"layers.{index}")
-        # Neighbours share pages at their ends, which go with the later layer.
+        # Neighbours share pages at their ends, which go with the larger part.
         assert layer.bytes_per_node[node] > 0.99 * layer.nbytes

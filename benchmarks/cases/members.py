@@ -1,0 +1,79 @@
+"""Measure the cost of where() of many arrays and of small ones, against the bare call."""
+
+from __future__ import annotations
+
+from statistics import median
+
+import numpy as np
+
+import movepages as mp
+from cases.queries import Sizes
+from harness.contenders import by_c, timed
+from harness.contest import Bound, Line, Row, Skip, in_words, take_turns
+
+MANY, MANY_SECONDS = 100_000, 0.5
+SMALL_SECONDS = 10e-6
+COLUMNS, COLUMNS_SECONDS = 1_000, 20e-3
+
+
+def many_arrays(sizes: Sizes) -> list[Line]:
+    arrays = [np.ones(100) for _ in range(MANY)]
+    found = mp.where(arrays)
+    pages = found.total.addresses
+    status = np.full(len(pages), mp.PageStatus.NOT_ATTEMPTED, np.int32)
+
+    def check() -> None:
+        assert np.array_equal(status, found.total.status), "C and movepages differ"
+        assert len(found) == MANY
+        assert found.nbytes == sum(array.nbytes for array in arrays)
+
+    ways = {
+        "C": lambda: by_c(pages, None, status),
+        "movepages": lambda: timed(lambda: mp.where(arrays)),
+    }
+    rounds = take_turns(ways, sizes.rounds, check)
+    seconds = median(each["movepages"] for each in rounds)
+    theirs = in_words(median(each["C"] for each in rounds))
+    name = f"where() of a list of {MANY:,} small arrays: seconds"
+    return [Row(name, seconds, "s", Bound("<", MANY_SECONDS), f"C on their pages {theirs}")]
+
+
+def one_small_array(sizes: Sizes) -> list[Line]:
+    array = np.ones(100)
+    page = np.array([array.ctypes.data // 4096 * 4096], np.uintp)
+    status = np.full(1, mp.PageStatus.NOT_ATTEMPTED, np.int32)
+    calls = sizes.one_page_calls
+
+    def check() -> None:
+        assert mp.where(array).status.tolist()[:1] == status.tolist()
+
+    ways = {
+        "C": lambda: by_c(page, None, status, calls),
+        "movepages": lambda: timed(lambda: mp.where(array), calls),
+    }
+    rounds = take_turns(ways, sizes.rounds, check)
+    seconds = median(each["movepages"] for each in rounds)
+    theirs = in_words(median(each["C"] for each in rounds))
+    name = "where() of an array of 800 bytes: microseconds"
+    return [Row(name, seconds * 1e6, "us", Bound("<", SMALL_SECONDS * 1e6), f"C {theirs}")]
+
+
+def frame_of_many_columns(sizes: Sizes) -> list[Line]:
+    name = f"where() of a frame of {COLUMNS:,} columns: milliseconds"
+    try:
+        import pandas as pd
+    except ModuleNotFoundError:
+        return [Skip(name, "needs pandas")]
+    frame = pd.DataFrame({f"c{number}": np.ones(1000) for number in range(COLUMNS)})
+
+    def check() -> None:
+        found = mp.where(frame)
+        assert len(found) == COLUMNS
+        assert found.nbytes == frame.memory_usage(index=False).sum()
+
+    rounds = take_turns({"movepages": lambda: timed(lambda: mp.where(frame))}, sizes.rounds, check)
+    seconds = median(each["movepages"] for each in rounds)
+    return [Row(name, seconds * 1e3, "ms", Bound("<", COLUMNS_SECONDS * 1e3))]
+
+
+MEMBERS = (many_arrays, one_small_array, frame_of_many_columns)
