@@ -30,11 +30,16 @@ class Members(NamedTuple):
     footprints: NamedFootprints
 
 
+# A container in which containers are shared can have two to the power of its depth.
+_MOST_MEMBERS = 1 << 24
+
+
 class MemberList:
     """Collects members; all must belong to one process."""
 
     def __init__(self) -> None:
         self._names: dict[str, None] = {}
+        self._again: dict[str, int] = {}
         self._arrays: list[object] = []
         self._address: list[int] = []
         self._nbytes: list[int] = []
@@ -58,6 +63,8 @@ class MemberList:
 
     def add_all(self, prefix: str, arrays: Sequence[object]) -> bool:
         """Add the arrays of a list, unless one of them takes a closer look."""
+        # Another thread may change a list meanwhile.
+        arrays = tuple(arrays)
         address, nbytes = _core.contiguous_arrays(arrays)
         if not len(arrays) or nbytes.min() < 0:
             return False
@@ -74,9 +81,12 @@ class MemberList:
         return True
 
     def _append(self, name: str, array: object, address: int, nbytes: int) -> None:
-        unique, number = name, 2
+        unique = name
         while unique in self._names:
-            unique, number = f"{name}#{number}", number + 1
+            self._again[name] = number = self._again.get(name, 1) + 1
+            unique = f"{name}#{number}"
+        if len(self._names) >= _MOST_MEMBERS:
+            raise TypeError(f"got more than {_MOST_MEMBERS:,} members; pass parts of the object")
         self._names[unique] = None
         self._note_shape(array)
         self._arrays.append(array)

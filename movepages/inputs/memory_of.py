@@ -20,6 +20,7 @@ from .registry import adapter_for
 
 _ONE_MEMORY = (np.ndarray, Memory, Region, Footprint, memoryview, bytearray, bytes)
 # Values in a container that hold nothing to move.
+_MOST_LEVELS = 10_000
 _VALUES = (str, numbers.Number, type(None), np.generic, np.dtype, type, slice, range)
 
 
@@ -98,6 +99,8 @@ def _collect(obj: object, inside: Iterator[tuple[str, object]]) -> Members:
         # What contains itself adds nothing new the second time.
         if below is not None and all(level.holder is not below.holder for level in path):
             path.append(below)
+        if len(path) > _MOST_LEVELS:
+            raise TypeError(f"got members of members in more than {_MOST_LEVELS:,} levels")
     if not len(found):
         raise TypeError(f"got a {type(obj).__name__} with no array or other memory in it")
     return found.finish()

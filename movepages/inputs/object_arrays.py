@@ -63,5 +63,8 @@ def _has_members(element: object) -> bool:
     try:
         with memoryview(element):  # type: ignore[arg-type]
             return True
-    except (TypeError, ValueError, BufferError):
+    except TypeError:
         return False
+    except (ValueError, BufferError):
+        # A buffer that is closed: the element is refused by its name.
+        return True

@@ -97,22 +97,25 @@ def register(kind: type | str, function: _F) -> _F:
         _by_name[kind] = function
     else:
         raise TypeError(f"kind: expected a class or its full name, got {kind!r}")
-    _found.clear()
+    # A search that began before must not put its answer here.
+    global _found
+    _found = WeakKeyDictionary()
     return function
 
 
 def adapter_for(kind: type) -> Adapter | None:
     """Return the function for objects of a class, or None."""
+    known = _found
     try:
-        return _found[kind]
+        return known[kind]
     except KeyError:
-        found = _found[kind] = _search(kind)
+        found = known[kind] = _search(kind)
         return found
 
 
 def _search(kind: type) -> Adapter | None:
     for each in kind.__mro__:
-        library = each.__module__.partition(".")[0]
+        library = str(each.__module__).partition(".")[0]
         for found in (
             _by_class.get(each),
             _by_name.get(f"{each.__module__}.{each.__qualname__}"),

@@ -92,9 +92,20 @@ def _masked(tensor: Any) -> Pairs:
 def _untyped_storage(storage: Any) -> Memory:
     _refuse_devices(storage)
     try:
-        return Memory(storage.data_ptr(), (storage.nbytes(),), (1,), 1, storage)
+        address = _address(storage)
     except RuntimeError:
         raise _without_memory(storage) from None
+    if not address and storage.nbytes():
+        raise _without_memory(storage)
+    return Memory(address, (storage.nbytes(),), (1,), 1, storage)
+
+
+def _address(storage: Any) -> int:
+    # The method of a storage would copy one that is shared until it is written to.
+    torch = sys.modules["torch"]
+    whole = torch.empty(0, dtype=torch.uint8).set_(storage)
+    look = getattr(whole, "const_data_ptr", storage.data_ptr)
+    return int(look())
 
 
 def _typed_storage(storage: Any) -> Memory:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from ..inputs.members import Members
 from ..pages.footprint import Footprint
+from ..pages.named import key_name
 from ..pages.page_set import PageSet
 from ..results.placement import Placement
 from ..results.placements import Placements
@@ -87,7 +88,8 @@ def wanted_by(target: MemberTarget, array: object, pages: PageSet, *, keep: bool
             )
         return as_target(target, array, pages, keep=keep)
     if isinstance(target, Together):
-        return _in_one_sequence(target.layout, array)
+        sequence = _in_one_sequence(target.layout, array, list(array.footprints))
+        return _combined(sequence, array)
     if isinstance(target, Mapping):
         return _each_by_name(target, array, keep=keep)
     if isinstance(target, Placement) or not hasattr(target, "over"):
@@ -102,39 +104,63 @@ def _each(members: Members, targets: list[Any], *, keep: bool) -> Target:
             targets, members.arrays, members.footprints, strict=True
         )
     ]
+    return _combined(patterns, members)
+
+
+def _combined(patterns: list[Pattern], members: Members) -> Target:
     only = {pattern.only for pattern in patterns}
     if len(only) == 1 and (node := only.pop()) is not None:
         return OneNode(node)
     return MemberPattern(patterns, members.footprints)
 
 
-def _each_by_name(targets: Mapping[str, Any], members: Members, *, keep: bool) -> Target:
+def _each_by_name(given: Mapping[Any, Any], members: Members, *, keep: bool) -> Target:
     """Give each member the target of the longest name that it begins with."""
-    found, used = [], set()
-    for name in members.footprints.names:
+    known = {begin for name in members.footprints.names for begin in _beginnings(name)}
+    targets = {_as_name(key, known): target for key, target in given.items()}
+    below: dict[str, list[int]] = {}
+    for index, name in enumerate(members.footprints.names):
         key = _longest(name, targets)
         if key is None:
             raise ValueError(
                 f"target: no target for the member {name!r}; expected one for each member, or for "
                 f"what it belongs to; the mapping has {_shortlist(targets)}"
             )
-        used.add(key)
-        found.append(targets[key])
-    if unused := [key for key in targets if key not in used]:
+        below.setdefault(key, []).append(index)
+    if unused := [key for key in targets if key not in below]:
         raise ValueError(
             f"target: no member is named {unused[0]!r}; the memory to move has "
             f"{_shortlist(members.footprints.index)}"
         )
-    return _each(members, found, keep=keep)
+    patterns: dict[int, Pattern] = {}
+    for key, indices in below.items():
+        some = [members.footprints[index] for index in indices]
+        target = targets[key]
+        if isinstance(target, Together):
+            found = _in_one_sequence(target.layout, members, some)
+        else:
+            arrays = [members.arrays[index] for index in indices]
+            pairs = zip(arrays, some, strict=True)
+            found = [as_target(target, array, each, keep=keep) for array, each in pairs]
+        patterns.update(zip(indices, found, strict=True))
+    return _combined([patterns[index] for index in range(len(members.arrays))], members)
 
 
 def _longest(name: str, targets: Mapping[str, Any]) -> str | None:
+    return next((begin for begin in _beginnings(name) if begin in targets), None)
+
+
+def _beginnings(name: str) -> Iterator[str]:
+    """Yield a name and the names of all that the member belongs to, the longest first."""
     end = len(name)
     while end > 0:
-        if name[:end] in targets:
-            return name[:end]
-        end = max(name.rfind(".", 0, end), name.rfind("[", 0, end))
-    return None
+        yield name[:end]
+        end = max(name.rfind(mark, 0, end) for mark in ".[#")
+
+
+def _as_name(key: object, known: set[str]) -> str:
+    """Return a name for a name, or for the key of a member such as 0 or "a b"."""
+    return key if isinstance(key, str) and key in known else key_name(key)
 
 
 def _shortlist(names: Mapping[str, Any]) -> str:
@@ -142,15 +168,14 @@ def _shortlist(names: Mapping[str, Any]) -> str:
     return ", ".join(some) + (f" and {len(names) - 5:,} others" if len(names) > 5 else "")
 
 
-def _in_one_sequence(layout: Layout, members: Members) -> Target:
-    """Return the pattern of a layout over an array that has all pages of each member in turn."""
+def _in_one_sequence(layout: Layout, array: object, members: Sequence[PageSet]) -> list[Pattern]:
+    """Return the patterns of members whose pages follow one another in a single array."""
     starts, pages = [], 0
-    for footprint in members.footprints:
+    for member in members:
         starts.append(pages)
-        pages += footprint.pages
-    whole = Footprint(0, pages * members.footprints.page_size, (), members.footprints.page_size)
-    pattern = layout.over(members, whole)
+        pages += member.pages
+    size = members[0].page_size
+    pattern = layout.over(array, Footprint(0, pages * size, (), size))
     if pattern.only is not None:
-        return OneNode(pattern.only)
-    shifted: list[Pattern] = [Shifted(pattern, start, whole.page_size) for start in starts]
-    return MemberPattern(shifted, members.footprints)
+        return [OneNode(pattern.only)] * len(members)
+    return [Shifted(pattern, start, size) for start in starts]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -11,9 +12,22 @@ import numpy.typing as npt
 from ..pages.arguments import Addresses
 from ..pages.named import NamedFootprints
 from ..pages.page_set import PageSet
-from .patterns import NOWHERE, Ints, NodeArray, Pattern
+from ..system.intervals import Intervals
+from .patterns import NOWHERE, Everywhere, Ints, NodeArray, Pattern, may_shift
 
 Mask: TypeAlias = "npt.NDArray[np.bool_]"
+
+# Shared pages that are looked at together.
+_PORTION = 1 << 16
+
+
+class Part(NamedTuple):
+    """The rows of pages of one member within a run, and the number of the first page of each."""
+
+    member: _Member
+    rows: Addresses
+    pages: Ints
+    numbers: Ints
 
 
 class _Pages(NamedTuple):
@@ -53,9 +67,11 @@ class MemberPattern:
         self._reach = np.maximum.accumulate(last) if len(last) else last
         self.distinct = sorted({node for each in patterns for node in each.distinct})
         # These say whether any page may be so; `adapting` and `torn_at` say which.
-        self.adapts = any(getattr(each, "adapts", False) for each in patterns)
+        self.adapts = any(map(may_shift, patterns))
         self.torn = True
-        self._latest: tuple[tuple[int, int, int], _Pages] | None = None
+        counts: list[object] = [type(each).count_nowhere for each in patterns]
+        self._everywhere = all(each is Everywhere.count_nowhere for each in counts)
+        self._latest: tuple[Addresses, _Pages] | None = None
 
     def nodes_for(self, index: Ints, addresses: Addresses) -> NodeArray:
         """Return the wanted node of each page."""
@@ -71,17 +87,44 @@ class MemberPattern:
 
     def count_nowhere(self, index: Ints, addresses: Addresses, pages: Ints) -> Ints:
         """Count the pages without a target in each run of neighbouring pages."""
-        size = np.uintp(self._size)
         counts = np.zeros(len(pages), np.int64)
+        if self._everywhere:
+            return counts
         for run, (first, count) in enumerate(zip(addresses.tolist(), pages.tolist(), strict=True)):
-            # Members are in address order. A page that the one before has is counted already.
-            done, last = first, first + (count - 1) * self._size
-            for member in self._within(first, last):
-                rows, lengths, numbers = member.part(max(done, first), last)
-                if len(rows):
-                    counts[run] += member.pattern.count_nowhere(numbers, rows, lengths).sum()
-                    done = int(rows[-1] + lengths[-1].astype(np.uintp) * size)
+            last = first + (count - 1) * self._size
+            parts = [Part(each, *each.part(first, last)) for each in self._within(first, last)]
+            counts[run] = self._nowhere_in(parts)
         return counts
+
+    def _nowhere_in(self, parts: Sequence[Part]) -> int:
+        """Count the pages that no member has a target for."""
+        size = np.uintp(self._size)
+        ends = [part.rows + part.pages.astype(np.uintp) * size for part in parts]
+        edges = np.unique(np.concatenate([*(part.rows for part in parts), *ends]))
+        cover = np.zeros(len(edges), np.int64)
+        for part, end in zip(parts, ends, strict=True):
+            np.add.at(cover, np.searchsorted(edges, part.rows), 1)
+            np.add.at(cover, np.searchsorted(edges, end), -1)
+        shared = np.cumsum(cover) > 1
+        total = 0
+        for part, end in zip(parts, ends, strict=True):
+            which, begin, until = Intervals(edges, np.empty(0, np.int64)).cut(part.rows, end)
+            own = ~shared[np.searchsorted(edges, begin)]
+            which, begin, until = which[own], begin[own], until[own]
+            number = part.numbers[which] + ((begin - part.rows[which]) // size).astype(np.int64)
+            pages = ((until - begin) // size).astype(np.int64)
+            total += int(part.member.pattern.count_nowhere(number, begin, pages).sum())
+        for place in np.flatnonzero(shared).tolist():
+            total += self._nowhere_between(int(edges[place]), int(edges[place + 1]))
+        return total
+
+    def _nowhere_between(self, first: int, end: int) -> int:
+        """Count the pages without a target among pages that members share, in portions."""
+        step, total = _PORTION * self._size, 0
+        for low in range(first, end, step):
+            some = np.arange(low, min(low + step, end), self._size, dtype=np.uintp)
+            total += int(np.count_nonzero(self._ask_members(some).wanted == NOWHERE))
+        return total
 
     def _within(self, first: int, last: int) -> Iterator[_Member]:
         """Yield the members with pages from `first` to `last`, in address order."""
@@ -93,29 +136,44 @@ class MemberPattern:
         if not len(addresses):
             none = np.empty(0, bool)
             return _Pages(np.empty(0, np.int32), none, none)
-        key = int(addresses[0]), int(addresses[-1]), len(addresses)
-        if self._latest is None or self._latest[0] != key:
-            self._latest = key, self._ask_members(addresses)
-        return self._latest[1]
+        known = self._latest
+        if known is None or not np.array_equal(known[0], addresses):
+            known = self._latest = addresses, self._ask_members(addresses)
+        return known[1]
 
     def _ask_members(self, addresses: Addresses) -> _Pages:
+        """Add up the bytes that are wanted on each node, page by page."""
         wanted = np.full(len(addresses), NOWHERE, np.int32)
-        most = np.zeros(len(addresses), np.int64)
         torn, adapting = np.zeros(len(addresses), bool), np.zeros(len(addresses), bool)
+        votes = [_no_votes()]
         for member in self._within(int(addresses[0]), int(addresses[-1])):
             place, number = member.find(addresses)
-            pages = addresses[place]
-            nodes = member.pattern.nodes_for(number, pages)
-            held = member.footprint.held(pages, np.ones(len(pages), np.int64))
-            known = (nodes != NOWHERE) & (wanted[place] != NOWHERE)
-            torn[place] |= known & (nodes != wanted[place])
-            if getattr(member.pattern, "torn", False):
-                torn[place] = True
-            ahead = (nodes != NOWHERE) & ((held > most[place]) | (wanted[place] == NOWHERE))
-            place = place[ahead]
-            wanted[place], most[place] = nodes[ahead], held[ahead]
-            adapting[place] = bool(getattr(member.pattern, "adapts", False))
+            nodes = member.pattern.nodes_for(number, addresses[place])
+            some = nodes != NOWHERE
+            place, nodes = place[some], nodes[some].astype(np.int64)
+            held = member.footprint.held(addresses[place], np.ones(len(place), np.int64))
+            votes.append((place, nodes, held))
+            torn[place] |= bool(getattr(member.pattern, "torn", False))
+            adapting[place] |= may_shift(member.pattern)
+        place, nodes, held = (np.concatenate(column) for column in zip(*votes, strict=True))
+        order = np.lexsort((nodes, place))
+        place, nodes, held = place[order], nodes[order], held[order]
+        new = np.append(True, (place[1:] != place[:-1]) | (nodes[1:] != nodes[:-1]))[: len(place)]
+        starts = np.flatnonzero(new)
+        if len(starts):
+            place, nodes, held = place[starts], nodes[starts], np.add.reduceat(held, starts)
+        again = np.append(False, place[1:] == place[:-1])[: len(place)]
+        torn[place[again]] = True
+        # Of equal claims, the lowest node comes first.
+        order = np.lexsort((nodes, -held, place))
+        first = order[np.append(True, place[order][1:] != place[order][:-1])[: len(place)]]
+        wanted[place[first]] = nodes[first]
         return _Pages(wanted, torn, adapting)
+
+
+def _no_votes() -> tuple[Ints, Ints, Ints]:
+    nothing = np.empty(0, np.int64)
+    return nothing, nothing, nothing
 
 
 class _Member:
@@ -127,6 +185,7 @@ class _Member:
         self.first = footprint.address // size * size
         self.last = (footprint.address + footprint.span - 1) // size * size
 
+    @cached_property
     def _rows(self) -> tuple[Addresses, Ints]:
         parts = list(self.footprint.ranges())
         addresses, pages = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -140,7 +199,7 @@ class _Member:
         place = np.arange(low, high)
         if self.footprint.contiguous:
             return place, ((addresses[low:high] - np.uintp(self.first)) // size).astype(np.int64)
-        rows, pages = self._rows()
+        rows, pages = self._rows
         row = np.searchsorted(rows, addresses[low:high], "right") - 1
         within = ((addresses[low:high] - rows[row]) // size).astype(np.int64)
         inside = within < pages[row]
@@ -150,7 +209,7 @@ class _Member:
     def part(self, first: int, last: int) -> tuple[Addresses, Ints, Ints]:
         """Return the rows from page `first` to `last`, and the number of the first page of each."""
         size = np.uintp(self.footprint.page_size)
-        rows, pages = self._rows()
+        rows, pages = self._rows
         numbers = np.cumsum(pages) - pages
         ends = rows + pages.astype(np.uintp) * size
         begin = np.maximum(rows, np.uintp(first))

@@ -211,6 +211,15 @@ class ByIndex(_OfNodes):
         return share
 
 
+def may_shift(pattern: Pattern) -> bool:
+    """Return whether the borders of one of several members may move to huge page borders.
+
+    Turns of single pages have no borders: whether each node gets its share is known only of an
+    array as a whole.
+    """
+    return getattr(pattern, "adapts", False) and getattr(pattern, "shares", None) is None
+
+
 class Shifted:
     """A pattern over part of the array that it was made for.
 
@@ -228,7 +237,7 @@ class Shifted:
     def __init__(self, pattern: Pattern, start: int, page_size: int) -> None:
         self._pattern, self._start, self._size = pattern, start, np.uintp(page_size)
         self.distinct, self.only = pattern.distinct, pattern.only
-        self.adapts, self.torn = getattr(pattern, "adapts", False), getattr(pattern, "torn", False)
+        self.adapts, self.torn = may_shift(pattern), getattr(pattern, "torn", False)
 
     def nodes_for(self, index: Ints, addresses: Addresses) -> NodeArray:
         """Return the wanted node of each page."""

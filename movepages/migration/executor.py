@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +19,7 @@ from ..query.survey_runs import SurveyRuns
 from ..query.syscall import attach, move_pages, refuse_process, refuse_unusable_nodes
 from ..results.absence import Absences, merge_absences
 from ..results.failure import Failure
-from ..results.member_results import MemberTargets
+from ..results.member_results import MemberTargets, with_absences
 from ..results.outcome import MovePagesError, MoveResult
 from . import sizes
 from .control import Control
@@ -65,7 +64,7 @@ def migrate(
         failure = move.run()
         result, size = tally.result(), footprint.page_size
         absent = hidden_afterwards(merge_absences(move.absences, size), result.runs, size)
-        result = replace(result, absences=absent)
+        result = with_absences(result, absent)
         if failure is None:
             control.finish()
     except BaseException as interruption:

@@ -186,8 +186,8 @@ def move(
     # A move in the foreground does not pay for the imports of threads.
     from .background import start
 
-    # The array lives as long as the thread that moves it.
-    return start(lambda report, _a=a: run(report), progress)  # type: ignore[misc]
+    # The arrays live as long as the thread that moves them, even if a container drops them.
+    return start(lambda report, _kept=(a, array): run(report), progress)  # type: ignore[misc]
 
 
 def _warn_of_pages_elsewhere(result: MoveResult) -> None:

@@ -215,6 +215,6 @@ def counts_of_runs(
     outcomes = NO_RUNS
     if by_member:
         outcomes = runs.copy()
-        outcomes["status"] = encode(runs["status"], there=runs["status"] >= 0)
+        outcomes["status"] = encode(runs["status"], there=runs["status"] >= 0, aside=True)
     there = pages - sum(failures.values())
     return SliceCounts(pages, 0, there, failures, 0, 0, 0, 0, 0, runs, outcomes)

@@ -17,7 +17,9 @@ Addresses: TypeAlias = "npt.NDArray[np.uintp]"
 Intervals: TypeAlias = "tuple[Addresses, Addresses]"
 
 _HIGHEST = np.uintp(2**64 - 2**16)
-# Blocks of overlapping strided pieces that are taken one by one: 16 bytes each.
+# Sums over all pieces must fit 64 bits.
+_MOST_BYTES = 1 << 62
+# Blocks of overlapping strided pieces that are taken one by one: 16 bytes each, several times.
 _MOST_BLOCKS = 1 << 24
 
 
@@ -50,6 +52,8 @@ def disjoint(
     if (end < address).any() or (end > _HIGHEST).any():
         raise ValueError(f"expected memory that ends below {_HIGHEST:#x}")
     some = nbytes > 0
+    if sum(nbytes.tolist()) + sum(each.nbytes for each in strided) >= _MOST_BYTES:
+        raise ValueError("expected less than 2**62 bytes in all, which no process can map")
     begin, end = _merge(address[some], end[some])
     strided = [each for each in strided if each.block]
     if not strided:
@@ -64,8 +68,9 @@ def disjoint(
             f"strided arrays overlap others in {blocks:,} blocks of bytes, which are too many to "
             "count each byte once; pass the array that they are views of"
         )
-    for each in mixed:
-        begin, end = _merge(*_with(begin, end, _blocks(each)))
+    if mixed:
+        begins, ends = zip(*map(_blocks, mixed), strict=True)
+        begin, end = _merge(np.concatenate((begin, *begins)), np.concatenate((end, *ends)))
     return begin, end, apart
 
 
@@ -150,10 +155,10 @@ def _split_by_overlap(
     return apart, mixed
 
 
-def _blocks(each: Footprint) -> Iterable[tuple[int, int]]:
+def _blocks(each: Footprint) -> Intervals:
     offset = np.zeros(1, np.int64)
     for stride, count in each.dims:
         steps = np.arange(count, dtype=np.int64) * stride
         offset = (offset[:, np.newaxis] + steps).ravel()
-    begins = (offset + each.address).tolist()
-    return [(first, first + each.block) for first in begins]
+    begin = offset.astype(np.uintp) + np.uintp(each.address)
+    return begin, begin + np.uintp(each.block)

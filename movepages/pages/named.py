@@ -116,8 +116,14 @@ def _kept(indices: Sequence[int], known: Mapping[int, object]) -> Iterator[tuple
 def key_name(key: object) -> str:
     """Return the name of the member with this key: ``weight``, or ``['a b']`` or ``[3]``."""
     if isinstance(key, str):
-        return key if _PLAIN.match(key) else f"[{key!r}]"
+        plain = str.__str__(key)
+        return plain if _PLAIN.match(plain) else f"[{plain!r}]"
+    return f"[{_shown(key)}]"
+
+
+def _shown(key: object) -> str:
+    if isinstance(key, tuple):
+        return f"({', '.join(map(_shown, key))}{',' * (len(key) == 1)})"
     # To write out a tensor would be to read its memory.
-    kind = type(key)
-    holds_memory = hasattr(kind, "__array__") and not isinstance(key, np.generic)
-    return f"[{kind.__name__}]" if holds_memory else f"[{key!r}]"
+    holds_memory = hasattr(type(key), "__array__") and not isinstance(key, np.generic)
+    return type(key).__name__ if holds_memory else repr(key)

@@ -148,6 +148,16 @@ class Pieces:
             # The last piece that begins below may end above.
             reach = np.where(piece > 0, self._end[piece - 1], addresses)
             total = total - (np.maximum(reach, addresses) - addresses).astype(np.int64)
-        for each in self._strided:
-            total = total + each.below(addresses)
+        if not self._strided:
+            return total
+        # These lie apart, so an address is within one of them at most.
+        starts = np.array([each.address for each in self._strided], np.uintp)
+        sums = np.cumsum([0, *(each.nbytes for each in self._strided)])
+        place = np.searchsorted(starts, addresses)
+        total = total + sums[np.maximum(place - 1, 0)]
+        order = np.argsort(place, kind="stable")
+        edges = np.flatnonzero(np.diff(place[order], prepend=0))
+        for some in np.split(order, edges):
+            if len(some) and (number := int(place[some[0]])):
+                total[some] += self._strided[number - 1].below(addresses[some])
         return total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -10,7 +11,8 @@ import numpy.typing as npt
 
 from ..pages.named import NamedFootprints
 from ..pages.runs import RUN_DTYPE, Runs, Statuses
-from .cut import cut_runs
+from .absence import Absences, nothing_absent
+from .cut import cut_absences, cut_runs
 from .outcome import MoveResult
 from .status import PageStatus
 
@@ -19,9 +21,12 @@ Ints: TypeAlias = "npt.NDArray[np.int64]"
 
 NO_RUNS = np.empty(0, RUN_DTYPE)
 
-# What became of a page, beside its status, in the lowest bits of a code.
-_THERE, _OVERRULED, _TORN, _STAYS = 1, 2, 4, 8
-_BITS = 4
+# What became of a page, beside its status, in the lowest bits of a code. Pages set aside were not
+# asked to move: they are placed, or absent.
+_THERE, _OVERRULED, _TORN, _STAYS, _ASIDE = 1, 2, 4, 8, 16
+_BITS = 5
+# NOT_ATTEMPTED has no room for bits beside it. No errno is as large as this.
+_NEVER = -(1 << 20)
 
 
 def encode(
@@ -31,11 +36,13 @@ def encode(
     overruled: Mask | bool = False,
     torn: Mask | bool = False,
     stays: Mask | bool = False,
+    aside: bool = False,
 ) -> Statuses:
     """Return one number for each page, from its status and what became of it."""
     marks = ((there, _THERE), (overruled, _OVERRULED), (torn, _TORN), (stays, _STAYS))
-    codes = status.astype(np.int32) << _BITS
-    for mark, bit in marks:
+    attempted = np.where(status == PageStatus.NOT_ATTEMPTED.value, np.int32(_NEVER), status)
+    codes = attempted.astype(np.int32) << _BITS
+    for mark, bit in (*marks, (aside, _ASIDE)):
         codes |= np.where(mark, np.int32(bit), np.int32(0))
     return codes
 
@@ -62,11 +69,24 @@ class MemberResults(Mapping[str, MoveResult]):
     outcomes : structured ndarray
         Runs of all pages reached, with codes made by `encode` instead of statuses.
     members : MemberTargets
+    absences : structured ndarray, optional
+        Records of the absent pages of all members.
     """
 
-    def __init__(self, outcomes: Runs, members: MemberTargets) -> None:
-        self._outcomes = outcomes
+    def __init__(
+        self, outcomes: Runs, members: MemberTargets, absences: Absences | None = None
+    ) -> None:
+        self._outcomes, self._members = outcomes, members
         self._footprints, self._target = members
+        self._absences = nothing_absent() if absences is None else absences
+
+    def __reduce__(self) -> tuple[type[dict[str, MoveResult]], tuple[dict[str, MoveResult]]]:
+        # The target may belong to a layout of the user that cannot be copied or sent.
+        return dict, (dict(self),)
+
+    def with_absences(self, absences: Absences) -> MemberResults:
+        """Return the same results with the reasons for absent pages."""
+        return MemberResults(self._outcomes, self._members, absences)
 
     def __len__(self) -> int:
         return len(self._footprints)
@@ -86,10 +106,14 @@ class MemberResults(Mapping[str, MoveResult]):
         outcomes = cut_runs(self._outcomes, footprint)
         pages, code = outcomes["pages"], outcomes["status"]
         status = code >> _BITS
+        reached = status != _NEVER
+        status[~reached] = PageStatus.NOT_ATTEMPTED.value
         there = (code & _THERE) > 0
-        failed = (status < 0) & (status != PageStatus.NOT_ATTEMPTED.value) & ~there
-        failures = _totals(status[failed], self._failed(outcomes[failed]))
-        reached = status != PageStatus.NOT_ATTEMPTED.value
+        failed = (status < 0) & reached & ~there
+        aside = (code & _ASIDE) > 0
+        failures = _totals(status[failed & ~aside], pages[failed & ~aside])
+        for each, count in self._absent(outcomes, status, failed & aside).items():
+            failures[each] = failures.get(each, 0) + count
         moved = int(pages[(status >= 0) & ~there].sum())
         placed = int(pages[reached].sum()) - moved - sum(failures.values())
         runs = outcomes.copy()
@@ -105,10 +129,15 @@ class MemberResults(Mapping[str, MoveResult]):
             overruled=int(pages[(code & _OVERRULED) > 0].sum()),
             torn=int(pages[(code & _TORN) > 0].sum()),
             _runs=runs,
+            absences=cut_absences(self._absences, footprint),
         )
 
-    def _failed(self, runs: Runs) -> Ints:
-        """Count the failed pages of each run, without those that had no target and no memory."""
+    def _absent(self, outcomes: Runs, status: Statuses, which: Mask) -> dict[PageStatus, int]:
+        """Count absent pages by status, without those that had no target: these are as wanted."""
+        return _totals(status[which], self._with_target(outcomes[which]))
+
+    def _with_target(self, runs: Runs) -> Ints:
+        """Count the pages of each run that have a target."""
         if not len(runs):
             return runs["pages"]
         index = self._footprints.pieces.index_of(runs["address"])
@@ -123,3 +152,11 @@ def _totals(status: Statuses, pages: Any) -> dict[PageStatus, int]:
         if count:
             found[PageStatus(each)] = found.get(PageStatus(each), 0) + count
     return found
+
+
+def with_absences(result: MoveResult, absences: Absences) -> MoveResult:
+    """Return a result, and those of its members, with the reasons for absent pages."""
+    members = result._members
+    if isinstance(members, MemberResults):
+        members = members.with_absences(absences)
+    return replace(result, absences=absences, _members=members)

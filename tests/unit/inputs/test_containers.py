@@ -2,12 +2,14 @@
 
 import dataclasses
 from collections import OrderedDict, namedtuple
+from enum import StrEnum
 from types import MappingProxyType
 
 import numpy as np
 import pytest
 
 import movepages as mp
+from movepages.inputs import registry
 
 Point = namedtuple("Point", "x y")
 
@@ -210,6 +212,64 @@ def test_temporary_containers_are_told_apart() -> None:
                 yield str(size), [[np.ones(size + 1)]]
 
     assert len(mp.where(Temporary())) == 50
+
+
+def test_keys_of_any_kind() -> None:
+    class Kind(StrEnum):
+        A = "a"
+
+    class Tensor:
+        def __array__(self):
+            raise AssertionError
+
+        def __repr__(self):
+            raise AssertionError
+
+    found = mp.where({Kind.A: np.ones(3), (Tensor(), 1): np.ones(4), (2,): np.ones(5)})
+    assert list(found) == ["a", "[(Tensor, 1)]", "[(2,)]"]
+    assert Kind.A in found
+    assert (2,) in found
+
+
+def test_a_class_that_makes_itself_is_refused() -> None:
+    class Endless:
+        def __movepages_buffers__(self):
+            yield "next", Endless()
+
+    with pytest.raises(TypeError, match="levels"):
+        mp.where(Endless())
+
+
+def test_a_class_without_a_module() -> None:
+    class Odd:
+        __module__ = None
+
+    with pytest.raises(TypeError, match="got Odd"):
+        mp.where(Odd())
+
+
+def test_a_class_that_is_registered_during_a_search(monkeypatch) -> None:
+    class Late:
+        data = np.ones(100)
+
+    search = registry._search
+
+    def slow(kind):
+        found = search(kind)
+        if kind is Late:
+            monkeypatch.setattr(registry, "_search", search)
+            mp.register(Late, lambda obj: obj.data)
+        return found
+
+    monkeypatch.setattr(registry, "_search", slow)
+    with pytest.raises(TypeError):
+        mp.where(Late())
+    assert mp.where(Late()) == mp.where(Late.data)
+
+
+def test_more_bytes_than_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="2\\*\\*62"):
+        mp.where([mp.Region(k << 62, (1 << 62) - 1) for k in range(3)])
 
 
 def test_below_gives_a_part() -> None:

@@ -57,11 +57,17 @@ def test_most_bytes_decide(seed: int) -> None:
     nowhere = 0
     for page, node, is_torn in zip(pages.tolist(), found.tolist(), torn.tolist(), strict=True):
         known = [(held, wanted) for held, wanted in votes[page] if wanted != NOWHERE]
-        most = max((held for held, _ in known), default=0)
+        sums: dict[int, int] = {}
+        for held, wanted in known:
+            sums[wanted] = sums.get(wanted, 0) + held
         nowhere += not known
-        assert node in ({wanted for held, wanted in known if held == most} or {NOWHERE})
+        most = max(sums.values(), default=0)
+        assert node == min((each for each, n in sums.items() if n == most), default=NOWHERE)
         assert is_torn == (len({wanted for _, wanted in known}) > 1)
     assert set(pattern.distinct) >= set(found[found >= 0].tolist())
+    rows = list(members.pieces.ranges())
+    counts = [pattern.count_nowhere(np.zeros(len(n), int), a, n).sum() for a, n in rows]
+    assert sum(counts) == nowhere
     for low in range(0, len(pages), 3):
         part = pages[low : low + 3]
         assert (pattern.nodes_for(np.arange(len(part)), part) == found[low : low + 3]).all()
