@@ -97,7 +97,9 @@ inline Elements elements_of(const DLTensor& tensor, bool padded) {
   for (std::size_t axis = axes; axis-- > 0;) {
     const std::int64_t length = found.shape[axis];
     if (length < 0) refuse("its shape has a negative length, " + std::to_string(length));
-    const std::int64_t stride = tensor.strides == nullptr ? count : tensor.strides[axis];
+    // The stride of an axis of one element means nothing, and may be any number.
+    const bool steps = tensor.strides != nullptr && length > 1;
+    const std::int64_t stride = steps ? tensor.strides[axis] : count;
     contiguous = contiguous && (length < 2 || stride == count);
     found.strides[axis] = product(stride, found.itemsize);
     found.empty = found.empty || length == 0;

@@ -33,11 +33,18 @@ def _cut(
 ) -> tuple[Ints, npt.NDArray[np.uintp], Ints]:
     """Return, for each part of a record within the rows, the record's index, start and pages."""
     size = np.uintp(page_size)
-    starts = records["address"]
-    edges = np.stack((starts, starts + records["pages"].astype(np.uintp) * size), axis=1)
-    known = Intervals(edges.ravel(), np.arange(1, len(records) + 1))
-    addresses, pages = rows
-    _, begin, end = known.cut(addresses, addresses + pages.astype(np.uintp) * size)
+    starts, (addresses, pages) = records["address"], rows
+    if not len(records) or not len(addresses):
+        nothing = np.empty(0, np.int64)
+        return nothing, np.empty(0, np.uintp), nothing
+    # A record before the first page may reach it.
+    low = max(int(np.searchsorted(starts, addresses[0], "right")) - 1, 0)
+    ends = addresses + pages.astype(np.uintp) * size
+    starts = np.ascontiguousarray(starts[low : np.searchsorted(starts, ends[-1])])
+    reach = records["pages"][low : low + len(starts)].astype(np.uintp) * size
+    edges = np.stack((starts, starts + reach), axis=1)
+    known = Intervals(edges.ravel(), np.arange(low + 1, low + len(starts) + 1))
+    _, begin, end = known.cut(addresses, ends)
     which = known.at(begin) - 1
     inside = which >= 0
     begin, end = begin[inside], end[inside]
