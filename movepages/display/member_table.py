@@ -54,7 +54,7 @@ def _cells(total: PlacementView, each: PlacementView) -> list[str]:
 
 def _shortened(name: str) -> str:
     # Keys come from data, which must not control the terminal.
-    name = name.encode("unicode_escape").decode()
+    name = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
     if len(name) <= _NAME:
         return name
     half = (_NAME - 3) // 2

@@ -31,7 +31,7 @@ class Members(NamedTuple):
 
 
 # A container in which containers are shared can have two to the power of its depth.
-_MOST_MEMBERS = 1 << 24
+_MOST_MEMBERS = 1 << 22
 
 
 class MemberList:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import numbers
-from collections.abc import Iterable, Iterator, Sequence
+import os
+import types
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -14,14 +17,20 @@ from ..pages.dlpack import exported_memory
 from ..pages.footprint import Footprint
 from ..pages.memory import Memory
 from ..pages.page_set import PageSet
+from ..pages.pieces import Pieces
 from .containers import container_members, join_names
 from .members import MemberList, Members
 from .registry import adapter_for
 
-_ONE_MEMORY = (np.ndarray, Memory, Region, Footprint, memoryview, bytearray, bytes)
+_ONE_MEMORY = (np.ndarray, Memory, Region, Footprint, Pieces, memoryview, bytearray, bytes)
 # Values in a container that hold nothing to move.
-_MOST_LEVELS = 10_000
-_VALUES = (str, numbers.Number, type(None), np.generic, np.dtype, type, slice, range)
+_MOST_LEVELS, _MOST_LOOKS = 10_000, 4_000_000
+_VALUES = (
+    *(str, numbers.Number, type(None), np.generic, np.dtype, type, slice, range, os.PathLike),
+    *(datetime.date, datetime.time, datetime.timedelta, types.FunctionType),
+)
+_END = object()
+_PACKAGE = f"{__name__.partition('.')[0]}."
 
 
 def memory_of(obj: object) -> tuple[object, PageSet]:
@@ -69,8 +78,14 @@ def _inside(obj: object) -> _Single | Iterator[tuple[str, object]]:
     if adapter is None:
         if isinstance(obj, _ONE_MEMORY):
             return _Single(obj)
+        if str(type(obj).__module__).startswith(_PACKAGE):
+            raise TypeError(
+                f"got a {type(obj).__name__}, which tells of memory; pass the memory itself"
+            )
         return container_members(obj) or _Single(exported_memory(obj) or obj)
     found = adapter(obj)
+    if isinstance(found, Mapping):
+        found = container_members(found)
     if found is obj or isinstance(found, _ONE_MEMORY):
         return _Single(found)
     if not isinstance(found, Iterable):
@@ -85,16 +100,27 @@ def _collect(obj: object, inside: Iterator[tuple[str, object]]) -> Members:
     """Collect the members of members of an object, to any depth."""
     found = MemberList()
     # Each container on the way down.
-    path = [_Level("", obj, inside)]
+    path, containers = [_Level("", obj, inside)], 0
     if type(obj) in (list, tuple) and found.add_all("", cast(Sequence[object], obj)):
         path = []
     while path:
         with _named(path[-1].name):
-            pair = next(path[-1].rest, None)
-        if pair is None:
+            pair: object = next(path[-1].rest, _END)
+        if pair is _END:
             path.pop()
             continue
-        name = join_names(path[-1].name, str(pair[0]))
+        if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str)):
+            raise TypeError(
+                f"the members of a {type(path[-1].holder).__name__} must be (name, object) pairs "
+                f"with names of type str, got a {type(pair).__name__}"
+            )
+        containers += 1
+        if containers > _MOST_LOOKS:
+            raise TypeError(
+                f"looked at more than {_MOST_LOOKS:,} members of members, which are too many or "
+                "lead to each other; pass a list of the arrays"
+            )
+        name = join_names(path[-1].name, pair[0])
         below = _add(found, name, pair[1])
         # What contains itself adds nothing new the second time.
         if below is not None and all(level.holder is not below.holder for level in path):

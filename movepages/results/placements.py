@@ -24,8 +24,9 @@ class Placements(Mapping[str, Placement]):
     """Where each member of an object is: a mapping from the member's name to its `Placement`.
 
     Names are paths, such as ``layers.0.weight``, ``tables['price']`` or ``arrays[2]``. A member's
-    own key finds it too: ``where(df)["price"]``, ``where([a, b])[1]``. The beginning of a path
-    gives the `Placements` of all members below it: ``where(model)["layers.0"]``.
+    own key finds it too: ``where(df)["price"]``, ``where([a, b])[1]``. The method `below` gives
+    all members below the beginning of a path: ``where(model).below("layers.0")``. Of members with
+    equal names, the later ones get a number: ``x#2``. ``huge_bytes`` is known of `total` alone.
 
     Attributes
     ----------

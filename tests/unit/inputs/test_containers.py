@@ -1,6 +1,8 @@
 """where() of objects with several arrays."""
 
 import dataclasses
+import datetime
+import pathlib
 from collections import OrderedDict, namedtuple
 from enum import StrEnum
 from types import MappingProxyType
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages.inputs import registry
+from movepages.inputs import memory_of, registry
 
 Point = namedtuple("Point", "x y")
 
@@ -270,6 +272,54 @@ def test_a_class_that_is_registered_during_a_search(monkeypatch) -> None:
 def test_more_bytes_than_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="2\\*\\*62"):
         mp.where([mp.Region(k << 62, (1 << 62) - 1) for k in range(3)])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [[np.ones((9, 2))], [np.ones((2, 9))], [("n", np.ones(3), 4)], [None], [5], [(3, np.ones(3))]],
+)
+def test_members_without_names_are_refused(wrong) -> None:
+    class Mesh:
+        def __movepages_buffers__(self):
+            return wrong
+
+    with pytest.raises(TypeError, match="pairs"):
+        mp.where(Mesh())
+
+
+def test_a_mapping_names_its_members() -> None:
+    class Mesh:
+        def __movepages_buffers__(self):
+            return {"x": np.ones(3), "a b": np.ones(4)}
+
+    assert list(mp.where(Mesh())) == ["x", "['a b']"]
+
+
+def test_what_tells_of_memory_is_not_taken_for_it() -> None:
+    a = np.ones(3)
+    for told in (mp.where(a), mp.where([a]), mp.move(a, min(mp.where(a).bytes_per_node))):
+        with pytest.raises(TypeError, match="pass the memory itself"):
+            mp.where(told)
+        with pytest.raises(TypeError, match=r"^saved: "):
+            mp.where({"a": a, "saved": told})
+
+
+def test_a_graph_of_containers_ends(monkeypatch) -> None:
+    monkeypatch.setattr(memory_of, "_MOST_LOOKS", 1000)
+    y: list = [np.ones(3), {}]
+    for _ in range(30):
+        y = [y, y]
+    with pytest.raises(TypeError, match="lead to each other"):
+        mp.where(y)
+
+
+def test_dates_and_paths_hold_no_memory() -> None:
+    values = {"t": datetime.datetime.now(), "file": pathlib.Path("a"), "f": len.__class__}
+    assert list(mp.where({**values, "a": np.ones(3)})) == ["a"]
+
+
+def test_names_in_any_script_are_readable() -> None:
+    assert "straße" in mp.where({"straße": np.ones(3)}).table()
 
 
 def test_below_gives_a_part() -> None:

@@ -67,7 +67,8 @@ def test_any_bytes(start, nbytes):
     [
         PLACED[: 60 * PAGE].view(np.float64).reshape(-1, 8, 4), FAR, FAR.reshape(3, 1, 1),
         PLACED[:1].reshape(()), PLACED[: 8 * PAGE].view("i4,f4"), PLACED[:PAGE].view("M8[s]"),
-        PLACED[: 8 * PAGE].view("S8").reshape(2, -1), np.arange(1000), np.ones((30, 40)),
+        PLACED[: 8 * PAGE].view("S8").reshape(2, -1),
+        PLACED[:8000].view(np.int64), PLACED[:9600].view(np.float64).reshape(30, 40),
     ],
 )  # fmt: skip
 def test_shapes_and_types(a):
@@ -75,7 +76,7 @@ def test_shapes_and_types(a):
 
 
 def test_read_only_memory():
-    a = np.ones(3000)
+    a = PLACED[: 5 * PAGE].view(np.float64)
     a.flags.writeable = False
     check(a)
 
