@@ -37,9 +37,12 @@ def check(name: str, obj: object) -> None:
     total = before.total if isinstance(before, mp.Placements) else before
     assert total.nbytes >= 1 << 20, f"{name}: {total.nbytes} bytes"
     digests = contents(before)
-    pages = total.addresses[total.status >= 0]
     for node in nodes.allowed()[:2]:
         result = mp.move(obj, node)
+        # Reading the contents faulted in pages that were absent before.
+        now = mp.where(obj)
+        status = now.total.status if isinstance(now, mp.Placements) else now.status
+        pages = total.addresses[status >= 0]
         on_node = witness.nodes_at_once(pages) == node
         assert 1 - on_node.mean() <= _MOST_STAY, f"{name}: {result}"
         placed = result.moved + (result.already_there or 0)
