@@ -1,19 +1,18 @@
 """Members of Arrow arrays, chunks and tables of pyarrow: the buffers.
 
-Of a slice, buffers with elements of a fixed width are cut to the slice. Other buffers, such as the
-characters of strings, are whole: the slice's part of them is known only to who reads the offsets.
+An array may be a slice of others' buffers. Buffers with elements of a fixed width are cut to the
+slice. Other buffers, such as the characters of strings, count as a whole, because only the offsets
+tell the slice's part, and to read them would fault in memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, TypeAlias, cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 from ..pages.memory import Memory
 from ..pages.named import key_name
-from .registry import adapter_for
-
-Pairs: TypeAlias = Iterator[tuple[str, object]]
+from .registry import Pairs, adapter_for
 
 
 def arrow_members(array: Any) -> Pairs:

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..pages.array_interface import moves_about
 from ..pages.memory import Memory
-from .arrow_arrays import Pairs, arrow_members
-from .registry import adapter_for
+from .arrow_arrays import arrow_members
+from .registry import Pairs, adapter_for
 
 # These run a query when they are asked for Arrow data.
 _LAZY = ("daft", "datafusion", "duckdb", "_duckdb", "ibis", "pyspark")

@@ -23,8 +23,9 @@ from .members import MemberList, Members
 from .registry import adapter_for
 
 _ONE_MEMORY = (np.ndarray, Memory, Region, Footprint, Pieces, memoryview, bytearray, bytes)
-# Values in a container that hold nothing to move.
+# Containers that lead to each other, or make new ones, would never end.
 _MOST_LEVELS, _MOST_LOOKS = 10_000, 4_000_000
+# Values in a container that hold nothing to move.
 _VALUES = (
     *(str, numbers.Number, type(None), np.generic, np.dtype, type, slice, range, os.PathLike),
     *(datetime.date, datetime.time, datetime.timedelta, types.FunctionType),
@@ -80,7 +81,7 @@ def _inside(obj: object) -> _Single | Iterator[tuple[str, object]]:
             return _Single(obj)
         if str(type(obj).__module__).startswith(_PACKAGE):
             raise TypeError(
-                f"got a {type(obj).__name__}, which tells of memory; pass the memory itself"
+                f"got a {type(obj).__name__}, which describes memory; pass the memory itself"
             )
         return container_members(obj) or _Single(exported_memory(obj) or obj)
     found = adapter(obj)
@@ -100,7 +101,7 @@ def _collect(obj: object, inside: Iterator[tuple[str, object]]) -> Members:
     """Collect the members of members of an object, to any depth."""
     found = MemberList()
     # Each container on the way down.
-    path, containers = [_Level("", obj, inside)], 0
+    path, looks = [_Level("", obj, inside)], 0
     if type(obj) in (list, tuple) and found.add_all("", cast(Sequence[object], obj)):
         path = []
     while path:
@@ -114,8 +115,8 @@ def _collect(obj: object, inside: Iterator[tuple[str, object]]) -> Members:
                 f"the members of a {type(path[-1].holder).__name__} must be (name, object) pairs "
                 f"with names of type str, got a {type(pair).__name__}"
             )
-        containers += 1
-        if containers > _MOST_LOOKS:
+        looks += 1
+        if looks > _MOST_LOOKS:
             raise TypeError(
                 f"looked at more than {_MOST_LOOKS:,} members of members, which are too many or "
                 "lead to each other; pass a list of the arrays"

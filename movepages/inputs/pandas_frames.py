@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..pages.named import key_name
-from .arrow_arrays import Pairs, chunk_members
+from .arrow_arrays import chunk_members
 from .numpy_arrays import array_members
-from .registry import adapter_for
+from .registry import Pairs, adapter_for
 
 
 def _frame(frame: Any) -> Pairs:

@@ -8,8 +8,9 @@ from typing import Any
 
 from ..pages.array_interface import moves_about
 from ..pages.named import key_name
-from .arrow_arrays import Pairs, chunk_members
+from .arrow_arrays import chunk_members
 from .arrow_exports import same_memory
+from .registry import Pairs
 
 
 def _frame(frame: Any) -> Iterator[tuple[str, object]]:

@@ -44,7 +44,7 @@ def _tensor(tensor: Any) -> Memory | Pairs:
 def _strided(tensor: Any) -> Memory:
     itemsize, shape, strides = tensor.element_size(), tensor.shape, tensor.stride()
     try:
-        # data_ptr() would make a copy of a copy-on-write tensor, for its caller may write.
+        # data_ptr() copies a copy-on-write tensor, because its caller may write.
         address = getattr(tensor, "const_data_ptr", tensor.data_ptr)()
         held = tensor.untyped_storage().nbytes()
     except RuntimeError:
@@ -101,7 +101,7 @@ def _untyped_storage(storage: Any) -> Memory:
 
 
 def _address(storage: Any) -> int:
-    # The method of a storage would copy one that is shared until it is written to.
+    # data_ptr() of a storage copies it if it is copy-on-write; that of a tensor need not.
     torch = sys.modules["torch"]
     whole = torch.empty(0, dtype=torch.uint8).set_(storage)
     look = getattr(whole, "const_data_ptr", storage.data_ptr)

@@ -87,24 +87,24 @@ def wanted_by(target: MemberTarget, array: object, pages: PageSet, *, keep: bool
                 "an object, but the memory to move is one array; pass one of its values"
             )
         return as_target(target, array, pages, keep=keep)
-    if isinstance(target, Together):
-        sequence = _in_one_sequence(target.layout, array, list(array.footprints))
-        return _combined(sequence, array)
     if isinstance(target, Mapping):
-        return _each_by_name(target, array, keep=keep)
+        return _combined(_by_name(target, array, keep=keep), array)
     if isinstance(target, Placement) or not hasattr(target, "over"):
         return as_target(target, array, pages, keep=keep)
-    return _each(array, [target] * len(array.arrays), keep=keep)
+    everything = range(len(array.arrays))
+    return _combined(_of_members(target, array, everything, keep=keep), array)
 
 
-def _each(members: Members, targets: list[Any], *, keep: bool) -> Target:
-    patterns = [
-        as_target(target, member, footprint, keep=keep)
-        for target, member, footprint in zip(
-            targets, members.arrays, members.footprints, strict=True
-        )
-    ]
-    return _combined(patterns, members)
+def _of_members(
+    target: Any, members: Members, indices: Sequence[int], *, keep: bool
+) -> list[Pattern]:
+    """Return the patterns that one target makes for some of the members."""
+    footprints = [members.footprints[index] for index in indices]
+    if isinstance(target, Together):
+        return _in_one_sequence(target.layout, members, footprints)
+    arrays = (members.arrays[index] for index in indices)
+    pairs = zip(arrays, footprints, strict=True)
+    return [as_target(target, array, footprint, keep=keep) for array, footprint in pairs]
 
 
 def _combined(patterns: list[Pattern], members: Members) -> Target:
@@ -114,7 +114,7 @@ def _combined(patterns: list[Pattern], members: Members) -> Target:
     return MemberPattern(patterns, members.footprints)
 
 
-def _each_by_name(given: Mapping[Any, Any], members: Members, *, keep: bool) -> Target:
+def _by_name(given: Mapping[Any, Any], members: Members, *, keep: bool) -> list[Pattern]:
     """Give each member the target of the longest name that it begins with."""
     known = {begin for name in members.footprints.names for begin in _beginnings(name)}
     targets = {_as_name(key, known): target for key, target in given.items()}
@@ -134,16 +134,9 @@ def _each_by_name(given: Mapping[Any, Any], members: Members, *, keep: bool) -> 
         )
     patterns: dict[int, Pattern] = {}
     for key, indices in below.items():
-        some = [members.footprints[index] for index in indices]
-        target = targets[key]
-        if isinstance(target, Together):
-            found = _in_one_sequence(target.layout, members, some)
-        else:
-            arrays = [members.arrays[index] for index in indices]
-            pairs = zip(arrays, some, strict=True)
-            found = [as_target(target, array, each, keep=keep) for array, each in pairs]
+        found = _of_members(targets[key], members, indices, keep=keep)
         patterns.update(zip(indices, found, strict=True))
-    return _combined([patterns[index] for index in range(len(members.arrays))], members)
+    return [patterns[index] for index in range(len(members.arrays))]
 
 
 def _longest(name: str, targets: Mapping[str, Any]) -> str | None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..pages.arguments import Addresses
 from ..pages.named import NamedFootprints
-from ..pages.page_set import PageSet
+from ..pages.page_set import PageSet, Rows, numbers_in, rows_of
 from ..system.intervals import Intervals
 from .patterns import NOWHERE, Everywhere, Ints, NodeArray, Pattern, may_shift
 
@@ -186,10 +186,8 @@ class _Member:
         self.last = (footprint.address + footprint.span - 1) // size * size
 
     @cached_property
-    def _rows(self) -> tuple[Addresses, Ints]:
-        parts = list(self.footprint.ranges())
-        addresses, pages = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return addresses, pages
+    def _rows(self) -> Rows:
+        return rows_of(self.footprint)
 
     def find(self, addresses: Addresses) -> tuple[Ints, Ints]:
         """Return the places of the member's pages in a list, and their numbers in the member."""
@@ -199,12 +197,8 @@ class _Member:
         place = np.arange(low, high)
         if self.footprint.contiguous:
             return place, ((addresses[low:high] - np.uintp(self.first)) // size).astype(np.int64)
-        rows, pages = self._rows
-        row = np.searchsorted(rows, addresses[low:high], "right") - 1
-        within = ((addresses[low:high] - rows[row]) // size).astype(np.int64)
-        inside = within < pages[row]
-        before = np.cumsum(pages) - pages
-        return place[inside], (before[row] + within)[inside]
+        numbers, inside = numbers_in(self._rows, addresses[low:high], self.footprint.page_size)
+        return place[inside], numbers[inside]
 
     def part(self, first: int, last: int) -> tuple[Addresses, Ints, Ints]:
         """Return the rows from page `first` to `last`, and the number of the first page of each."""

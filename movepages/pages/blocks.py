@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core import HUGE_PAGE_BYTES
-from .page_set import PageSet
+from .page_set import PageSet, Rows
 
 Ints: TypeAlias = "npt.NDArray[np.int64]"
-Rows: TypeAlias = "tuple[npt.NDArray[np.uintp], Ints]"
 
 
 # Takes a row's start, its pages and the most pages with memory; returns how many to take next.

@@ -138,7 +138,7 @@ def _inside(each: Footprint, begin: Addresses, end: Addresses) -> bool:
 def _split_by_overlap(
     strided: list[Footprint], begin: Addresses, end: Addresses
 ) -> tuple[list[Footprint], list[Footprint]]:
-    """Tell pieces whose spans overlap nothing from those that may share bytes with others."""
+    """Separate pieces that overlap nothing from pieces that may share bytes with others."""
     apart: list[Footprint] = []
     mixed: list[Footprint] = []
     reach, previous = 0, False

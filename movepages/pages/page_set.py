@@ -1,4 +1,4 @@
-"""PageSet: what queries and moves need to know of the memory they work on."""
+"""PageSet: what queries and moves need to know of the memory they work on, and its rows."""
 
 from __future__ import annotations
 
@@ -59,3 +59,23 @@ class PageSet(Protocol):
 
     def position(self, addresses: npt.NDArray[np.uintp]) -> tuple[Ints, Ints]:
         """Return how many bytes lie before each page, and how many in it."""
+
+
+def rows_of(pages: PageSet) -> Rows:
+    """Return the pages as rows of neighbours, all at once."""
+    parts = [(np.empty(0, np.uintp), np.empty(0, np.int64)), *pages.ranges()]
+    addresses, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return addresses, counts
+
+
+def numbers_in(
+    rows: Rows, addresses: npt.NDArray[np.uintp], page_size: int
+) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """Return the number of each page among the pages of some rows, and which are in a row.
+
+    No address is below the first row. The number of a page that is in no row means nothing.
+    """
+    starts, pages = rows
+    row = np.searchsorted(starts, addresses, "right") - 1
+    within = ((addresses - starts[row]) // np.uintp(page_size)).astype(np.int64)
+    return (np.cumsum(pages) - pages)[row] + within, within < pages[row]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .disjoint import disjoint
 from .footprint import Footprint
-from .page_set import Rows
+from .page_set import Rows, numbers_in
 from .strides import SPANS_AT_ONCE, Ints
 
 
@@ -48,6 +48,8 @@ class Pieces:
         begin, end, self._strided = disjoint(address, nbytes, strided)
         self._begin, self._end = begin, end
         self._before = np.concatenate(([0], np.cumsum((end - begin).astype(np.int64))))
+        self._starts = np.array([each.address for each in self._strided], np.uintp)
+        self._sums = np.cumsum([0, *(each.nbytes for each in self._strided)])
         spans = [(each.address, each.address + each.span) for each in self._strided]
         if len(begin):
             spans.append((int(begin[0]), int(end[-1])))
@@ -67,7 +69,7 @@ class Pieces:
     @cached_property
     def nbytes(self) -> int:
         """Distinct bytes; those that pieces share count once."""
-        return int(self._before[-1]) + sum(each.nbytes for each in self._strided)
+        return int(self._before[-1] + self._sums[-1])
 
     @cached_property
     def pages(self) -> int:
@@ -103,11 +105,7 @@ class Pieces:
 
     def index_of(self, addresses: npt.NDArray[np.uintp]) -> Ints:
         """Return the number of each page among all pages that hold some of the bytes."""
-        rows, pages = self._rows
-        row = np.searchsorted(rows, addresses, "right") - 1
-        within = ((addresses - rows[row]) // np.uintp(self.page_size)).astype(np.int64)
-        found: Ints = (np.cumsum(pages) - pages)[row] + within
-        return found
+        return numbers_in(self._rows, addresses, self.page_size)[0]
 
     def ranges(self) -> Iterator[Rows]:
         """Yield the pages as rows of neighbours, at most 65,536 rows at a time."""
@@ -151,10 +149,8 @@ class Pieces:
         if not self._strided:
             return total
         # These lie apart, so an address is within one of them at most.
-        starts = np.array([each.address for each in self._strided], np.uintp)
-        sums = np.cumsum([0, *(each.nbytes for each in self._strided)])
-        place = np.searchsorted(starts, addresses)
-        total = total + sums[np.maximum(place - 1, 0)]
+        place = np.searchsorted(self._starts, addresses)
+        total = total + self._sums[np.maximum(place - 1, 0)]
         order = np.argsort(place, kind="stable")
         edges = np.flatnonzero(np.diff(place[order], prepend=0))
         for some in np.split(order, edges):

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..pages.page_set import PageSet, Rows
+from ..pages.page_set import PageSet, Rows, rows_of
 from ..pages.runs import Runs, join_runs, make_runs
 from ..system.intervals import Intervals
 from .absence import Absences, join_absences
@@ -17,14 +17,14 @@ Ints: TypeAlias = "npt.NDArray[np.int64]"
 
 def cut_runs(runs: Runs, member: PageSet) -> Runs:
     """Return the runs of the pages of one member, with the bytes of this member."""
-    which, begin, pages = _cut(runs, _rows_of(member), member.page_size)
+    which, begin, pages = _cut(runs, rows_of(member), member.page_size)
     found = make_runs(begin, pages, member.held(begin, pages), runs["status"][which])
     return join_runs([found], member.page_size)
 
 
 def cut_absences(absences: Absences, member: PageSet) -> Absences:
     """Return the records of the absent pages of one member."""
-    which, begin, pages = _cut(absences, _rows_of(member), member.page_size)
+    which, begin, pages = _cut(absences, rows_of(member), member.page_size)
     return join_absences(((begin, pages, absences["reason"][which]),), member.page_size)
 
 
@@ -49,10 +49,3 @@ def _cut(
     inside = which >= 0
     begin, end = begin[inside], end[inside]
     return which[inside], begin, ((end - begin) // size).astype(np.int64)
-
-
-def _rows_of(member: PageSet) -> Rows:
-    """Return the pages of a member as rows of neighbours, all at once."""
-    parts = [(np.empty(0, np.uintp), np.empty(0, np.int64)), *member.ranges()]
-    addresses, pages = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return addresses, pages

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from ..pages.named import NamedFootprints
 from ..pages.runs import RUN_DTYPE, Runs, Statuses
 from .absence import Absences, nothing_absent
+from .by_name import ByName
 from .cut import cut_absences, cut_runs
 from .outcome import MoveResult
 from .status import PageStatus
@@ -61,7 +61,7 @@ class MemberTargets(NamedTuple):
     target: TargetView
 
 
-class MemberResults(Mapping[str, MoveResult]):
+class MemberResults(ByName[MoveResult]):
     """What a move did to each member, made when it is asked for.
 
     Parameters
@@ -88,20 +88,7 @@ class MemberResults(Mapping[str, MoveResult]):
         """Return the same results with the reasons for absent pages."""
         return MemberResults(self._outcomes, self._members, absences)
 
-    def __len__(self) -> int:
-        return len(self._footprints)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._footprints.names)
-
-    def __contains__(self, key: object) -> bool:
-        return self._footprints.find(key) is not None
-
-    def __getitem__(self, key: object) -> MoveResult:
-        """Return what became of the pages of one member."""
-        index = self._footprints.find(key)
-        if index is None:
-            raise KeyError(key)
+    def _member(self, index: int) -> MoveResult:
         footprint = self._footprints[index]
         outcomes = cut_runs(self._outcomes, footprint)
         pages, code = outcomes["pages"], outcomes["status"]

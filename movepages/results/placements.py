@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ..display.member_table import members_html, members_text
 from ..pages.named import NamedFootprints
 from ..pages.page_set import PageSet
 from .absence import Absence
+from .by_name import ByName
 from .cut import cut_absences, cut_runs
 from .placement import Placement
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _ROWS = 20
 
 
-class Placements(Mapping[str, Placement]):
+class Placements(ByName[Placement]):
     """Where each member of an object is: a mapping from the member's name to its `Placement`.
 
     Names are paths, such as ``layers.0.weight``, ``tables['price']`` or ``arrays[2]``. A member's
@@ -46,20 +46,7 @@ class Placements(Mapping[str, Placement]):
     def __init__(self, total: Placement, footprints: NamedFootprints) -> None:
         self.total, self._footprints = total, footprints
 
-    def __len__(self) -> int:
-        return len(self._footprints)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._footprints.names)
-
-    def __contains__(self, key: object) -> bool:
-        return self._footprints.find(key) is not None
-
-    def __getitem__(self, key: object) -> Placement:
-        """Return the placement of one member."""
-        index = self._footprints.find(key)
-        if index is None:
-            raise KeyError(key)
+    def _member(self, index: int) -> Placement:
         shape, strides = self._footprints.shapes.get(index, ((), ()))
         return _part(self.total, self._footprints[index], shape, strides)
 
@@ -146,10 +133,8 @@ class Placements(Mapping[str, Placement]):
         """
         sizes = self._footprints.sizes
         order = sorted(range(len(sizes)), key=lambda index: -sizes[index])
-        return {
-            self._footprints.names[index]: self[self._footprints.names[index]]
-            for index in order[: max(count, 0)]
-        }
+        names = self._footprints.names
+        return {names[index]: self._member(index) for index in order[: max(count, 0)]}
 
     def save(self, file: str | os.PathLike[str]) -> None:
         """Write the placements of all members to a .npz file that `load` reads.

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages.inputs.registry import adapter_for
 
 da = pytest.importorskip("dask.array")
 delayed = pytest.importorskip("dask.delayed").delayed
@@ -98,8 +97,6 @@ def test_a_table() -> None:
     for lazy in (table, table.a, table + 1, table.a.sum()):
         with pytest.raises(TypeError, match=LAZY):
             mp.where(lazy)
-    if adapter_for(pd.DataFrame) is None:
-        pytest.skip("the table of pandas is not known")
     found = mp.where(table.persist(scheduler="synchronous"))
     assert sum(each.nbytes for name, each in found.items() if name.endswith(".a")) == 8000
 

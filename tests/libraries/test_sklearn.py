@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from looks import at, by_name
 
 import movepages as mp
-from movepages.inputs.registry import adapter_for
 
 pytest.importorskip("sklearn")
 
@@ -25,20 +25,6 @@ from sklearn.utils import Bunch
 
 RNG = np.random.default_rng(1)
 X, Y = RNG.random((500, 4)), RNG.random(500)
-
-
-def at(array):
-    return array.ctypes.data, array.nbytes
-
-
-def by_name(obj):
-    """Return the place of each member, at two calls."""
-    found, again = (
-        {name: (each.address, each.nbytes) for name, each in mp.where(obj).items()}
-        for _ in range(2)
-    )
-    assert found == again
-    return found
 
 
 def test_fitted_arrays() -> None:
@@ -74,8 +60,6 @@ def test_the_trees_in_an_array_of_objects() -> None:
     forest = GradientBoostingRegressor(n_estimators=3).fit(X, Y)
     found = by_name(forest)
     assert at(forest.estimators_) in found.values()
-    if adapter_for(np.ndarray) is None:
-        pytest.skip("arrays of objects are their pointers alone")
     for each in forest.estimators_.flat:
         assert at(each.tree_.value) in found.values()
 

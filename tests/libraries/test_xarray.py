@@ -2,30 +2,12 @@
 
 import numpy as np
 import pytest
+from looks import at, by_name
 
 import movepages as mp
-from movepages.inputs.registry import adapter_for
 
 xr = pytest.importorskip("xarray")
 pd = pytest.importorskip("pandas")
-
-with_pandas = pytest.mark.skipif(
-    adapter_for(pd.Index) is None, reason="the index of pandas is not known"
-)
-
-
-def at(array):
-    return array.ctypes.data, array.nbytes
-
-
-def by_name(obj):
-    """Return the place of each member, at two calls."""
-    found, again = (
-        {name: (each.address, each.nbytes) for name, each in mp.where(obj).items()}
-        for _ in range(2)
-    )
-    assert found == again
-    return found
 
 
 def test_a_variable_is_its_array() -> None:
@@ -76,7 +58,6 @@ def test_a_tree_is_its_nodes() -> None:
     }
 
 
-@with_pandas
 def test_an_index_is_a_coordinate() -> None:
     index = pd.Index(np.arange(1000))
     dataset = xr.Dataset({"u": ("x", np.ones(1000))}, coords={"x": index})
