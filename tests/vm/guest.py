@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import outcome
 from kernels import Kernel
 
@@ -32,6 +33,7 @@ class Machine:
 
     append: tuple[str, ...] = ()
     icount: bool = False
+    avx: bool = False
 
 
 def vng_arguments(kernel: Kernel, folder: Path, machine: Machine) -> list[str]:
@@ -44,8 +46,10 @@ def vng_arguments(kernel: Kernel, folder: Path, machine: Machine) -> list[str]:
         arguments += ["--numa", f"{size}M,cpus={cpu}" if has_cpu else f"{size}M"]
     arguments += ["--force-9p", "--force-initramfs", "--disable-microvm", "--rwdir", str(folder)]
     # A guest that panics reboots at once, and QEMU exits instead of rebooting.
-    # Without xsave there is no AVX, whose emulation sorts wrongly: see sorts.py.
-    append = ["panic=-1", "mitigations=off", "noxsave", *machine.append]
+    append = ["panic=-1", "mitigations=off", *machine.append]
+    if not machine.avx:
+        # Without xsave there is no AVX, whose emulation sorts wrongly: see sorts.py.
+        append.append("noxsave")
     # With several threads, this emulation sometimes panics while it patches kernel text.
     qemu = "-accel tcg,thread=single"
     if machine.icount:
@@ -85,6 +89,13 @@ def cache_files(folder: Path) -> str:
     return "\n".join([*lines, f"mount --bind /run/results {results}", ""])
 
 
+def without_avx() -> str:
+    """Return the part of the script that keeps numpy from AVX, whose emulation sorts wrongly."""
+    known = np.show_config("dicts")["SIMD Extensions"]
+    features = [*known["found"], *known["not found"]]
+    return f"export NPY_DISABLE_CPU_FEATURES={shlex.quote(' '.join(features))}\n"
+
+
 def script_text(command: str, folder: Path) -> str:
     """Return the script that a guest runs; it writes output and exit status to the folder.
 
@@ -121,7 +132,10 @@ class Guest:
         self.kernel = kernel
         self.folder = folder
         outcome.clear(folder)
-        (folder / outcome.SCRIPT).write_text(cache_files(folder) + script_text(command, folder))
+        script = cache_files(folder) + script_text(command, folder)
+        if machine.avx:
+            script = without_avx() + script
+        (folder / outcome.SCRIPT).write_text(script)
         vng = shutil.which("vng", path=BIN)
         if vng is None:
             msg = f"no vng in {BIN}; install it there: pip install 'movepages[lab]'"

@@ -56,6 +56,11 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
         help="one CPU, one nanosecond per instruction, for counting",
     )
     add(
+        "--avx",
+        action="store_true",
+        help="processors with AVX, which some libraries need; numpy does without",
+    )
+    add(
         "--timeout",
         type=float,
         default=3600,
@@ -133,7 +138,7 @@ def run_guests(
 
     A signal ends this early, without the guests that still ran.
     """
-    machine = guest.Machine(tuple(options.append), options.icount)
+    machine = guest.Machine(tuple(options.append), options.icount, options.avx)
     waiting, running = list(found), []
     reported = time.monotonic()
     alone = len(found) == 1
