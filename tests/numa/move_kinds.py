@@ -47,6 +47,7 @@ def check(name: str, obj: object) -> None:
         assert 1 - on_node.mean() <= _MOST_STAY, f"{name}: {result}"
         placed = result.moved + (result.already_there or 0)
         assert placed == np.count_nonzero(on_node), f"{name}: {result}, found {on_node.sum()}"
+        print(f"{name:36}{total.nbytes:>12,} bytes on node {node}: {on_node.mean():.1%}")
     after = mp.where(obj)
     assert contents(after) == digests, f"{name}: contents changed"
     addresses = {member: each.address for member, each in members(before).items()}
