@@ -24,6 +24,12 @@ def refuse_too_large(nbytes: int) -> None:
         )
 
 
+def add_size_option(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the option ``--size``, whose help begins with `what`."""
+    examples = "64MiB, 64M (the same), 64MB, 4096 (default: %(default)s)"
+    parser.add_argument("--size", type=as_size, default="64MiB", help=f"{what}: {examples}")
+
+
 def as_size(text: str) -> int:
     """Convert a size to bytes with `parse_size`, as an argparse type.
 

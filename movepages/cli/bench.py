@@ -18,7 +18,7 @@ import movepages as mp
 from ..migration.calibrate import small_pages
 from ..system.refusals import read_if_told
 from ..units import format_bytes
-from .arguments import as_size, refuse_too_large
+from .arguments import add_size_option, refuse_too_large
 from .json_output import Commands, add_json_option, print_json
 from .terminal import say, show
 
@@ -49,9 +49,7 @@ def add_to(commands: Commands) -> None:
         "move() against move_pages() given every page, back and forth between the first two nodes. "
         "Small and huge pages are timed separately. The command fails if the answers differ.",
     )
-    parser.add_argument(
-        "--size", type=as_size, default="64MiB", help="size of each array (default: %(default)s)"
-    )
+    add_size_option(parser, "size of each array")
     add_json_option(parser)
     parser.set_defaults(run=run)
 

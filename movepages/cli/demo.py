@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Sequence
 
-from ..display.sampling import cells, pick
 from ..units import format_bytes
-from .arguments import as_size
+from .arguments import add_size_option
 from .demo_tour import Tour, target_of
 from .json_output import Commands, add_json_option, has_rich, print_json
-from .terminal import Part, complain, console, rich_table, rich_text
+from .terminal import Part, complain, console, rich_text, strip
 
 _DESCRIPTION = """\
 Allocate a numpy array and show the NUMA node of each page. Move the array to
-every other node with memory and back. Check each report of movepages against a
-second source, get_mempolicy(2), and the contents against a checksum. The last
-1/8 of the array is left untouched: its pages are on no node and never move.
-The exit status is 0 if every check held, and 1 if one failed or the kernel or a
-sandbox refused a call (see stderr). Only --json works without the package rich.
+every other node with memory and back. Check each report with get_mempolicy(2),
+and the contents at the end. The last 1/8 of the array stays untouched: its
+pages are on no node and never move. The exit status is 0 if every check held,
+else 1 (see stderr). Only --json works without the package rich.
 """
 
-_LABEL, _STRIP = 13, 64
-_COLUMNS = ("moved", "already_there", "failed", "not_attempted", "seconds", "gib_per_second")
+_LABEL, _STRIP, _COLUMN = 13, 64, 9
+_TITLES = ("pages", "not", "", "get_mem-"), ("there", "there", "GiB/s", "policy")
 
 
 def add_to(commands: Commands) -> None:
     """Add the sub-command to the parser."""
-    parser = commands.add_parser(
-        "demo",
-        help="move an array to every node and back, with independent checks",
-        description=_DESCRIPTION,
-    )
-    examples = "64MiB, 64M (the same), 64MB, 4096 (default: %(default)s)"
-    parser.add_argument(
-        "--size", type=as_size, default="64MiB", help=f"size of the array: {examples}"
-    )
+    about = "move an array to every node and back, with independent checks"
+    parser = commands.add_parser("demo", help=about, description=_DESCRIPTION)
+    add_size_option(parser, "size of the array")
     add_json_option(parser)
     parser.set_defaults(run=run)
 
@@ -58,55 +49,33 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _show(tour: Tour) -> None:
-    """Show a strip for each placement as it comes, then a table of the moves and a verdict."""
+    """Show each placement and move as it comes, then remarks and a verdict."""
     screen = console()
-    absent, arrow = (".", "->") if screen.options.ascii_only else ("·", "→")
+    arrow = "->" if screen.options.ascii_only else "→"
+    size = min(_STRIP, screen.width - _LABEL - _COLUMN * len(_TITLES[0]))
 
-    def strip(label: str) -> None:
-        nodes = pick(cells(tour.here, min(_STRIP, max(screen.width - _LABEL, 1))))
-        parts = [Part(str(node)[-1], node) if node >= 0 else Part(absent) for node in nodes]
-        screen.print(rich_text([Part(label.ljust(_LABEL)), *parts]))
+    def line(label: str, drawn: Sequence[Part], columns: Sequence[str] = ()) -> None:
+        texts = [Part(text.rjust(_COLUMN)) for text in columns]
+        screen.print(rich_text([Part(label.ljust(_LABEL)), *drawn, *texts]))
 
-    screen.print(f"A numpy array of {tour.start}; its last 1/8 is untouched.")
-    screen.print("Along its addresses, the last digit of each node:\n")
-    strip("start")
+    screen.print(
+        f"A numpy array of {format_bytes(tour.array.nbytes)} along its addresses. Digits are nodes "
+        "(modulo 10), dots are memory on no node: the last 1/8 is untouched.\n"
+    )
+    for titles in _TITLES if len(tour.machine.allowed_nodes) > 1 else ():
+        line("", [Part(" " * size)], titles)
+    line("start", strip(tour.here, size))
     for step in tour.travel():
-        strip(f"{arrow} {target_of(step)}")
-    screen.print()
-    if tour.steps:
-        titles = (key.replace("gib_per_second", "GiB/s").replace("_", "\n") for key in _COLUMNS)
-        rows = [_row(step) for step in tour.steps]
-        screen.print(rich_table(["pages to", *titles, "get_mem-\npolicy"], rows))
-        screen.print()
-    for remark in _remarks(tour):
-        screen.print(remark)
+        there, rate = step["found_on_target"], step["gib_per_second"] or 0
+        agrees = "DIFFERS" if step["look"]["disagreement"] else "agrees"
+        columns = [f"{there:,}", f"{step['pages'] - there:,}", f"{rate:.2f}", agrees]
+        line(f"{arrow} {target_of(step['to'])}", strip(tour.here, size), columns)
+    screen.print("", *sorted(tour.remarks), sep="\n")
     found = tour.as_dict()
     verified, looked = found["verified"], found["looked"]
     screen.print(
         f"{'Verified' if verified == looked else 'NOT verified'} by get_mempolicy: {verified:,} of "
-        f"{looked:,} present pages are where movepages says, at the start and after each move; "
-        f"contents {'unchanged' if tour.unchanged else 'CHANGED'}.",
+        f"{looked:,} present pages are where movepages says, counted at the start and after each "
+        f"move; contents {'unchanged' if tour.unchanged else 'CHANGED'}.",
         style="bold",
     )
-
-
-def _row(step: dict[str, Any]) -> list[str]:
-    numbers = [step[key] or 0 for key in _COLUMNS]
-    texts = [f"{n:,}" if isinstance(n, int) else f"{n:.3f}" for n in numbers]
-    return [target_of(step), *texts, "DIFFERS" if step["look"]["disagreement"] else "agrees"]
-
-
-def _remarks(tour: Tour) -> Iterator[str]:
-    for skip in tour.skipped:
-        free, needed = format_bytes(skip["memory_free"]), format_bytes(skip["needed"])
-        yield f"Node {skip['node']} is left out: it has {free} free, not twice {needed} to move."
-    for step in tour.steps:
-        if step["error"]:
-            yield f"To {target_of(step)}: {step['error']}."
-    for status in sorted(tour.reasons, reverse=True):
-        yield f"{status.name}: {status.meaning}."
-    if len(tour.machine.allowed_nodes) == 1:
-        has = "This machine has" if len(tour.machine.memory_nodes) == 1 else "The cpuset allows"
-        yield f"{has} one NUMA node with memory. With more nodes, the array moves to each and back."
-    elif tour.here != tour.start:
-        yield "Not every page is back where it was at the start."

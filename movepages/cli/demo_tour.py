@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,14 +13,13 @@ import movepages as mp
 
 from ..display.sampling import nodes_of
 from ..system.privileges import text_if_any
+from ..units import format_bytes
 from .arguments import refuse_too_large
 
 Facts: TypeAlias = dict[str, Any]
 
-_BALANCING = "automatic NUMA balancing is on and may be the cause: see movepages doctor"
-_COUNTS = ("pages", "moved", "failed", "not_attempted", "seconds")
+_COUNTS = ("pages", "moved", "already_there", "failed", "not_attempted", "seconds")
 _SLICE = 1 << 16
-_MOST_LOOKS = 3
 
 
 class Tour:
@@ -34,15 +32,16 @@ class Tour:
         self.array = np.empty(-(-nbytes // 8))
         # The last eighth stays untouched, so that the demo shows absent pages.
         self.touched = self.array[: len(self.array) - len(self.array) // 8]
-        for i, part in enumerate(_slices(self.touched)):
-            part[:] = np.arange(len(part)) + i * _SLICE
-        self._checksum, self.unchanged = self._sum(), True
+        for part, values in self._contents():
+            part[:] = values
+        self.unchanged = True
         self.looks: list[Facts] = []
         self.steps: list[Facts] = []
         self.skipped: list[Facts] = []
         self.problems: list[str] = []
-        self.reasons: set[mp.PageStatus] = set()
-        self.start = self.here = self._look()
+        self.remarks: set[str] = set()
+        self._look()
+        self.start = self.here
 
     def travel(self) -> Iterator[Facts]:
         """Move the array to each allowed node that has room, then back; yield each step."""
@@ -54,15 +53,27 @@ class Tour:
             # A full node slows every process that uses it, so require twice the room.
             if free < 2 * needed:
                 self.skipped.append({"node": node, "memory_free": free, "needed": needed})
+                room = f"{format_bytes(free)} free, not twice the {format_bytes(needed)} to move"
+                self.remarks.add(f"Node {node} is left out: it has {room}.")
             else:
                 yield self._move(node)
         if self.steps:
             yield self._move(None)
+        if len(self.machine.allowed_nodes) == 1:
+            self.remarks.add("This machine has one NUMA node with memory to use: nothing moves.")
+        elif self.here != self.start:
+            self.remarks.add("Not every page is back where it was at the start.")
         if self.problems and self.balancing:
-            self.problems.append(_BALANCING)
-        self.unchanged = self._sum() == self._checksum
+            self.problems.append("automatic NUMA balancing may be the cause; see movepages doctor")
+        self.unchanged = all((part == values).all() for part, values in self._contents())
         if not self.unchanged:
             self.problems.append("the contents of the array have changed")
+
+    def _contents(self) -> Iterator[tuple[Any, Any]]:
+        """Yield slices and the values they hold; Ctrl-C takes effect between two of them."""
+        for at in range(0, len(self.touched), _SLICE):
+            part = self.touched[at : at + _SLICE]
+            yield part, np.arange(at, at + len(part))
 
     def _move(self, node: int | None) -> Facts:
         source, error = list(self.here.bytes_per_node), None
@@ -73,13 +84,15 @@ class Tour:
             if full.result is None:
                 raise
             result, error = full.result, full.strerror or str(full)
-        self.here = self._look()
+            self.remarks.add(f"To {target_of(node)}: {error}.")
+        self._look()
+        gib = result.moved * self.here.page_size / 2**30
         wanted = nodes_of(self.start.status) if node is None else node
         found = int((nodes_of(self.here.status) == wanted).sum())
-        gib = result.moved * self.here.page_size / 2**30
-        step = {"from": source, "to": node} | {name: getattr(result, name) for name in _COUNTS}
+        step: Facts = {name: getattr(result, name) or 0 for name in _COUNTS}
         step |= {
-            "already_there": result.already_there or 0,
+            "from": source,
+            "to": node,
             "failures": {status.name: count for status, count in result.failures.items()},
             "gib_per_second": gib / result.seconds if gib and result.seconds else None,
             "error": error,
@@ -87,33 +100,42 @@ class Tour:
             "look": self.looks[-1],
         }
         self.steps.append(step)
-        self.reasons.update(result.failures)
-        reported = step["moved"] + step["already_there"]
-        if reported != found:
+        self.remarks.update(f"{status.name}: {status.meaning}." for status in result.failures)
+        if (reported := step["moved"] + step["already_there"]) != found:
             self.problems.append(
-                f"the move to {target_of(step)} reported {reported:,} pages on their target, "
+                f"the move to {target_of(node)} reported {reported:,} pages on their target, "
                 f"but a look afterwards found {found:,}"
             )
         return step
 
-    def _look(self) -> mp.Placement:
+    def _look(self) -> None:
         """Query all pages from both sources; retry if they differ, as balancing may move pages."""
-        for _ in range(_MOST_LOOKS):
-            placement = mp.where(self.array)
-            look = _compare(placement, self.touched.nbytes)
-            if not look["disagreement"]:
+        for _ in range(3):
+            here = self.here = mp.where(self.array)
+            pages, status = here.addresses, here.status
+            # get_mempolicy(2) faults untouched pages in, so skip those that are absent.
+            asked = (status >= 0) | (pages < here.address + self.touched.nbytes)
+            pages, status = pages[asked], status[asked]
+            witness = mp.mempolicy_nodes(pages)
+            wrong = np.flatnonzero(witness != status)
+            if not len(wrong):
                 break
-        else:
+        look: Facts = {
+            "bytes_per_node": here.bytes_per_node,
+            "absent_bytes": here.absent_bytes,
+            "looked": len(pages),
+            "verified": len(pages) - len(wrong),
+            "disagreement": None,
+        }
+        if len(wrong):
+            first = wrong[0]
+            look["disagreement"] = (
+                f"for the page at {pages[first]:#x}, movepages says {_answer(status[first])}, "
+                f"get_mempolicy says {_answer(witness[first])}; "
+                f"{len(wrong):,} of {len(pages):,} pages differ"
+            )
             self.problems.append(look["disagreement"])
         self.looks.append(look)
-        return placement
-
-    def _sum(self) -> int:
-        """Return a checksum of the touched part; reading the rest would fault its pages in."""
-        value = 0
-        for part in _slices(self.touched):
-            value = zlib.crc32(part.data, value)
-        return value
 
     def as_dict(self) -> Facts:
         """Return the JSON object."""
@@ -137,38 +159,9 @@ class Tour:
         }
 
 
-def target_of(step: Facts) -> str:
+def target_of(node: int | None) -> str:
     """Return where a step moves the array to."""
-    return "the start" if step["to"] is None else f"node {step['to']}"
-
-
-def _slices(array: Any) -> list[Any]:
-    """Cut an array into slices, because Ctrl-C takes effect only between two calls."""
-    return [array[at : at + _SLICE] for at in range(0, len(array), _SLICE)]
-
-
-def _compare(placement: mp.Placement, written: int) -> Facts:
-    """Compare present and written pages with get_mempolicy(2), which faults others in."""
-    every, status = placement.addresses, placement.status
-    asked = (status >= 0) | (every < placement.address + written)
-    addresses, expected = every[asked], status[asked]
-    witness = np.concatenate([mp.mempolicy_nodes(part) for part in _slices(addresses)])
-    differs = np.flatnonzero(witness != expected)
-    disagreement = None
-    if len(differs):
-        first = differs[0]
-        disagreement = (
-            f"for the page at {addresses[first]:#x}, movepages says {_answer(expected[first])}, "
-            f"get_mempolicy says {_answer(witness[first])}; "
-            f"{len(differs):,} of {len(addresses):,} pages differ"
-        )
-    return {
-        "bytes_per_node": {str(node): count for node, count in placement.bytes_per_node.items()},
-        "absent_bytes": placement.absent_bytes,
-        "looked": len(addresses),
-        "verified": len(addresses) - len(differs),
-        "disagreement": disagreement,
-    }
+    return "the start" if node is None else f"node {node}"
 
 
 def _answer(code: int) -> str:

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any, NamedTuple, TypeAlias
 
+import movepages as mp
+
 from ..display.palette import colour, ink
+from ..display.sampling import cells, pick
 from .json_output import has_rich
 
 
@@ -135,6 +138,12 @@ def bar(shares: Sequence[tuple[int, int]], total: int, cells: int) -> list[Part]
         told += length
         parts.append(Part(str(node)[-1] * length, node))
     return [part for part in parts if part.text]
+
+
+def strip(placement: mp.Placement, count: int) -> list[Part]:
+    """Return a strip of at most `count` node digits along the addresses; a dot is on no node."""
+    nodes = pick(cells(placement, count))
+    return [Part(str(node)[-1], node) if node >= 0 else Part(".") for node in nodes]
 
 
 def printable(name: str) -> str:
