@@ -159,7 +159,10 @@ def _best_moves(array: Bytes, pages: npt.NDArray[np.uintp]) -> tuple[float | Non
 
 def _require_on(array: Bytes, node: int) -> None:
     if not (mp.where(array).status == node).all():
-        raise mp.MovePagesError(errno.EIO, f"some pages are not on node {node} after a move to it")
+        raise mp.MovePagesError(
+            errno.EIO,
+            f"some pages are not on node {node} after a move to it; try again",
+        )
 
 
 def _huge_nbytes() -> int:

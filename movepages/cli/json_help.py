@@ -27,7 +27,7 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def _keys(fields: dict[str, Any], indent: int = 2) -> Iterator[str]:
-    """Yield a paragraph for each run of keys that mean the same, then those inside an object."""
+    """Yield a paragraph for keys in a row that mean the same, then the keys inside an object."""
     pad = " " * _COLUMN
     fill = textwrap.TextWrapper(_WIDTH, initial_indent=pad, subsequent_indent=pad).fill
     for field, names in groupby(fields, key=fields.__getitem__):

@@ -55,7 +55,7 @@ def held_now(pid: int, regions: Regions) -> Held:
 
 
 def not_accounted(pid: int, regions: Regions, target: Any, on_target: int, known: int) -> int:
-    """Count pages in memory off `target` that the result of a move does not account for.
+    """Count the pages in memory that are off `target`, beyond those that a move reported.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ def _estimator(estimator: object) -> Iterator[tuple[str, object]]:
 
 
 def _members(attributes: Pairs, above: set[int]) -> Iterator[tuple[str, object]]:
-    """Yield memory at any depth; leave out values that do not say where their memory is."""
+    """Yield the attributes that are memory, at any depth; leave out all other values."""
     for name, value in attributes:
         inside = _inside(value)
         if _has_memory(value):

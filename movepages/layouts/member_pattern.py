@@ -177,7 +177,7 @@ def _no_votes() -> tuple[Ints, Ints, Ints]:
 
 
 class _Member:
-    """One member, with the rows of pages that hold it."""
+    """One member: its pattern, and the rows of neighbouring pages that hold it."""
 
     def __init__(self, pattern: Pattern, footprint: PageSet) -> None:
         self.pattern, self.footprint = pattern, footprint

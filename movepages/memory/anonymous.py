@@ -63,7 +63,7 @@ def _default_hugetlb() -> int:
 def _no_mapping(refusal: Refusal, size: int, huge: Huge) -> Exception:
     code = errno.ENOMEM if isinstance(refusal.error, OverflowError) else refusal.code
     if huge != "hugetlb":
-        return make_error(code, f"no address range of {size:,} bytes is available")
+        return make_error(code, f"no address range of {size:,} bytes is free; see ulimit -v")
     return make_error(
         code,
         f"the hugetlb pool does not have {size:,} bytes free; reserve more huge pages "

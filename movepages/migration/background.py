@@ -27,7 +27,7 @@ class BackgroundMove(Future[MoveResult]):
     A `concurrent.futures.Future` whose result is a `MoveResult`, with `progress`. Its `cancel` also
     ends a move that is running, which then finishes with a `MovePagesCancelledError`; its
     ``.result`` holds what had been moved. The move runs in the process that started it. In a child
-    process that is forked meanwhile, it is done, with a RuntimeError that says so.
+    process that is forked meanwhile, the future is done, and its exception is a RuntimeError.
 
     Examples
     --------
@@ -97,7 +97,7 @@ class BackgroundMove(Future[MoveResult]):
 
 
 class _Begun(threading.Event):
-    """Signals that a thread has begun, without a lock that the thread needs."""
+    """An event that says that a thread has begun; the thread sets it without taking a lock."""
 
     _flag: bool
 

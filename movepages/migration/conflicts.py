@@ -54,7 +54,7 @@ class Groups(NamedTuple):
     number: int
 
     def votes(self, wanted: NodeArray) -> tuple[list[int], Indices]:
-        """Count the pages of each group that are wanted on each node: as `Folios.votes`."""
+        """Count, for each group, the pages that are wanted on each node, like `Folios.votes`."""
         some = (self.of >= 0) & (wanted >= 0)
         nodes, column = np.unique(wanted[some], return_inverse=True)
         votes = np.zeros((self.number, len(nodes)), np.int64)

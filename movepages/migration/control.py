@@ -20,7 +20,7 @@ _SLICE_SECONDS = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """Which pages that failed get another turn, and how often.
+    """Which failed pages get another turn, and how often.
 
     Attributes
     ----------

@@ -77,7 +77,7 @@ def migrate(
 
 
 class _Move:
-    """Goes through a footprint block by block and moves the pages that are off their target."""
+    """Moves the pages of a footprint that are off their target, block by block."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class _Move:
         self._last: SliceRecord | None = None
 
     def run(self) -> Failure | None:
-        """Return the error that ended the move early, or that of a full node, which did not."""
+        """Return the error that ended the move, or the error of a full node, which did not."""
         failure: Failure | None = None
         for batch in self._to_move():
             failure = self._migrate(batch) or failure
@@ -181,7 +181,7 @@ class _Move:
         return None
 
     def _query_border_again(self, part: SliceRecord) -> None:
-        """Query the first pages again: the slice before may have moved a huge page in both."""
+        """Query the first pages again: the last slice may have moved a huge page in both."""
         if self._last is None or part.addresses[0] - self._last.addresses[-1] >= _HUGE_PAGE:
             return
         near = part.addresses < part.addresses[0] + _HUGE_PAGE
@@ -191,6 +191,6 @@ class _Move:
 
 
 def _before_border(part: SliceRecord) -> np.uintp:
-    """Return the address from which on pages may share a huge page with the first of a slice."""
+    """Return the lowest address that may share a huge page with the first page of a slice."""
     first: np.uintp = part.addresses[0]
     return first - min(first, _HUGE_PAGE)

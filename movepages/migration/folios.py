@@ -77,7 +77,7 @@ class HugePages:
     def at_first(
         self, addresses: npt.NDArray[np.uintp], *, several: bool
     ) -> npt.NDArray[np.bool_] | None:
-        """Return it before anything has moved; if that is slow, only for `several` targets."""
+        """Return what `now` does, before a move; none in a short range with a single target."""
         # Querying a few pages of one target one by one takes less time than a scan.
         if not several and int(addresses[-1]) - int(addresses[0]) < HUGE_PAGE_BYTES - mmap.PAGESIZE:
             return np.zeros(len(addresses), bool)

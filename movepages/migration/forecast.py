@@ -123,7 +123,7 @@ class Plan:
         return None if rate is None else self.to_move / rate
 
     def execute(self, **how: Any) -> MoveResult:
-        """Call `move` with the same array and target, as both are by then.
+        """Call `move` with the same array and target, as they are at that time.
 
         Parameters
         ----------

@@ -20,7 +20,7 @@ _BUSY = PageStatus.EBUSY.value
 
 
 class MovingTogether:
-    """The pages of a slice that stayed busy because pages moved after them took them along.
+    """Pages of a slice that failed with EBUSY because pages that moved later took them along.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class MovingTogether:
         self._split_before = split_before
 
     def resolve(self) -> None:
-        """Find these pages by moving some of them; split their groups or move each to one node.
+        """Find groups of pages that move together; split each group or move it to one node.
 
         Raises
         ------

@@ -13,7 +13,7 @@ from .slice_record import Indices, SliceRecord
 
 
 def recheck_placed(part: SliceRecord, pages: Indices, pid: int, flags: int) -> Failure | None:
-    """Query pages again that an unknown folio may have carried off their target, or onto it.
+    """Query again the pages that an unknown huge page may have taken off or onto their target.
 
     Returns
     -------

@@ -134,7 +134,7 @@ class SliceMigration:
         self._raise_failure()
 
     def _check(self, folios: Indices, pages: Indices, *, go_on: bool) -> None:
-        """Query statuses again that a huge page may have made untrue."""
+        """Query again the pages whose status a huge page may have made untrue."""
         if self._several:
             # The driver has queried all pages of a call that ended by itself again.
             others = np.ones(len(self.part.addresses), bool)

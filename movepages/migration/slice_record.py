@@ -123,12 +123,12 @@ class SliceRecord:
         return int(np.count_nonzero((self.status >= 0) & ~self.there))
 
     def busy(self) -> Mask:
-        """Return which pages failed as busy, and have a target."""
+        """Return which pages have a target and failed with EBUSY."""
         busy: Mask = (self.status == _BUSY) & (self.target != NOWHERE)
         return busy
 
     def overruled(self) -> Mask:
-        """Return which pages are placed, and not where they were wanted."""
+        """Return which pages are on their target, which is not the node that was wanted."""
         status = self.status
         overruled: Mask = (status >= 0) & (status != self.wanted) & (self.wanted != NOWHERE)
         return overruled
@@ -155,7 +155,7 @@ class SliceRecord:
         return known if self._aside is None else known.beside(self._aside)
 
     def _outcomes(self, status: Statuses, overruled: Mask, torn: Mask, untargeted: Mask) -> Runs:
-        """Return what became of each page, if that is to be known of members."""
+        """Return what became of each page if the result has the outcome of each member."""
         if not self._by_member:
             return NO_RUNS
         codes = encode(status, there=self.there, overruled=overruled, torn=torn, stays=untargeted)

@@ -50,7 +50,7 @@ def split_at(pages: Addresses, pid: int) -> Addresses:
 
 
 def fill_holes(pages: Addresses, pid: int) -> None:
-    """Give pages their own memory that a split has replaced by the shared zero page.
+    """Give memory of their own to pages that a split has replaced by the shared zero page.
 
     When Linux 6.12 splits a huge page, it drops small pages that hold only zeros. They were on a
     node and have to be on one again, so each writable one gets a new page by the policy there.

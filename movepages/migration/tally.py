@@ -16,10 +16,10 @@ from .slice_record import SliceCounts, SliceRecord
 
 
 class Tally:
-    """Counts of a move in progress; `result` is true at any moment a signal handler may raise.
+    """Counts of a move in progress; `result` is correct whenever a signal handler raises.
 
-    Each step is therefore a single store: a slice is recorded before it starts, and replaced by its
-    counts when it is over.
+    A slice is recorded before it starts and replaced by its counts when it has ended. Each of these
+    steps is a single store, so an exception cannot come in the middle of one.
     """
 
     def __init__(self, footprint: PageSet, members: MemberTargets | None = None) -> None:
@@ -37,7 +37,7 @@ class Tally:
 
     @property
     def by_member(self) -> bool:
-        """Whether the outcome is to be known of each member."""
+        """Whether the result has the outcome of each member."""
         return self._members is not None
 
     def add(self, counts: SliceCounts) -> None:

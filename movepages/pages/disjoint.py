@@ -50,7 +50,9 @@ def disjoint(
     end = address + nbytes.astype(np.uintp)
     # The page after the last one needs an address, too.
     if (end < address).any() or (end > _HIGHEST).any():
-        raise ValueError(f"expected memory that ends below {_HIGHEST:#x}")
+        raise ValueError(
+            f"expected memory that ends below {_HIGHEST:#x}, got some at {int(address.max()):#x}"
+        )
     some = nbytes > 0
     if sum(nbytes.tolist()) + sum(each.nbytes for each in strided) >= _MOST_BYTES:
         raise ValueError("expected less than 2**62 bytes in all, which no process can map")

@@ -26,7 +26,7 @@ _REMEDY = "pass the object that holds the data"
 
 
 def exported_memory(obj: object) -> Memory | None:
-    """Return the memory of an object that says by DLPack alone where it is.
+    """Return the memory of an object that describes it through DLPack alone.
 
     Return None if the object does not speak DLPack, or also has a buffer or an array interface.
 
@@ -106,7 +106,7 @@ def _capsule(obj: Any) -> object:
 
 
 def _takes_arguments(function: Callable[..., object]) -> bool | None:
-    """Return None for a function in C that does not say what it takes."""
+    """Return whether `function` takes these arguments; None if its signature is unknown."""
     try:
         inspect.signature(function).bind(**_ASKED)
     except TypeError:

@@ -71,14 +71,14 @@ class HasBytes(Protocol):
 
 
 class HasMemoryUsage(Protocol):
-    """A frame or series."""
+    """A data frame or a series of one."""
 
     def memory_usage(self, index: bool = ..., deep: bool = ...) -> Any:
         """Return the bytes of the memory."""
 
 
 class HasParameters(Protocol):
-    """A model of parameters and buffers."""
+    """A model with parameters and buffers, such as a torch module."""
 
     def named_parameters(self) -> Any:
         """Yield the name of each parameter and the parameter."""
@@ -88,14 +88,14 @@ class HasParameters(Protocol):
 
 
 class HasFittedArrays(Protocol):
-    """An estimator."""
+    """A scikit-learn estimator, which keeps arrays as attributes."""
 
     def get_params(self, deep: bool = ...) -> Any:
         """Return the arguments that it was made with."""
 
 
 class HasGraph(Protocol):
-    """A Dask collection."""
+    """A Dask collection: its data are tasks of a graph."""
 
     def __dask_graph__(self) -> Any:
         """Return the tasks."""

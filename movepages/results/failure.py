@@ -21,7 +21,7 @@ class Failure:
 
     @property
     def error(self) -> BaseException:
-        """The error, to be looked at."""
+        """The error, which this object goes on holding."""
         return self._errors[0]
 
     def take(self) -> BaseException:
