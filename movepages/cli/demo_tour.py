@@ -100,7 +100,7 @@ class Tour:
             "look": self.looks[-1],
         }
         self.steps.append(step)
-        self.remarks.update(f"{status.name}: {status.meaning}." for status in result.failures)
+        self.remarks.update(f"Not there: {s.name}, {s.meaning}." for s in result.failures)
         if (reported := step["moved"] + step["already_there"]) != found:
             self.problems.append(
                 f"the move to {target_of(node)} reported {reported:,} pages on their target, "
