@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from .cluster.dask_client import ask, refuse_unusable
-from .cluster.members import CONTAINERS, Member, Survey, arrays_in, look, move_near
+from .cluster.members import Member, Survey
+from .cluster.own_arrays import CONTAINERS, arrays_in, look, move_near
 from .query.syscall import MPOL_MF_MOVE
 from .system.refusals import Refusal
 from .system.sysfs import TopologyError

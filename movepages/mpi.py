@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .cluster.members import Member, Survey, look
+from .cluster.members import Member, Survey
+from .cluster.own_arrays import look
 from .layouts.blocks import local
 from .migration.move import move
 from .pages.like import MemoryLike

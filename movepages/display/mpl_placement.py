@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..units import byte_marks, format_bytes
+from .grid import grid
 from .mpl_axes import (
     Axes,
     BinaryLocator,
@@ -22,7 +23,7 @@ from .mpl_axes import (
 )
 from .mpl_strip import StripImage
 from .palette import HATCH, PALE, colour, ink
-from .sampling import ABSENT, CellMix, divide, grid, nodes_of
+from .sampling import ABSENT, CellMix, divide, nodes_of
 from .views import PlacementView, off_nodes
 
 # Cells in one row of addresses.

@@ -9,8 +9,9 @@ from itertools import groupby
 import numpy as np
 
 from ..units import byte_marks, format_bytes, format_pages
+from .grid import grid
 from .palette import colour, ink
-from .sampling import ABSENT, FAILED, CellMix, Kinds, divide, grid, nodes_of, stack, visible
+from .sampling import ABSENT, FAILED, CellMix, Kinds, divide, nodes_of, stack, visible
 from .views import PlacementView, off_nodes
 
 CELLS = 256

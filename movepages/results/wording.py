@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
+from ..display.views import ResultView
 from ..units import format_pages
 from .absence import Absences, describe_reasons
-from .status import PageStatus
 
 # Why pages are overruled (their huge page was sent to another node), and what to do about it.
 OVERRULED = (
@@ -21,23 +20,11 @@ TORN = (
 )
 
 
-class Counts(Protocol):
+class Counts(ResultView, Protocol):
     """The fields of a `MoveResult` that these functions read."""
 
     @property
-    def pages(self) -> int: ...
-    @property
-    def moved(self) -> int: ...
-    @property
-    def already_there(self) -> int | None: ...
-    @property
-    def failures(self) -> Mapping[PageStatus, int]: ...
-    @property
     def failed(self) -> int: ...
-    @property
-    def not_attempted(self) -> int: ...
-    @property
-    def untargeted(self) -> int: ...
     @property
     def overruled(self) -> int: ...
     @property

@@ -5,7 +5,7 @@ import os
 import pytest
 
 import movepages as mp
-from movepages.cluster.members import look, move_near
+from movepages.cluster.own_arrays import look, move_near
 from support import memory, processes, witness
 
 PAGE = memory.PAGE

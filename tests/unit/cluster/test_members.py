@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages.cluster import members
-from movepages.cluster.members import Member, Survey, arrays_in, look, move_near, own_nodes
+from movepages.cluster import own_arrays
+from movepages.cluster.members import Member, Survey
+from movepages.cluster.own_arrays import arrays_in, look, move_near, own_nodes
 from support import memory
 from sysfs_fixtures import GIB
 
@@ -110,12 +111,12 @@ def test_look_adds_up_the_bytes_of_arrays():
 
 
 def test_member_near_several_nodes_is_reported_as_not_pinned(monkeypatch, machine):
-    monkeypatch.setattr(members, "topology", lambda: machine)
-    monkeypatch.setattr(members.os, "sched_getaffinity", lambda _pid: {1, 3})
+    monkeypatch.setattr(own_arrays, "topology", lambda: machine)
+    monkeypatch.setattr(own_arrays.os, "sched_getaffinity", lambda _pid: {1, 3})
     found = look("me", [])
     assert (found.nodes, found.pinned, found.problem) == ((0, 2), False, "")
     assert str(Survey([found])).endswith("  not pinned: its CPUs are near nodes 0, 2")
-    monkeypatch.setattr(members.os, "sched_getaffinity", lambda _pid: {3, 4})
+    monkeypatch.setattr(own_arrays.os, "sched_getaffinity", lambda _pid: {3, 4})
     assert look("me", []).pinned
 
 
@@ -124,7 +125,7 @@ def test_forbidden_call_is_a_problem_and_no_exception(monkeypatch):
         raise mp.MovePagesPermissionError(1, "a sandbox forbids move_pages(2)")
 
     for name in ("where", "move"):
-        monkeypatch.setattr(members, name, refuse)
+        monkeypatch.setattr(own_arrays, name, refuse)
     assert "sandbox" in look("me", [np.ones(3)]).problem
     moved = move_near("me", [np.ones(3), np.ones(3)], mp.MPOL_MF_MOVE)
     # Once for the moves, and once for the looks afterwards.
@@ -132,7 +133,7 @@ def test_forbidden_call_is_a_problem_and_no_exception(monkeypatch):
 
 
 def test_failing_array_hides_no_other(monkeypatch):
-    looks = members.where
+    looks = own_arrays.where
 
     def refuse_one(a):
         if a is broken:
@@ -140,7 +141,7 @@ def test_failing_array_hides_no_other(monkeypatch):
         return looks(a)
 
     broken, sound = np.ones(PAGE), np.ones(PAGE)
-    monkeypatch.setattr(members, "where", refuse_one)
+    monkeypatch.setattr(own_arrays, "where", refuse_one)
     found = look("me", [broken, sound])
     assert sum(found.bytes_per_node.values()) == sound.nbytes
     assert found.problem == "RuntimeError: lost"
@@ -150,7 +151,7 @@ def test_a_machine_that_cannot_be_read_is_a_problem(monkeypatch):
     def hidden():
         raise mp.TopologyError(2, "/sys is not mounted")
 
-    monkeypatch.setattr(members, "topology", hidden)
+    monkeypatch.setattr(own_arrays, "topology", hidden)
     found = look("me", [np.ones(PAGE)])
     assert "/sys is not mounted" in found.problem
     assert found.nodes == ()

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import movepages as mp
+from movepages.display.grid import grid
 from movepages.display.palette import HATCH, PALE, colour, ink
 from movepages.display.sampling import (
     ABSENT,
     CellMix,
     cells,
     divide,
-    grid,
     pick,
     stack,
     symbols,

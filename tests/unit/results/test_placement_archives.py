@@ -12,7 +12,7 @@ import pytest
 
 import damage
 import movepages as mp
-from movepages.display.sampling import grid
+from movepages.display.grid import grid
 from movepages.pages.runs import RUN_DTYPE
 from movepages.results.absence import ABSENCE_DTYPE
 from movepages.results.npz_archive import Archive

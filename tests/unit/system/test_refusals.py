@@ -137,11 +137,11 @@ def test_page_cache_passes_interruptions_on(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("call", ["move", "where"])
 def test_members_pass_interruptions_on(monkeypatch, call):
-    from movepages.cluster import members
+    from movepages.cluster import own_arrays
 
-    monkeypatch.setattr(members, call, raise_interruption)
+    monkeypatch.setattr(own_arrays, call, raise_interruption)
     with pytest.raises(InterruptionError):
-        members.move_near("me", [object()], mp.MPOL_MF_MOVE)
+        own_arrays.move_near("me", [object()], mp.MPOL_MF_MOVE)
 
 
 @pytest.mark.usefixtures("need_root")
