@@ -1,4 +1,5 @@
-// One thread's part of a survey, a few huge pages at a time.
+// One thread's part of a survey, a few huge pages at a time. surveyor.cpp goes through the page
+// tables and queries pages, by_number.cpp takes the nodes of small pages from their frame numbers.
 #pragma once
 
 #include <cstddef>
@@ -29,6 +30,9 @@ class Surveyor {
   long look(PageRange* rest, std::vector<SurveyRun>* runs);
 
  private:
+  // Scratch buffers for this many pages take 48 KiB, which a processor's nearest caches hold.
+  static constexpr std::size_t kAtOnce = 4096;
+
   long look_by_page_tables(PageRange* rest, std::vector<SurveyRun>* runs, long* unknown);
   long ask_each(PageRange* rest, std::size_t most, std::vector<SurveyRun>* runs);
   long read_each(PageRange* rest, std::size_t most, std::vector<SurveyRun>* runs);
