@@ -19,7 +19,9 @@ def arrow_members(array: Any) -> Pairs:
     """Return the members of an array, chunked array or table of pyarrow."""
     adapter = adapter_for(type(array))
     if adapter is None:
-        raise TypeError(f"got a {type(array).__name__}, whose buffers are not known")
+        raise TypeError(
+            f"got a {type(array).__name__}, whose buffers are not known; pass them: its buffers()"
+        )
     return cast(Pairs, adapter(array))
 
 
@@ -36,7 +38,9 @@ def _fixed_width(array: Any) -> Pairs:
     try:
         width = array.type.bit_width
     except ValueError:
-        raise TypeError(f"the buffers of Arrow arrays of type {array.type} are not known") from None
+        raise TypeError(
+            f"the buffers of Arrow arrays of type {array.type} are not known; pass array.buffers()"
+        ) from None
     validity, data = array.buffers()
     return _buffers(array, ("validity", validity, 1), ("data", data, width))
 

@@ -64,7 +64,10 @@ def _imported(obj: Any) -> Any:
             return pyarrow.chunked_array(obj)
         return pyarrow.array(obj)
     except (ValueError, NotImplementedError) as error:
-        raise TypeError(f"pyarrow cannot read what this {type(obj).__name__} exports") from error
+        raise TypeError(
+            f"pyarrow cannot read what this {type(obj).__name__} exports; upgrade pyarrow, or pass "
+            "the arrays in it"
+        ) from error
 
 
 def _addresses(obj: Any) -> Iterator[int]:

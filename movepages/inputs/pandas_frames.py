@@ -77,7 +77,7 @@ def _private(array: Any, name: str) -> Any:
     except AttributeError:
         raise TypeError(
             f"this version of pandas keeps the memory of a {type(array).__name__} in a way that "
-            "movepages does not know"
+            "movepages does not know; name its arrays with movepages.register()"
         ) from None
 
 

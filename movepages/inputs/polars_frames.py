@@ -20,7 +20,9 @@ def _frame(frame: Any) -> Iterator[tuple[str, object]]:
 def _series(series: Any) -> Pairs:
     kind = type(series.dtype).__name__
     if kind == "Object":
-        raise TypeError("polars does not tell where a column of Object has its pointers")
+        raise TypeError(
+            "polars does not tell where a column of Object has its pointers; pass other columns"
+        )
     if _has_categories(series.dtype):
         # The categories lie in a pool that belongs to no column, and an export copies them.
         series = series.to_physical()
@@ -42,15 +44,17 @@ def _exported(chunk: Any) -> Any:
     levels = getattr(sys.modules["polars"], "CompatLevel", None)
     if levels is None:
         # The oldest Arrow types, to which these versions convert, need copies.
-        raise TypeError("finding the memory of a polars column needs a newer polars")
+        raise TypeError("finding the memory of a polars column needs a newer polars; upgrade it")
     newest = levels.newest()
     try:
         array = chunk.to_arrow(compat_level=newest)
         again = chunk.to_arrow(compat_level=newest)
     except ImportError:
-        raise TypeError("finding the memory of a polars column needs pyarrow") from None
+        raise TypeError("finding the memory of a polars column needs pyarrow; install it") from None
     except (KeyError, ValueError, NotImplementedError) as error:
-        raise TypeError(f"this pyarrow has no type for a polars column of {chunk.dtype}") from error
+        raise TypeError(
+            f"this pyarrow has no type for a polars column of {chunk.dtype}; upgrade pyarrow"
+        ) from error
     if not same_memory(array, again):
         raise moves_about(chunk, f"the Arrow export ({chunk.dtype})")
     return array
