@@ -68,16 +68,19 @@ class Restored(Fixed):
 
     def __init__(self, placement: Placement) -> None:
         self._nodes = np.maximum(placement.runs["status"], NOWHERE)
-        pages = placement.runs["pages"]
-        self._ends = np.cumsum(pages)
-        # Number of pages without a target before each run, and in all runs.
-        self._nowhere = np.append(0, np.cumsum(np.where(self._nodes == NOWHERE, pages, 0)))
+        self._pages = placement.runs["pages"]
+        self._ends = np.cumsum(self._pages)
+
+    @cached_property
+    def _nowhere(self) -> Ints:
+        """Number of pages without a target before each run, and in all runs."""
+        return np.append(0, np.cumsum(np.where(self._nodes == NOWHERE, self._pages, 0)))
 
     @cached_property
     def distinct(self) -> list[int]:
         """Nodes that occur, in ascending order."""
-        found: list[int] = np.unique(self._nodes[self._nodes != NOWHERE]).tolist()
-        return found
+        # Most placements have few runs, and np.unique() takes longer for these.
+        return sorted(set(self._nodes.tolist()) - {NOWHERE})
 
     def nodes_for(self, index: Ints, addresses: Addresses) -> NodeArray:
         """Return the wanted node of each page."""

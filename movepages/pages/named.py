@@ -15,6 +15,8 @@ from .pieces import Pieces
 Parted: TypeAlias = "Footprint | Pieces"
 Shape: TypeAlias = "tuple[tuple[int, ...], tuple[int, ...]]"
 
+# About the most pages of members that are worked on together.
+_PAGES = 1 << 18
 # A name that needs no quotes: "weight", "0.weight".
 _PLAIN = re.compile(r"\w+(\.\w+)*\Z")
 
@@ -48,7 +50,7 @@ class NamedFootprints:
         pid: int,
     ) -> None:
         self.names, self.shapes, self.page_size, self.pid = names, shapes, page_size, pid
-        self._address, self._nbytes, self._parted = address, nbytes, parted
+        self.address, self.nbytes, self.parted = address, nbytes, parted
 
     def __len__(self) -> int:
         return len(self.names)
@@ -57,24 +59,40 @@ class NamedFootprints:
         return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> Parted:
-        parted = self._parted.get(index)
+        parted = self.parted.get(index)
         if parted is not None:
             return parted
-        return Footprint(self._address[index], self._nbytes[index], (), self.page_size, self.pid)
+        return Footprint(self.address[index], self.nbytes[index], (), self.page_size, self.pid)
+
+    def portion(self, first: int, most: int) -> range:
+        """Return the members from one on that are worked on together: this one, up to `most`."""
+        stop, room = first + 1, _PAGES
+        for index in range(first, min(first + most, len(self))):
+            parted = self.parted.get(index)
+            room -= parted.pages if parted else self.nbytes[index] // self.page_size + 2
+            if room < 0:
+                break
+            stop = index + 1
+        return range(first, stop)
 
     def only(self, indices: Sequence[int]) -> NamedFootprints:
         """Return some of the members."""
-        parted = {new: self._parted[old] for new, old in _kept(indices, self._parted)}
+        parted = {new: self.parted[old] for new, old in _kept(indices, self.parted)}
         shapes = {new: self.shapes[old] for new, old in _kept(indices, self.shapes)}
         return NamedFootprints(
             [self.names[index] for index in indices],
-            [self._address[index] for index in indices],
-            [self._nbytes[index] for index in indices],
+            [self.address[index] for index in indices],
+            [self.nbytes[index] for index in indices],
             parted,
             shapes,
             self.page_size,
             self.pid,
         )
+
+    def joined(self) -> NamedFootprints:
+        """Return the bytes of all members as one member."""
+        size, pid = self.page_size, self.pid
+        return NamedFootprints([""], [self.pieces.address], [0], {0: self.pieces}, {}, size, pid)
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -90,19 +108,19 @@ class NamedFootprints:
     @cached_property
     def sizes(self) -> list[int]:
         """Bytes of each member."""
-        sizes = list(self._nbytes)
-        for index, each in self._parted.items():
+        sizes = list(self.nbytes)
+        for index, each in self.parted.items():
             sizes[index] = each.nbytes
         return sizes
 
     @cached_property
     def pieces(self) -> Pieces:
         """The bytes of all members, each byte once."""
-        several = [each.intervals for each in self._parted.values() if isinstance(each, Pieces)]
+        several = [each.intervals for each in self.parted.values() if isinstance(each, Pieces)]
         return Pieces(
-            np.concatenate((np.array(self._address, np.uintp), *(begin for begin, _ in several))),
-            np.concatenate((np.array(self._nbytes, np.int64), *(nbytes for _, nbytes in several))),
-            [each for each in self._parted.values() if isinstance(each, Footprint)],
+            np.concatenate((np.array(self.address, np.uintp), *(begin for begin, _ in several))),
+            np.concatenate((np.array(self.nbytes, np.int64), *(nbytes for _, nbytes in several))),
+            [each for each in self.parted.values() if isinstance(each, Footprint)],
             self.page_size,
             self.pid,
         )

@@ -17,10 +17,10 @@ from ..pages.page_set import PageSet
 from ..pages.runs import Runs, join_runs
 from ..results.absence import Absences, merge_absences
 from ..results.counting import result_of_runs
-from ..results.placement import Placement
+from ..results.placement import Placement, placement_of
 from ..results.placements import Placements
 from .fast_path import placement_on_one_node
-from .huge_bytes import HugeBytes
+from .huge_runs import HugeRuns
 from .page_query import PageQuery
 from .syscall import MPOL_MF_MOVE, attach, refuse_process
 
@@ -91,9 +91,9 @@ def where(a: MemoryLike, *, threads: int | None = None, shortcuts: bool = True) 
         if small is not None:
             return small
     array, pages = memory_of(a)
-    found = survey(pages, _as_threads(threads), shortcuts=bool(shortcuts))
+    found, huge = survey(pages, _as_threads(threads), shortcuts=bool(shortcuts))
     if isinstance(array, Members):
-        return Placements(found, array.footprints)
+        return Placements(found, array.footprints, huge)
     if isinstance(array, (np.ndarray, Memory)) and array.ndim > 1:
         return replace(found, shape=array.shape, strides=array.strides)
     return found
@@ -111,12 +111,14 @@ def _as_threads(threads: int | None) -> int | None:
     return min(number, _MOST_THREADS)
 
 
-def survey(footprint: PageSet, threads: int | None, *, shortcuts: bool) -> Placement:
-    """Query the node of every page of `footprint`."""
+def survey(
+    footprint: PageSet, threads: int | None, *, shortcuts: bool
+) -> tuple[Placement, Runs | None]:
+    """Return the node of every page of `footprint`, and its runs in huge pages if known."""
     query = PageQuery(footprint, MPOL_MF_MOVE, threads, shortcuts=shortcuts)
     parts: list[Runs] = []
     absent: list[Absences] = []
-    huge = HugeBytes(footprint, kinds_tell=query.shows_huge_pages)
+    huge = HugeRuns(footprint, kinds_tell=query.shows_huge_pages)
     try:
         refuse_process(footprint, MPOL_MF_MOVE)
         for addresses, pages in cut_rows(footprint, SURVEY_PAGES, query.reach):
@@ -129,14 +131,10 @@ def survey(footprint: PageSet, threads: int | None, *, shortcuts: bool) -> Place
             parts.append(query.runs(query.partial))
         attach(error, result_of_runs(parts, footprint.pages))
         raise
-    return Placement(
-        address=footprint.address,
-        nbytes=footprint.nbytes,
-        pages=footprint.pages,
-        page_size=footprint.page_size,
-        shared_edges=footprint.shared_edges,
-        pid=footprint.pid,
-        runs=join_runs(parts, footprint.page_size),
-        absences=merge_absences(absent, footprint.page_size),
-        huge_bytes=huge.total,
-    )
+    size, in_huge = footprint.page_size, huge.found
+    return placement_of(
+        footprint,
+        join_runs(parts, size),
+        merge_absences(absent, size),
+        None if in_huge is None else int(in_huge["nbytes"].sum()),
+    ), in_huge

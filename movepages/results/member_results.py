@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from ..pages.member_rows import MemberRows
 from ..pages.named import NamedFootprints
 from ..pages.runs import RUN_DTYPE, Runs, Statuses
 from .absence import Absences, nothing_absent
 from .by_name import ByName
-from .cut import cut_absences, cut_runs
+from .cut import Cutter
 from .outcome import MoveResult
 from .status import PageStatus
 
@@ -88,9 +90,18 @@ class MemberResults(ByName[MoveResult]):
         """Return the same results with the reasons for absent pages."""
         return MemberResults(self._outcomes, self._members, absences)
 
-    def _member(self, index: int) -> MoveResult:
+    @cached_property
+    def _cutters(self) -> tuple[Cutter, Cutter]:
+        size = self._footprints.page_size
+        return Cutter(self._outcomes, size), Cutter(self._absences, size)
+
+    def _make(self, members: range) -> list[MoveResult]:
+        rows = MemberRows(self._footprints, members)
+        outcomes, absences = (each.cut(rows) for each in self._cutters)
+        return [self._result(*each) for each in zip(members, outcomes, absences, strict=True)]
+
+    def _result(self, index: int, outcomes: Runs, absences: Absences) -> MoveResult:
         footprint = self._footprints[index]
-        outcomes = cut_runs(self._outcomes, footprint)
         pages, code = outcomes["pages"], outcomes["status"]
         status = code >> _BITS
         reached = status != _NEVER
@@ -116,7 +127,7 @@ class MemberResults(ByName[MoveResult]):
             overruled=int(pages[(code & _OVERRULED) > 0].sum()),
             torn=int(pages[(code & _TORN) > 0].sum()),
             _runs=runs,
-            absences=cut_absences(self._absences, footprint),
+            absences=absences,
         )
 
     def _absent(self, outcomes: Runs, status: Statuses, which: Mask) -> dict[PageStatus, int]:

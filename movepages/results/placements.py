@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..display.member_table import members_html, members_text
 from ..pages.named import NamedFootprints
-from ..pages.page_set import PageSet
+from ..pages.runs import Runs
 from .absence import Absence
 from .by_name import ByName
-from .cut import cut_absences, cut_runs
+from .parts import Parts
 from .placement import Placement
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Placements(ByName[Placement]):
     Names are paths, such as ``layers.0.weight``, ``tables['price']`` or ``arrays[2]``. A member's
     own key finds it too: ``where(df)["price"]``, ``where([a, b])[1]``. The method `below` gives
     all members below the beginning of a path: ``where(model).below("layers.0")``. Of members with
-    equal names, the later ones get a number: ``x#2``. ``huge_bytes`` is known of `total` alone.
+    equal names, the later ones get a number: ``x#2``.
 
     Attributes
     ----------
@@ -43,12 +44,17 @@ class Placements(ByName[Placement]):
     (8192, 532480)
     """
 
-    def __init__(self, total: Placement, footprints: NamedFootprints) -> None:
-        self.total, self._footprints = total, footprints
+    def __init__(
+        self, total: Placement, footprints: NamedFootprints, huge: Runs | None = None
+    ) -> None:
+        self.total, self._footprints, self._huge = total, footprints, huge
 
-    def _member(self, index: int) -> Placement:
-        shape, strides = self._footprints.shapes.get(index, ((), ()))
-        return _part(self.total, self._footprints[index], shape, strides)
+    @cached_property
+    def _parts(self) -> Parts:
+        return Parts(self.total, self._huge, self._footprints)
+
+    def _make(self, members: range) -> list[Placement]:
+        return [placement for placement, _ in self._parts.at(members)]
 
     def below(self, name: str) -> Placements:
         """Return the members below a name, such as the layers of one part of a model.
@@ -82,7 +88,8 @@ class Placements(ByName[Placement]):
         if not some:
             raise KeyError(name)
         footprints = self._footprints.only(some)
-        return Placements(_part(self.total, footprints.pieces), footprints)
+        ((total, huge),) = Parts(self.total, self._huge, footprints.joined()).at(range(1))
+        return Placements(total, footprints, huge)
 
     @property
     def nbytes(self) -> int:
@@ -241,24 +248,3 @@ class Placements(ByName[Placement]):
         from ..display.mpl_members import plot_members
 
         return plot_members(self.largest(rows), ax)
-
-
-def _part(
-    total: Placement,
-    member: PageSet,
-    shape: tuple[int, ...] = (),
-    strides: tuple[int, ...] = (),
-) -> Placement:
-    """Return the placement of a part of what was queried."""
-    return Placement(
-        address=member.address,
-        nbytes=member.nbytes,
-        pages=member.pages,
-        page_size=member.page_size,
-        shared_edges=member.shared_edges,
-        pid=member.pid,
-        runs=cut_runs(total.runs, member),
-        absences=cut_absences(total.absences, member),
-        shape=shape,
-        strides=strides,
-    )

@@ -1,4 +1,4 @@
-"""Count the bytes of an array that are in huge pages, while the array is queried."""
+"""Find the runs of an array that are in huge pages, while the array is queried."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import _core
 from ..pages.page_set import PageSet
+from ..pages.runs import Runs, join_runs, make_runs
 from ..system.intervals import Intervals
 from ..system.presence import Presence
 from .survey_runs import SurveyRuns
@@ -13,8 +14,8 @@ from .survey_runs import SurveyRuns
 _HUGE = Presence.HUGE_PAGE.value
 
 
-class HugeBytes:
-    """Adds up the bytes of a footprint in huge pages over several queries.
+class HugeRuns:
+    """Collects the runs of a footprint in huge pages over several queries.
 
     Parameters
     ----------
@@ -22,26 +23,29 @@ class HugeBytes:
     kinds_tell : bool
         Whether the kinds of runs identify huge pages. They do not if rows are too short to read
         their page tables, or if nodes come from page frame numbers.
-
-    Attributes
-    ----------
-    total : int or None
-        Bytes in huge pages so far; None if the kernel does not report them (before Linux 6.7).
     """
 
     def __init__(self, footprint: PageSet, *, kinds_tell: bool) -> None:
         self._footprint, self._kinds_tell = footprint, kinds_tell
-        self.total: int | None = 0
+        self._parts: list[Runs] | None = []
+
+    @property
+    def found(self) -> Runs | None:
+        """The runs so far, as in `Placement.runs`; None if the kernel does not report huge pages.
+
+        Linux reports them from 6.7 on.
+        """
+        return None if self._parts is None else join_runs(self._parts, self._footprint.page_size)
 
     def add(self, found: SurveyRuns) -> None:
-        """Count the huge pages in some runs in address order."""
+        """Add the huge pages in some runs in address order."""
         some = found.where(found.status >= 0)
-        if self.total is None or not len(some.address):
+        if self._parts is None or not len(some.address):
             return
         is_huge = some.kind == _HUGE
         # Only a scan of the page tables gives this kind, so the kernel can scan them.
         if is_huge.all():
-            self.total += self._held(some)
+            self._parts.append(self._runs(some))
             return
         size = self._footprint.page_size
         first = int(some.address[0])
@@ -51,17 +55,18 @@ class HugeBytes:
             first, first + size if self._kinds_tell else last, self._footprint.pid
         )
         if ranges is None:
-            self.total = None
+            self._parts = None
         elif self._kinds_tell:
-            self.total += self._held(some.where(is_huge))
+            self._parts.append(self._runs(some.where(is_huge)))
         else:
-            self.total += self._within(some, ranges)
+            self._parts.append(self._within(some, ranges))
 
-    def _within(self, some: SurveyRuns, ranges: tuple[np.ndarray, np.ndarray]) -> int:
+    def _within(self, some: SurveyRuns, ranges: tuple[np.ndarray, np.ndarray]) -> Runs:
         edges = np.stack(ranges, axis=1).ravel()
         huge = Intervals(edges, np.ones(len(ranges[0]), np.uint8))
         cut = some.cut(huge, self._footprint.page_size)
-        return self._held(cut.where(huge.at(cut.address) == 1))
+        return self._runs(cut.where(huge.at(cut.address) == 1))
 
-    def _held(self, runs: SurveyRuns) -> int:
-        return int(self._footprint.held(runs.address, runs.pages).sum())
+    def _runs(self, found: SurveyRuns) -> Runs:
+        held = self._footprint.held(found.address, found.pages)
+        return make_runs(found.address, found.pages, held, found.status)

@@ -1,0 +1,162 @@
+"""MemberVotes: which node each of several members wants for the pages that it shares or owns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ..pages.arguments import Addresses
+from ..pages.named import NamedFootprints
+from ..pages.page_set import PageSet, Rows, numbers_in, rows_of
+from ..system.intervals import index_within
+from .patterns import NOWHERE, Ints, Pattern, may_shift
+
+Mask: TypeAlias = "npt.NDArray[np.bool_]"
+
+
+class Votes(NamedTuple):
+    """One record for each page of each member that has a target for it.
+
+    Attributes
+    ----------
+    place : ndarray of int64
+        Place of the page in the list of pages asked for.
+    node, held : ndarray of int64
+        The node wanted, and how many bytes the member has in the page.
+    torn, adapting : ndarray of bool
+        Whether the member's pattern tears pages, and whether its borders may move.
+    """
+
+    place: Ints
+    node: Ints
+    held: Ints
+    torn: Mask
+    adapting: Mask
+
+    def ordered(self) -> Votes:
+        """Return the votes by page and node, those for one node of a page added up."""
+        order = np.lexsort((self.node, self.place))
+        place, node, held = self.place[order], self.node[order], self.held[order]
+        torn, adapting = self.torn[order], self.adapting[order]
+        new = np.append(True, (place[1:] != place[:-1]) | (node[1:] != node[:-1]))[: len(place)]
+        starts = np.flatnonzero(new)
+        if not len(starts):
+            return self
+        return Votes(
+            place[starts],
+            node[starts],
+            np.add.reduceat(held, starts),
+            np.logical_or.reduceat(torn, starts),
+            np.logical_or.reduceat(adapting, starts),
+        )
+
+
+class MemberVotes:
+    """The members with pages, in the order of their addresses, and what they want.
+
+    Parameters
+    ----------
+    patterns : sequence of Pattern
+        One for each member; an index is that of a page within its member.
+    footprints : NamedFootprints
+        The members.
+    """
+
+    def __init__(self, patterns: Sequence[Pattern], footprints: NamedFootprints) -> None:
+        self._members = [
+            VotingMember(pattern, footprint)
+            for pattern, footprint in zip(patterns, footprints, strict=True)
+            if footprint.pages
+        ]
+        self._members.sort(key=lambda member: member.first)
+        self._size = np.uintp(footprints.page_size)
+        self._first = np.array([member.first for member in self._members], np.uintp)
+        self._last = np.array([member.last for member in self._members], np.uintp)
+        self._reach = np.maximum.accumulate(self._last)
+        self._begin = np.array([each.footprint.address for each in self._members], np.uintp)
+        span = np.array([each.footprint.span for each in self._members], np.uintp)
+        self._end = self._begin + span
+        patterns = [each.pattern for each in self._members]
+        self._torn = np.array([getattr(each, "torn", False) for each in patterns], bool)
+        self._adapts = np.array([may_shift(each) for each in patterns], bool)
+
+    def within(self, first: int, last: int) -> list[VotingMember]:
+        """Return the members with pages from `first` to `last`, in address order."""
+        return [self._members[each] for each in self._within(first, last).tolist()]
+
+    def _within(self, first: int, last: int) -> Ints:
+        low = int(np.searchsorted(self._reach, np.uintp(first)))
+        high = int(np.searchsorted(self._first, np.uintp(last), "right"))
+        found: Ints = low + np.flatnonzero(self._last[low:high] >= np.uintp(first))
+        return found
+
+    def at(self, addresses: Addresses) -> Votes:
+        """Return what the members want of pages in address order, of which there is one or more."""
+        some = self._within(int(addresses[0]), int(addresses[-1]))
+        first = self._first[some]
+        low = np.searchsorted(addresses, first)
+        counts = np.searchsorted(addresses, self._last[some], "right") - low
+        which = np.repeat(np.arange(len(some)), counts)
+        place, member = low[which] + index_within(counts), some[which]
+        page = addresses[place]
+        # These are right for members without gaps; the others are asked one by one.
+        number = ((page - first[which]) // self._size).astype(np.int64)
+        begin, end = np.maximum(page, self._begin[member]), page + self._size
+        held = (np.minimum(end, self._end[member]) - begin).astype(np.int64)
+        node = np.full(len(place), NOWHERE, np.int64)
+        ends = np.cumsum(counts)
+        lists = (column.tolist() for column in (some, ends - counts, ends))
+        for index, low, high in zip(*lists, strict=True):
+            if low == high:
+                continue
+            each, pages = self._members[index], page[low:high]
+            if each.footprint.contiguous:
+                node[low:high] = each.pattern.nodes_for(number[low:high], pages)
+                continue
+            numbers, inside = each.numbers(pages)
+            held[low:high] = each.footprint.held(pages, np.ones(len(pages), np.int64))
+            node[low:high][inside] = each.pattern.nodes_for(numbers[inside], pages[inside])
+        targeted = node != NOWHERE
+        member = member[targeted]
+        return Votes(
+            place[targeted],
+            node[targeted],
+            held[targeted],
+            self._torn[member],
+            self._adapts[member],
+        )
+
+
+class VotingMember:
+    """One member, with the rows of pages that hold it."""
+
+    def __init__(self, pattern: Pattern, footprint: PageSet) -> None:
+        self.pattern, self.footprint = pattern, footprint
+        size = footprint.page_size
+        self.first = footprint.address // size * size
+        self.last = (footprint.address + footprint.span - 1) // size * size
+
+    @cached_property
+    def _rows(self) -> Rows:
+        return rows_of(self.footprint)
+
+    def numbers(self, addresses: Addresses) -> tuple[Ints, Mask]:
+        """Return the number of each page in the member, and whether it is one of its pages."""
+        return numbers_in(self._rows, addresses, self.footprint.page_size)
+
+    def part(self, first: int, last: int) -> tuple[Addresses, Ints, Ints]:
+        """Return the rows from page `first` to `last`, and the number of the first page of each."""
+        size = np.uintp(self.footprint.page_size)
+        rows, pages = self._rows
+        numbers = np.cumsum(pages) - pages
+        ends = rows + pages.astype(np.uintp) * size
+        begin = np.maximum(rows, np.uintp(first))
+        end = np.minimum(ends, np.uintp(last) + size)
+        some = begin < end
+        begin, end, rows, numbers = begin[some], end[some], rows[some], numbers[some]
+        numbers = numbers + ((begin - rows) // size).astype(np.int64)
+        return begin, ((end - begin) // size).astype(np.int64), numbers
