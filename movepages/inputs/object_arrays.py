@@ -17,6 +17,8 @@ from ..pages.memory import Memory
 from ..pages.pieces import Pieces
 from .registry import adapter_for
 
+# Elements that are looked at together.
+_PORTION = 1 << 16
 _VALUES = (str, bytes, numbers.Number, np.generic, datetime.date, datetime.time, type(None), type)
 _CONTAINERS = (list, tuple, Mapping)
 _INTERFACES = ("__array_interface__", "__array_struct__", "__dlpack__")
@@ -36,16 +38,29 @@ def object_members(array: npt.NDArray[Any]) -> Iterator[tuple[str, object]]:
         numbers. ``[3]``: an element that is an array or container.
     """
     yield "pointers", Memory(array.ctypes.data, array.shape, array.strides, array.itemsize, array)
-    elements = np.asarray(array).ravel().tolist()
-    examples = {type(element): element for element in elements}
-    inside = {kind for kind, element in examples.items() if _has_members(element)}
-    values = [each for each in elements if type(each) not in inside] if inside else elements
+    inside: dict[type, bool] = {}
+    begins, lengths, members = [np.empty(0, np.uintp)], [np.empty(0, np.int64)], []
+    elements = np.asarray(array).flat
+    values = False
+    # Signals are handled between portions, which also bound the memory that is needed beside the
+    # result.
+    for low in range(0, array.size, _PORTION):
+        portion = elements[low : low + _PORTION].tolist()
+        for kind, element in {type(element): element for element in portion}.items():
+            inside.setdefault(kind, _has_members(element))
+        if any(map(inside.__getitem__, set(map(type, portion)))):
+            pairs = list(enumerate(portion, low))
+            members += [(f"[{index}]", each) for index, each in pairs if inside[type(each)]]
+            portion = [each for each in portion if not inside[type(each)]]
+        values = values or bool(portion)
+        begin, nbytes = Pieces(*_core.object_blocks(portion), (), mmap.PAGESIZE).intervals
+        begins.append(begin)
+        lengths.append(nbytes)
     if values:
-        yield "objects", Pieces(*_core.object_blocks(values), (), mmap.PAGESIZE)
-    if inside:
-        for index, element in enumerate(elements):
-            if type(element) in inside:
-                yield f"[{index}]", element
+        address, nbytes = np.concatenate(begins), np.concatenate(lengths)
+        del begins, lengths
+        yield "objects", Pieces(address, nbytes, (), mmap.PAGESIZE)
+    yield from members
 
 
 def _has_members(element: object) -> bool:

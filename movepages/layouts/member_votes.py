@@ -132,7 +132,7 @@ class MemberVotes:
 
 
 class VotingMember:
-    """One member, with the rows of pages that hold it."""
+    """One member: its pattern, and the rows of neighbouring pages that hold it."""
 
     def __init__(self, pattern: Pattern, footprint: PageSet) -> None:
         self.pattern, self.footprint = pattern, footprint

@@ -47,16 +47,20 @@ def disjoint(
     ValueError
         A piece ends near 2**64, or there are too many blocks in pieces that overlap.
     """
-    end = address + nbytes.astype(np.uintp)
+    if _total(nbytes) + sum(each.nbytes for each in strided) >= _MOST_BYTES:
+        raise ValueError("expected less than 2**62 bytes in all, which no process can map")
+    # There may be very many pieces, so nothing is copied twice.
+    order = np.argsort(address, kind="stable")
+    order = order[nbytes[order] > 0]
+    begin = address[order]
+    end = begin + nbytes[order].astype(np.uintp)
+    del order
     # The page after the last one needs an address, too.
-    if (end < address).any() or (end > _HIGHEST).any():
+    if (end < begin).any() or (end > _HIGHEST).any() or (address > _HIGHEST).any():
         raise ValueError(
             f"expected memory that ends below {_HIGHEST:#x}, got some at {int(address.max()):#x}"
         )
-    some = nbytes > 0
-    if sum(nbytes.tolist()) + sum(each.nbytes for each in strided) >= _MOST_BYTES:
-        raise ValueError("expected less than 2**62 bytes in all, which no process can map")
-    begin, end = _merge(address[some], end[some])
+    begin, end = _join(begin, end)
     strided = [each for each in strided if each.block]
     if not strided:
         return begin, end, []
@@ -79,9 +83,20 @@ def disjoint(
 def _merge(begin: Addresses, end: Addresses) -> Intervals:
     """Sort intervals, and join those that overlap or touch."""
     order = np.argsort(begin, kind="stable")
-    begin, end = begin[order], np.maximum.accumulate(end[order])
+    return _join(begin[order], end[order])
+
+
+def _join(begin: Addresses, end: Addresses) -> Intervals:
+    """Join sorted intervals that overlap or touch; `end` is overwritten."""
+    np.maximum.accumulate(end, out=end)
     new = np.append(True, begin[1:] > end[:-1])[: len(begin)]
-    return begin[new], end[np.append(new[1:], True)[: len(begin)]]
+    return (begin, end) if new.all() else (begin[new], end[np.append(new[1:], True)])
+
+
+def _total(nbytes: Ints) -> int:
+    """Add up lengths that may be too many for 64 bits."""
+    high, low = nbytes >> np.int64(32), nbytes & np.int64(2**32 - 1)
+    return (int(high.sum()) << 32) + int(low.sum())
 
 
 def _with(begin: Addresses, end: Addresses, more: Iterable[tuple[int, int]]) -> Intervals:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,8 @@ from .disjoint import disjoint
 from .footprint import Footprint
 from .page_set import Rows, numbers_in
 from .strides import SPANS_AT_ONCE, Ints
+
+Pages: TypeAlias = "npt.NDArray[np.uintp]"
 
 
 class Pieces:
@@ -47,7 +50,6 @@ class Pieces:
         self.page_size, self.pid = page_size, pid
         begin, end, self._strided = disjoint(address, nbytes, strided)
         self._begin, self._end = begin, end
-        self._before = np.concatenate(([0], np.cumsum((end - begin).astype(np.int64))))
         self._starts = np.array([each.address for each in self._strided], np.uintp)
         self._sums = np.cumsum([0, *(each.nbytes for each in self._strided)])
         spans = [(each.address, each.address + each.span) for each in self._strided]
@@ -59,7 +61,14 @@ class Pieces:
     @property
     def intervals(self) -> tuple[npt.NDArray[np.uintp], Ints]:
         """Address and length of what is contiguous; no two touch."""
-        return self._begin, (self._end - self._begin).astype(np.int64)
+        return self._begin, (self._end - self._begin).view(np.int64)
+
+    @cached_property
+    def _before(self) -> Ints:
+        """Bytes before each contiguous piece, and in all."""
+        before = np.zeros(len(self._begin) + 1, np.int64)
+        np.cumsum(self._end - self._begin, out=before[1:].view(np.uintp))
+        return before
 
     @property
     def contiguous(self) -> bool:
@@ -80,7 +89,9 @@ class Pieces:
     def shared_edges(self) -> int:
         """Number of partly covered pages; the rest of each may belong to a neighbour."""
         size = np.uintp(self.page_size)
-        edges = [np.unique(np.concatenate((self._begin, self._end - np.uintp(1))) // size * size)]
+        # Many pieces may begin in one page, and few pages may be all that is left of them.
+        edges = [_distinct(self._begin // size) * size]
+        edges.append(_distinct((self._end - np.uintp(1)) // size) * size)
         for each in self._strided:
             edges += [addresses for addresses, _ in each.chunks(SPANS_AT_ONCE)]
         found = np.unique(np.concatenate(edges))
@@ -90,17 +101,14 @@ class Pieces:
     @cached_property
     def _rows(self) -> Rows:
         size = np.uintp(self.page_size)
-        parts = [(self._begin // size, (self._end - np.uintp(1)) // size)]
+        parts = [_rows_of(self._begin // size, (self._end - np.uintp(1)) // size)]
         for each in self._strided:
             for addresses, pages in each.ranges():
                 first = addresses // size
                 parts.append((first, first + (pages - 1).astype(np.uintp)))
         first, last = (np.concatenate(column) for column in zip(*parts, strict=True))
         order = np.argsort(first, kind="stable")
-        first, last = first[order], np.maximum.accumulate(last[order])
-        new = np.append(True, first[1:] > last[:-1] + np.uintp(1))[: len(first)]
-        ends = np.append(new[1:], True)[: len(first)]
-        first, last = first[new], last[ends]
+        first, last = _rows_of(first[order], last[order])
         return first * size, (last - first).astype(np.int64) + 1
 
     def index_of(self, addresses: npt.NDArray[np.uintp]) -> Ints:
@@ -157,3 +165,17 @@ class Pieces:
             if len(some) and (number := int(place[some[0]])):
                 total[some] += self._strided[number - 1].below(addresses[some])
         return total
+
+
+def _distinct(ascending: Pages) -> Pages:
+    """Return the distinct numbers among ascending ones."""
+    new = np.append(True, ascending[1:] != ascending[:-1])[: len(ascending)]
+    found: Pages = ascending[new]
+    return found
+
+
+def _rows_of(first: Pages, last: Pages) -> tuple[Pages, Pages]:
+    """Join rows of pages that overlap or touch, with first pages that ascend."""
+    last = np.maximum.accumulate(last)
+    new = np.append(True, first[1:] > last[:-1] + np.uintp(1))[: len(first)]
+    return first[new], last[np.append(new[1:], True)[: len(first)]]

@@ -2,14 +2,17 @@
 
 import ctypes
 import mmap
+import signal
 import sys
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
 
 import movepages as mp
 from movepages import _core
+from movepages.inputs import object_arrays
 from movepages.pages.named import NamedFootprints
 from movepages.pages.pieces import Pieces
 
@@ -112,6 +115,53 @@ def test_many_strings_take_little_time() -> None:
     # 20 ms where nothing else runs.
     assert time.perf_counter() - begin < 1
     assert found["objects"].nbytes == sum(map(sys.getsizeof, array))
+
+
+def test_portions_make_no_difference(monkeypatch) -> None:
+    inside, array = np.ones(100), as_objects(texts(1000))
+    array[[3, 500, 999]] = [inside, [inside], {"x": inside}]
+    whole = mp.where(array)
+    monkeypatch.setattr(object_arrays, "_PORTION", 7)
+    parts = mp.where(array)
+    assert list(parts) == ["pointers", "objects", "[3]", "[500][0]", "[999].x"]
+    assert parts == whole
+    assert parts["objects"].nbytes == whole["objects"].nbytes
+
+
+def test_a_million_objects_take_little_memory() -> None:
+    array = as_objects(texts(1_000_000))
+    np.random.default_rng(0).shuffle(array)
+    tracemalloc.start()
+    try:
+        found = mp.where(array)
+        kept, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found["objects"].nbytes == sum(map(sys.getsizeof, array))
+    # Begin and end of each object, for itself and among all, and what a sort of these needs.
+    assert kept < 50 * len(array)
+    assert peak < 80 * len(array)
+
+
+def test_a_signal_is_handled_while_objects_are_looked_at() -> None:
+    array = as_objects(texts(1_000_000))
+    sent = 0.0
+
+    def handle(*_) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, handle)
+    try:
+        begin = time.perf_counter()
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        with pytest.raises(KeyboardInterrupt):
+            mp.where(array)
+        sent = time.perf_counter() - begin - 0.02
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    # 10 ms where nothing else runs; all of it takes 200 ms.
+    assert sent < 0.1
 
 
 def test_objects_can_be_moved() -> None:
