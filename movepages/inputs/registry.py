@@ -25,6 +25,7 @@ _LIBRARIES = {
     "jax": "jax_arrays",
     "jaxlib": "jax_arrays",
     "multiprocessing": "not_in_memory",
+    "narwhals": "narwhals_frames",
     "netCDF4": "not_in_memory",
     "numba": "numba_lists",
     "numpy": "numpy_arrays",
