@@ -1,8 +1,8 @@
 """Members of Arrow arrays, chunks and tables of pyarrow: the buffers.
 
-An array may be a slice of others' buffers. Buffers with elements of a fixed width are cut to the
-slice. Other buffers, such as the characters of strings, count as a whole, because only the offsets
-tell the slice's part, and to read them would fault in memory.
+An array may be a slice of others' buffers, which are cut to the slice. The offsets tell which
+characters of strings and which values of lists it uses; if reading the offsets would fault in
+memory, these count as a whole. So do the characters of views, which may be anywhere.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from ..pages.memory import Memory
 from ..pages.named import key_name
+from .arrow_offsets import offset_bits, values_used
 from .registry import Pairs, adapter_for
 
 
@@ -50,7 +51,7 @@ def _variable_width(array: Any) -> Pairs:
     yield from _buffers(array, ("validity", validity, 1))
     yield from _offsets(array, offsets)
     if data is not None:
-        yield "data", buffer_memory(data)
+        yield "data", buffer_memory(data, *(values_used(array) or ()))
 
 
 def _views(array: Any) -> Pairs:
@@ -64,20 +65,26 @@ def _list(array: Any) -> Pairs:
     validity, offsets = array.buffers()[:2]
     yield from _buffers(array, ("validity", validity, 1))
     yield from _offsets(array, offsets)
-    yield "values", array.values
+    yield "values", _used(array, array.values)
 
 
 def _map(array: Any) -> Pairs:
     validity, offsets = array.buffers()[:2]
     yield from _buffers(array, ("validity", validity, 1))
     yield from _offsets(array, offsets)
-    yield "keys", array.keys
-    yield "items", array.items
+    yield "keys", _used(array, array.keys)
+    yield "items", _used(array, array.items)
+
+
+def _used(array: Any, values: Any) -> Any:
+    """Return the part of the values that the lists of an array use."""
+    used = values_used(array)
+    return values if used is None else values.slice(used[0], used[1] - used[0])
 
 
 def _list_view(array: Any) -> Pairs:
     validity, offsets, sizes = array.buffers()[:3]
-    width = _offset_bits(array)
+    width = offset_bits(array)
     yield from _buffers(
         array, ("validity", validity, 1), ("offsets", offsets, width), ("sizes", sizes, width)
     )
@@ -139,13 +146,9 @@ def _scalar(scalar: Any) -> Pairs:
 def _offsets(array: Any, offsets: Any) -> Pairs:
     """Yield the offsets, of which there is one more than elements."""
     if offsets is not None and len(array):
-        width = _offset_bits(array)
+        width = offset_bits(array)
         begin, end = array.offset * width // 8, (array.offset + len(array) + 1) * width // 8
         yield "offsets", buffer_memory(offsets, begin, end, width // 8)
-
-
-def _offset_bits(array: Any) -> int:
-    return 64 if str(array.type).startswith("large_") else 32
 
 
 def _buffers(array: Any, *parts: tuple[str, Any, int]) -> Pairs:

@@ -38,6 +38,7 @@ def _exported(obj: Any) -> Pairs:
             f"got a {type(obj).__name__}, which is read only once; pass the table that you read "
             "from it"
         )
+    # The protocol does not tell whether an export is a copy. Both must live to have two addresses.
     array, again = _imported(obj), _imported(obj)
     if not same_memory(array, again):
         raise moves_about(obj, "the Arrow export")

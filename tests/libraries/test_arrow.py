@@ -145,11 +145,50 @@ def test_a_slice_is_its_part_of_buffers_of_fixed_width():
     found = mp.where(texts)
     assert found["offsets"].address == texts.buffers()[1].address + 40
     assert found["offsets"].nbytes == 84
-    assert found["data"].nbytes == texts.buffers()[2].size
+    assert found["data"].address == texts.buffers()[2].address + 90
+    assert found["data"].nbytes == 180
     lists = pa.FixedSizeListArray.from_arrays(pa.array(np.arange(1000)), 4).slice(10, 20)
     assert mp.where(lists)["values.data"].nbytes == 20 * 4 * 8
     structs = pa.array([{"x": 1}] * 1000).slice(10, 20)
     assert mp.where(structs)["x.data"].nbytes == 160
+
+
+TEXTS = [f"a string of some length {number}" for number in range(10_000)]
+SLICED = {
+    "strings": pa.array(TEXTS),
+    "large strings": pa.array(TEXTS, pa.large_string()),
+    "bytes with nulls": pa.array([b"some", None, b"", b"bytes"] * 3000),
+    "lists": pa.array([[1.5, 2.5], [], [3.5]] * 3000),
+    "large lists of strings": pa.array([TEXTS[:3], TEXTS[3:5]] * 3000, pa.large_list(pa.string())),
+    "maps": pa.array([[("a", 1)], [("b", 2), ("c", 3)]] * 3000, pa.map_(pa.string(), pa.int8())),
+}
+
+
+@pytest.mark.parametrize("name", SLICED)
+@pytest.mark.parametrize(("start", "count"), [(0, 1), (0, 5999), (1, 5999), (4321, 77)])
+def test_a_slice_is_its_part_of_buffers_of_variable_width(name, start, count):
+    part = SLICED[name].slice(start, count)
+    before = part.to_pylist()
+    # One that has these elements alone; bits of nulls may begin within a byte, or be left out.
+    alone = pa.array(before, part.type)
+    bits = 2 if "nulls" in name else 0
+    assert abs(mp.where(part).nbytes - mp.where(alone).nbytes) <= bits
+    assert part.to_pylist() == before
+
+
+def test_offsets_that_are_not_in_memory_are_not_read():
+    count = 1 << 18
+    held = mp.empty(4 * (count + 1), np.uint8)
+    buffer = pa.py_buffer(held)
+    text = pa.py_buffer(bytes(1000))
+    array = pa.StringArray.from_buffers(count, buffer, text)
+    part = array.slice(1000, 100)
+    found = mp.where(part)
+    assert found["data"].nbytes == 1000
+    assert mp.where(held).absent_bytes == held.nbytes
+    assert found["offsets"].absent_pages == found["offsets"].pages
+    held[:] = 0
+    assert mp.where(part)["data"].nbytes == 0
 
 
 def test_names_of_tables():
