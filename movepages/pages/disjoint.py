@@ -20,11 +20,14 @@ _HIGHEST = np.uintp(2**64 - 2**16)
 # Sums over all pieces must fit 64 bits.
 _MOST_BYTES = 1 << 62
 # Blocks of overlapping strided pieces that are taken one by one: 16 bytes each, several times.
-_MOST_BLOCKS = 1 << 24
+MOST_BLOCKS = 1 << 24
 
 
 def disjoint(
-    address: Addresses, nbytes: Ints, strided: Sequence[Footprint]
+    address: Addresses,
+    nbytes: Ints,
+    strided: Sequence[Footprint],
+    most_blocks: int = MOST_BLOCKS,
 ) -> tuple[Addresses, Addresses, list[Footprint]]:
     """Return pieces that hold the same bytes, each byte once.
 
@@ -34,6 +37,8 @@ def disjoint(
         Contiguous pieces, which may overlap.
     strided : sequence of Footprint
         Further pieces, which may overlap too.
+    most_blocks : int, optional
+        Most blocks in strided pieces that overlap others.
 
     Returns
     -------
@@ -69,7 +74,7 @@ def disjoint(
     rest = [each for each in rest if not _inside(each, begin, end)]
     apart, mixed = _split_by_overlap(rest, begin, end)
     blocks = sum(math.prod(count for _, count in each.dims) for each in mixed)
-    if blocks > _MOST_BLOCKS:
+    if blocks > most_blocks:
         raise ValueError(
             f"strided arrays overlap others in {blocks:,} blocks of bytes, which are too many to "
             "count each byte once; pass the array that they are views of"

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .disjoint import disjoint
+from .disjoint import MOST_BLOCKS, disjoint
 from .footprint import Footprint
 from .page_set import Rows, numbers_in
 from .strides import SPANS_AT_ONCE, Ints
@@ -31,6 +31,8 @@ class Pieces:
         Further pieces, which may overlap others too.
     page_size, pid : int
         As in `Footprint`; those of all pieces.
+    most_blocks : int, optional
+        Blocks of strided footprints that overlap others and are therefore taken one by one.
 
     Raises
     ------
@@ -46,9 +48,11 @@ class Pieces:
         strided: Sequence[Footprint],
         page_size: int,
         pid: int = 0,
+        *,
+        most_blocks: int = MOST_BLOCKS,
     ) -> None:
         self.page_size, self.pid = page_size, pid
-        begin, end, self._strided = disjoint(address, nbytes, strided)
+        begin, end, self._strided = disjoint(address, nbytes, strided, most_blocks)
         self._begin, self._end = begin, end
         self._starts = np.array([each.address for each in self._strided], np.uintp)
         self._sums = np.cumsum([0, *(each.nbytes for each in self._strided)])
@@ -83,7 +87,20 @@ class Pieces:
     @cached_property
     def pages(self) -> int:
         """Number of distinct pages that hold at least one of the bytes."""
-        return int(self._rows[1].sum())
+        first, last = self._contiguous_rows
+        pages = int((last - first).sum()) + len(first)
+        if not self._strided:
+            return pages
+        # The spans of strided pieces overlap nothing, so only their first and last page are shared.
+        size = self.page_size
+        edges: list[int] = []
+        for each in self._strided:
+            pages += each.pages
+            edges += {each.address // size, (each.address + each.span - 1) // size}
+        edge, count = np.unique(np.array(edges, np.uintp), return_counts=True)
+        row = np.searchsorted(first, edge, "right")
+        inside = np.append(np.uintp(0), last)[row] >= edge
+        return pages - int((count - 1 + (inside & (row > 0))).sum())
 
     @cached_property
     def shared_edges(self) -> int:
@@ -101,7 +118,7 @@ class Pieces:
     @cached_property
     def _rows(self) -> Rows:
         size = np.uintp(self.page_size)
-        parts = [_rows_of(self._begin // size, (self._end - np.uintp(1)) // size)]
+        parts = [self._contiguous_rows]
         for each in self._strided:
             for addresses, pages in each.ranges():
                 first = addresses // size
@@ -110,6 +127,12 @@ class Pieces:
         order = np.argsort(first, kind="stable")
         first, last = _rows_of(first[order], last[order])
         return first * size, (last - first).astype(np.int64) + 1
+
+    @property
+    def _contiguous_rows(self) -> tuple[Pages, Pages]:
+        """Numbers of the first and the last page of each row of pages with contiguous pieces."""
+        size = np.uintp(self.page_size)
+        return _rows_of(self._begin // size, (self._end - np.uintp(1)) // size)
 
     def index_of(self, addresses: npt.NDArray[np.uintp]) -> Ints:
         """Return the number of each page among all pages that hold some of the bytes."""

@@ -73,8 +73,10 @@ class Archive:
         content, found, shape = self._open(name, dtype)
         if math.prod(shape) > most:
             raise DamagedError(f"{name} has the shape {shape}, expected at most {most:,} elements")
-        data = b"".join(content)
-        return np.ndarray(shape, found, data).astype(dtype)
+        data = bytearray()
+        for portion in content:
+            data += portion
+        return np.ndarray(shape, found, data).astype(dtype, copy=False)
 
     def _open(
         self, name: str, dtype: np.dtype[Any]

@@ -15,9 +15,9 @@ from .npz_format import (
     ENTRY_MAGIC,
     LOCAL,
     LOCAL_MAGIC,
-    MOST_BYTES,
     STORED,
 )
+from .npz_limits import MOST_BYTES, may_unpack
 
 # Deflate expands one byte to at most 1,032 bytes.
 _MOST_RATIO = {STORED: 1, DEFLATED: 1032}
@@ -83,7 +83,7 @@ def _entries(source: IO[bytes], directory: bytes, count: int, end: int) -> Itera
             raise DamagedError("the directory has an entry of another kind")
         if method not in _MOST_RATIO or max(packed, unpacked, start) >= MOST_BYTES:
             raise DamagedError("the directory has an entry packed in an unsupported way")
-        if unpacked > packed * _MOST_RATIO[method]:
+        if unpacked > packed * _MOST_RATIO[method] or not may_unpack(packed, unpacked):
             raise DamagedError("the directory claims more data than a member can hold")
         label = directory[begin : begin + length]
         if position > len(directory) or not re.fullmatch(rb"[a-z_]{1,60}\.npy", label):

@@ -11,6 +11,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from .npz_limits import MOST_BYTES, may_unpack
+
 # Signals are handled after each portion.
 PORTION = 1 << 20
 STORED, DEFLATED = 0, 8
@@ -20,8 +22,6 @@ LOCAL = struct.Struct("<4s5H3L2H")
 ENTRY = struct.Struct("<4s6H3L5H2L")
 END = struct.Struct("<4s4H2LH")
 LOCAL_MAGIC, ENTRY_MAGIC, END_MAGIC = b"PK\3\4", b"PK\1\2", b"PK\5\6"
-# Larger sizes and offsets need records of their own (ZIP64), which this module does not support.
-MOST_BYTES = 0xFFFFFFFF
 _VERSION = 20
 # 1 January 1980: a fixed date, so that the same content makes the same file.
 _DATE = 0x21
@@ -44,10 +44,16 @@ def pack(out: IO[bytes], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     for name, array in arrays.items():
         label = f"{name}.npy".encode()
         content = array_header(array.dtype, array.shape) + np.ascontiguousarray(array).tobytes()
-        packed, crc = _deflate(content)
+        method, (packed, crc) = DEFLATED, _deflate(content)
+        if not may_unpack(len(packed), len(content)):
+            # Nobody could tell it from an array that was made to fill the memory.
+            method, packed = STORED, content
         if max(len(content), len(packed) + position) >= MOST_BYTES:
-            raise ValueError(f"{name}: expected less than 4 GiB, got {array.nbytes:,} bytes")
-        fields = (_VERSION, 0, DEFLATED, 0, _DATE, crc, len(packed), len(content), len(label))
+            raise ValueError(
+                f"{name}: expected less than 4 GiB in a file, got {array.nbytes:,} bytes; save the "
+                "placements of parts of the memory"
+            )
+        fields = (_VERSION, 0, method, 0, _DATE, crc, len(packed), len(content), len(label))
         out.write(LOCAL.pack(LOCAL_MAGIC, *fields, 0) + label)
         out.write(packed)
         entries.append(ENTRY.pack(ENTRY_MAGIC, _VERSION, *fields, 0, 0, 0, 0, 0, position) + label)

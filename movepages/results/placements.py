@@ -156,7 +156,8 @@ class Placements(ByName[Placement]):
         OSError
             The file cannot be written, or no new file can be created in its folder.
         ValueError
-            The content takes 4 GiB or more.
+            There are more members, or more blocks of strided members that overlap, than `load`
+            reads: save the placements of parts of the object, such as ``below(name)``.
 
         Examples
         --------
@@ -169,7 +170,7 @@ class Placements(ByName[Placement]):
         """
         from .npz_members import write
 
-        write(vars(self.total), self._footprints, file)
+        write(vars(self.total), self._footprints, self._huge, file)
 
     @classmethod
     def load(cls, file: str | os.PathLike[str]) -> Placements:
@@ -195,8 +196,8 @@ class Placements(ByName[Placement]):
         """
         from .npz_members import read
 
-        total, footprints = read(file)
-        return cls(Placement(**total), footprints)
+        total, footprints, huge = read(file)
+        return cls(Placement(**total), footprints, huge)
 
     def table(self, rows: int = _ROWS) -> str:
         """Return a table of the largest members and the bytes that each has on each node.

@@ -84,14 +84,14 @@ def test_what_was_made_last_is_not_sent_along() -> None:
 def test_many_members_take_little_time() -> None:
     arrays = {f"a{number}": np.ones(100) for number in range(10_000)}
     found = mp.where(arrays)
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert sum(each.nbytes for each in found.values()) == found.nbytes
-    # 0.1 s where nothing else runs.
-    assert time.perf_counter() - begin < 0.6
-    begin = time.perf_counter()
+    # 0.1 s; before members were made many at a time, 0.9 s.
+    assert time.process_time() - begin < 0.5
+    begin = time.process_time()
     assert mp.move(arrays, found).ok
-    # 0.3 s where nothing else runs.
-    assert time.perf_counter() - begin < 1
+    # 0.4 s; before that, 1.4 s.
+    assert time.process_time() - begin < 1
 
 
 @pytest.fixture
@@ -134,3 +134,7 @@ def test_bytes_of_members_in_huge_pages(huge, tmp_path) -> None:
     assert found.total.huge_bytes == 6 * MIB
     assert found.below("again").total.huge_bytes == MIB
     assert found.below("again")["again[0]"].huge_bytes == MIB
+    found.save(tmp_path / "found.npz")
+    again = mp.Placements.load(tmp_path / "found.npz")
+    assert {name: each.huge_bytes for name, each in again.items()} == told
+    assert again.below("again").total.huge_bytes == MIB
