@@ -13,7 +13,7 @@ from typing import Any, cast
 from ..pages.memory import Memory
 from ..pages.named import key_name
 from .arrow_offsets import offset_bits, values_used
-from .registry import Pairs, adapter_for
+from .registry import NoMemoryError, Pairs, adapter_for
 
 
 def arrow_members(array: Any) -> Pairs:
@@ -125,6 +125,10 @@ def _run_ends(array: Any) -> Pairs:
     yield "values", array.values
 
 
+def _nulls(array: Any) -> Pairs:
+    raise NoMemoryError(array)
+
+
 def _columns(table: Any) -> Pairs:
     return zip(map(key_name, table.schema.names), table.columns, strict=True)
 
@@ -194,7 +198,7 @@ ADAPTERS = {
     "ListArray": _list,
     "ListViewArray": _list_view,
     "MapArray": _map,
-    "NullArray": lambda _: iter(()),
+    "NullArray": _nulls,
     "RecordBatch": _columns,
     "RecordBatchReader": _stream,
     "RunEndEncodedArray": _run_ends,

@@ -1,25 +1,53 @@
-"""Members of lists, tuples, mappings and dataclasses."""
+"""Members of lists, tuples, mappings and dataclasses; values that hold no memory."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import datetime
+import numbers
+import os
+import types
+from collections import OrderedDict, UserList, deque
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
+import numpy as np
+
 from ..pages.named import key_name
+
+# Values in a container that hold nothing to move.
+VALUES = (
+    *(str, numbers.Number, type(None), np.generic, np.dtype, type, slice, range, os.PathLike),
+    *(datetime.date, datetime.time, datetime.timedelta, types.FunctionType),
+)
+_VIEWS: tuple[type, ...] = type({}.values()), type(OrderedDict().values())
+_IN_ORDER = (list, tuple, deque, UserList, *_VIEWS)
 
 
 def container_members(obj: object) -> Iterator[tuple[str, object]] | None:
     """Return the members of a container with their names; None if `obj` is no container."""
     if isinstance(obj, tuple) and hasattr(obj, "_fields"):
         return zip(cast(Any, obj)._fields, obj, strict=True)
-    if isinstance(obj, (list, tuple)):
-        return ((f"[{index}]", each) for index, each in enumerate(obj))
-    if isinstance(obj, Mapping):
+    if isinstance(obj, _IN_ORDER):
+        return ((f"[{index}]", each) for index, each in enumerate(cast(Iterable[object], obj)))
+    if isinstance(obj, dict):
         return ((key_name(key), each) for key, each in obj.items())
+    if isinstance(obj, Mapping):
+        return _held_values(obj)
     if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
         return ((each.name, getattr(obj, each.name)) for each in dataclasses.fields(obj))
     return None
+
+
+def _held_values(mapping: Mapping[Any, Any]) -> Iterator[tuple[str, object]]:
+    """Yield the values with their names; raise if an array is a copy, such as one just read."""
+    for key, value in mapping.items():
+        yield key_name(key), value
+        if isinstance(value, np.ndarray) and value.ctypes.data != mapping[key].ctypes.data:
+            raise TypeError(
+                f"{key_name(key)} of this {type(mapping).__name__} is at another address each time "
+                "it is asked for: it is a copy; keep the arrays, as in d = dict(...), and pass d"
+            )
 
 
 def join_names(parent: str, name: str) -> str:

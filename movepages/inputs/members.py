@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import _core
-from ..pages.buffers import footprint_of
+from ..pages.buffers import located
+from ..pages.footprint import Footprint
 from ..pages.memory import Memory
 from ..pages.named import NamedFootprints, Parted, Shape
 from ..pages.pieces import Pieces
@@ -24,10 +25,13 @@ class Members(NamedTuple):
         What layouts look at: an array, `Memory` or other object for each member.
     footprints : NamedFootprints
         The bytes of each member.
+    kind : str
+        Name of the class of the object that has them.
     """
 
     arrays: list[object]
     footprints: NamedFootprints
+    kind: str
 
 
 # A container in which containers are shared can have two to the power of its depth.
@@ -52,7 +56,11 @@ class MemberList:
 
     def add(self, name: str, array: object) -> None:
         """Add a member that is one memory."""
-        footprint = array if isinstance(array, Pieces) else footprint_of(array)
+        footprint: Footprint | Pieces
+        if isinstance(array, Pieces):
+            footprint = array
+        else:
+            array, footprint = located(array)
         self._set_pid(footprint.pid)
         nbytes = 0
         if isinstance(footprint, Pieces) or footprint.dims:
@@ -106,8 +114,8 @@ class MemberList:
                 "pass the memory of one process at a time"
             )
 
-    def finish(self) -> Members:
-        """Return what was collected."""
+    def finish(self, kind: str) -> Members:
+        """Return what was collected of an object of a class with this name."""
         names = list(self._names)
         footprints = NamedFootprints(
             names,
@@ -118,4 +126,4 @@ class MemberList:
             mmap.PAGESIZE,
             self._pid or 0,
         )
-        return Members(self._arrays, footprints)
+        return Members(self._arrays, footprints, kind)

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime
-import numbers
-import os
-import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
 import numpy as np
 
-from ..pages.buffers import Region, footprint_of
-from ..pages.dlpack import exported_memory
+from ..pages.buffers import Region, footprint_of, located
 from ..pages.footprint import Footprint
 from ..pages.memory import Memory
+from ..pages.named import naming
 from ..pages.page_set import PageSet
 from ..pages.pieces import Pieces
-from .containers import container_members, join_names
+from .containers import VALUES, container_members, join_names
 from .members import MemberList, Members
-from .registry import adapter_for
+from .registry import NoMemoryError, adapter_for
 
 _ONE_MEMORY = (np.ndarray, Memory, Region, Footprint, Pieces, memoryview, bytearray, bytes)
 # Containers that lead to each other, or make new ones, would never end.
 _MOST_LEVELS, _MOST_LOOKS = 10_000, 4_000_000
-# Values in a container that hold nothing to move.
-_VALUES = (
-    *(str, numbers.Number, type(None), np.generic, np.dtype, type, slice, range, os.PathLike),
-    *(datetime.date, datetime.time, datetime.timedelta, types.FunctionType),
-)
 _END = object()
 _PACKAGE = f"{__name__.partition('.')[0]}."
 
@@ -54,15 +44,15 @@ def memory_of(obj: object) -> tuple[object, PageSet]:
     Raises
     ------
     TypeError, ValueError
-        The object, or one of its members, does not say where its memory is; or a container has no
-        member with memory.
+        The object, or one of its members, does not say where its memory is; or all members are
+        values such as strings. An empty container is no error: it has no bytes.
     """
     # The most common case takes the shortest way.
     if type(obj) is np.ndarray and obj.dtype.kind not in "OT":
         return obj, footprint_of(obj)
     inside = _inside(obj)
     if isinstance(inside, _Single):
-        return inside.array, footprint_of(inside.array)
+        return located(inside.array)
     members = _collect(obj, inside)
     return members, members.footprints.pieces
 
@@ -83,7 +73,7 @@ def _inside(obj: object) -> _Single | Iterator[tuple[str, object]]:
             raise TypeError(
                 f"got a {type(obj).__name__}, which describes memory; pass the memory itself"
             )
-        return container_members(obj) or _Single(exported_memory(obj) or obj)
+        return container_members(obj) or _Single(obj)
     found = adapter(obj)
     if isinstance(found, Mapping):
         found = container_members(found)
@@ -101,11 +91,11 @@ def _collect(obj: object, inside: Iterator[tuple[str, object]]) -> Members:
     """Collect the members of members of an object, to any depth."""
     found = MemberList()
     # Each container on the way down.
-    path, looks = [_Level("", obj, inside)], 0
+    path, looks, values = [_Level("", obj, inside)], 0, 0
     if type(obj) in (list, tuple) and found.add_all("", cast(Sequence[object], obj)):
         path = []
     while path:
-        with _named(path[-1].name):
+        with naming(path[-1].name):
             pair: object = next(path[-1].rest, _END)
         if pair is _END:
             path.pop()
@@ -121,6 +111,9 @@ def _collect(obj: object, inside: Iterator[tuple[str, object]]) -> Members:
                 f"looked at more than {_MOST_LOOKS:,} members of members, which are too many or "
                 "lead to each other; pass a list of the arrays"
             )
+        if isinstance(pair[1], VALUES):
+            values += 1
+            continue
         name = join_names(path[-1].name, pair[0])
         below = _add(found, name, pair[1])
         # What contains itself adds nothing new the second time.
@@ -128,35 +121,24 @@ def _collect(obj: object, inside: Iterator[tuple[str, object]]) -> Members:
             path.append(below)
         if len(path) > _MOST_LEVELS:
             raise TypeError(f"got members of members in more than {_MOST_LEVELS:,} levels")
-    if not len(found):
-        raise TypeError(f"got a {type(obj).__name__} with no array or other memory in it")
-    return found.finish()
+    if values and not len(found):
+        raise NoMemoryError(obj, ": all that it has are values, such as numbers and strings")
+    return found.finish(type(obj).__name__)
 
 
 def _add(found: MemberList, name: str, obj: object) -> _Level | None:
     """Add a member, or return its own members."""
     if type(obj) in (list, tuple) and found.add_all(name, cast(Sequence[object], obj)):
         return None
-    if isinstance(obj, _VALUES):
-        return None
-    with _named(name):
-        inside = _inside(obj)
+    with naming(name):
+        try:
+            inside = _inside(obj)
+        except NoMemoryError:
+            return None
         if not isinstance(inside, _Single):
             return _Level(name, obj, inside)
         found.add(name, inside.array)
     return None
-
-
-@contextlib.contextmanager
-def _named(name: str) -> Iterator[None]:
-    """Begin the message of an error with the name of a member."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        if not name:
-            raise
-        kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"{name}: {error}") from None
 
 
 class _Level(NamedTuple):

@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from .not_in_memory import refuse
+from . import not_in_memory
+from .registry import NoMemoryError
 
 
 def _list(items: Any) -> Iterable[tuple[str, object]]:
+    if not len(items):
+        raise NoMemoryError(items)
     # All elements are of one type. Each access makes an array over the same memory.
-    if len(items) and not isinstance(items[0], np.ndarray):
+    if not isinstance(items[0], np.ndarray):
         raise TypeError(
             "a numba.typed.List does not say where its elements are, unless they are arrays; "
             "pass a list of arrays, or one array"
@@ -20,4 +23,4 @@ def _list(items: Any) -> Iterable[tuple[str, object]]:
     return ((f"[{index}]", each) for index, each in enumerate(items))
 
 
-ADAPTERS = {"List": _list, "DeviceNDArray": refuse}
+ADAPTERS = {**not_in_memory.ADAPTERS, "List": _list}

@@ -17,9 +17,9 @@ def array_members(array: npt.NDArray[Any]) -> object:
         return object_members(array)
     if array.dtype.kind == "T":
         raise TypeError(
-            "got an array of StringDType: numpy does not tell where its long strings are; pass "
-            "Region(array.ctypes.data, array.nbytes) for its elements, which hold strings of up to "
-            "15 bytes"
+            "got an array of StringDType: numpy does not tell where the text of a StringDType "
+            "lies; pass Region(array.ctypes.data, array.nbytes) for its elements alone, which hold "
+            "strings of up to 15 bytes"
         )
     return array
 

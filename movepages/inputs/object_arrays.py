@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
 import mmap
-import numbers
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,12 +12,11 @@ import numpy.typing as npt
 from .. import _core
 from ..pages.memory import Memory
 from ..pages.pieces import Pieces
+from .containers import VALUES, container_members
 from .registry import adapter_for
 
 # Elements that are looked at together.
 _PORTION = 1 << 16
-_VALUES = (str, bytes, numbers.Number, np.generic, datetime.date, datetime.time, type(None), type)
-_CONTAINERS = (list, tuple, Mapping)
 _INTERFACES = ("__array_interface__", "__array_struct__", "__dlpack__")
 
 
@@ -65,12 +61,11 @@ def object_members(array: npt.NDArray[Any]) -> Iterator[tuple[str, object]]:
 
 def _has_members(element: object) -> bool:
     """Tell whether objects of a class are arrays or containers, by one of them."""
-    if isinstance(element, _VALUES):
+    if isinstance(element, (*VALUES, bytes)):
         return False
     kind = type(element)
     if (
-        isinstance(element, _CONTAINERS)
-        or dataclasses.is_dataclass(kind)
+        container_members(element) is not None
         or any(hasattr(kind, name) for name in _INTERFACES)
         or adapter_for(kind) is not None
     ):

@@ -8,7 +8,7 @@ from typing import Any
 from ..pages.named import key_name
 from .arrow_arrays import chunk_members
 from .numpy_arrays import array_members
-from .registry import Pairs, adapter_for
+from .registry import NoMemoryError, Pairs, adapter_for
 
 
 def _frame(frame: Any) -> Pairs:
@@ -49,6 +49,10 @@ def _extension(array: Any) -> object:
             "its arrays with movepages.register()"
         )
     return adapter(array)
+
+
+def _range_index(index: Any) -> Pairs:
+    raise NoMemoryError(index)
 
 
 def _index(index: Any) -> object:
@@ -120,7 +124,7 @@ ADAPTERS = {
     "IntervalArray": _interval,
     "MultiIndex": _multi_index,
     "NDArrayBackedExtensionArray": _backed,
-    "RangeIndex": lambda _: iter(()),
+    "RangeIndex": _range_index,
     "Series": _series,
     "SparseArray": _sparse,
 }

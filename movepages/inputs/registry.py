@@ -44,6 +44,14 @@ _PROTOCOLS = {
     "__arrow_c_array__": "arrow_exports",
 }
 
+
+class NoMemoryError(TypeError):
+    """An object holds no memory that could move; a container or table may have it as a member."""
+
+    def __init__(self, obj: object, why: str = "") -> None:
+        super().__init__(f"got a {type(obj).__name__} with no array or other memory in it{why}")
+
+
 _by_class: WeakKeyDictionary[type, Adapter] = WeakKeyDictionary()
 _by_name: dict[str, Adapter] = {}
 _found: WeakKeyDictionary[type, Adapter | None] = WeakKeyDictionary()
@@ -139,7 +147,11 @@ def _own_method(kind: type) -> Adapter | None:
 
 def _of_library(library: str, name: str) -> Adapter | None:
     module = _LIBRARIES.get(library)
-    return None if module is None else _adapters(module).get(name)
+    if module is None:
+        return None
+    adapters = _adapters(module)
+    # A module for several libraries has the library in each name.
+    return adapters.get(name) or adapters.get(f"{library}.{name}")
 
 
 def _adapters(module: str) -> dict[str, Adapter]:

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from .containers import container_members, join_names
-from .registry import Pairs, adapter_for
+from .registry import NoMemoryError, Pairs, adapter_for
 
 
-def _estimator(estimator: object) -> Iterator[tuple[str, object]]:
-    return _members(vars(estimator).items(), {id(estimator)})
+def _estimator(estimator: object) -> Pairs:
+    found = list(_members(vars(estimator).items(), {id(estimator)}))
+    if not found:
+        raise NoMemoryError(estimator)
+    return found
 
 
 def _members(attributes: Pairs, above: set[int]) -> Iterator[tuple[str, object]]:

@@ -9,6 +9,7 @@ from typing import Any
 from ..pages.named import key_name
 from . import torch_tensors
 from .containers import join_names
+from .registry import NoMemoryError, Pairs
 
 
 def _module(module: Any) -> Iterator[tuple[str, object]]:
@@ -17,7 +18,13 @@ def _module(module: Any) -> Iterator[tuple[str, object]]:
     yield from module.named_buffers(remove_duplicate=False)
 
 
-def _optimizer(optimizer: Any) -> Iterator[tuple[str, object]]:
+def _optimizer(optimizer: Any) -> Pairs:
+    if not optimizer.state:
+        raise NoMemoryError(optimizer)
+    return _state(optimizer)
+
+
+def _state(optimizer: Any) -> Iterator[tuple[str, object]]:
     """Yield the state of each parameter, by the parameter's name if it was given, or number."""
     names: dict[int, str] = {}
     for group in optimizer.param_groups:

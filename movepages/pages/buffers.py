@@ -17,18 +17,12 @@ from .array_interface import exposed_array, moves_about
 from .dlpack import exported_memory
 from .footprint import Footprint
 from .memory import Memory
+from .unsupported import unsupported
 
-__all__ = ["Region", "footprint_of"]
+__all__ = ["Region", "footprint_of", "located"]
 
 # Objects of these types are known to expose their own memory, not a copy.
 _STEADY = (bytes, bytearray, memoryview, mmap.mmap)
-_EXPECTED = (
-    "expected an object that exposes its memory: a numpy array, memoryview, bytearray, mmap, "
-    "SharedMemory, array.array, any other object with the buffer protocol, "
-    "__array_interface__ or DLPack, or Region(address, nbytes)"
-)
-
-
 # Far above what five-level page tables reach (57 bits); sums over all pages still fit 64 bits.
 _MOST_BYTES = 1 << 62
 
@@ -112,6 +106,23 @@ def footprint_of(obj: object, *, page_size: int = mmap.PAGESIZE) -> Footprint:
     ValueError
         If the memory is gone (a released memoryview, a closed mmap), or its strides interleave.
     """
+    return located(obj, page_size)[1]
+
+
+def located(obj: object, page_size: int = mmap.PAGESIZE) -> tuple[object, Footprint]:
+    """Return what layouts look at, `Memory` for what speaks DLPack alone, and its bytes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `footprint_of`.
+    """
+    described = isinstance(obj, (Footprint, Region, np.ndarray, Memory))
+    found = obj if described else exported_memory(obj) or obj
+    return found, _footprint(found, page_size)
+
+
+def _footprint(obj: object, page_size: int) -> Footprint:
     if isinstance(obj, Footprint):
         return replace(obj, pid=0) if obj.pid and _core.is_own(obj.pid) else obj
     if isinstance(obj, Region):
@@ -120,8 +131,6 @@ def footprint_of(obj: object, *, page_size: int = mmap.PAGESIZE) -> Footprint:
         return Footprint(obj.address, obj.nbytes, (), page_size, pid)
     if isinstance(obj, np.ndarray):
         return _of_array(obj, page_size)
-    if not isinstance(obj, Memory):
-        obj = exported_memory(obj) or obj
     if isinstance(obj, Memory):
         return Footprint.from_strides(
             obj.address, obj.shape, obj.strides, obj.itemsize, page_size=page_size
@@ -138,7 +147,7 @@ def footprint_of(obj: object, *, page_size: int = mmap.PAGESIZE) -> Footprint:
     except TypeError:
         array = exposed_array(obj)
         if array is None:
-            raise _unsupported(obj) from None
+            raise unsupported(obj) from None
         return _of_array(array, page_size)
     except (ValueError, BufferError) as err:
         raise _gone(obj) from err
@@ -193,20 +202,3 @@ def _gone(obj: object) -> ValueError:
         f"the memory of this {type(obj).__name__} is not accessible: it is released or closed; "
         "pass it while it is open"
     )
-
-
-def _unsupported(obj: object) -> TypeError:
-    if hasattr(obj, "__cuda_array_interface__"):
-        hint = "its memory belongs to a device, which move_pages(2) cannot reach"
-    elif hasattr(obj, "__array__"):
-        hint = (
-            "it offers __array__ only, which may copy: pass the arrays or buffers that it consists "
-            "of, or name them once for all objects of its class with movepages.register()"
-        )
-    elif isinstance(obj, (list, tuple)):
-        hint = "its elements are scattered over the heap: pass each array, or make one array of it"
-    elif isinstance(obj, int):
-        hint = "an address needs a length: pass Region(address, nbytes)"
-    else:
-        hint = "pass the object that holds the memory"
-    return TypeError(f"got {type(obj).__name__}; {_EXPECTED}; {hint}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -136,12 +137,25 @@ def key_name(key: object) -> str:
     if isinstance(key, str):
         plain = str.__str__(key)
         return plain if _PLAIN.match(plain) else f"[{plain!r}]"
-    return f"[{_shown(key)}]"
+    return f"[{shown(key)}]"
 
 
-def _shown(key: object) -> str:
+def shown(key: object) -> str:
+    """Return a key as Python writes it, without reading memory that it may hold."""
     if isinstance(key, tuple):
-        return f"({', '.join(map(_shown, key))}{',' * (len(key) == 1)})"
+        return f"({', '.join(map(shown, key))}{',' * (len(key) == 1)})"
     # To write out a tensor would be to read its memory.
     holds_memory = hasattr(type(key), "__array__") and not isinstance(key, np.generic)
     return type(key).__name__ if holds_memory else repr(key)
+
+
+@contextlib.contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Begin the message of an error with the name of a member."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if not name:
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name}: {error}") from None

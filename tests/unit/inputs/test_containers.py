@@ -2,8 +2,10 @@
 
 import dataclasses
 import datetime
+import io
 import pathlib
-from collections import OrderedDict, namedtuple
+from collections import OrderedDict, UserList, deque, namedtuple
+from collections.abc import Iterator
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -94,10 +96,69 @@ def test_any_mapping(mapping) -> None:
     assert list(mp.where(mapping({"a": np.ones(3)}))) == ["a"]
 
 
-@pytest.mark.parametrize("nothing", [[], {}, [1, 2], ["a", None, 2.5], {"a": {}}])
+@pytest.mark.parametrize("nothing", [[1, 2], ["a", None, 2.5], {"a": {}, "b": 3}])
 def test_a_container_without_memory_is_refused(nothing) -> None:
-    with pytest.raises(TypeError, match="no array"):
+    with pytest.raises(TypeError, match=r"no array.*: all that it has are values, such as"):
         mp.where(nothing)
+
+
+@pytest.mark.parametrize("empty", [[], (), {}, {"a": {}}, [deque(), []]])
+def test_an_empty_container_has_no_bytes(empty, tmp_path) -> None:
+    found = mp.where(empty)
+    assert (list(found), found.nbytes, found.pages) == ([], 0, 0)
+    assert str(found).startswith("0 members")
+    assert found._repr_html_()
+    node = mp.topology().allowed_nodes[0]
+    for target in (node, mp.blocks([node, node + 1]), {}, found):
+        assert mp.move(empty, target).ok
+        assert mp.plan(empty, target).pages == 0
+        assert len(mp.targets(target, empty)) == 0
+    mp.bind(empty, node)
+    mp.touch(empty)
+    found.save(tmp_path / "empty.npz")
+    assert list(mp.Placements.load(tmp_path / "empty.npz")) == []
+
+
+@pytest.mark.parametrize("make", [deque, UserList, lambda a: dict(enumerate(a)).values()])
+def test_what_is_in_order_is_like_a_list(make) -> None:
+    arrays = [np.ones(3), [np.ones(4)], "text"]
+    assert list(mp.where(make(arrays))) == ["[0]", "[1][0]"]
+    held = np.empty(1, object)
+    held[0] = make(arrays)
+    assert list(mp.where(held)) == ["pointers", "[0][0]", "[0][1][0]"]
+
+
+@pytest.mark.parametrize(
+    ("make", "remedy"),
+    [
+        (lambda a: (each for each in a), r"only once: pass list\(\.\.\.\) of it$"),
+        (lambda a: zip(a, a, strict=True), r"only once: pass list\(\.\.\.\)"),
+        (lambda a: map(np.ndarray.ravel, a), r"only once: pass list\(\.\.\.\)"),
+        (lambda a: iter(a), r"only once: pass list\(\.\.\.\)"),
+        (lambda a: {id(each) for each in a}, r"neither names nor an order.*pass list\(\.\.\.\)"),
+        (lambda a: frozenset(map(id, a)), r"neither names nor an order.*pass list\(\.\.\.\)"),
+        (lambda a: dict(enumerate(a)).items(), "pass the mapping, whose keys"),
+        (lambda _: io.BytesIO(b"abc"), r"pass its getbuffer\(\)"),
+        (lambda _: object(), r"__movepages_buffers__\(\).*movepages\.register\(\)"),
+    ],
+)
+def test_what_is_no_list_is_refused_as_it_is(make, remedy) -> None:
+    arrays = [np.ones(3), np.ones(4)]
+    given = make(arrays)
+    with pytest.raises(TypeError, match=f"^got .*{remedy}"):
+        mp.where(given)
+    with pytest.raises(TypeError, match=rf"^x\[0\]: got .*{remedy}"):
+        mp.move({"x": [given]}, 0)
+    if isinstance(given, Iterator) and not isinstance(given, io.BytesIO):
+        assert len(list(given)) == 2
+
+
+def test_a_mapping_that_reads_its_arrays_is_refused(tmp_path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.ones(1000))
+    with np.load(tmp_path / "a.npz") as file:
+        with pytest.raises(TypeError, match=r"^a: x of this NpzFile .* is a copy; .* d = dict"):
+            mp.where({"a": file})
+        assert list(mp.where(dict(file))) == ["x"]
 
 
 def test_a_member_that_cannot_be_looked_at_is_named() -> None:

@@ -24,4 +24,10 @@ def test_data_elsewhere_is_refused(module, name) -> None:
     for obj in (theirs(), made(__name__, "Own", (theirs,))):
         with pytest.raises(TypeError, match=r"is not in this process's memory: it is .*; "):
             mp.where(obj)
-    assert name in ADAPTERS
+    assert f"{module.partition('.')[0]}.{name}" in ADAPTERS
+
+
+@pytest.mark.parametrize("module", ["h5py", "netCDF4", "distributed", "multiprocessing.pool"])
+def test_a_class_of_the_same_name_in_another_library_is_not_taken_for_it(module) -> None:
+    with pytest.raises(TypeError, match="got Array; expected an object that exposes its memory"):
+        mp.where(made(module, "Array"))
