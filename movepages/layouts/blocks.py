@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..inputs.members import Members
 from ..pages.arguments import Count, listed_nodes
 from ..pages.footprint import Footprint
 from ..pages.like import MemoryLike
 from ..pages.memory import Memory
 from ..pages.page_set import PageSet
+from ..pages.pieces import Pieces
 from ..query.where import where
 from ..results.placement import Placement
 from ..results.placements import Placements
@@ -72,15 +74,26 @@ class ByAxis:
     def over(self, array: object, footprint: PageSet) -> Pattern:
         """Return the pattern of this layout over one array."""
         if not isinstance(array, (np.ndarray, Memory)) or not isinstance(footprint, Footprint):
-            raise TypeError(
-                f"by_axis: expected a numpy array, got {type(array).__name__}; "
-                "if np.asarray(...) of it shares its memory, pass that instead"
-            )
+            raise TypeError(f"by_axis: expected a numpy array, got {_without_axes(array)}")
         if not -array.ndim <= self.axis < array.ndim:
             raise ValueError(
                 f"by_axis: axis {self.axis} is out of bounds for an array of dimension {array.ndim}"
             )
         return ByIndex(self.nodes, self.axis % array.ndim, array, footprint)
+
+
+def _without_axes(memory: object) -> str:
+    """Describe memory that has no axes, and what to do about it."""
+    if isinstance(memory, Members):
+        return (
+            f"a {memory.kind} of {len(memory.arrays):,} members; without together(), it divides "
+            "each member by itself"
+        )
+    if isinstance(memory, Pieces):
+        return "objects all over the heap; give them another target, by their name"
+    return (
+        f"a {type(memory).__name__}; if np.asarray(...) of it shares its memory, pass that instead"
+    )
 
 
 def by_axis(axis: Count, nodes: Sequence[Count]) -> Layout:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from ..inputs.members import Members
 from ..pages.footprint import Footprint
-from ..pages.named import key_name
+from ..pages.named import naming
 from ..pages.page_set import PageSet
 from ..results.placement import Placement
 from ..results.placements import Placements
+from .member_names import members_by_target
 from .member_pattern import MemberPattern
 from .patterns import Pattern, Shifted
 from .targets import Layout, MoveTarget, OneNode, Target, as_target
 
-# A target for each member, by its name or by the name of what it belongs to.
-MemberTarget: TypeAlias = "MoveTarget | Placements | Mapping[str, MoveTarget]"
+# A target for each member, by its name or by the name of what it belongs to, or with the key ...
+# for all others.
+MemberTarget: TypeAlias = "MoveTarget | Placements | Mapping[Any, MoveTarget]"
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,11 @@ def _of_members(
     footprints = [members.footprints[index] for index in indices]
     if isinstance(target, Together):
         return _in_one_sequence(target.layout, members, footprints)
-    arrays = (members.arrays[index] for index in indices)
-    pairs = zip(arrays, footprints, strict=True)
-    return [as_target(target, array, footprint, keep=keep) for array, footprint in pairs]
+    patterns = []
+    for index, footprint in zip(indices, footprints, strict=True):
+        with naming(members.footprints.names[index]):
+            patterns.append(as_target(target, members.arrays[index], footprint, keep=keep))
+    return patterns
 
 
 def _combined(patterns: list[Pattern], members: Members) -> Target:
@@ -115,59 +119,21 @@ def _combined(patterns: list[Pattern], members: Members) -> Target:
 
 
 def _by_name(given: Mapping[Any, Any], members: Members, *, keep: bool) -> list[Pattern]:
-    """Give each member the target of the longest name that it begins with."""
-    known = {begin for name in members.footprints.names for begin in _beginnings(name)}
-    targets = {_as_name(key, known): target for key, target in given.items()}
-    below: dict[str, list[int]] = {}
-    for index, name in enumerate(members.footprints.names):
-        key = _longest(name, targets)
-        if key is None:
-            raise ValueError(
-                f"target: no target for the member {name!r}; expected one for each member, or for "
-                f"what it belongs to; the mapping has {_shortlist(targets)}"
-            )
-        below.setdefault(key, []).append(index)
-    if unused := [key for key in targets if key not in below]:
-        raise ValueError(
-            f"target: no member is named {unused[0]!r}; the memory to move has "
-            f"{_shortlist(members.footprints.index)}"
-        )
+    """Return the patterns of all members, each made by the target that its name has."""
     patterns: dict[int, Pattern] = {}
-    for key, indices in below.items():
-        found = _of_members(targets[key], members, indices, keep=keep)
+    for target, indices in members_by_target(given, members.footprints.index):
+        found = _of_members(target, members, indices, keep=keep)
         patterns.update(zip(indices, found, strict=True))
     return [patterns[index] for index in range(len(members.arrays))]
 
 
-def _longest(name: str, targets: Mapping[str, Any]) -> str | None:
-    return next((begin for begin in _beginnings(name) if begin in targets), None)
-
-
-def _beginnings(name: str) -> Iterator[str]:
-    """Yield a name and the names of all that the member belongs to, the longest first."""
-    end = len(name)
-    while end > 0:
-        yield name[:end]
-        end = max(name.rfind(mark, 0, end) for mark in ".[#")
-
-
-def _as_name(key: object, known: set[str]) -> str:
-    """Return a name for a name, or for the key of a member such as 0 or "a b"."""
-    return key if isinstance(key, str) and key in known else key_name(key)
-
-
-def _shortlist(names: Mapping[str, Any]) -> str:
-    some = [repr(name) for _, name in zip(range(5), names, strict=False)]
-    return ", ".join(some) + (f" and {len(names) - 5:,} others" if len(names) > 5 else "")
-
-
-def _in_one_sequence(layout: Layout, array: object, members: Sequence[PageSet]) -> list[Pattern]:
+def _in_one_sequence(layout: Layout, array: Members, members: Sequence[PageSet]) -> list[Pattern]:
     """Return the patterns of members whose pages follow one another in a single array."""
     starts, pages = [], 0
     for member in members:
         starts.append(pages)
         pages += member.pages
-    size = members[0].page_size
+    size = array.footprints.page_size
     pattern = layout.over(array, Footprint(0, pages * size, (), size))
     if pattern.only is not None:
         return [OneNode(pattern.only)] * len(members)

@@ -79,8 +79,11 @@ def move(
         ``interleave([0, 1])``, or an earlier placement, which moves every page back. If `a` has
         several arrays, a layout acts on each by itself; `together` makes it act on all as one. A
         mapping has a target for each member, by its name or by the beginning of its name:
-        ``{"encoder": 0, "encoder.layers.3": 1, "decoder": interleave([0, 1])}``. `Placements`, as
-        `where` returns them, move every member back.
+        ``{"encoder": 0, "encoder.layers.3": 1, "decoder": interleave([0, 1])}``. The longest
+        name counts; the key ``...`` is for members that have none: ``{"weights": 0, ...: 1}``. A
+        key such as 0 stands for the name ``[0]``; a name that can mean several members is refused.
+        `Placements`, as `where` returns them, move every member back; those of a part, as
+        `Placements.below` returns them, are a target for the part alone, too.
     flags : int, default MPOL_MF_MOVE
         MPOL_MF_MOVE_ALL also moves pages that other processes map, and needs CAP_SYS_NICE.
     retry : RetryPolicy, optional

@@ -67,6 +67,8 @@ class Placements(ByName[Placement]):
         Returns
         -------
         Placements
+            Their names are whole. As the target of `move`, they put back the part alone:
+            ``move(model.encoder, p.below("encoder"))``.
 
         Raises
         ------
