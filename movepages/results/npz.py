@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,9 @@ from .npz_format import pack
 from .npz_limits import MOST_DIMENSIONS, BeyondLimitsError
 
 _NUMBERS = ("address", "nbytes", "pages", "page_size", "shared_edges", "pid")
-MEMBERS = ("movepages_placement", "runs", "absences", "axes", "huge_bytes")
+_MEMBERS = ("movepages_placement", "runs", "absences", "axes", "huge_bytes")
+# Those that a file of `Placements` has besides.
+_SEVERAL = ("members", "names", "numbers", "pieces", "huge_runs")
 
 
 def arrays_of(values: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
@@ -58,16 +60,25 @@ def read(file: str | os.PathLike[str]) -> dict[str, Any]:
     ValueError
         The file is not a saved placement, or its content is inconsistent.
     """
-    with opened(file, MEMBERS, "Placement") as archive:
+    with opened(file, "Placement") as archive:
         return read_placement(archive)
 
 
 @contextlib.contextmanager
-def opened(file: str | os.PathLike[str], members: Sequence[str], kind: str) -> Iterator[Archive]:
-    """Open an archive; damage in it raises ValueError with the name of the file."""
+def opened(file: str | os.PathLike[str], kind: str) -> Iterator[Archive]:
+    """Open an archive; damage in it raises ValueError with the name of the file.
+
+    `kind` is the class whose `load` reads the file.
+    """
     try:
         with open(file, "rb") as source:
-            yield Archive(source, members)
+            archive = Archive(source, (*_MEMBERS, *_SEVERAL))
+            several = any(name in archive for name in _SEVERAL)
+            if several and kind == "Placement":
+                raise DamagedError("it has several members; Placements.load() reads such files")
+            if not several and kind == "Placements":
+                raise DamagedError("it has no members; Placement.load() reads such files")
+            yield archive
     except (DamagedError, BeyondLimitsError) as error:
         raise ValueError(
             f"{os.fspath(file)!r} is not a placement that {kind}.save() wrote: {error}"

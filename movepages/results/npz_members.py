@@ -31,8 +31,6 @@ from .npz_member_arrays import (
     read_strided,
 )
 
-_MEMBERS = ("members", "names", "numbers", "pieces", "huge_runs")
-
 
 class Loaded(NamedTuple):
     """What a file holds: the fields of the total, the members, and the runs in huge pages."""
@@ -136,7 +134,7 @@ def read(file: str | os.PathLike[str]) -> Loaded:
     ValueError
         The file is not a saved `Placements`, or its content is inconsistent.
     """
-    with npz.opened(file, (*npz.MEMBERS, *_MEMBERS), "Placements") as archive:
+    with npz.opened(file, "Placements") as archive:
         total = npz.read_placement(archive)
         columns = read_columns(archive)
         dimensions = read_dimensions(archive, columns)

@@ -35,6 +35,14 @@ def test_a_placement_alone_is_refused(tmp_path) -> None:
     mp.where(np.ones(3)).save(tmp_path / "one.npz")
     with pytest.raises(ValueError, match=r"Placements\.save\(\) wrote.*members"):
         mp.Placements.load(tmp_path / "one.npz")
+    with pytest.raises(ValueError, match=r"one\.npz.*no members; Placement\.load\(\) reads"):
+        mp.Placements.load(tmp_path / "one.npz")
+
+
+def test_several_placements_are_not_taken_for_one(tmp_path) -> None:
+    mp.where([np.ones(3)]).save(tmp_path / "several.npz")
+    with pytest.raises(ValueError, match=r"several\.npz.*several members; Placements\.load\(\)"):
+        mp.Placement.load(tmp_path / "several.npz")
 
 
 def rewritten(file, **changes) -> None:
