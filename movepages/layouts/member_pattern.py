@@ -9,6 +9,7 @@ import numpy as np
 
 from ..pages.arguments import Addresses
 from ..pages.named import NamedFootprints
+from ..results.wording import TORN, TORN_EDGES
 from ..system.intervals import Intervals
 from .member_votes import Mask, MemberVotes, VotingMember
 from .patterns import NOWHERE, Everywhere, Ints, NodeArray, Pattern, may_shift
@@ -57,6 +58,8 @@ class MemberPattern:
         # These say whether any page may be so; `adapting` and `torn_at` say which.
         self.adapts = any(map(may_shift, patterns))
         self.torn = True
+        cuts = any(getattr(each, "torn", False) for each in patterns)
+        self.why_torn = f"{TORN_EDGES}; or {TORN}" if cuts else TORN_EDGES
         counts: list[object] = [type(each).count_nowhere for each in patterns]
         self._everywhere = all(each is Everywhere.count_nowhere for each in counts)
         self._latest: tuple[Addresses, _Pages] | None = None

@@ -48,7 +48,8 @@ class Plan:
         Pages that would end up elsewhere, because the target cuts through their huge page, which
         moves as a whole.
     torn : int
-        Pages with parts wanted on several nodes, because the layout cuts through single pages.
+        Pages with parts wanted on several nodes, because the layout cuts through single pages, or
+        because members share the page.
     split : int
         Huge pages that would be split, with ``on_conflict="split"``. The count includes locked,
         shared and hugetlbfs ones, which only the move finds it cannot split.
@@ -82,6 +83,7 @@ class Plan:
     wanted: Mapping[int, int] = field(default_factory=dict)
     hidden: int = 0
     problems: tuple[str, ...] = ()
+    _why_torn: str = field(repr=False, compare=False, default=TORN)
     _array: Any = field(repr=False, compare=False, default=None)
     _target: Any = field(repr=False, compare=False, default=None)
     _on_conflict: OnConflict = field(repr=False, compare=False, default="majority")
@@ -167,7 +169,7 @@ class Plan:
         for pages, what in (
             (self.absent, "absent: no memory to move"),
             (self.untargeted, "without a target, not to be moved"),
-            (self.torn, f"torn: {TORN}"),
+            (self.torn, f"torn: {self._why_torn}"),
             (self.overruled, 'overruled by the rest of their huge page; on_conflict="split" helps'),
         ):
             if pages:

@@ -12,7 +12,7 @@ from ..pages.like import MemoryLike
 from ..query.syscall import MPOL_MF_MOVE
 from ..results.outcome import MovePagesError, MoveResult
 from ..results.warnings import LayoutWarning, MovePagesWarning
-from ..results.wording import OVERRULED, TORN
+from ..results.wording import OVERRULED
 from ..units import parse_rate
 from . import executor
 from .control import Control, Progress, RetryPolicy, as_deadline
@@ -178,7 +178,8 @@ def move(
         except MovePagesError as error:
             if on_error == "raise" or error.result is None:
                 raise
-            warnings.warn(f"{error.strerror} ({error.result})", MovePagesWarning, stacklevel=3)
+            message = f"{error.strerror} ({error.result})"
+            _warn(MovePagesWarning(message), error.result)
             return error.result
 
     if not background:
@@ -199,14 +200,18 @@ def _warn_of_pages_elsewhere(result: MoveResult) -> None:
         f"they were wanted: {why}"
         for pages, wholly, why in (
             (result.overruled, "", OVERRULED),
-            (result.torn, " wholly", TORN),
+            (result.torn, " wholly", result._why_torn),
         )
         if pages
     ]
-    warning = LayoutWarning("; ".join(parts))
+    _warn(LayoutWarning("; ".join(parts)), result)
+
+
+def _warn(warning: MovePagesWarning | LayoutWarning, result: MoveResult) -> None:
+    """Issue a warning at the caller of `move`, two calls above the caller of this function."""
     # If warnings are errors, the result is on the warning.
     warning.result = result
-    warnings.warn(warning, stacklevel=3)
+    warnings.warn(warning, stacklevel=4)
 
 
 def refuse_unknown(name: str, given: str, known: tuple[str, ...]) -> None:

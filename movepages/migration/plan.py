@@ -14,6 +14,7 @@ from ..pages.like import MemoryLike
 from ..pages.page_set import PageSet
 from ..query.explain import Call, explain
 from ..query.syscall import MPOL_MF_MOVE
+from ..results.member_results import why_torn
 from ..results.status import PageStatus
 from ..system.target_nodes import machine, unusable_node
 from ..system.topology import Node
@@ -72,6 +73,7 @@ def plan(a: MemoryLike, target: MemberTarget, *, on_conflict: OnConflict = "majo
         split=count.split,
         wanted={node: n * footprint.page_size for node, n in sorted(count.wanted.items())},
         hidden=count.hidden,
+        _why_torn=why_torn(wanted),
         _array=a,
         _target=target,
         _on_conflict=on_conflict,

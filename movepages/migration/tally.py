@@ -9,7 +9,7 @@ from ..layouts.patterns import NodeArray
 from ..pages.arguments import Addresses
 from ..pages.page_set import PageSet
 from ..pages.runs import join_runs
-from ..results.member_results import MemberResults, MemberTargets
+from ..results.member_results import MemberResults, MemberTargets, why_torn
 from ..results.outcome import MoveResult
 from ..results.status import PageStatus
 from .slice_record import SliceCounts, SliceRecord
@@ -72,6 +72,7 @@ class Tally:
             seconds=time.perf_counter() - self._start,
             _runs=join_runs([part.runs for part in parts], self._footprint.page_size),
             _members=self._by_member_of(parts),
+            _why_torn=why_torn(self._members and self._members.target),
         )
 
     def _by_member_of(self, parts: list[SliceCounts]) -> MemberResults | None:

@@ -17,6 +17,7 @@ from .by_name import ByName
 from .cut import Cutter
 from .outcome import MoveResult
 from .status import PageStatus
+from .wording import TORN
 
 Mask: TypeAlias = "npt.NDArray[np.bool_]"
 Ints: TypeAlias = "npt.NDArray[np.int64]"
@@ -50,7 +51,10 @@ def encode(
 
 
 class TargetView(Protocol):
-    """What a result asks of the pattern that was moved to."""
+    """What a result asks of the pattern that was moved to.
+
+    If it has an attribute `why_torn`, this says why pages are torn.
+    """
 
     def count_nowhere(self, index: Ints, addresses: npt.NDArray[np.uintp], pages: Ints) -> Ints:
         """Count the pages without a target in each run of neighbouring pages."""
@@ -128,6 +132,7 @@ class MemberResults(ByName[MoveResult]):
             torn=int(pages[(code & _TORN) > 0].sum()),
             _runs=runs,
             absences=absences,
+            _why_torn=why_torn(self._target),
         )
 
     def _absent(self, outcomes: Runs, status: Statuses, which: Mask) -> dict[PageStatus, int]:
@@ -142,6 +147,11 @@ class MemberResults(ByName[MoveResult]):
         nowhere = self._target.count_nowhere(index, runs["address"], runs["pages"])
         found: Ints = runs["pages"] - nowhere
         return found
+
+
+def why_torn(target: object) -> str:
+    """Return why a move to a target leaves pages torn, and what to do about it."""
+    return str(getattr(target, "why_torn", TORN))
 
 
 def _totals(status: Statuses, pages: Any) -> dict[PageStatus, int]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..pages.runs import RUN_DTYPE, Runs, Statuses, per_page_status, restore_read_only
 from .absence import Absence, Absences, count_reasons, nothing_absent
 from .status import PageStatus
-from .wording import describe_counts, describe_missing
+from .wording import TORN, describe_counts, describe_missing
 
 # Address, pages, bytes and status: the fields of RUN_DTYPE.
 Run: TypeAlias = tuple[int, int, int, int]
@@ -49,7 +49,8 @@ class MoveResult:
         which moves as a whole. The counts above treat them as pages with the huge page's target.
     torn : int
         Pages on their target with a part that was wanted elsewhere, because the layout cuts through
-        single pages: see `by_axis`.
+        single pages (see `by_axis`), or because members that share the page are wanted on several
+        nodes.
     split : int
         Huge pages that ``on_conflict="split"`` split into small pages.
     rounds : int
@@ -81,6 +82,7 @@ class MoveResult:
     _runs: Runs | Run | None = field(default=None, repr=False, compare=False)
     absences: Absences = field(default_factory=nothing_absent, repr=False, compare=False)
     _members: Mapping[str, MoveResult] | None = field(default=None, repr=False, compare=False)
+    _why_torn: str = field(default=TORN, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         total = self.moved + (self.already_there or 0) + self.failed + self.not_attempted

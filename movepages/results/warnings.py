@@ -6,7 +6,25 @@ from .outcome import MoveResult
 
 
 class MovePagesWarning(RuntimeWarning):
-    """A move failed as a whole; ``on_error="warn"`` lets the program continue."""
+    """A move failed as a whole; ``on_error="warn"`` lets the program continue.
+
+    Attributes
+    ----------
+    result : MoveResult or None
+        What was done by then, for programs that turn warnings into errors.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> with warnings.catch_warnings(action="error", category=MovePagesWarning):
+    ...     try:
+    ...         move(np.ones(1000), 1023, on_error="warn")
+    ...     except MovePagesWarning as warning:
+    ...         warning.result.not_attempted == warning.result.pages
+    True
+    """
+
+    result: MoveResult | None = None
 
 
 class LayoutWarning(RuntimeWarning):

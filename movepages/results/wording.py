@@ -13,10 +13,16 @@ OVERRULED = (
     'the target cuts through huge pages, which move as a whole; on_conflict="split" splits them '
     "first, so that each small page can go to its own target"
 )
-# Why pages are torn (parts of a page are wanted on several nodes), and what to do about it.
+# Why pages are torn (parts of a page are wanted on several nodes), and what to do about it: by a
+# layout, and because members share the page.
 TORN = (
     "the layout cuts through single pages, and each page is on one node only; divide another axis, "
     "or first copy the array to the other memory order, for example with np.asfortranarray()"
+)
+TORN_EDGES = (
+    "neighbouring arrays share the pages at their edges, and each page is on one node only, where "
+    "most of it is wanted; give such arrays one target, or create them with empty(), zeros() or "
+    "full(), which share no page"
 )
 
 
@@ -29,6 +35,8 @@ class Counts(ResultView, Protocol):
     def overruled(self) -> int: ...
     @property
     def torn(self) -> int: ...
+    @property
+    def _why_torn(self) -> str: ...
     @property
     def split(self) -> int: ...
     @property
@@ -51,7 +59,7 @@ def describe_missing(counts: Counts) -> str:
     if counts.overruled:
         reasons.append(f"{counts.overruled:,} overruled: {OVERRULED}")
     if counts.torn:
-        reasons.append(f"{counts.torn:,} torn: {TORN}")
+        reasons.append(f"{counts.torn:,} torn: {counts._why_torn}")
     if why := describe_reasons(counts.absences):
         reasons.append(f"pages without memory: {why}")
     missing = counts.failed + counts.not_attempted + counts.overruled + counts.torn
@@ -75,7 +83,7 @@ def describe_counts(counts: Counts) -> str:
     if counts.overruled:
         parts.append(f"{counts.overruled:,} overruled by the rest of their huge page")
     if counts.torn:
-        parts.append(f"{counts.torn:,} torn by the layout")
+        parts.append(f"{counts.torn:,} torn between nodes")
     if counts.split:
         parts.append(f"{counts.split:,} huge pages split")
     return f"{format_pages(counts.pages)}: " + ", ".join(parts)

@@ -86,6 +86,25 @@ def test_a_warning_in_place_of_an_error(node, nothing):
         assert mp.move(np.ones(10), node, on_error="warn").ok
 
 
+def test_a_warning_that_is_raised_has_the_result(node, nothing):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(mp.MovePagesWarning) as caught:
+            mp.move(np.ones(10), 999, on_error="warn")
+        assert caught.value.result.not_attempted == caught.value.result.pages > 0
+        with pytest.raises(mp.MovePagesWarning) as caught:
+            mp.move(nothing, node, deadline=0, on_error="warn")
+        assert caught.value.result.not_attempted > 0
+        job = mp.move(nothing, node, deadline=0, on_error="warn", background=True)
+        assert job.exception().result.not_attempted > 0
+
+
+def test_a_warning_points_to_the_caller(node):
+    with pytest.warns(mp.MovePagesWarning) as caught:
+        mp.move(np.ones(10), 999, on_error="warn")
+    assert caught[0].filename == __file__
+
+
 @pytest.mark.parametrize("name", ["on_error", "on_conflict"])
 def test_invalid_choice_is_rejected(node, name):
     with pytest.raises(ValueError, match=f"{name}: expected one of .*'raise'.*, got 'ignore'"):

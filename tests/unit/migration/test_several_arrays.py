@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
+from movepages.migration import executor
 
 NODE = mp.topology().allowed_nodes[0]
 
@@ -104,6 +105,31 @@ def test_a_page_that_members_want_on_several_nodes_is_torn() -> None:
     # Most of the page belongs to b.
     assert mp.targets({"a": 0, "b": 1}, {"a": page[:1000], "b": page[1000:]}).tolist() == [1]
     assert mp.plan({"a": page[:1000], "b": page[1000:]}, {"a": NODE, "b": NODE}).torn == 0
+
+
+def test_torn_edges_are_told_as_such(monkeypatch) -> None:
+    monkeypatch.setattr(executor, "refuse_unusable_nodes", lambda *_: None)
+    page = mp.full(4096, 1, np.uint8, node=NODE)
+    arrays = {"a": page[:3000], "b": page[3000:]}
+    target = {"a": NODE, "b": NODE + 1}
+    edges = "neighbouring arrays share the pages at their edges"
+    with pytest.warns(mp.LayoutWarning, match=f"1 of 1 pages .* not wholly .*: {edges}") as caught:
+        result = mp.move(arrays, target)
+    assert result.torn == 1
+    assert "another axis" not in str(caught[0].message)
+    for each in (result, *result.by_member.values()):
+        with pytest.raises(mp.MovePagesError, match=f"1 torn: {edges}"):
+            each.raise_for_status()
+    assert any(f"torn: {edges}" in line for line in mp.plan(arrays, target).remarks)
+
+
+def test_torn_pages_of_members_with_axes() -> None:
+    matrix = mp.full((64, 64), 1.0, node=NODE)
+    layout = mp.by_axis(1, [NODE, NODE + 1])
+    told = mp.plan({"a": matrix}, layout).remarks
+    assert any("share the pages at their edges" in line and "another axis" in line for line in told)
+    told = mp.plan(matrix, layout).remarks
+    assert any("torn: the layout cuts through single pages" in line for line in told)
 
 
 def test_placements_are_a_target() -> None:
