@@ -86,6 +86,11 @@ def register(kind: type | str, function: _F) -> _F:
     --------
     where : A class of your own can have a method ``__movepages_buffers__()`` instead.
 
+    Notes
+    -----
+    A type checker does not see that a class is registered: cast its objects to `MemoryLike`, or
+    give the class the method.
+
     Examples
     --------
     >>> class Table:

@@ -1,9 +1,14 @@
-"""MemoryLike: the type of what `where` and `move` take, for annotations."""
+"""MemoryLike: the type of what `where` and `move` take, for annotations.
+
+Type checkers do not see which classes `register` has made known. Give such a class a method
+``__movepages_buffers__``, or cast its objects to `MemoryLike`.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence, ValuesView
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 import numpy.typing as npt
@@ -55,6 +60,22 @@ class SupportsArrowArray(Protocol):
         """Return two capsules."""
 
 
+class HasBuffer(Protocol):
+    """A SharedMemory."""
+
+    @property
+    def buf(self) -> memoryview | None:
+        """The memory, as long as it is open."""
+
+    @property
+    def name(self) -> str:
+        """The name that other processes open it by."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the memory."""
+
+
 class SupportsMembers(Protocol):
     """An object of a class that takes part by a method of its own."""
 
@@ -87,6 +108,28 @@ class HasParameters(Protocol):
         """Yield the name of each buffer and the buffer."""
 
 
+class HasState(Protocol):
+    """An optimizer."""
+
+    @property
+    def param_groups(self) -> Sequence[Mapping[str, Any]]:
+        """The parameters that it steps, in groups."""
+
+    @property
+    def state(self) -> Mapping[Any, Any]:
+        """What it keeps for each parameter."""
+
+
+class HasAddress(Protocol):
+    """A storage of tensors."""
+
+    def data_ptr(self) -> int:
+        """Return the address of the memory."""
+
+    def nbytes(self) -> int:
+        """Return the bytes of the memory."""
+
+
 class HasFittedArrays(Protocol):
     """A scikit-learn estimator, which keeps arrays as attributes."""
 
@@ -107,8 +150,10 @@ class IsDataclass(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
-OneMemory: TypeAlias = npt.NDArray[Any] | Buffer | Region | SupportsArrayInterface
-Container: TypeAlias = list[Any] | tuple[Any, ...] | Mapping[Any, Any] | IsDataclass
+OneMemory: TypeAlias = npt.NDArray[Any] | Buffer | Region | SupportsArrayInterface | HasBuffer
+_Ordered: TypeAlias = list[Any] | tuple[Any, ...] | deque[Any] | ValuesView[Any]
+Container: TypeAlias = _Ordered | Mapping[Any, Any] | IsDataclass
 _Protocol: TypeAlias = SupportsDLPack | SupportsArrowStream | SupportsArrowArray | SupportsMembers
-_Library: TypeAlias = HasBytes | HasMemoryUsage | HasParameters | HasFittedArrays | HasGraph
+_Torch: TypeAlias = HasParameters | HasState | HasAddress
+_Library: TypeAlias = HasBytes | HasMemoryUsage | _Torch | HasFittedArrays | HasGraph
 MemoryLike: TypeAlias = OneMemory | Container | _Protocol | _Library
