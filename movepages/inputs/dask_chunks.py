@@ -11,8 +11,18 @@ from .not_in_memory import not_here
 
 def _collection(collection: Any) -> list[tuple[str, object]]:
     graph = collection.__dask_graph__()
-    keys = _flat(collection.__dask_keys__())
-    return [(key_name(key), _value(collection, graph, key)) for key in keys]
+    keys = list(_flat(collection.__dask_keys__()))
+    if len(keys) == 1 and isinstance(keys[0], str):
+        return [("value", _value(collection, graph, keys[0]))]
+    return [(_name(collection, key), _value(collection, graph, key)) for key in keys]
+
+
+def _name(collection: object, key: Any) -> str:
+    """Return ``blocks[0, 1]`` or ``partitions[0]``; keys have a token that differs in each run."""
+    if not isinstance(key, tuple):
+        return key_name(key)
+    part = "blocks" if hasattr(type(collection), "blocks") else "partitions"
+    return f"{part}[{', '.join(map(str, key[1:])) or '()'}]"
 
 
 def _frame(frame: Any) -> list[tuple[str, object]]:

@@ -15,7 +15,7 @@ def chunks_of(array):
     """Return the chunks, of which a computation of persisted ones makes no copies."""
     return dict(
         zip(
-            (f"[{key!r}]" for row in array.__dask_keys__() for key in row),
+            (f"blocks{list(key[1:])}" for row in array.__dask_keys__() for key in row),
             (each.compute(scheduler="sync") for each in array.to_delayed().ravel()),
             strict=True,
         )
@@ -33,6 +33,8 @@ def test_the_members_are_the_chunks(scheduler) -> None:
             name: (chunk.ctypes.data, chunk.nbytes) for name, chunk in chunks.items()
         }
     assert all((chunks[name] == before[name]).all() for name in chunks)
+    (alone,) = mp.where(array.blocks[1, 3]).values()
+    assert mp.where(array)["blocks[1, 3]"] == alone
 
 
 def test_whole_chunks_of_a_persisted_array() -> None:
@@ -86,6 +88,7 @@ def test_a_delayed_value() -> None:
     assert [each.address for each in found.values()] == [
         value.compute(scheduler="sync").ctypes.data
     ]
+    assert list(found) == ["value"]
     lists = delayed(lambda: [np.ones(10), {"a": np.ones(20)}])().persist(scheduler="sync")
     assert [each.nbytes for each in mp.where(lists).values()] == [80, 160]
 
@@ -99,6 +102,15 @@ def test_a_table() -> None:
             mp.where(lazy)
     found = mp.where(table.persist(scheduler="synchronous"))
     assert sum(each.nbytes for name, each in found.items() if name.endswith(".a")) == 8000
+    assert {"partitions[0].a", "partitions[1].a"} <= set(found)
+
+
+def test_a_bag_and_an_array_without_axes() -> None:
+    bag = pytest.importorskip("dask.bag").from_sequence([np.ones(3)] * 4, npartitions=2)
+    names = [f"partitions[{k}][{j}]" for k in range(2) for j in range(2)]
+    assert list(mp.where(bag.persist(scheduler="synchronous"))) == names
+    whole = da.from_array(np.ones(()), chunks=()).persist(scheduler="synchronous")
+    assert list(mp.where(whole)) == ["blocks[()]"]
 
 
 def test_what_the_workers_of_a_cluster_hold_is_refused() -> None:
