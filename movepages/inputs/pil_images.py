@@ -12,6 +12,8 @@ import numpy as np
 from ..pages.memory import Memory
 from .not_in_memory import not_here
 
+# Names of the capsule around the structure, in newer and in older versions.
+_CAPSULES = (b"Pillow Imaging", b"PIL Imaging")
 # ImagingMemoryInstance of Imaging.h, from behind the field `mode` to the last that is needed here.
 _NUMBERS = ("type", "depth", "bands", "width", "height")
 _POINTERS = ("palette", "image8", "image32", "image", "block", "blocks")
@@ -66,8 +68,9 @@ def _core_of(image: Any) -> Any:
 
 
 def _fields_of(core: Any) -> Any:
-    address = _capsule_pointer(core.ptr, _capsule_name(core.ptr))
-    for layout in (_NumberedMode, _NamedMode):
+    name = _capsule_name(core.ptr)
+    address = _capsule_pointer(core.ptr, name)
+    for layout in (_NumberedMode, _NamedMode) if name in _CAPSULES else ():
         fields: Any = layout.from_address(address)
         if (
             (fields.bands, fields.width, fields.height) == (core.bands, *core.size)
