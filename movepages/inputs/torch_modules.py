@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NoReturn
 
 from ..pages.named import key_name
 from . import torch_tensors
@@ -13,9 +13,27 @@ from .registry import NoMemoryError, Pairs
 
 
 def _module(module: Any) -> Iterator[tuple[str, object]]:
+    """Yield parameters and buffers, as in state_dict(), and C++ objects, which are refused.
+
+    Tensors that are plain attributes, such as ``self.table = torch.zeros(9)``, are left out:
+    state_dict() and Module.to() leave them out, too.
+    """
     # A tied weight has each of its names, as in state_dict(). Its bytes count once in the total.
     yield from module.named_parameters(remove_duplicate=False)
     yield from module.named_buffers(remove_duplicate=False)
+    for path, part in module.named_modules():
+        for name, value in vars(part).items():
+            # The packed weights of a quantized module. Without them, its size would be wrong.
+            if type(value).__name__ == "ScriptObject":
+                yield join_names(path, name), value
+
+
+def _script_object(_: Any) -> NoReturn:
+    raise TypeError(
+        "torch does not tell where a ScriptObject, such as the packed weights of a quantized "
+        "module, has its memory; pass the module before it is quantized, or the parts that are "
+        "not: list(model.parameters())"
+    )
 
 
 def _optimizer(optimizer: Any) -> Pairs:
@@ -44,5 +62,6 @@ ADAPTERS = {
     **torch_tensors.ADAPTERS,
     "Module": _module,
     "Optimizer": _optimizer,
+    "ScriptObject": _script_object,
     "TensorDataset": _data_set,
 }

@@ -122,6 +122,20 @@ def test_attributes_without_memory_are_left_out() -> None:
     assert list(by_name({"model": own})) == ["model.many.array", "model.buffer"]
 
 
+def test_an_attribute_that_is_refused_is_named() -> None:
+    model = LinearRegression().fit(X, Y)
+    model.table_ = np.ma.masked_array(np.ones(3)), memoryview(b"abc")
+    assert "table_[0].data" in by_name(model)
+    model.table_ = [np.ones(3), {"view": Refused()}]
+    with pytest.raises(TypeError, match=r"^steps\[1\]\[1\]\.table_\[1\]\.view: it is elsewhere"):
+        mp.where(make_pipeline(StandardScaler(), model))
+
+
+class Refused:
+    def __movepages_buffers__(self):
+        raise TypeError("it is elsewhere")
+
+
 def test_an_estimator_without_arrays_is_refused() -> None:
     with pytest.raises(TypeError, match="got a LinearRegression with no array"):
         mp.where(LinearRegression())

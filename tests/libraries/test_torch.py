@@ -206,3 +206,17 @@ def test_a_distributed_tensor_is_its_local_part() -> None:
         assert found["w._local_tensor"] == mp.where(local)
     finally:
         distributed.destroy_process_group()
+
+
+def test_tensors_that_are_plain_attributes_are_left_out() -> None:
+    model = torch.nn.Linear(3, 3)
+    model.table = torch.zeros(9)
+    assert list(mp.where(model)) == list(model.state_dict()) == ["weight", "bias"]
+
+
+def test_parameters_alone_are_refused_as_they_can_be_read_only_once() -> None:
+    model = torch.nn.Linear(3, 3)
+    for iterator in (model.parameters(), model.named_buffers(), model.named_parameters()):
+        with pytest.raises(TypeError, match=r"only once: pass list.*, or the model itself$"):
+            mp.where(iterator)
+    assert len(mp.where(list(model.parameters()))) == 2

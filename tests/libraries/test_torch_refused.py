@@ -110,3 +110,15 @@ def test_a_storage_without_memory() -> None:
     storage = TwoTensor(torch.ones(3), torch.ones(3)).untyped_storage()
     with pytest.raises(TypeError, match="no memory of its own"):
         mp.where(storage)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_packed_weights_are_refused() -> None:
+    quantization = pytest.importorskip("torch.ao.quantization")
+    try:
+        model = quantization.quantize_dynamic(torch.nn.Sequential(torch.nn.Linear(64, 64)))
+    except (AttributeError, RuntimeError):
+        pytest.skip("this torch cannot quantize here")
+    packed = r"0\._packed_params\._packed_params: torch does not tell where a ScriptObject"
+    with pytest.raises(TypeError, match=f"^{packed}.*packed weights of a quantized module"):
+        mp.where(model)
