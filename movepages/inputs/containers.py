@@ -43,7 +43,9 @@ def _held_values(mapping: Mapping[Any, Any]) -> Iterator[tuple[str, object]]:
     """Yield the values with their names; raise if an array is a copy, such as one just read."""
     for key, value in mapping.items():
         yield key_name(key), value
-        if isinstance(value, np.ndarray) and value.ctypes.data != mapping[key].ctypes.data:
+        if not isinstance(value, np.ndarray) or not value.nbytes:
+            continue
+        if value.ctypes.data != mapping[key].ctypes.data:
             raise TypeError(
                 f"{key_name(key)} of this {type(mapping).__name__} is at another address each time "
                 "it is asked for: it is a copy; keep the arrays, as in d = dict(...), and pass d"

@@ -48,8 +48,9 @@ def where(a: MemoryLike, *, threads: int | None = None, shortcuts: bool = True) 
     a : object with memory
         Any numpy array (n-d, strided, read-only, memmap), any object with the buffer protocol,
         ``__array_interface__`` or DLPack, or a `Region` of this or another process. Or an object
-        with several arrays: a list, tuple, mapping or dataclass of these, to any depth, or an
-        object of a class that has a method ``__movepages_buffers__`` or is known by `register`.
+        with several arrays: a list, tuple, deque, mapping, its values or a dataclass of these, to
+        any depth, or an object of a class that has a method ``__movepages_buffers__`` or is known
+        by `register`. An empty container has no bytes.
     threads : int, optional
         Maximum number of threads; by default as many as this process has CPUs to use. A short query
         starts no thread besides the caller's.
@@ -69,8 +70,8 @@ def where(a: MemoryLike, *, threads: int | None = None, shortcuts: bool = True) 
     Raises
     ------
     TypeError, ValueError
-        `a` exposes no memory, or has interleaving strides, which only ``as_strided`` makes;
-        `threads` is not a whole number from 1.
+        `a` exposes no memory, has only values such as strings, or has interleaving strides, which
+        only ``as_strided`` makes; `threads` is not a whole number from 1.
     MovePagesError
         The kernel refused the query: the process does not exist, or permission is missing, or a
         sandbox forbids it.

@@ -25,9 +25,10 @@ class Placements(ByName[Placement]):
     """Where each member of an object is: a mapping from the member's name to its `Placement`.
 
     Names are paths, such as ``layers.0.weight``, ``tables['price']`` or ``arrays[2]``. A member's
-    own key finds it too: ``where(df)["price"]``, ``where([a, b])[1]``. The method `below` gives
-    all members below the beginning of a path: ``where(model).below("layers.0")``. Of members with
-    equal names, the later ones get a number: ``x#2``.
+    own key finds it too, unless it is the name of another member: ``where(df)["price"]``,
+    ``where([a, b])[1]``. The method `below` gives all members below the beginning of a path:
+    ``where(model).below("layers.0")``. Of members with equal names, the later ones get a number:
+    ``x#2``.
 
     Attributes
     ----------

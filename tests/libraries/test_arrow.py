@@ -212,6 +212,12 @@ def test_buffers_and_tensors():
     assert mp.where(pa.Tensor.from_numpy(array)).address == array.ctypes.data
 
 
+@pytest.mark.parametrize("columns", [{}, {"x": pa.nulls(100)}])
+def test_a_table_without_memory_has_no_bytes(columns):
+    found = mp.where(pa.table(columns))
+    assert (list(found), found.nbytes) == ([], 0)
+
+
 def test_what_has_no_memory_is_refused():
     with pytest.raises(TypeError, match="no array"):
         mp.where(pa.nulls(100))

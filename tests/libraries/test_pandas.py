@@ -121,6 +121,19 @@ def test_an_index_without_memory():
     assert list(mp.where(pd.DataFrame({"x": np.ones(9)}))) == ["x"]
 
 
+def test_a_frame_as_one_sequence_has_no_axes():
+    frame = pd.DataFrame({name: np.ones(9) for name in "abc"})
+    with pytest.raises(TypeError, match=r"by_axis: .* got a DataFrame of 3 members; without"):
+        mp.move(frame, mp.together(mp.by_axis(0, [0, 1])))
+
+
+@pytest.mark.parametrize("empty", [pd.DataFrame(), pd.DataFrame(index=range(3))])
+def test_an_empty_frame_has_no_bytes(empty):
+    found = mp.where(empty)
+    assert (list(found), found.nbytes) == ([], 0)
+    assert mp.move(empty, mp.topology().allowed_nodes[0]).ok
+
+
 def test_an_unknown_kind_of_column_is_refused(monkeypatch):
     class Theirs(pd.api.extensions.ExtensionArray):
         def __len__(self):
