@@ -9,11 +9,12 @@ import numpy as np
 import movepages as mp
 from cases.queries import Sizes
 from harness.contenders import by_c, timed
-from harness.contest import Bound, Line, Row, Skip, in_words, take_turns
+from harness.contest import Bound, Line, Row, Skip, cost, in_words, take_turns
 
 MANY, MANY_SECONDS = 100_000, 0.5
 SMALL_SECONDS = 10e-6
 COLUMNS, COLUMNS_SECONDS = 1_000, 20e-3
+MEMBERS_READ, READ_RATIO, RESTORE_RATIO = 10_000, 3, 8
 
 
 def many_arrays(sizes: Sizes) -> list[Line]:
@@ -76,4 +77,30 @@ def frame_of_many_columns(sizes: Sizes) -> list[Line]:
     return [Row(name, seconds * 1e3, "ms", Bound("<", COLUMNS_SECONDS * 1e3))]
 
 
-MEMBERS = (many_arrays, one_small_array, frame_of_many_columns)
+def member_by_member(sizes: Sizes) -> list[Line]:
+    arrays = {f"a{number}": np.ones(100) for number in range(MEMBERS_READ)}
+    found = mp.where(arrays)
+    read: dict[str, mp.Placement] = {}
+    results: list[mp.MoveResult] = []
+
+    def check() -> None:
+        assert all(read[name].address == array.ctypes.data for name, array in arrays.items())
+        assert all(read[name] == mp.where(arrays[name]) for name in list(arrays)[::100])
+        assert sum(each.nbytes for each in read.values()) == found.nbytes
+        assert results[-1].ok
+        assert results[-1].pages == found.pages
+
+    ways = {
+        "where()": lambda: timed(lambda: mp.where(arrays)),
+        "each member": lambda: timed(lambda: read.update((name, found[name]) for name in found)),
+        "move()": lambda: timed(lambda: results.append(mp.move(arrays, found))),
+    }
+    rounds = take_turns(ways, sizes.rounds, check)
+    of = f"{MEMBERS_READ:,} members"
+    return [
+        cost(f"reading each of {of}: times where()", rounds, "each member", "where()", READ_RATIO),
+        cost(f"moving {of} back: times where()", rounds, "move()", "where()", RESTORE_RATIO),
+    ]
+
+
+MEMBERS = (many_arrays, one_small_array, frame_of_many_columns, member_by_member)
