@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import mmap
 import operator
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from .nested import Nested
+from .page_counts import count_pages, count_partial
 from .strides import Dims, Ints, PageSpans, nest, page_spans
 
 __all__ = ["Footprint"]
@@ -50,14 +51,9 @@ class Footprint:
     def __post_init__(self) -> None:
         if self.page_size < 1 or self.page_size & (self.page_size - 1):
             raise ValueError(f"page_size must be a power of two, got {self.page_size}")
-        extent = self.block
-        for stride, count in reversed(self.dims):
-            if stride < extent or count < 1:
-                raise ValueError(
-                    "dims do not nest: expected strides no shorter than what they repeat, got "
-                    f"{self.dims} around blocks of {self.block} bytes"
-                )
-            extent += stride * (count - 1)
+        if self.dims:
+            self._blocks.refuse()
+        extent = self.span
         if self.block < 0 or self.address < 0 or self.address + extent > 2**64:
             raise ValueError(
                 f"bytes must lie in [0, 2**64), got {extent} bytes from address {self.address:#x}"
@@ -112,12 +108,12 @@ class Footprint:
     @property
     def span(self) -> int:
         """Bytes from the lowest to the highest one, gaps included."""
-        return self.block + sum(stride * (count - 1) for stride, count in self.dims)
+        return self._blocks.span if self.dims else self.block
 
     @property
     def nbytes(self) -> int:
         """Distinct bytes occupied; bytes that overlap or are broadcast count once."""
-        return self.block * math.prod(count for _, count in self.dims)
+        return self._blocks.nbytes if self.dims else self.block
 
     @cached_property
     def pages(self) -> int:
@@ -128,13 +124,13 @@ class Footprint:
             )
         if not self._spans.dims:
             return (self._lead + self._spans.extent - 1) // self.page_size + 1
-        return self._periodic(Footprint._count_pages)
+        return count_pages(self._lead, self._blocks, self.page_size)
 
     @cached_property
     def shared_edges(self) -> int:
         """Number of partly covered pages; the rest of each may belong to a neighbour."""
         if self.dims:
-            return self._periodic(Footprint._count_partial)
+            return count_partial(self._lead, self._blocks, self.page_size)
         if self.pages < 2:
             return int(0 < self.block < self.page_size)
         return (self._lead > 0) + ((self._lead + self.block) % self.page_size > 0)
@@ -189,29 +185,23 @@ class Footprint:
             end = np.minimum(offset + pages * self.page_size, self.block)
             inside: Ints = end - np.maximum(offset, 0)
             return inside
-        return self._below(offset + pages * self.page_size) - self._below(offset)
+        return self._blocks.below(offset + pages * self.page_size) - self._blocks.below(offset)
 
     def position(self, addresses: npt.NDArray[np.uintp]) -> tuple[Ints, Ints]:
         """Return how many bytes of the footprint lie before each page, and how many in it."""
         start = (addresses - np.uintp(self.address - self._lead)).astype(np.int64) - self._lead
-        before = self._below(start)
-        return before, self._below(start + self.page_size) - before
+        before = self._blocks.below(start)
+        return before, self._blocks.below(start + self.page_size) - before
 
     def below(self, addresses: npt.NDArray[np.uintp]) -> Ints:
         """Count the bytes of the footprint below each address."""
         first = np.uintp(self.address)
         offset = np.minimum(np.maximum(addresses, first) - first, np.uintp(self.span))
-        return self._below(offset.astype(np.int64))
+        return self._blocks.below(offset.astype(np.int64))
 
     def offset(self, rank: Ints) -> Ints:
         """Convert ranks of bytes in the footprint to offsets from its first byte, of rank 0."""
-        held, offset = self.nbytes, np.zeros_like(rank)
-        for stride, count in self.dims:
-            held //= count
-            index = rank // held
-            offset += index * stride
-            rank = rank - index * held
-        return offset + rank
+        return self._blocks.offset(rank)
 
     def _run_chunks(self, limit: int) -> Iterator[Chunk]:
         page, total = self.page_size, self.pages
@@ -238,16 +228,9 @@ class Footprint:
     def _lead(self) -> int:
         return self.address % self.page_size
 
-    @property
-    def _longest(self) -> int:
-        """Upper bound on the bytes in a row without a gap."""
-        extent = longest = self.block
-        for stride, count in reversed(self.dims):
-            if stride == extent and count > 1:
-                # The last block of one repetition touches the first block of the next.
-                longest = longest * count if longest == extent else 2 * longest
-            extent += stride * (count - 1)
-        return longest
+    @cached_property
+    def _blocks(self) -> Nested:
+        return Nested(self.block, self.dims)
 
     @cached_property
     def _spans(self) -> PageSpans:
@@ -256,49 +239,6 @@ class Footprint:
     def _bytes_in(self, index: Ints) -> Ints:
         if index[-1] - index[0] == index.size - 1:
             edges = np.arange(index[0], index[-1] + 2) * self.page_size - self._lead
-            return np.diff(self._below(edges))
+            return np.diff(self._blocks.below(edges))
         low = index * self.page_size - self._lead
-        return self._below(low + self.page_size) - self._below(low)
-
-    def _below(self, offset: Ints) -> Ints:
-        """Count the bytes of the footprint below each offset from its first byte."""
-        extent, held = self.span, self.nbytes
-        rest = np.clip(offset, 0, extent)
-        total = np.zeros_like(rest)
-        for stride, count in self.dims:
-            extent -= stride * (count - 1)
-            held //= count
-            whole = np.minimum(rest // stride, count - 1)
-            total += whole * held
-            rest = np.minimum(rest - whole * stride, extent)
-        return total + rest
-
-    def _periodic(self, measure: Callable[[Footprint], int]) -> int:
-        """Measure a shorter footprint and extrapolate: the pattern repeats after whole pages."""
-        stride, count = self.dims[0]
-        period = self.page_size // math.gcd(stride, self.page_size)
-        short = 2 * period + count % period
-        if count <= short + period:
-            return measure(self)
-        low, high = (
-            measure(replace(self, dims=((stride, n), *self.dims[1:])))
-            for n in (short, short + period)
-        )
-        return low + (high - low) * ((count - short) // period)
-
-    def _count_pages(self) -> int:
-        return sum(int(np.sum(last - first + 1)) for first, last in self._spans.slices())
-
-    def _count_partial(self) -> int:
-        if self._longest < self.page_size:
-            return self.pages
-        # Only pages in which a block begins or ends can be partly covered.
-        blocks = PageSpans(self._lead, self.block, self.dims, self.page_size)
-        found = 0
-        for first, last in blocks.slices():
-            some = last >= first
-            edges = np.unique(np.concatenate((first[some], last[some])))
-            low = edges * self.page_size - self._lead
-            held = self._below(low + self.page_size) - self._below(low)
-            found += int(np.count_nonzero(held < self.page_size))
-        return found
+        return self._blocks.below(low + self.page_size) - self._blocks.below(low)
