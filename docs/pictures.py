@@ -20,6 +20,8 @@ from movepages.display.svg import placement_svg
 from movepages.layouts import blocks
 from movepages.pages.buffers import footprint_of
 from movepages.pages.runs import find_runs, join_runs
+from movepages.results.absence import nothing_absent
+from movepages.results.parts import placement_of
 
 PAGE = mmap.PAGESIZE
 FRAME = 512 * PAGE
@@ -38,15 +40,13 @@ def wanted(layout: Any, array: np.ndarray[Any, Any]) -> mp.Placement:
     footprint = footprint_of(array)
     addresses = np.concatenate([some for some, _ in footprint.chunks(1 << 16)])
     runs = find_runs(addresses, mp.targets(layout, array), footprint)
-    return mp.Placement(
-        address=footprint.address,
-        nbytes=footprint.nbytes,
-        pages=footprint.pages,
-        page_size=footprint.page_size,
-        shared_edges=footprint.shared_edges,
-        runs=join_runs([runs], footprint.page_size),
-        shape=array.shape if array.ndim > 1 else (),
-        strides=array.strides if array.ndim > 1 else (),
+    several = array.ndim > 1
+    return placement_of(
+        footprint,
+        join_runs([runs], footprint.page_size),
+        nothing_absent(),
+        shape=array.shape if several else (),
+        strides=array.strides if several else (),
     )
 
 

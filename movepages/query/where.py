@@ -17,7 +17,8 @@ from ..pages.page_set import PageSet
 from ..pages.runs import Runs, join_runs
 from ..results.absence import Absences, merge_absences
 from ..results.counting import result_of_runs
-from ..results.placement import Placement, placement_of
+from ..results.parts import placement_of
+from ..results.placement import Placement
 from ..results.placements import Placements
 from .fast_path import placement_on_one_node
 from .huge_runs import HugeRuns

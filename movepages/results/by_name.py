@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TypeVar
 
 from ..pages.named import NamedFootprints
@@ -36,7 +37,13 @@ class ByName(Mapping[str, _T]):
         return made[index - first]
 
     def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in vars(self).items() if name != "_latest"}
+        # A copy makes what is cached again.
+        kept = vars(self).items()
+        return {name: value for name, value in kept if not self._is_cache(name)}
+
+    @classmethod
+    def _is_cache(cls, name: str) -> bool:
+        return name == "_latest" or isinstance(getattr(cls, name, None), cached_property)
 
     def __len__(self) -> int:
         return len(self._footprints)

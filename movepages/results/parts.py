@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from ..pages.member_rows import MemberRows
 from ..pages.named import NamedFootprints
+from ..pages.page_set import PageSet
 from ..pages.runs import Runs
 from .absence import Absences
 from .cut import Cutter
-from .placement import Placement, placement_of
+from .placement import Placement
 
 
 class Parts:
@@ -44,3 +45,27 @@ class Parts:
             None if huge is None else int(huge["nbytes"].sum()),
             *self._footprints.shapes.get(index, ((), ())),
         )
+
+
+def placement_of(
+    pages: PageSet,
+    runs: Runs,
+    absences: Absences,
+    huge_bytes: int | None = None,
+    shape: tuple[int, ...] = (),
+    strides: tuple[int, ...] = (),
+) -> Placement:
+    """Return the placement of some bytes and pages, given what is known of them."""
+    return Placement(
+        address=pages.address,
+        nbytes=pages.nbytes,
+        pages=pages.pages,
+        page_size=pages.page_size,
+        shared_edges=pages.shared_edges,
+        pid=pages.pid,
+        runs=runs,
+        absences=absences,
+        huge_bytes=huge_bytes,
+        shape=shape,
+        strides=strides,
+    )

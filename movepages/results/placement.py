@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ..pages.page_set import PageSet
 from ..pages.runs import Runs, Statuses, per_page_status, restore_read_only, totals
 from ..system.intervals import index_within
 from ..units import format_bytes, format_pages
@@ -277,27 +276,3 @@ class Placement:
         from ..display.svg import placement_svg
 
         return placement_svg(self)
-
-
-def placement_of(
-    pages: PageSet,
-    runs: Runs,
-    absences: Absences,
-    huge_bytes: int | None = None,
-    shape: tuple[int, ...] = (),
-    strides: tuple[int, ...] = (),
-) -> Placement:
-    """Return the placement of some bytes and pages, given what is known of them."""
-    return Placement(
-        address=pages.address,
-        nbytes=pages.nbytes,
-        pages=pages.pages,
-        page_size=pages.page_size,
-        shared_edges=pages.shared_edges,
-        pid=pages.pid,
-        runs=runs,
-        absences=absences,
-        huge_bytes=huge_bytes,
-        shape=shape,
-        strides=strides,
-    )

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from ..display.member_table import members_html, members_text
 from ..pages.named import NamedFootprints
 from ..pages.runs import Runs
-from .absence import Absence
 from .by_name import ByName
 from .parts import Parts
 from .placement import Placement
+from .totals import Totals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _ROWS = 20
 
 
-class Placements(ByName[Placement]):
+class Placements(Totals, ByName[Placement]):
     """Where each member of an object is: a mapping from the member's name to its `Placement`.
 
     Names are paths, such as ``layers.0.weight``, ``tables['price']`` or ``arrays[2]``. A member's
@@ -93,41 +93,6 @@ class Placements(ByName[Placement]):
         footprints = self._footprints.only(some)
         ((total, huge),) = Parts(self.total, self._huge, footprints.joined()).at(range(1))
         return Placements(total, footprints, huge)
-
-    @property
-    def nbytes(self) -> int:
-        """Distinct bytes of all members."""
-        return self.total.nbytes
-
-    @property
-    def pages(self) -> int:
-        """Distinct pages of all members."""
-        return self.total.pages
-
-    @property
-    def bytes_per_node(self) -> dict[int, int]:
-        """Distinct bytes on each node, leaving out nodes that have none."""
-        return self.total.bytes_per_node
-
-    @property
-    def pages_per_node(self) -> dict[int, int]:
-        """Distinct pages on each node, leaving out nodes that have none."""
-        return self.total.pages_per_node
-
-    @property
-    def absent_bytes(self) -> int:
-        """Distinct bytes on no node."""
-        return self.total.absent_bytes
-
-    @property
-    def absent_pages(self) -> int:
-        """Distinct pages on no node."""
-        return self.total.absent_pages
-
-    @property
-    def absent_reasons(self) -> dict[Absence, int]:
-        """Count of the distinct pages on no known node, by reason."""
-        return self.total.absent_reasons
 
     def largest(self, count: int = _ROWS) -> dict[str, Placement]:
         """Return the members with the most bytes, largest first.

@@ -78,7 +78,8 @@ def test_what_was_made_last_is_not_sent_along() -> None:
     found = mp.where([np.ones(100) for _ in range(1000)])
     before = len(pickle.dumps(found))
     assert len(list(found.values())) == 1000
-    assert len(pickle.dumps(found)) < 2 * before
+    # The index of the names may be sent.
+    assert len(pickle.dumps(found)) < 1.3 * before
 
 
 def test_many_members_take_little_time() -> None:
