@@ -29,7 +29,8 @@ class Tour:
         refuse_too_large(nbytes)
         self.machine = mp.topology()
         self.balancing = text_if_any(Path("/proc/sys/kernel/numa_balancing")) not in (None, "0")
-        self.array = np.empty(-(-nbytes // 8))
+        # In memory of its own: what malloc hands out may share pages with other objects.
+        self.array = mp.empty(-(-nbytes // 8))
         # The last eighth stays untouched, so that the demo shows absent pages.
         self.touched = self.array[: len(self.array) - len(self.array) // 8]
         for part, values in self._contents():
