@@ -68,7 +68,7 @@ def pictures() -> dict[str, str]:
     """Return the pictures by the names of their files."""
     row, matrix = memory(PAGES), memory(32 * 16).reshape(32, 16 * PAGE)
     other = wanted(mp.blocks([0, 0, 0, 1, 2, 2]), memory(4 * PAGES))
-    with mock.patch.object(blocks, "topology", two_sockets):
+    with mock.patch.object(blocks, "read_topology", two_sockets):
         local = mp.local(range(8))
     drawn = {
         "interleave": (mp.interleave([0, 1, 2, 3]), row, "interleave([0, 1, 2, 3])"),

@@ -24,6 +24,10 @@ _HOMES = {
         "interleave",
         "weighted",
     ),
+    "layouts.near": (
+        "Near",
+        "near",
+    ),
     "layouts.targets": ("Layout",),
     "memory.allocator": ("allocating",),
     "memory.collapse": (
@@ -86,12 +90,14 @@ _HOMES = {
         "LayoutWarning",
         "MovePagesWarning",
     ),
-    "system.sysfs": ("TopologyError",),
-    "system.topology": (
+    "system.devices": ("Device",),
+    "system.node": (
         "HugePagePool",
         "Node",
-        "Topology",
     ),
+    "system.node_performance": ("Access",),
+    "system.sysfs": ("TopologyError",),
+    "system.topology": ("Topology",),
     "system.topology_reader": ("topology",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -4,6 +4,7 @@ from .inputs.registry import register
 from .layouts.blocks import blocks, by_axis, like, local
 from .layouts.by_member import together
 from .layouts.interleave import interleave, weighted
+from .layouts.near import Near, near
 from .layouts.targets import Layout
 from .memory.allocator import allocating
 from .memory.collapse import CollapseResult, collapse
@@ -42,8 +43,11 @@ from .results.placement import Placement
 from .results.placements import Placements
 from .results.status import PageStatus
 from .results.warnings import LayoutWarning, MovePagesWarning
+from .system.devices import Device
+from .system.node import HugePagePool, Node
+from .system.node_performance import Access
 from .system.sysfs import TopologyError
-from .system.topology import HugePagePool, Node, Topology
+from .system.topology import Topology
 from .system.topology_reader import topology
 
 __version__: str
@@ -52,9 +56,11 @@ __all__ = [
     "MPOL_MF_MOVE",
     "MPOL_MF_MOVE_ALL",
     "Absence",
+    "Access",
     "BackgroundMove",
     "Check",
     "CollapseResult",
+    "Device",
     "HugePagePool",
     "Layout",
     "LayoutWarning",
@@ -70,6 +76,7 @@ __all__ = [
     "MovePagesValueError",
     "MovePagesWarning",
     "MoveResult",
+    "Near",
     "Node",
     "PageStatus",
     "Placement",
@@ -98,6 +105,7 @@ __all__ = [
     "mempolicy_nodes",
     "move",
     "move_pages",
+    "near",
     "page_cache",
     "plan",
     "policy",

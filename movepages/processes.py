@@ -20,7 +20,7 @@ from .results.outcome import MoveResult
 from .results.placement import Placement
 from .system.maps import parse_lines
 from .system.numa_maps import memory_of
-from .system.topology_reader import topology
+from .system.topology_reader import read_topology
 
 Regions: TypeAlias = "npt.NDArray[np.void]"
 
@@ -41,7 +41,7 @@ class Process:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.nodes = topology().memory_nodes
+        self.nodes = read_topology().memory_nodes
 
     def __repr__(self) -> str:
         return f"process({self.pid})"

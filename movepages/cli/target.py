@@ -8,6 +8,7 @@ from typing import Any
 import movepages as mp
 
 from ..units import parse_ids, parse_size
+from .terminal import complain
 
 HELP = """\
 TARGET is one of
@@ -16,8 +17,11 @@ TARGET is one of
                           region to region; interleave:0,1/2MiB sets how
                           much goes to a node at a time
   weighted:0=3,1=1        the same, with three times as much on node 0
+  weighted                the same by the kernel's weights, or by bandwidth
   blocks:0,1              one contiguous part of each region on each node
   local:4-7               an equal part of each region near each of these CPUs
+  near:eth0               the node nearest to a device: a network interface, a
+                          disk, a GPU such as cuda:0, a PCI address, a file
 """
 
 
@@ -39,6 +43,10 @@ def parse_target(text: str) -> Any:
         size = parse_size(block) if slash else None
         if name == "interleave":
             return mp.interleave(_ids(what), block=size)
+        if text == "weighted":
+            return mp.weighted()
+        if name == "near":
+            return _node_near(rest)
         if name == "weighted":
             shares = (pair.partition("=") for pair in what.split(","))
             return mp.weighted({_one(node): _one(n) for node, _, n in shares}, block=size)
@@ -49,8 +57,15 @@ def parse_target(text: str) -> Any:
     except (ValueError, mp.TopologyError) as error:
         raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
     raise argparse.ArgumentTypeError(
-        f"expected a node, interleave:, weighted:, blocks: or local:, got {text!r}"
+        f"expected a node, interleave:, weighted:, blocks:, local: or near:, got {text!r}"
     )
+
+
+def _node_near(device: str) -> int:
+    found = mp.near(device)
+    if found.device.node not in (None, found.node):
+        complain(f"note: {found}")
+    return found.node
 
 
 def _ids(text: str) -> list[int]:

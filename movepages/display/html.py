@@ -9,6 +9,8 @@ from html import escape
 import numpy as np
 
 from ..units import format_bytes, format_ids
+from .device_table import device_rows, speed_rows
+from .escaping import printable
 from .palette import colour, ink
 from .sampling import ABSENT, FAILED, Kinds, divide
 from .svg import CELLS, strip_svg
@@ -106,7 +108,15 @@ def topology_html(machine: TopologyView) -> str:
         found += table_html(
             ["distance", *map(node_chip, machine.nodes)], "l" + "r" * len(distances), distances
         )
-    return found
+    titles, speeds = speed_rows(machine.nodes)
+    if titles:
+        rows = [[node_chip(int(row[0])), *map(escape, row[1:])] for row in speeds]
+        found += table_html(titles, "r" * len(titles), rows)
+    devices = [
+        ["?" if node is None else node_chip(node), escape(kind), escape(printable(names))]
+        for node, kind, names in device_rows(machine.devices)
+    ]
+    return found + (table_html(["near", "kind", "devices"], "lll", devices) if devices else "")
 
 
 def node_chip(node: int) -> str:

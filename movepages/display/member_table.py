@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 
 from ..units import format_bytes
+from .escaping import printable
 from .html import node_chip, table_html
 from .views import PlacementView
 
@@ -54,7 +55,7 @@ def _cells(total: PlacementView, each: PlacementView) -> list[str]:
 
 def _shortened(name: str) -> str:
     # Keys come from data, which must not control the terminal.
-    name = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+    name = printable(name)
     if len(name) <= _NAME:
         return name
     half = (_NAME - 3) // 2

@@ -7,6 +7,7 @@ import textwrap
 from itertools import pairwise, zip_longest
 
 from ..units import format_bytes, format_ids
+from .device_table import device_lines, speed_lines
 from .views import NodeView, TopologyView
 
 _WIDTH = 80
@@ -42,6 +43,8 @@ def table(machine: TopologyView, width: int = _WIDTH) -> str:
     lines += ["", *_node_lines(list(machine.nodes.values()), width)]
     if count > 1:
         lines += ["", *_distance_lines(machine, width)]
+    for more in (speed_lines(machine), device_lines(machine, width)):
+        lines += ["", *more] if more else []
     return "\n".join(lines)
 
 

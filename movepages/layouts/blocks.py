@@ -19,7 +19,7 @@ from ..pages.pieces import Pieces
 from ..query.where import where
 from ..results.placement import Placement
 from ..results.placements import Placements
-from ..system.topology_reader import topology
+from ..system.topology_reader import read_topology
 from .follow import Follow
 from .patterns import ByIndex, ContiguousShares, Pattern
 from .targets import Layout
@@ -207,5 +207,5 @@ def local(cpus: Collection[Count] | None = None) -> Layout:
     True
     """
     chosen = sorted(os.sched_getaffinity(0)) if cpus is None else map(operator.index, cpus)
-    machine = topology()
+    machine = read_topology()
     return blocks([machine.node_near(cpu) for cpu in chosen])

@@ -11,7 +11,8 @@ from .._core import HUGE_PAGE_BYTES
 from ..pages.arguments import Count, listed_nodes
 from ..pages.buffers import footprint_of
 from ..pages.page_set import PageSet
-from ..system.topology_reader import topology
+from ..system.topology_reader import read_topology
+from .known_shares import known_shares
 from .patterns import HUGE_PAGES_A_SHARE, Cycle
 from .targets import Layout
 
@@ -74,13 +75,15 @@ def interleave(nodes: Sequence[Count], *, block: int | None = None) -> Layout:
     return Interleave(listed_nodes(nodes), _as_block(block))
 
 
-def weighted(shares: Mapping[int, Count], *, block: int | None = None) -> Layout:
+def weighted(shares: Mapping[int, Count] | None = None, *, block: int | None = None) -> Layout:
     """Spread pages over nodes by weight, such as by bandwidth, or with fewer on a slow tier.
 
     Parameters
     ----------
-    shares : mapping of int to int
-        Number of turns of each node: ``{0: 3, 1: 1}`` gives ``0 0 1 0``.
+    shares : mapping of int to int, optional
+        Number of turns of each node: ``{0: 3, 1: 1}`` gives ``0 0 1 0``. By default, the kernel's
+        weights (since Linux 6.9) of the nodes that this process may use. If nobody has set these,
+        weights by the nodes' bandwidths, as firmware tells them.
     block : int, optional
         As for `interleave`.
 
@@ -95,6 +98,8 @@ def weighted(shares: Mapping[int, Count], *, block: int | None = None) -> Layout
         `shares` is not a mapping, is empty, has only zeros, has a value that is not a whole number
         of 0 or more, or makes more than 65,536 turns even when divided by the greatest common
         divisor; or `block` is not a multiple of the page size.
+    TopologyError
+        Without `shares`: neither kernel nor firmware tells weights, or the nodes cannot be read.
 
     Examples
     --------
@@ -103,6 +108,8 @@ def weighted(shares: Mapping[int, Count], *, block: int | None = None) -> Layout
     >>> np.bincount(found).tolist()
     [6, 2]
     """
+    if shares is None:
+        shares = known_shares(read_topology())
     if not isinstance(shares, Mapping):
         raise TypeError(f"shares: expected a mapping such as {{0: 2, 1: 1}}, got {shares!r}")
     counts = {operator.index(node): operator.index(share) for node, share in shares.items()}
@@ -132,7 +139,7 @@ def _as_block(block: int | None) -> int | None:
     if block is None:
         return None
     size = operator.index(block)
-    page = topology().page_size
+    page = read_topology().page_size
     if not page <= size < 1 << 62 or size % page:
         raise ValueError(f"block: expected a multiple of the page size {page}, got {block}")
     return size

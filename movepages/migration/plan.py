@@ -16,8 +16,8 @@ from ..query.explain import Call, explain
 from ..query.syscall import MPOL_MF_MOVE
 from ..results.member_results import why_torn
 from ..results.status import PageStatus
+from ..system.node import Node
 from ..system.target_nodes import machine, unusable_node
-from ..system.topology import Node
 from ..units import format_bytes, format_pages
 from .forecast import Plan
 from .huge_page_targets import OnConflict

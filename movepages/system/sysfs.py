@@ -43,6 +43,15 @@ def is_directory(path: Path) -> bool:
     raise TopologyError(f"cannot access {path}: {refusal.why}") from refusal.error
 
 
+def names_in(directory: Path) -> list[str]:
+    """Return the names in a directory in order; none if this kernel does not have it."""
+    with Refusal() as refusal:
+        return sorted(os.listdir(directory))
+    if refusal.code == errno.ENOENT:
+        return []
+    raise TopologyError(f"cannot list {directory}: {refusal.why}") from refusal.error
+
+
 def malformed(path: Path, text: str, expected: str) -> TopologyError:
     """Return the error for a file with content that differs from what the kernel writes."""
     shown = text if len(text) <= 200 else text[:200] + "..."
@@ -95,13 +104,7 @@ def read_distances(path: Path, online: tuple[int, ...]) -> dict[int, int]:
 
 def pool_directories(directory: Path) -> Iterator[tuple[int, Path]]:
     """Yield (page size in bytes, path) of each huge page pool, if the kernel has any."""
-    with Refusal() as refusal:
-        names = os.listdir(directory)
-    if refusal.code == errno.ENOENT:  # no CONFIG_HUGETLBFS
-        return
-    if refusal.error:
-        raise TopologyError(f"cannot list {directory}: {refusal.why}") from refusal.error
-    found = filter(None, map(_POOL.fullmatch, names))
+    found = filter(None, map(_POOL.fullmatch, names_in(directory)))
     yield from sorted((int(match[1]) * KIB, directory / match[0]) for match in found)
 
 

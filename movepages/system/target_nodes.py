@@ -10,7 +10,7 @@ from ..units import format_bytes
 from . import sysfs
 from .sysfs import TopologyError
 from .topology import Topology
-from .topology_reader import topology
+from .topology_reader import read_topology
 
 _HAS_MEMORY = Path("/sys/devices/system/node/has_memory")
 
@@ -18,7 +18,7 @@ _HAS_MEMORY = Path("/sys/devices/system/node/has_memory")
 def machine() -> Topology | None:
     """Return the nodes of this machine; None if sysfs does not show them."""
     try:
-        return topology()
+        return read_topology()
     except (TopologyError, ValueError):
         return None
 

@@ -2,102 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..display.topology_table import table
 from ..units import format_ids
-
-V = TypeVar("V")
-
-
-class ById(Mapping[int, V]):
-    """An immutable mapping in id order; its KeyError lists the ids."""
-
-    __slots__ = ("_items",)
-
-    def __init__(self, items: Mapping[int, V]) -> None:
-        self._items = dict(sorted(items.items()))
-
-    def __getitem__(self, key: int) -> V:
-        try:
-            return self._items[key]
-        except KeyError:
-            raise KeyError(f"no entry {key!r}: expected one of {format_ids(self._items)}") from None
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._items
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._items)
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __hash__(self) -> int:
-        return hash(tuple(self._items.items()))
-
-    def __repr__(self) -> str:
-        return repr(self._items)
-
-
-class HugePagePool(NamedTuple):
-    """The hugetlb pool of one page size on one node, counted in huge pages.
-
-    `total` includes `surplus`, the pages allocated beyond the configured number; `free` pages
-    may be reserved for mappings that have not touched them yet.
-    Source: Documentation/ABI/testing/sysfs-kernel-mm-hugepages.
-    """
-
-    total: int
-    free: int
-    surplus: int
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One online NUMA node.
-
-    Attributes
-    ----------
-    id : int
-        The kernel's number for the node.
-    cpus : tuple of int
-        The node's online CPUs, ascending; empty for a memory-only node such as CXL memory.
-    memory_total, memory_free : int
-        Bytes (`si_meminfo_node`); 0 for a node without memory.
-    has_memory : bool
-        Whether the kernel counts the node among those with memory (N_MEMORY). `move_pages` answers
-        ENODEV for other nodes.
-    allowed : bool
-        Whether the node has memory and the cpuset allows pages there.
-    distances : Mapping of int to int
-        The distance from this node to each node, by id: 10 is local, 20 is twice as far.
-    huge_pages : Mapping of int to HugePagePool
-        The node's hugetlb pools, by page size in bytes.
-
-    Notes
-    -----
-    Source: Documentation/ABI/stable/sysfs-devices-node.
-    """
-
-    id: int
-    cpus: tuple[int, ...]
-    memory_total: int
-    memory_free: int
-    has_memory: bool
-    allowed: bool
-    distances: Mapping[int, int]
-    huge_pages: Mapping[int, HugePagePool]
-
-    @property
-    def has_cpus(self) -> bool:
-        """Whether the node has a CPU that is online."""
-        return bool(self.cpus)
+from .devices import Device
+from .node import ById, Node, as_dict
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +32,11 @@ class Topology:
     numa : bool
         False for a kernel without CONFIG_NUMA: node 0 then stands for the whole machine, and
         `move_pages` answers ENOSYS.
+    devices : tuple of Device
+        Network cards, disks, GPUs and other devices, with the node that each is near.
+    auto_weights : bool or None
+        Whether the kernel computes the nodes' `weight` from their bandwidths; None before Linux
+        6.16, which does not.
     """
 
     nodes: Mapping[int, Node]
@@ -124,6 +44,17 @@ class Topology:
     page_size: int
     huge_page_sizes: tuple[int, ...]
     numa: bool = True
+    devices: tuple[Device, ...] = ()
+    auto_weights: bool | None = None
+
+    @property
+    def memory_tiers(self) -> Mapping[int, tuple[int, ...]]:
+        """Nodes of each memory tier, by the tier's number; a smaller number is faster memory."""
+        found: dict[int, tuple[int, ...]] = {}
+        for node in self.nodes.values():
+            if node.tier is not None:
+                found[node.tier] = (*found.get(node.tier, ()), node.id)
+        return ById(found)
 
     @property
     def memory_nodes(self) -> tuple[int, ...]:
@@ -169,10 +100,55 @@ class Topology:
         if home is None:
             known = sorted(cpu for node in self.nodes.values() for cpu in node.cpus)
             raise ValueError(f"cpus: {cpu} is not a CPU of any node, expected one of {known}")
-        near = [node for node in self.allowed_nodes if self.nodes[node].has_memory]
-        if not near:
+        if not self.allowed_nodes:
             raise ValueError(f"cpus: no node is near CPU {cpu}: no node with memory is allowed")
-        return min(near, key=lambda node: (self.distance(home, node), node))
+        return self.nearest_memory(home)
+
+    def nearest_memory(self, node: int) -> int:
+        """Return the allowed node with memory that is nearest to a node: itself, if it is one.
+
+        Raises
+        ------
+        KeyError
+            The node is not online.
+        ValueError
+            No node with memory is allowed.
+
+        Examples
+        --------
+        >>> machine = topology()
+        >>> machine.nearest_memory(min(machine.nodes)) in machine.allowed_nodes
+        True
+        """
+        if not self.allowed_nodes:
+            raise ValueError(f"no node is near node {node}: no node with memory is allowed")
+        return min(self.allowed_nodes, key=lambda other: (self.distance(node, other), other))
+
+    def nearest_cpus(self, node: int) -> int:
+        """Return the node with CPUs that is nearest to the memory of a node.
+
+        The node itself comes first, then the initiators of `Node.access`, then the distance.
+
+        Raises
+        ------
+        KeyError
+            The node is not online.
+        ValueError
+            No node has CPUs.
+
+        Examples
+        --------
+        >>> machine = topology()
+        >>> machine.nearest_cpus(machine.memory_nodes[0]) in machine.cpu_nodes
+        True
+        """
+        told = [each for k in (1, 0) if (way := self.node(node).access.get(k)) for each in way[0]]
+        found = [each for each in (node, *told) if each in self.cpu_nodes]
+        if found:
+            return found[0]
+        if not self.cpu_nodes:
+            raise ValueError(f"no node is near node {node}: no node has CPUs")
+        return min(self.cpu_nodes, key=lambda other: (self.distance(other, node), other))
 
     def distance_matrix(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
         """Return all distances as an array.
@@ -200,7 +176,9 @@ class Topology:
             "page_size": self.page_size,
             "huge_page_sizes": list(self.huge_page_sizes),
             "offline_nodes": list(self.offline_nodes),
-            "nodes": [_node_as_dict(node) for node in self.nodes.values()],
+            "nodes": [as_dict(node) for node in self.nodes.values()],
+            "devices": [asdict(device) for device in self.devices],
+            **({} if self.auto_weights is None else {"auto_weights": self.auto_weights}),
         }
 
     def __str__(self) -> str:
@@ -210,17 +188,3 @@ class Topology:
         from ..display.html import topology_html
 
         return topology_html(self)
-
-
-def _node_as_dict(node: Node) -> dict[str, Any]:
-    # JSON has no integer keys, so huge pages become a list and distances get string keys.
-    return {
-        "id": node.id,
-        "cpus": list(node.cpus),
-        "memory_total": node.memory_total,
-        "memory_free": node.memory_free,
-        "has_memory": node.has_memory,
-        "allowed": node.allowed,
-        "distances": {str(i): d for i, d in node.distances.items()},
-        "huge_pages": [{"size": s, **p._asdict()} for s, p in node.huge_pages.items()],
-    }

@@ -9,6 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..units import format_ids
+from .devices import read_devices
+from .node import ById, HugePagePool, Node
+from .node_performance import read_access, read_tiers, read_weights
 from .sysfs import (
     MissingFileError,
     TopologyError,
@@ -20,10 +23,11 @@ from .sysfs import (
     read_ids,
     read_meminfo,
 )
-from .topology import ById, HugePagePool, Node, Topology
+from .topology import Topology
 
 _LOCAL_DISTANCE = 10  # from a node to itself, in the ACPI SLIT and in the kernel
 _ATTEMPTS = 5
+_SYSFS = Path("/sys")
 
 
 def topology(
@@ -64,6 +68,17 @@ def topology(
     >>> free = {i: machine.nodes[i].memory_free for i in machine.allowed_nodes}
     """
     root = Path(sysfs)
+    machine = read_topology(root, allowed)
+    devices = read_devices(root)
+    if len(machine.nodes) == 1:
+        # Whatever the platform tells, every device is near the only node.
+        only = next(iter(machine.nodes))
+        devices = tuple(replace(device, node=only) for device in devices)
+    return replace(machine, devices=devices)
+
+
+def read_topology(root: Path = _SYSFS, allowed: Iterable[int] | None = None) -> Topology:
+    """Read the nodes as `topology` does, without the devices, of which there may be hundreds."""
     proc = root.parent / "proc"
     cpuset = mems_allowed(proc) if allowed is None else _checked_ids(allowed)
     base = root / "devices" / "system" / "node"
@@ -81,7 +96,12 @@ def topology(
     sizes = {size for size, _ in pool_directories(root / "kernel" / "mm" / "hugepages")}
     sizes.update(size for node in nodes.values() for size in node.huge_pages)
     page_size = os.sysconf("SC_PAGE_SIZE")
-    return Topology(ById(nodes), offline, page_size, tuple(sorted(sizes)), numa)
+    tiers, (weights, auto) = read_tiers(root), read_weights(root)
+    nodes = {
+        i: replace(node, tier=tiers.get(i), weight=weights.get(i)) for i, node in nodes.items()
+    }
+    pools = tuple(sorted(sizes))
+    return Topology(ById(nodes), offline, page_size, pools, numa, auto_weights=auto)
 
 
 def _checked_ids(ids: Iterable[int]) -> frozenset[int]:
@@ -143,6 +163,7 @@ def _read_node(
             allowed=has_memory and (cpuset is None or node_id in cpuset),
             distances=read_distances(directory / "distance", online),
             huge_pages=_read_pools(directory / "hugepages"),
+            access=ById(dict(read_access(directory))),
         )
     except MissingFileError:
         if is_directory(directory):

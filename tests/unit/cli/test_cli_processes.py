@@ -151,7 +151,7 @@ def test_impossible_move_exits_with_status_1(other, capsys):
         (
             ["move", "1", "--to", "somewhere"],
             2,
-            "blocks: or local:, got 'somewhere'",
+            "blocks:, local: or near:, got 'somewhere'",
         ),
         (["move", "1", "--to", "interleave:"], 2, "numbers such as 0,2-3"),
         (["move", "1", "--to", "interleave:0/3"], 2, "interleave:0/3"),

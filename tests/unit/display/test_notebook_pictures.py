@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
+from movepages.display.device_table import speed_rows
 from movepages.display.palette import colour, ink
 from movepages.display.svg import placement_svg
 from picture_fixtures import ABSENT, PAGE, many, placed
@@ -143,7 +144,8 @@ def test_topology_of_this_machine():
     tree = parsed(machine._repr_html_())
     first = [["".join(cell.itertext()) for cell in row] for row in tree[0]]
     assert [row[0] for row in first[1:]] == [str(node) for node in machine.nodes]
-    assert len(tree) == (2 if len(machine.nodes) > 1 else 1)
+    devices, speeds = bool(machine.devices), bool(speed_rows(machine.nodes)[0])
+    assert len(tree) == (2 if len(machine.nodes) > 1 else 1) + devices + speeds
 
 
 def test_many_runs_take_little_time():

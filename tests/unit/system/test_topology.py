@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import sysfs_fixtures as fake
-from movepages.system.topology import HugePagePool, Node
+from movepages.system.node import HugePagePool, Node
 from movepages.system.topology_reader import topology
 from sysfs_fixtures import GIB, KIB, MIB
 

@@ -13,7 +13,8 @@ import pytest
 import sysfs_fixtures as fake
 from movepages.display.topology_table import table
 from movepages.system import sysfs
-from movepages.system.topology import HugePagePool, Node, Topology
+from movepages.system.node import HugePagePool, Node
+from movepages.system.topology import Topology
 from movepages.system.topology_reader import topology
 from sysfs_fixtures import GIB, KIB, MIB
 

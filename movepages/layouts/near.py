@@ -1,0 +1,127 @@
+"""near(): the node nearest to a device, as a target."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..pages.page_set import PageSet
+from ..system.device_names import find_device
+from ..system.devices import Device
+from ..system.sysfs import TopologyError
+from ..system.topology import Topology
+from ..system.topology_reader import read_topology
+from .patterns import Pattern
+from .targets import OneNode
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """The node nearest to a device: what `near` returns. It can stand for a node or a layout.
+
+    Attributes
+    ----------
+    device : Device
+        The device that was found.
+    node : int
+        The nearest node with memory that this process may use.
+    cpu_node : int
+        The nearest node with CPUs; another one if the device's node has memory alone, as HBM.
+    cpus : tuple of int
+        The CPUs of `cpu_node`.
+    """
+
+    device: Device
+    node: int
+    cpu_node: int
+    cpus: tuple[int, ...]
+
+    def over(self, array: object, footprint: PageSet) -> Pattern:
+        """Return the pattern of this layout over one array."""
+        return OneNode(self.node)
+
+    def __index__(self) -> int:
+        return self.node
+
+    def __str__(self) -> str:
+        device = self.device
+        name = ascii(device.name)[1:-1] + (f" ({device.pci})" if device.pci else "")
+        if device.node in (self.node, None):
+            return f"node {self.node}, the node of {name}"
+        return (
+            f"node {self.node}, the nearest to {name}: its node {device.node} has no memory that "
+            "this process may use"
+        )
+
+
+def near(device: object, *, sysfs: str | os.PathLike[str] = "/sys") -> Near:
+    """Return the node nearest to a device, as a target: for buffers that a card reads or writes.
+
+    Parameters
+    ----------
+    device : str, path, torch.device or Device
+        One of
+
+        - a network interface, also a bond or a VLAN: "eth0"
+        - a disk, partition, volume or RAID: "nvme0n1", "/dev/nvme0n1p1", "/dev/mapper/data"
+        - an InfiniBand device: "mlx5_0"
+        - a GPU: "cuda:0" as CUDA numbers those that CUDA_VISIBLE_DEVICES allows, a torch.device,
+          "nvidia0", "card0", "/dev/dri/renderD128"
+        - a PCI address: "0000:3b:00.0", "3b:00.0"
+        - a path: the disk that the file or the directory lies on
+        - an item of ``topology().devices``
+    sysfs : path
+        As for `topology`.
+
+    Returns
+    -------
+    Near
+        A target for `move`, `plan`, `bind`, ``empty(node=)`` and wherever else a node or a layout
+        is expected. Its `node` is the device's node, or the nearest one with memory that this
+        process may use; ``print`` it to see which. `cpus` are the CPUs nearest to the device.
+
+    Raises
+    ------
+    TypeError, ValueError
+        There is no such device; it is virtual; it consists of devices near several nodes; or no
+        node with memory is allowed.
+    TopologyError
+        The platform does not tell which node the device is near, as in many virtual machines, or
+        sysfs cannot be read.
+
+    Notes
+    -----
+    The device is looked for now and not when the target is used. On a machine with one node, every
+    device is near it. For "cuda:0", this asks torch if it uses CUDA already, otherwise NVML
+    (pynvml) if that is installed, otherwise NVIDIA's driver by /proc; it never starts CUDA.
+
+    Examples
+    --------
+    >>> a = np.ones(1 << 20)
+    >>> for device in topology().devices[:1]:
+    ...     if device.node is not None:
+    ...         _ = move(a, near(device.name))
+    """
+    root = Path(sysfs)
+    found = find_device(device, root)
+    machine = read_topology(root)
+    home = _home(found, machine)
+    node, cpu_node = machine.nearest_memory(home), machine.nearest_cpus(home)
+    return Near(found, node, cpu_node, machine.nodes[cpu_node].cpus)
+
+
+def _home(device: Device, machine: Topology) -> int:
+    if device.node is not None and device.node in machine.nodes:
+        return device.node
+    if len(machine.nodes) == 1:
+        return next(iter(machine.nodes))
+    if device.node is not None:
+        raise TopologyError(
+            f"device: {device.name!r} is near node {device.node}, which is not online"
+        )
+    raise TopologyError(
+        f"device: the platform does not tell which node {device.name!r} is near (numa_node is -1), "
+        "as in many virtual machines. If you know it, pass the node itself as the target"
+        + (f", or write it to /sys/bus/pci/devices/{device.pci}/numa_node" if device.pci else "")
+    )
