@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from importlib import import_module
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from .nvidia_files import Gpu, read_gpus
+from .nvml import gpu_of_part, gpus_by_nvml
 from .sysfs import TopologyError
 
 _VISIBLE, _ORDER = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
+_NUMBER = re.compile(r"\s*\+?([0-9]+)")
 _ADDRESS = ("domain", "bus", "device")
 
 
@@ -46,23 +47,24 @@ def cuda_addresses(index: int, proc: Path, *, ask: bool) -> list[str]:
     """
     if ask and (told := _from_torch(index)):
         return [told]
-    listed = (ask and _from_nvml()) or read_gpus(proc)
+    listed = (ask and gpus_by_nvml()) or read_gpus(proc)
     if not listed:
         raise TopologyError(
             f"device: nothing tells which GPU cuda:{index} is: no {proc}/driver/nvidia/gpus, and "
             "NVML lists none (pip install nvidia-ml-py); pass its PCI address, such as 0000:3b:00.0"
         )
     listed = sorted(listed, key=lambda gpu: gpu.pci)
-    visible = list(_visible(listed, os.environ.get(_VISIBLE), ask=ask))
+    allowed = os.environ.get(_VISIBLE)
+    visible = listed if allowed is None else _visible(listed, allowed, ask=ask)
     if index >= len(visible):
         raise ValueError(
             f"device: there is no cuda:{index}: this process sees {len(visible)} of "
-            f"{len(listed)} GPUs ({_VISIBLE}={os.environ.get(_VISIBLE)!r:.99})"
+            f"{len(listed)} GPUs ({_VISIBLE}={allowed!r:.99})"
         )
-    gpu, by_number = visible[index]
     alike = len({each.model for each in listed}) == 1
+    by_number = allowed is None or _NUMBER.match(allowed)
     if alike or not by_number or os.environ.get(_ORDER) == "PCI_BUS_ID":
-        return [gpu.pci]
+        return [visible[index].pci]
     return [each.pci for each in listed]
 
 
@@ -72,48 +74,49 @@ def current() -> int:
     return torch.cuda.current_device() if torch and torch.cuda.is_initialized() else 0
 
 
-def _visible(listed: Sequence[Gpu], value: str | None, *, ask: bool) -> Iterator[tuple[Gpu, bool]]:
-    """Yield the GPUs that CUDA lists, and whether each is told by its number.
+def _visible(listed: Sequence[Gpu], value: str, *, ask: bool) -> list[Gpu]:
+    """Return the GPUs that CUDA lists for a value of CUDA_VISIBLE_DEVICES, in its order.
 
-    CUDA ignores everything after an entry that names no GPU.
+    Notes
+    -----
+    Tried with CUDA 13: the first entry decides whether all are numbers or all are UUIDs, which may
+    be shortened. CUDA ignores everything after an entry that names no GPU, and lists no GPU at all
+    if one occurs twice. Characters after a number do not count.
     """
-    if value is None:
-        yield from ((gpu, True) for gpu in listed)
-        return
+    found: list[Gpu] = []
     for entry in map(str.strip, value.split(",")):
-        if entry.isdecimal():
-            found = list(listed[int(entry) : int(entry) + 1])
+        number = _NUMBER.match(entry)
+        if bool(number) != bool(_NUMBER.match(value)):
+            break
+        if number:
+            hits = list(listed[int(number[1]) : int(number[1]) + 1])
         elif entry.startswith("MIG-"):
-            found = [gpu for gpu in listed if _holds(gpu, entry, ask=ask)]
+            # CUDA lists one part of one GPU, and nothing else beside it.
+            whole = _whole_of(entry, ask=ask)
+            return [gpu for gpu in listed if gpu.uuid == whole]
         else:
-            found = [gpu for gpu in listed if entry and _begins(gpu.uuid, entry)]
-        if len(found) != 1:
-            return
-        yield found[0], entry.isdecimal()
+            hits = [
+                gpu for gpu in listed if re.match("GPU-.", entry) and gpu.uuid.startswith(entry)
+            ]
+        if len(hits) != 1:
+            break
+        if hits[0] in found:
+            return []
+        found += hits
+    return found
 
 
-def _begins(uuid: str, begin: str) -> bool:
-    return uuid.lower().startswith(begin.lower())
-
-
-def _holds(gpu: Gpu, instance: str, *, ask: bool) -> bool:
-    """Return whether a part of this GPU is meant (MIG), by its UUID or by MIG-GPU-UUID/g/c."""
-    if instance.startswith("MIG-GPU-"):
-        return _begins(gpu.uuid, instance[4:].split("/")[0])
-    nvml = _nvml() if ask else None
-    if nvml is None:
+def _whole_of(part: str, *, ask: bool) -> str:
+    """Return the UUID of the GPU that a part (MIG) belongs to; "" if there is no such part."""
+    if part.startswith("MIG-GPU-"):
+        return part[4:].split("/")[0]
+    whole = gpu_of_part(part) if ask else None
+    if whole is None:
         raise TopologyError(
-            f"device: {_VISIBLE} names {instance!r}, and only NVML knows which GPU that is a part "
-            "of: pip install nvidia-ml-py, or pass the GPU's PCI address"
+            f"device: {_VISIBLE} names {part!r}, and only NVML knows which GPU that is a part of: "
+            "pip install nvidia-ml-py, or pass the GPU's PCI address"
         )
-    try:
-        part = nvml.nvmlDeviceGetHandleByUUID(instance)
-        whole = nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(part)
-        return bool(_text(nvml.nvmlDeviceGetUUID(whole)) == gpu.uuid)
-    except nvml.NVMLError:
-        return False
-    finally:
-        nvml.nvmlShutdown()
+    return whole
 
 
 def _from_torch(index: int) -> str | None:
@@ -126,63 +129,3 @@ def _from_torch(index: int) -> str | None:
         return None
     domain, bus, slot = map(int, numbers)
     return f"{domain:04x}:{bus:02x}:{slot:02x}.0"
-
-
-def _from_nvml() -> list[Gpu]:
-    nvml = _nvml()
-    if nvml is None:
-        return []
-    try:
-        handles = map(nvml.nvmlDeviceGetHandleByIndex, range(nvml.nvmlDeviceGetCount()))
-        return [
-            Gpu(
-                pci_address(_text(nvml.nvmlDeviceGetPciInfo(each).busId)),
-                _text(nvml.nvmlDeviceGetUUID(each)),
-                None,
-                _text(nvml.nvmlDeviceGetName(each)),
-            )
-            for each in handles
-        ]
-    except nvml.NVMLError:
-        return []
-    finally:
-        nvml.nvmlShutdown()
-
-
-def _nvml() -> Any:
-    """Return the module pynvml, started; None if it is not installed or finds no driver."""
-    try:
-        nvml = import_module("pynvml")
-    except ImportError:
-        return None
-    try:
-        nvml.nvmlInit()
-    except nvml.NVMLError:
-        return None
-    return nvml
-
-
-def _text(told: str | bytes) -> str:
-    return told if isinstance(told, str) else told.decode("ascii", "replace")
-
-
-def pci_address(text: str) -> str:
-    """Return a PCI address as sysfs writes it; the domain is 0 by default.
-
-    Raises
-    ------
-    ValueError
-        This is no PCI address.
-
-    Examples
-    --------
-    >>> pci_address("3B:00.0"), pci_address("00000000:3B:00.0")
-    ('0000:3b:00.0', '0000:3b:00.0')
-    """
-    found = re.fullmatch(
-        r"(?:([0-9a-f]{1,8}):)?([0-9a-f]{1,2}):([0-9a-f]{1,2})\.([0-7])", text, re.IGNORECASE
-    )
-    if found is None:
-        raise ValueError(f"expected a PCI address such as 0000:3b:00.0, got {text!r}")
-    domain, bus, slot = (int(each or "0", 16) for each in found.groups()[:3])
-    return f"{domain:04x}:{bus:02x}:{slot:02x}.{found[4]}"

@@ -9,11 +9,12 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from .cuda import cuda_addresses, current, pci_address
+from .cuda import cuda_addresses, current
 from .device_files import block_device_of
 from .device_tree import parts_of, real
 from .devices import CLASSES, Device, device_at
 from .nvidia_files import read_gpus
+from .pci_address import pci_address
 from .refusals import Refusal, is_there
 from .sysfs import MissingFileError, names_in, read
 

@@ -9,7 +9,8 @@ import pytest
 
 import device_fixtures as fake
 import movepages as mp
-from movepages.system.cuda import cuda_addresses, pci_address
+from movepages.system.cuda import cuda_addresses
+from movepages.system.pci_address import pci_address
 from movepages.system.sysfs import TopologyError
 
 UUIDS = ("GPU-aa11", "GPU-aa22", "GPU-bb33", "GPU-cc44")
@@ -45,7 +46,19 @@ def seen(proc, *, ask=False):
         (" 3 , 1", [3, 1]),
         ("GPU-cc44,GPU-aa11", [3, 0]),
         ("GPU-b", [2]),
-        ("gpu-bb33,1", [2, 1]),
+        # CUDA 13 took or refused such values on a machine with one GPU.
+        ("gpu-bb33", []),
+        ("bb33", []),
+        ("GPU-", []),
+        ("GPU", []),
+        ("GPU-bb33,1", [2]),
+        ("1,GPU-bb33", [1]),
+        ("2,2", []),
+        ("0,1,0", []),
+        ("GPU-bb33,GPU-bb", []),
+        ("+2,03", [2, 3]),
+        ("2abc,0x1", [2, 0]),
+        ("GPU-bb33,none", [2]),
         ("1,-1,2", [1]),
         ("1,7,2", [1]),
         ("0,none", [0]),
@@ -141,7 +154,7 @@ class Nvml:
 
 
 @pytest.mark.parametrize(
-    ("visible", "expected"), [("3,GPU-aa22", [3, 1]), ("MIG-1234", [2]), ("MIG-9", [])]
+    ("visible", "expected"), [("GPU-cc44,GPU-aa22", [3, 1]), ("MIG-1234", [2]), ("MIG-9", [])]
 )
 def test_nvml_is_asked(tmp_path, proc, monkeypatch, visible, expected):
     nvml = Nvml()
