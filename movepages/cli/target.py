@@ -39,14 +39,14 @@ def parse_target(text: str) -> Any:
     try:
         if text.isdecimal():
             return int(text)
+        if name == "near":
+            return _node_near(rest)
         what, slash, block = rest.partition("/")
         size = parse_size(block) if slash else None
         if name == "interleave":
             return mp.interleave(_ids(what), block=size)
         if text == "weighted":
             return mp.weighted()
-        if name == "near":
-            return _node_near(rest)
         if name == "weighted":
             shares = (pair.partition("=") for pair in what.split(","))
             return mp.weighted({_one(node): _one(n) for node, _, n in shares}, block=size)
