@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import mmap
-from typing import Literal
+from typing import Literal, SupportsIndex
 
 import numpy as np
 
@@ -20,7 +20,7 @@ _MAP_HUGETLB = 0x40000
 _MAP_HUGE_SHIFT = 26
 
 
-def map_memory(nbytes: int, huge: Huge, node: int | None) -> memoryview:
+def map_memory(nbytes: int, huge: Huge, node: SupportsIndex | None) -> memoryview:
     """Map memory that shares no page with anything else, and bind all of it."""
     if huge not in (None, "thp", "hugetlb"):
         raise ValueError(f"huge: expected 'thp', 'hugetlb' or None, got {huge!r}")

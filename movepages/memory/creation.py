@@ -27,7 +27,7 @@ def empty(
     shape: Shape,
     dtype: npt.DTypeLike = float,
     *,
-    node: int | None = None,
+    node: SupportsIndex | None = None,
     layout: Layout | None = None,
     huge: Huge = None,
     order: Literal["C", "F"] = "C",

@@ -72,6 +72,11 @@ def functions_of_users(memory: "mp.MemoryLike") -> None:
     mp.where(memory)
     mp.plan(memory, mp.together(mp.blocks([0, 1])))
     mp.bind(memory, 0)
+    mp.bind(memory, mp.near("eth0"))
+    mp.move(memory, mp.near("eth0"))
+    mp.empty(1, node=mp.near("eth0"))
+    mp.empty(1, layout=mp.near("eth0"))
+    mp.interleave([mp.near("eth0"), 1])
 
 
 def refused() -> None:

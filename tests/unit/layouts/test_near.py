@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import device_fixtures as fake
 import movepages as mp
@@ -247,6 +249,14 @@ def test_missing_path(tmp_path):
 def test_refused(tmp_path, device, error, told):
     with pytest.raises(error, match=told):
         mp.near(device, sysfs=fake.dgx(tmp_path))
+
+
+@given(st.text() | st.from_regex(r"(/dev/)?[a-z]*[0-9]*(:[0-9a-f]+)?(\.[0-9])?", fullmatch=True))
+def test_any_other_name_is_an_error(tmp_path_factory, name):
+    with pytest.raises((ValueError, mp.TopologyError)) as caught:
+        mp.near(name, sysfs=tmp_path_factory.getbasetemp() / "nowhere")
+    # Whoever shows the message shows no control characters.
+    assert str(caught.value).isprintable()
 
 
 def test_devices_of_torch(tmp_path, monkeypatch):
