@@ -39,6 +39,7 @@ _HOMES = {
         "full",
         "zeros",
     ),
+    "memory.first_touch": ("first_touch",),
     "memory.page_cache": (
         "fault_in",
         "page_cache",

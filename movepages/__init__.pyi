@@ -9,6 +9,7 @@ from .layouts.targets import Layout
 from .memory.allocator import allocating
 from .memory.collapse import CollapseResult, collapse
 from .memory.creation import empty, full, zeros
+from .memory.first_touch import first_touch
 from .memory.page_cache import fault_in, page_cache
 from .memory.policies import PolicyRange, bind, policy
 from .memory.policy_modes import PolicyMode
@@ -98,6 +99,7 @@ __all__ = [
     "collapse",
     "empty",
     "fault_in",
+    "first_touch",
     "full",
     "interleave",
     "like",

@@ -111,8 +111,7 @@ inline bool to_mask(const py::object& nodes, NodeMask* mask) {
   const auto* node = static_cast<const std::int32_t*>(array.data());
   for (py::ssize_t i = 0; i < array.size(); ++i) {
     if (node[i] < 0 || node[i] >= kMaxNodes) return false;
-    const auto bit = static_cast<std::size_t>(node[i]);
-    mask->words[bit / NodeMask::kWordBits] |= 1UL << bit % NodeMask::kWordBits;
+    mask->add(node[i]);
   }
   return true;
 }

@@ -12,6 +12,7 @@
 #include "binding/move.hpp"
 #include "binding/objects.hpp"
 #include "binding/policies.hpp"
+#include "binding/policy_type.hpp"
 #include "binding/ranges.hpp"
 #include "binding/setting_type.hpp"
 #include "driver/migrate.hpp"
@@ -123,6 +124,9 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.def("read_file", &read_file, "path"_a,
              "Return the content of a file; raise OSError on failure.");
 
+  BlockType<FirstTouch>::add(
+      module, "FirstTouch",
+      "FirstTouch(mode, nodes, failed): this thread has a memory policy inside this block.");
   BlockType<Heap>::add(
       module, "Heap",
       "Heap(mode, nodes, huge_from): numpy allocates by a policy inside this block.");

@@ -26,6 +26,10 @@ struct NodeMask {
     const auto bit = static_cast<std::size_t>(node);
     return words[bit / kWordBits] >> (bit % kWordBits) & 1;
   }
+  void add(std::int32_t node) noexcept {
+    const auto bit = static_cast<std::size_t>(node);
+    words[bit / kWordBits] |= 1UL << bit % kWordBits;
+  }
 };
 
 struct Kernel {

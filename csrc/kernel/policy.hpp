@@ -1,5 +1,5 @@
-// System calls on address ranges: mbind(2), get_mempolicy(2), madvise(2) and mincore(2). Each
-// wrapper returns 0 or -errno.
+// System calls on address ranges: mbind(2), get_mempolicy(2), madvise(2) and mincore(2), and the
+// policy of a thread. Each wrapper returns 0 or -errno.
 #pragma once
 
 #include <sys/mman.h>
@@ -22,6 +22,24 @@ inline long bind_range(std::uintptr_t start, std::size_t bytes, int mode, const 
 // The policy of the mapping at an address.
 inline long policy_at(std::uintptr_t address, int* mode, NodeMask* nodes) noexcept {
   return sys_get_mempolicy(mode, nodes->words, kMaxNodes + 1, address, kMpolFAddr);
+}
+
+// The memory policy of the calling thread; its mode includes the flags.
+struct ThreadPolicy {
+  int mode = 0;
+  NodeMask nodes;
+};
+
+inline long thread_policy(ThreadPolicy* policy) noexcept {
+  policy->nodes = {};
+  return sys_get_mempolicy(&policy->mode, policy->nodes.words, kMaxNodes + 1, 0, 0);
+}
+
+inline long set_thread_policy(const ThreadPolicy& policy) noexcept {
+  const bool any = policy.nodes.any();
+  const long ret = ::syscall(SYS_set_mempolicy, policy.mode, any ? policy.nodes.words : nullptr,
+                             any ? kMaxNodes + 1 : 0);
+  return ret < 0 ? -errno : 0;
 }
 
 inline long mincore(std::uintptr_t start, std::size_t bytes, unsigned char* in_memory) noexcept {

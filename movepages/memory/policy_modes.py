@@ -60,12 +60,8 @@ def as_policy(
 
 def mbind_failed(code: int, mode: PolicyMode, bound: int = 0) -> Exception:
     """Return the exception for an errno of mbind(2) after `bound` bytes were bound."""
-    since = _SINCE.get(mode)
-    if code == errno.EINVAL and since:
-        return make_error(
-            errno.ENOSYS,
-            f"mode {_name_of(mode)!r} needs Linux {since} or later; use another mode",
-        )
+    if code == errno.EINVAL and (error := needs_newer_kernel(mode)):
+        return error
     why = {
         errno.EFAULT: "a part of the memory is not mapped",
         errno.EINVAL: "part of a hugetlbfs huge page cannot have its own policy; pass all of it",
@@ -75,12 +71,23 @@ def mbind_failed(code: int, mode: PolicyMode, bound: int = 0) -> Exception:
     return make_error(code, f"mbind(2): {why.get(code, os.strerror(code))}{part}")
 
 
+def needs_newer_kernel(mode: PolicyMode) -> Exception | None:
+    """Return the exception for a mode that this kernel refuses; None if every kernel has it."""
+    since = _SINCE.get(mode)
+    if since is None:
+        return None
+    return make_error(
+        errno.ENOSYS, f"mode {_name_of(mode)!r} needs Linux {since} or later; use another mode"
+    )
+
+
 def _name_of(mode: PolicyMode) -> str:
     return mode.name.lower().replace("_", "-")
 
 
 def _as_mode(mode: str) -> PolicyMode:
     names = {_name_of(each): each for each in PolicyMode}
+    names["weighted"] = PolicyMode.WEIGHTED_INTERLEAVE
     if mode not in names:
         raise ValueError(f"mode: expected one of {', '.join(map(repr, names))}, got {mode!r}")
     return names[mode]

@@ -58,7 +58,7 @@ def call(name: str, h: hostile.Hostile) -> None:
         arguments[h.random.randrange(len(arguments))] = h.anything()
     hostile.keep_memory(name, arguments)
     made = getattr(_core, name)(*arguments)
-    if name in ("Heap", "Setting"):
+    if name in ("FirstTouch", "Heap", "Setting"):
         enter(made, h)
 
 

@@ -269,6 +269,7 @@ def small_array(h: Hostile) -> Any:
 
 
 ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
+    "FirstTouch": lambda h: (*heap(h)[:2], h.among([OSError, h.anything()])),
     "Heap": heap,
     "Setting": lambda h: (h.among([contextvars.ContextVar("v"), h.anything()]), h.anything()),
     "advise": advise,

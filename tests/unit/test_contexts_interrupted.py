@@ -12,6 +12,7 @@ import movepages as mp
 from movepages import _core
 from movepages.query import readings
 from movepages.query.readings import mappings_read_once
+from support import policies
 
 NODE = mp.topology().allowed_nodes[0]
 # The name depends on numpy's version.
@@ -31,13 +32,22 @@ def allocating_as_a_decorator():
     mp.allocating(NODE)(np.ones)(3)
 
 
+def first_touch():
+    with mp.first_touch(NODE):
+        np.ones(3)
+
+
+def first_touch_as_a_decorator():
+    mp.first_touch(NODE)(np.ones)(3)
+
+
 def reading_mappings():
     with mappings_read_once():
         readings.mappings_within(0, 0, 1)
 
 
 def state():
-    return MULTIARRAY.get_handler_name(), readings._kept.get()
+    return MULTIARRAY.get_handler_name(), readings._kept.get(), policies.of_thread()
 
 
 def seconds_of(block):
@@ -47,7 +57,16 @@ def seconds_of(block):
     return (time.perf_counter() - start) / 100
 
 
-@pytest.mark.parametrize("block", [allocating, allocating_as_a_decorator, reading_mappings])
+@pytest.mark.parametrize(
+    "block",
+    [
+        allocating,
+        allocating_as_a_decorator,
+        first_touch,
+        first_touch_as_a_decorator,
+        reading_mappings,
+    ],
+)
 def test_an_interrupt_leaves_nothing_changed(block, interruptions):
     armed, kept = False, None
 
@@ -88,7 +107,9 @@ def test_an_interrupt_leaves_nothing_changed(block, interruptions):
     assert heard > interruptions // 10
 
 
-@pytest.mark.parametrize("make", [lambda: mp.allocating(NODE), mappings_read_once])
+@pytest.mark.parametrize(
+    "make", [lambda: mp.allocating(NODE), lambda: mp.first_touch(NODE), mappings_read_once]
+)
 def test_context_dropped_without_an_exit_changes_nothing(make):
     outside = state()
     entered = make()
