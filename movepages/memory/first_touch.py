@@ -90,7 +90,8 @@ def first_touch(
     The policy applies to every page that this thread allocates within the block, whichever library
     asks: numpy, torch, Arrow, malloc. It decides when a page is first written to, not when memory
     is reserved: an array that is allocated within the block and filled after it follows the policy
-    of then. Memory that malloc hands out again keeps the pages that were touched before. Ranges
+    of then. Memory that malloc hands out again was touched before and stays where it is; glibc
+    takes fresh memory for certain only for blocks above 32 MiB (``M_MMAP_THRESHOLD``). Ranges
     with a policy of their own (`bind`, ``empty(node=)``, `allocating`) follow that one. Files that
     the thread reads also enter the page cache on these nodes.
 
@@ -104,7 +105,7 @@ def first_touch(
     --------
     >>> node = topology().allowed_nodes[0]
     >>> with first_touch(node):
-    ...     a = bytearray(1 << 20)
+    ...     a = bytearray(40 << 20)
     >>> where(a).bytes_per_node == {node: len(a)}
     True
     """
