@@ -11,7 +11,8 @@ BELOW = {
     "driver": ("kernel",),
     "survey": ("kernel", "driver"),
     "heap": ("kernel",),
-    "binding": ("kernel", "driver", "survey", "heap"),
+    "populate": ("kernel", "driver"),
+    "binding": ("kernel", "driver", "survey", "heap", "populate"),
 }
 PYTHON = re.compile(r"(pybind11|numpy)/|Python\.h")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)', re.MULTILINE)

@@ -19,6 +19,7 @@ import re
 import sys
 from pathlib import Path
 
+from cases.creation import CREATION
 from cases.hwloc import HWLOC
 from cases.members import MEMBERS
 from cases.moves import MOVES
@@ -32,6 +33,7 @@ GROUPS = {
     "members": MEMBERS,
     "binding": BINDING,
     "moves": (*MOVES, *NUMACTL),
+    "creation": CREATION,
 }
 
 

@@ -13,6 +13,7 @@
 #include "binding/objects.hpp"
 #include "binding/policies.hpp"
 #include "binding/policy_type.hpp"
+#include "binding/populate.hpp"
 #include "binding/ranges.hpp"
 #include "binding/setting_type.hpp"
 #include "driver/migrate.hpp"
@@ -106,6 +107,12 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.def(
       "advise_each", &advise_each, "starts"_a, "nbytes"_a, "advice"_a, "pid"_a,
       "Call madvise(2) or process_madvise(2) on several ranges; return the errno of each, or 0.");
+  module.def("populate", &populate_shares, "shares"_a, "pause"_a,
+             "Allocate pages on nodes. Each share is (node or -1, starts, nbytes, cpus, threads, "
+             "reserve). Return None; (errno, index of the share, whether the node is full); or, "
+             "if interrupted, the exception.");
+  module.def("node_room", &node_room, "node"_a,
+             "Return the bytes that a node can still give, or None if they are unknown.");
   module.def("resident", &resident, "start"_a, "nbytes"_a,
              "Call mincore(2); return errno, and starts and ends of stretches of resident pages.");
   module.def("tells_what_is_in_memory", &movepages::tells_what_is_in_memory, "start"_a,
@@ -119,6 +126,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.def("shows_frame_numbers", &movepages::shows_frame_numbers,
              "Return whether this process can read page frame numbers.");
   module.def("probe", &probe_calls, "Return the errno of each system call, made once.");
+  module.def("current_cpu", &current_cpu, "Return the CPU that this thread runs on.");
   module.def("is_own", &movepages::is_own, "pid"_a,
              "Return whether `pid` is this process or one of its threads.");
   module.def("read_file", &read_file, "path"_a,

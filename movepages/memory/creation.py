@@ -10,14 +10,12 @@ from typing import Any, Literal, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from .._core import HUGE_PAGE_BYTES
-from ..layouts.targets import Layout, as_target
-from ..migration import sizes
-from ..migration.folios import whole_huge_pages
+from ..layouts.by_member import wanted_by
+from ..layouts.targets import Layout
 from ..migration.move import move
-from ..migration.splitting import forbid_huge_pages
 from ..pages.buffers import footprint_of
 from .anonymous import Huge, map_memory
+from .placed_pages import populate_by_layout
 from .populate import touch
 
 Shape = SupportsIndex | Sequence[SupportsIndex]
@@ -43,9 +41,11 @@ def empty(
         Bind the array to this node: its pages are allocated there on first touch, and on no other
         node.
     layout : Layout, optional
-        Use a layout instead of `node`. All pages are allocated at once, on the nodes that the
-        layout chooses. Where the layout would cut through a huge page, the array gets small pages;
-        if you ask for huge pages, each goes to the node that the layout chooses for most of it.
+        Use a layout instead of `node`. All pages are allocated at once by several threads, each on
+        the node that `move` would choose for it; no other node ever has it. The array gets no
+        policy of its own. Where the layout would cut through a huge page, the array gets small
+        pages; if you ask for huge pages, each goes to the node that the layout chooses for most of
+        it.
     huge : {"thp", "hugetlb"}, optional
         "thp" asks for transparent huge pages. "hugetlb" takes pages from the default hugetlb pool
         at once.
@@ -63,8 +63,19 @@ def empty(
         Both `node` and `layout` are given, `dtype` contains objects, a size is negative, or `huge`
         is unknown.
     MovePagesError
-        The memory is not available: the node may not be used, or the hugetlb pool is empty (also a
-        MemoryError).
+        The memory is not available: a node may not be used or has too little memory, or the hugetlb
+        pool is empty (also a MemoryError). No memory stays allocated.
+    KeyboardInterrupt
+        With a layout, the call was interrupted between two portions of 16 MiB. No memory stays
+        allocated.
+
+    Notes
+    -----
+    A page comes to its node because the thread that allocates it is bound there meanwhile
+    (set_mempolicy(2), MADV_POPULATE_WRITE). Where a sandbox forbids that, and with
+    ``huge="hugetlb"``, whose pages lie where the pool has them, the pages are allocated first and
+    moved then. A node counts as full when the array does not fit into its free memory and clean
+    file pages above the kernel's reserve; swap does not count.
 
     Examples
     --------
@@ -81,15 +92,10 @@ def empty(
         raise TypeError(f"dtype: expected a type without objects, got {kind}")
     sizes = _as_shape(shape)
     nbytes = math.prod(sizes) * kind.itemsize
-    array = np.ndarray(sizes, kind, map_memory(nbytes, huge, node), order=order)
+    memory = map_memory(nbytes, huge, node)
+    array = np.ndarray(sizes, kind, memory, order=order)
     if layout is not None and nbytes:
-        if huge is None:
-            _keep_small(array, layout)
-        touch(array)
-        placed = move(array, layout)
-        # Pages for which the layout names no node stay where they are; that is no failure.
-        if placed.failures:
-            placed.raise_for_status()
+        _lay_out(array, memory, layout, huge)
     return array
 
 
@@ -160,19 +166,23 @@ def full(
     return array
 
 
-def _keep_small(array: npt.NDArray[Any], layout: Layout) -> None:
-    """Forbid huge pages where the layout wants parts of one huge page on different nodes."""
+def _lay_out(array: npt.NDArray[Any], memory: memoryview, layout: Layout, huge: Huge) -> None:
+    """Allocate every page of a new array where the layout wants it."""
     footprint = footprint_of(array)
-    target = as_target(layout, array, footprint)
-    if target.only is not None:
-        return
-    start, end = 0, footprint.address + footprint.pages * footprint.page_size
-    for addresses, _ in whole_huge_pages(footprint.chunks(sizes.SLICE_PAGES)):
-        nodes = target.nodes_for(np.arange(start, start + len(addresses)), addresses)
-        start += len(addresses)
-        huge_pages = addresses // np.uintp(HUGE_PAGE_BYTES)
-        differs = (huge_pages[1:] == huge_pages[:-1]) & (nodes[1:] != nodes[:-1])
-        forbid_huge_pages(addresses[1:][differs], footprint.address, end)
+    target = wanted_by(layout, array, footprint)
+    placed = huge != "hugetlb"
+    if placed:
+        whole = np.frombuffer(memoryview(memory.obj), np.uint8)
+        until = whole.ctypes.data + whole.nbytes if huge == "thp" else None
+        placed = populate_by_layout(footprint, target, huge_until=until)
+    if not placed:
+        touch(array)
+    # The kernel may lack huge pages, a pool has them on any node, and move() warns of torn pages.
+    if not placed or huge is not None or getattr(target, "torn", False):
+        moved = move(array, layout)
+        # Pages for which the layout names no node stay where they are; that is no failure.
+        if moved.failures:
+            moved.raise_for_status()
 
 
 def _as_shape(shape: Shape) -> tuple[int, ...]:

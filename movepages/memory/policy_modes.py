@@ -52,10 +52,15 @@ def as_policy(
         raise ValueError(
             f"nodes: mode 'preferred' takes one node, got {listed}; use mode='preferred-many'"
         )
-    if (node := unusable_node(listed, 0)) is not None:
+    refuse_unusable(listed)
+    return chosen, np.array(listed, np.int32)
+
+
+def refuse_unusable(nodes: list[int]) -> None:
+    """Raise for the first of `nodes` that this process cannot use."""
+    if (node := unusable_node(nodes, 0)) is not None:
         code, why = explain(errno.ENODEV, Call(0, MPOL_MF_MOVE, refused_node=node))
         raise make_error(code, why)
-    return chosen, np.array(listed, np.int32)
 
 
 def mbind_failed(code: int, mode: PolicyMode, bound: int = 0) -> Exception:

@@ -4,72 +4,146 @@ from __future__ import annotations
 
 import errno
 import mmap
+import operator
 import os
+from typing import NamedTuple, SupportsIndex
 
 import numpy as np
+import numpy.typing as npt
 
 from .. import _core
+from ..pages.arguments import Addresses
 from ..pages.like import MemoryLike
 from ..results.outcome import make_error
 from ..system.advice import MADV_POPULATE_WRITE
+from ..system.node_cpus import cpus_beside
 from .own_ranges import own_ranges
 
 # Touching this much takes tens of milliseconds.
 _PART_BYTES = 64 << 20
+# Populating this much takes a hundred times as long as starting a thread.
+_BYTES_A_THREAD = 16 << 20
+# More threads wait for each other in the kernel.
+_MOST_THREADS = 16
 
 
-def touch(a: MemoryLike) -> None:
+class Share(NamedTuple):
+    """Ranges to populate on one node, as `_core.populate` takes them.
+
+    Attributes
+    ----------
+    node : int
+        -1 for the policies of the memory and of the calling thread.
+    starts, nbytes : ndarray
+    cpus : ndarray of int32
+        Where the threads run; empty for no restriction.
+    threads : int
+        Threads to start; 0: the calling thread does it.
+    reserve : int
+        Bytes that look free on the node, but cannot be had.
+    """
+
+    node: int
+    starts: Addresses
+    nbytes: npt.NDArray[np.int64]
+    cpus: npt.NDArray[np.int32]
+    threads: int
+    reserve: int
+
+
+def touch(a: MemoryLike, *, threads: SupportsIndex | None = None) -> None:
     """Populate every page of `a` now, on the nodes of its policy; contents stay the same.
 
     Parameters
     ----------
     a : ndarray, buffer or Region of this process
         Memory that is mapped read-only cannot be touched.
+    threads : int, optional
+        Number of threads; by default one for each 16 MiB, but not more than 16, nor more than the
+        CPUs that this thread may use on its node.
 
     Raises
     ------
     TypeError, ValueError
-        `a` exposes no memory, or memory of another process.
+        `a` exposes no memory, or memory of another process; `threads` is not a whole number from 1.
     MovePagesError
         There is no free memory (also a MemoryError), memory is not mapped or may not be written to,
         or Linux is older than 5.14.
     KeyboardInterrupt
-        The call was interrupted between two portions of 64 MiB.
+        The call was interrupted between two portions of 16 MiB.
 
     Notes
     -----
+    Pages that are present stay where they are. All threads run on the node of the calling thread
+    and inherit its policy, so that pages come to the same nodes with one thread and with many.
     Source: MADV_POPULATE_WRITE of madvise(2), which triggers a write fault and writes nothing.
 
     Examples
     --------
     >>> a = empty(1 << 20)
-    >>> touch(a)
+    >>> touch(a, threads=2)
     >>> where(a).absent_bytes
     0
     """
-    for start, nbytes in own_ranges(a):
-        populate(start, nbytes, MADV_POPULATE_WRITE)
+    ranges = own_ranges(a)
+    starts = np.array([start for start, _ in ranges], np.uintp)
+    nbytes = np.array([size for _, size in ranges], np.int64)
+    cpus = np.empty(0, np.int32)
+    if threads is None:
+        count = worthwhile_threads(int(nbytes.sum()), len(os.sched_getaffinity(0)))
+    else:
+        count = _as_threads(threads)
+    if count > 1:
+        cpus = cpus_beside(_core.current_cpu(), os.sched_getaffinity(0))
+        count = min(count, len(cpus)) if threads is None else count
+    failed = populate_shares([Share(-1, starts, nbytes, cpus, count if count > 1 else 0, 0)])
+    if failed is not None:
+        raise populate_error(failed[0])
+
+
+def worthwhile_threads(nbytes: int, cpus: int) -> int:
+    """Return how many threads populate some memory best, 1 at least."""
+    return max(min(nbytes // _BYTES_A_THREAD, cpus, _MOST_THREADS), 1)
+
+
+def populate_shares(shares: list[Share]) -> tuple[int, int, bool] | None:
+    """Populate shares; return None, or errno, index of the share, and whether its node is full."""
+    found = _core.populate(list(shares), None)
+    if isinstance(found, BaseException):
+        raise found
+    return found
 
 
 def populate(start: int, nbytes: int, advice: int) -> None:
     """Have the kernel fault a range in, for reading or for writing."""
     code, _ = _core.advise(start, nbytes, advice, _PART_BYTES)
+    if code:
+        raise populate_error(code, used="written to" if advice == MADV_POPULATE_WRITE else "read")
+
+
+def populate_error(code: int, node: int = -1, *, used: str = "written to") -> Exception:
+    """Return the exception for an errno of MADV_POPULATE_WRITE or _READ."""
     if code == errno.EINVAL and not _can_populate():
-        raise make_error(
+        return make_error(
             errno.ENOSYS,
             "MADV_POPULATE_READ and _WRITE need Linux 5.14 or later; access the array instead",
         )
-    if code:
-        used = "written to" if advice == MADV_POPULATE_WRITE else "read"
-        why = {
-            errno.ENOMEM: "no memory is free on the nodes that its policy allows, or a part of it "
-            "is not mapped",
-            errno.EFAULT: "the hugetlb pool has no free page on the nodes that its policy allows, "
-            "or the mapped file was truncated",
-            errno.EINVAL: f"a part of it may not be {used}, or belongs to a device; pass memory "
-            f"that can be {used}",
-        }
-        raise make_error(code, why.get(code, os.strerror(code)))
+    allowed = "the nodes that its policy allows" if node < 0 else f"node {node}"
+    why = {
+        errno.ENOMEM: f"no memory is free on {allowed}, or a part of it is not mapped",
+        errno.EFAULT: f"the hugetlb pool has no free page on {allowed}, or the mapped file was "
+        "truncated",
+        errno.EINVAL: f"a part of it may not be {used}, or belongs to a device; pass memory "
+        f"that can be {used}",
+    }
+    return make_error(code, why.get(code, os.strerror(code)))
+
+
+def _as_threads(threads: SupportsIndex) -> int:
+    count = operator.index(threads)
+    if count < 1:
+        raise ValueError(f"threads: expected 1 or more, got {count}")
+    return count
 
 
 def _can_populate() -> bool:

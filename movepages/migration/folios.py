@@ -85,6 +85,20 @@ class HugePages:
         return self._certain.hold(addresses) if inside is None and several else inside
 
 
+class FutureHugePages(HugePages):
+    """The huge pages that memory without pages will have: all that fit between two addresses."""
+
+    def __init__(self, low: int, high: int) -> None:
+        super().__init__(0)
+        self._low, self._high = -(-low // HUGE_PAGE_BYTES), high // HUGE_PAGE_BYTES
+
+    def now(self, addresses: npt.NDArray[np.uintp]) -> npt.NDArray[np.bool_]:
+        """Return which pages will belong to huge pages."""
+        huge_pages = addresses // np.uintp(HUGE_PAGE_BYTES)
+        found: npt.NDArray[np.bool_] = (huge_pages >= self._low) & (huge_pages < self._high)
+        return found
+
+
 @dataclass(frozen=True)
 class Folios:
     """The pages of a slice, grouped by huge page.

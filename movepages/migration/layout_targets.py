@@ -11,11 +11,12 @@ from ..inputs.memory_of import memory_of
 from ..layouts.by_member import MemberTarget, wanted_by
 from ..layouts.patterns import NodeArray
 from ..layouts.targets import Target
+from ..pages.arguments import Addresses
 from ..pages.like import MemoryLike
 from ..pages.page_set import PageSet
 from ..query.syscall import move_pages
 from . import sizes
-from .folios import HugePages, whole_huge_pages
+from .folios import FutureHugePages, HugePages, whole_huge_pages
 from .huge_page_targets import TargetChooser
 
 
@@ -48,17 +49,29 @@ def targets(layout: MemberTarget, a: MemoryLike) -> npt.NDArray[np.int32]:
     """
     array, footprint = memory_of(a)
     pattern = wanted_by(layout, array, footprint)
-    return np.concatenate([np.empty(0, np.int32), *_wanted_nodes(footprint, pattern)])
-
-
-def _wanted_nodes(footprint: PageSet, target: Target) -> Iterator[NodeArray]:
-    """Yield the node wanted for each page; find huge pages for layouts that keep them whole."""
-    chooser, start = TargetChooser(target, HugePages(footprint.pid), "majority"), 0
-    for addresses, _ in whole_huge_pages(footprint.chunks(sizes.SLICE_PAGES)):
-        wanted = target.nodes_for(np.arange(start, start + len(addresses)), addresses)
-        start += len(addresses)
+    chooser = TargetChooser(pattern, HugePages(footprint.pid), "majority")
+    parts = [np.empty(0, np.int32)]
+    for addresses, wanted in wanted_pages(footprint, pattern):
         if chooser.adapts:
             # Presence matters only for layouts that even out huge pages with small ones.
             present = move_pages(addresses, pid=footprint.pid) if chooser.shares else wanted
             wanted = chooser.forecast(addresses, present, wanted).wanted
-        yield wanted
+        parts.append(wanted)
+    return np.concatenate(parts)
+
+
+def wanted_pages(footprint: PageSet, target: Target) -> Iterator[tuple[Addresses, NodeArray]]:
+    """Yield pages and the node wanted for each, with no huge page in two parts."""
+    start = 0
+    for addresses, _ in whole_huge_pages(footprint.chunks(sizes.SLICE_PAGES)):
+        yield addresses, target.nodes_for(np.arange(start, start + len(addresses)), addresses)
+        start += len(addresses)
+
+
+def future_targets(
+    footprint: PageSet, target: Target, huge: FutureHugePages
+) -> Iterator[tuple[Addresses, NodeArray]]:
+    """Yield pages of memory that has none yet, and the node that `move` would choose for each."""
+    chooser = TargetChooser(target, huge, "majority")
+    for addresses, wanted in wanted_pages(footprint, target):
+        yield addresses, chooser.forecast(addresses, np.zeros_like(wanted), wanted).each

@@ -251,6 +251,21 @@ def resident(h: Hostile) -> tuple[Any, ...]:
     return any_range(h)
 
 
+def share(h: Hostile) -> Any:
+    if h.one_in(10):
+        return h.anything()
+    starts, sizes = zip(*(any_range(h) for _ in range(h.among([1, 3]))), strict=True)
+    if h.one_in(10):
+        starts = (h.address(),) * len(sizes)
+    if h.one_in(4) or not all(type(each) is int and 0 <= each < 2**63 for each in sizes):
+        pages = h.pages(len(sizes)), h.counts(len(sizes))
+    else:
+        pages = np.array(starts, np.uintp), np.array(sizes, np.int64)
+    cpus = h.among([np.zeros(0, np.int32), np.zeros(1, np.int32), h.nodes(2)])
+    numbers = h.among([0, 1, 3, 2**32 - 1, h.number()]), h.among([0, 0, 2**50, h.number()])
+    return h.among([-1, 0, 0, 1, 1023, 1024, h.number()]), *pages, cpus, *numbers
+
+
 def path(h: Hostile) -> tuple[Any, ...]:
     places = ["/proc/self/maps", "/proc/self/status", "/proc/self/mem", "/", "", "a\0b", "/nowhere"]
     places += [
@@ -277,17 +292,20 @@ ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
     "allowed_nodes": lambda _h: (),
     "bind": bind,
     "buffer_address": lambda h: (h.anything(),),
+    "current_cpu": lambda _h: (),
     "contiguous_arrays": lambda h: (
         h.among([h.anything(), [h.anything(), h.array()], (h.array(),), [AREA[::2], AREA[:5]]]),
     ),
     "all_on_node": lambda h: (small_array(h), h.among([0, 1, h.number()])),
     "dlpack_memory": dlpack_memory,
+    "node_room": lambda h: (h.among([0, 1, -1, h.number()]),),
     "object_blocks": lambda h: (h.among([h.anything(), [h.anything(), "text", b"bytes", 10**9]]),),
     "is_own": lambda h: (h.pid(),),
     "mempolicy_nodes": lambda h: (h.pages(h.count()),),
     "migrate_process": migrate_process,
     "move_pages": move_pages,
     "policy": lambda h: (h.among([h.address(), h.number()]),),
+    "populate": lambda h: (h.among([[share(h), share(h)], [share(h)], h.anything()]), h.pause()),
     "presence": presence,
     "probe": lambda _h: (),
     "reach": reach,

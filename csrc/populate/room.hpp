@@ -1,0 +1,31 @@
+// How much memory a node can still give.
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "kernel/whole_file.hpp"
+
+namespace movepages {
+
+// The number of KiB after a name such as "MemFree:" in the text of a meminfo file; 0 without it.
+inline std::int64_t kib_of(const std::string& text, const char* name) noexcept {
+  const std::size_t at = text.find(name);
+  return at == std::string::npos ? 0
+                                 : std::strtoll(text.c_str() + at + std::strlen(name), nullptr, 10);
+}
+
+// The bytes that are free on a node or hold clean file pages, which the kernel drops when memory is
+// short. Returns a negative number if they are unknown. Throws std::bad_alloc.
+inline std::int64_t room_of(std::int32_t node) {
+  const std::string path = "/sys/devices/system/node/node" + std::to_string(node) + "/meminfo";
+  std::string text;
+  if (read_whole_file(path.c_str(), &text) != 0) return -1;
+  const std::int64_t files = kib_of(text, " Active(file):") + kib_of(text, "Inactive(file):");
+  const std::int64_t dirty = kib_of(text, "Dirty:") + kib_of(text, "Writeback:");
+  return (kib_of(text, "MemFree:") + (files > dirty ? files - dirty : 0)) * 1024;
+}
+
+}  // namespace movepages

@@ -1,0 +1,177 @@
+"""empty() with a layout: each page comes to its node at once, and no other node ever has it."""
+
+import threading
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from movepages import _core
+from movepages._core import HUGE_PAGE_BYTES
+from movepages.memory import creation, placed_pages
+from movepages.migration.folios import FutureHugePages
+from movepages.migration.layout_targets import future_targets
+from movepages.system.zone_reserves import zone_reserves
+from support import memory, nodes, policies, witness
+
+PAGE = memory.PAGE
+
+
+@pytest.fixture
+def allowed(two_nodes):
+    return nodes.allowed()
+
+
+def layouts(on):
+    here, there = on[:2]
+    return {
+        "blocks": mp.blocks(on),
+        "interleave": mp.interleave(on),
+        "pages": mp.interleave(on, block=PAGE),
+        "half huge": mp.interleave(on[:2], block=HUGE_PAGE_BYTES // 2),
+        "three halves": mp.interleave(on[:2], block=HUGE_PAGE_BYTES * 3 // 2),
+        "weighted": mp.weighted({here: 3, there: 1}),
+        "by axis": mp.by_axis(0, on),
+        "one node": mp.blocks([there]),
+    }
+
+
+NAMES = list(layouts((0, 1, 2)))
+
+
+@pytest.mark.parametrize("huge", [None, "thp"])
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("nbytes", [9 * HUGE_PAGE_BYTES + 7 * PAGE, 40 * PAGE])
+@pytest.mark.filterwarnings("ignore::movepages.LayoutWarning")
+def test_pages_are_where_a_move_would_put_them(allowed, name, huge, nbytes):
+    if huge and not memory.huge_page_size():
+        pytest.skip("needs transparent huge pages")
+    layout = layouts(allowed[:3])[name]
+    outside = policies.of_thread()
+    a = mp.zeros((nbytes // PAGE, PAGE), np.uint8, layout=layout, huge=huge)
+    found = witness.nodes_at_once(memory.pages_of(a))
+    moved = mp.move(a, layout)
+    assert moved.moved == 0
+    if not moved.overruled:
+        assert found.tolist() == mp.targets(layout, a).tolist()
+    assert policies.of_thread() == outside
+    assert {each.mode.name for each in mp.policy(a)} == {"DEFAULT"}
+    assert not a.any()
+
+
+class Watch:
+    """Looks at the pages of the next array with a layout while they are allocated."""
+
+    def __init__(self, monkeypatch, watched):
+        self.samples, self.wrong, self.peak = 0, 0, {}
+        self.least = {node: nodes.free_bytes(node) for node in watched}
+        monkeypatch.setattr(creation, "populate_by_layout", self._populate)
+
+    def _populate(self, footprint, target, *, huge_until):
+        huge = FutureHugePages(footprint.address if huge_until else 0, huge_until or 0)
+        parts = list(future_targets(footprint, target, huge))
+        pages, wanted = (np.concatenate(column) for column in zip(*parts, strict=True))
+        done = threading.Event()
+        thread = threading.Thread(target=self._look, args=(pages, wanted, done))
+        thread.start()
+        try:
+            return placed_pages.populate_by_layout(footprint, target, huge_until=huge_until)
+        finally:
+            done.set()
+            thread.join()
+
+    def _look(self, pages, wanted, done):
+        while True:
+            last = done.is_set()
+            for node, least in self.least.items():
+                self.least[node] = min(least, nodes.free_bytes(node))
+            status = mp.move_pages(pages)
+            there = status >= 0
+            self.wrong += int((status != wanted)[there].sum())
+            for node, count in enumerate(np.bincount(status[there])):
+                self.peak[node] = max(self.peak.get(node, 0), int(count))
+            self.samples += 0 < there.sum() < len(pages)
+            if last:
+                return
+
+
+@pytest.mark.parametrize("name", ["blocks", "interleave", "pages", "half huge"])
+def test_no_node_ever_has_more_than_its_share(allowed, name, monkeypatch):
+    on = allowed[:3]
+    size = 96 << 20
+    before = {node: nodes.free_bytes(node) for node in on}
+    watch = Watch(monkeypatch, on)
+    a = mp.empty(size, np.uint8, layout=layouts(on)[name])
+    assert watch.samples > 3
+    assert watch.wrong == 0
+    for node in on:
+        share = size // len(on)
+        # Half huge blocks go to two nodes.
+        share = size // 2 if name == "half huge" else share
+        assert watch.peak.get(node, 0) * PAGE <= share + HUGE_PAGE_BYTES
+        # Page tables and others' memory come on top.
+        assert before[node] - watch.least[node] <= share + (12 << 20)
+    del a
+
+
+def test_many_cuts_do_not_split_the_mapping(allowed):
+    def count():
+        with open("/proc/self/maps", encoding="utf-8") as lines:
+            return len(lines.readlines())
+
+    before = count()
+    a = mp.empty(64 << 20, np.uint8, layout=mp.interleave(allowed[:2], block=PAGE))
+    assert count() <= before + 4
+    found = witness.nodes_at_once(memory.pages_of(a))
+    assert (found == np.resize(allowed[:2], len(found))).all()
+
+
+@pytest.mark.parametrize("checked_before", [True, False])
+def test_a_full_node_is_named_and_nothing_stays_allocated(allowed, checked_before, monkeypatch):
+    smallest = min(allowed, key=nodes.free_bytes)
+    other = next(node for node in allowed if node != smallest)
+    if nodes.free_bytes(smallest) > 512 << 20:
+        pytest.skip("needs a node that is small enough to fill")
+    size = 2 * nodes.free_bytes(smallest) + (64 << 20)
+    if not checked_before:
+        monkeypatch.setattr(placed_pages, "refuse_full_nodes", lambda *_: None)
+    before = {node: nodes.free_bytes(node) for node in allowed}
+    with pytest.raises(mp.MovePagesMemoryError) as caught:
+        mp.empty(size, np.uint8, layout=mp.interleave([other, smallest]))
+    said = str(caught.value)
+    assert f"node {smallest}" in said
+    assert f"node {other} " not in said
+    if checked_before:
+        assert "too little. Nothing was allocated" in said
+    # The error, with its traceback, is still alive.
+    for node, free in before.items():
+        assert nodes.free_bytes(node) > free - (24 << 20)
+
+
+def test_room_left_is_enough(allowed):
+    smallest = min(allowed, key=nodes.free_bytes)
+    if nodes.free_bytes(smallest) > 512 << 20:
+        pytest.skip("needs a node that is small enough to fill")
+    room = _core.node_room(smallest) - zone_reserves()[smallest]
+    size = (room * 511 // 513 - (2 << 20)) // PAGE * PAGE
+    a = mp.empty(size, np.uint8, layout=mp.blocks([smallest]))
+    assert (witness.nodes_at_once(memory.pages_of(a)) == smallest).all()
+
+
+def test_a_hugetlb_pool_on_one_node(allowed, need_root):
+    from pathlib import Path
+
+    from support.kinds_kernel import settings
+
+    with settings({Path("/proc/sys/vm/nr_overcommit_hugepages"): "8"}):
+        a = mp.empty(4 << 20, np.uint8, huge="hugetlb", layout=mp.blocks(allowed[:2]))
+        found = mp.where(a).bytes_per_node
+    assert found == dict.fromkeys(allowed[:2], 2 << 20)
+
+
+def test_touching_with_several_threads_follows_the_calling_thread(allowed):
+    for node in allowed:
+        a = memory.anonymous(40 << 20)
+        with mp.first_touch(node):
+            mp.touch(a, threads=3)
+        assert (witness.nodes_at_once(memory.pages_of(a)) == node).all()
