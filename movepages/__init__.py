@@ -51,6 +51,10 @@ _HOMES = {
     ),
     "memory.policy_modes": ("PolicyMode",),
     "memory.populate": ("touch",),
+    "memory.replicas": (
+        "Replicas",
+        "replicate",
+    ),
     "migration.background": ("BackgroundMove",),
     "migration.calibrate": ("calibrate",),
     "migration.control": ("RetryPolicy",),

@@ -14,6 +14,7 @@ from .memory.page_cache import fault_in, page_cache
 from .memory.policies import PolicyRange, bind, policy
 from .memory.policy_modes import PolicyMode
 from .memory.populate import touch
+from .memory.replicas import Replicas, replicate
 from .migration.background import BackgroundMove
 from .migration.calibrate import calibrate
 from .migration.control import RetryPolicy
@@ -88,6 +89,7 @@ __all__ = [
     "Preflight",
     "Process",
     "Region",
+    "Replicas",
     "RetryPolicy",
     "Topology",
     "TopologyError",
@@ -114,6 +116,7 @@ __all__ = [
     "preflight",
     "process",
     "register",
+    "replicate",
     "targets",
     "together",
     "topology",

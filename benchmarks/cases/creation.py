@@ -11,7 +11,7 @@ from cases.moves import two_nodes
 from cases.queries import Sizes, in_bytes
 from harness import memory
 from harness.contenders import by_c, timed
-from harness.contest import Line, Skip, cost, take_turns
+from harness.contest import Bound, Line, Row, Skip, cost, take_turns
 
 AT_ONCE = 0.6
 
@@ -66,4 +66,13 @@ def against_moving(
     return [cost(name, rounds, "movepages", "touch, then move()", AT_ONCE)]
 
 
-CREATION = (new_arrays,)
+def nearest_copy(sizes: Sizes) -> list[Line]:
+    calls = 10_000
+    with mp.replicate(np.ones(1000), mp.topology().allowed_nodes) as copies:
+        assert copies.here.sum() == 1000
+        took = min(timed(lambda: copies.here, calls) for _ in range(sizes.rounds))
+    name = "replicate().here"
+    return [Row(name, took * 1e6, "us", Bound("<=", 1.0), "the fastest round")]
+
+
+CREATION = (new_arrays, nearest_copy)
