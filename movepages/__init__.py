@@ -64,7 +64,7 @@ _HOMES = {
     "migration.plan": ("plan",),
     "pages.buffers": ("Region",),
     "pages.like": ("MemoryLike",),
-    "processes": (
+    "processes.process": (
         "Process",
         "process",
     ),

@@ -24,7 +24,7 @@ from .migration.move import move
 from .migration.plan import plan
 from .pages.buffers import Region
 from .pages.like import MemoryLike as MemoryLike
-from .processes import Process, process
+from .processes.process import Process, process
 from .query.mempolicy import mempolicy_nodes
 from .query.syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, move_pages
 from .query.where import where

@@ -11,7 +11,7 @@ from movepages.cli import main, whole_process
 from movepages.cli.move_outcome import Outcome
 from movepages.cli.regions import regions_of
 from movepages.cli.verdict import held_now, not_accounted
-from movepages.processes import Process
+from movepages.processes.process import Process
 from support import memory, processes
 
 pytestmark = pytest.mark.host

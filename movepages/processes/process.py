@@ -10,17 +10,17 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .layouts.targets import MoveTarget
-from .migration.move import move
-from .pages.buffers import Region
-from .query.procfs import read_process
-from .query.readings import mappings_read_once
-from .query.where import where
-from .results.outcome import MoveResult
-from .results.placement import Placement
-from .system.maps import parse_lines
-from .system.numa_maps import memory_of
-from .system.topology_reader import read_topology
+from ..layouts.targets import MoveTarget
+from ..migration.move import move
+from ..pages.buffers import Region
+from ..query.procfs import read_process
+from ..query.readings import mappings_read_once
+from ..query.where import where
+from ..results.outcome import MoveResult
+from ..results.placement import Placement
+from ..system.maps import parse_lines
+from ..system.numa_maps import memory_of
+from ..system.topology_reader import read_topology
 
 Regions: TypeAlias = "npt.NDArray[np.void]"
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages import processes
+from movepages.processes.process import _POLICY
 from movepages.query import procfs
 from support import memory, system
 
@@ -87,7 +87,7 @@ def test_another_process(need_root):
     ],
 )  # fmt: skip
 def test_names_of_policies(line, told):
-    assert processes._POLICY.match(line)[1].decode() == told
+    assert _POLICY.match(line)[1].decode() == told
 
 
 def test_invalid_processes():

@@ -1,0 +1,1 @@
+"""Other processes: list their memory, move it, and bring it together with their threads."""
