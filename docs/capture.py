@@ -17,6 +17,7 @@ import argparse
 import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -52,6 +53,7 @@ COMMANDS = {
     "maps": "movepages maps {pid} --limit 6",
     "plan": "movepages move {pid} --to {last} --dry-run",
     "move": "movepages move {pid} --to {last}",
+    "run": "movepages run --node {last} --report -- python -m timeit -n 9 '[0]*9**7'",
     "watch": "movepages watch {pid} --count 2 --interval 0.5",
     "bench": "movepages bench --size 8MiB",
     "demo": "movepages demo --size 8MiB",
@@ -75,10 +77,12 @@ def captured(command: str) -> str:
     """Return a command and what it prints on 80 columns; one that prints nothing ends this."""
     plain = {"COLUMNS": COLUMNS, "NO_COLOR": "1", "TERM": "dumb", "LANG": "C.UTF-8"}
     kept = {name: value for name, value in os.environ.items() if name != "FORCE_COLOR"}
-    program, *arguments = command.split()
-    # The one that is installed beside this Python.
-    arguments.insert(0, str(Path(sys.executable).with_name(program)))
-    done = subprocess.run(arguments, env=kept | plain, capture_output=True, text=True)
+    # The programs that are installed beside this Python.
+    plain["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(shlex.split(command), env=kept | plain, capture_output=True, text=True)
+    if "--report" in command:
+        # The output of the command that it runs comes first.
+        done.stdout += f"\n{done.stderr}"
     if done.returncode > 1 or not done.stdout:
         raise SystemExit(f"{command}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
     if done.returncode:

@@ -100,6 +100,8 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   // Policies and advice.
   module.def("bind", &bind, "start"_a, "nbytes"_a, "mode"_a, "nodes"_a, "flags"_a,
              "Call mbind(2) on a page-aligned range; return 0 or an errno.");
+  module.def("set_policy", &set_policy, "mode"_a, "nodes"_a,
+             "Call set_mempolicy(2) for this thread; return 0 or an errno.");
   module.def("policy", &policy, "address"_a,
              "Return errno, the policy's mode with its flags, and nodes.");
   module.def("advise", &advise_range, "start"_a, "nbytes"_a, "advice"_a, "part"_a,

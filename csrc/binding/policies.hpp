@@ -23,6 +23,13 @@ inline int bind(std::uintptr_t start, std::size_t nbytes, int mode, const py::ob
   return static_cast<int>(-bind_range(start, nbytes, mode, mask, flags));
 }
 
+inline int set_policy(int mode, const py::object& nodes) {
+  ThreadPolicy policy;
+  policy.mode = mode;
+  if (!to_mask(nodes, &policy.nodes)) return EINVAL;
+  return static_cast<int>(-set_thread_policy(policy));
+}
+
 // Returns (errno, mode, nodes).
 inline py::tuple policy(std::uintptr_t address) {
   int mode = 0;

@@ -317,6 +317,10 @@ ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
         h.pid(),
     ),
     "shows_frame_numbers": lambda _h: (),
+    "set_policy": lambda h: (
+        h.among([0, 1, 2, 3, 4, 5, 6, -1, h.number()]),
+        h.nodes(h.among([0, 1, 3])),
+    ),
     "small_on_one_node": lambda h: (small_array(h),),
     "sort_out": sort_out,
     "survey": survey,

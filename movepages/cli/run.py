@@ -1,0 +1,173 @@
+"""``movepages run``: run a command on chosen CPUs, with memory from chosen nodes."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+import time
+
+import movepages as mp
+
+from ..memory.policy_modes import PolicyMode, as_policy
+from ..processes.execution import CannotRunError, Running, become, end_alike
+from ..processes.placing import CpusRefusedError, Placing, place_thread
+from ..processes.usage import TreeUsage
+from .id_lists import HELP, cpus, cpus_of_nodes, memory_nodes, one_node
+from .json_output import Commands, add_json_option
+from .run_report import Report, show_report
+from .terminal import complain
+from .weights import differing_weights, parse_weights
+
+_DESCRIPTION = """\
+Run a command on chosen CPUs, with memory from chosen nodes; what it starts
+inherits both. Without --report, the command replaces this process. With it,
+the report at the end tells what the command and all its children had on each
+node. Options of numactl(8) mean the same here.
+"""
+
+_EPILOG = f"""\
+{HELP}
+exit status:
+  that of the command, or the signal that ended it
+  1    with --strict: the kernel or a sandbox refuses the CPUs or the policy
+  2    wrong arguments, such as a node that does not exist; nothing has run
+  126  the command cannot be executed; 127: there is no such command
+"""
+
+
+class RefusedError(Exception):
+    """A part of the placement was refused, and --strict does without the command then."""
+
+
+def add_to(commands: Commands) -> None:
+    """Add the sub-command to the parser."""
+    parser = commands.add_parser(
+        "run",
+        help="run a command on chosen CPUs and nodes, and report what it had where",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="movepages run [options] [--] COMMAND [ARGUMENT ...]",
+    )
+    policy = parser.add_argument_group("memory (one of these)").add_mutually_exclusive_group()
+    policy.add_argument(
+        "-m", "--membind", "--node", "--nodes", type=memory_nodes, metavar="NODES", dest="bind",
+        help="from these nodes alone; when they are full, the out-of-memory killer ends a process",
+    )  # fmt: skip
+    policy.add_argument(
+        "-p", "--preferred", type=one_node, metavar="NODE",
+        help="from this node, and from others when it is full",
+    )  # fmt: skip
+    policy.add_argument(
+        "-P", "--preferred-many", type=memory_nodes, metavar="NODES",
+        help="from these nodes, and from others when they are full",
+    )  # fmt: skip
+    policy.add_argument(
+        "-i", "--interleave", type=memory_nodes, metavar="NODES",
+        help="page by page from these nodes in turn",
+    )  # fmt: skip
+    policy.add_argument(
+        "-w", "--weighted", "--weighted-interleave", type=parse_weights, metavar="NODE:WEIGHT,...",
+        help="in turn by the weights of the nodes, which the kernel keeps for all processes "
+        "(Linux 6.9 or later)",
+    )  # fmt: skip
+    policy.add_argument(
+        "-l", "--localalloc", action="store_true", help="from the node of the CPU that asks"
+    )
+    where = parser.add_argument_group("CPUs (one of these)").add_mutually_exclusive_group()
+    where.add_argument(
+        "-C", "--physcpubind", "--cpus", type=cpus, metavar="CPUS", dest="cpus", help="these CPUs"
+    )
+    where.add_argument(
+        "-N", "--cpunodebind", "--cpunodes", type=cpus_of_nodes, metavar="NODES", dest="cpunodes",
+        help="the CPUs of these nodes",
+    )  # fmt: skip
+    parser.add_argument(
+        "--strict", action="store_true",
+        help="do not run the command if the CPUs or the policy cannot be set, as in a sandbox",
+    )  # fmt: skip
+    parser.add_argument(
+        "--report", action="store_true", help="report at the end, to standard error"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="write the report to a file (implies --report)"
+    )
+    add_json_option(parser)
+    parser.add_argument(
+        "words", nargs=argparse.REMAINDER, metavar="COMMAND", help="the command and its arguments"
+    )
+    parser.set_defaults(run=run, parser=parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command and return its exit status."""
+    reports = options.report or options.output
+    command = options.words[1:] if options.words[:1] == ["--"] else options.words
+    if not command:
+        options.parser.error("expected a command")
+    if options.json and not reports:
+        options.parser.error("argument --json: only the report of --report is printed as JSON")
+    placing = _placing(options)
+    try:
+        if reports:
+            return _run_and_report(options, command, placing)
+        _place(options, placing)
+        become(command)
+    except CpusRefusedError as error:
+        status, why = 2, str(error)
+    except RefusedError as refused:
+        status, why = 1, f"{refused}; --strict: the command does not run"
+    except CannotRunError as error:
+        status, why = error.args
+    complain(why)
+    return status
+
+
+def _placing(options: argparse.Namespace) -> Placing:
+    wanted = {
+        PolicyMode.BIND: options.bind,
+        PolicyMode.PREFERRED: options.preferred,
+        PolicyMode.PREFERRED_MANY: options.preferred_many,
+        PolicyMode.INTERLEAVE: options.interleave,
+        PolicyMode.WEIGHTED_INTERLEAVE: tuple(options.weighted or ()),
+    }
+    mode = next((mode for mode, nodes in wanted.items() if nodes), None)
+    nodes = wanted[mode] if mode is not None else ()
+    if mode is not None:
+        try:
+            as_policy(nodes, mode.name.lower().replace("_", "-"))
+        except mp.MovePagesError as error:
+            options.parser.error(str(error.strerror))
+    if options.localalloc:
+        mode = PolicyMode.LOCAL
+    cpus = options.cpus or options.cpunodes or ()
+    return Placing(cpus, bool(options.cpus), None if mode is None else mode.value, nodes)
+
+
+def _place(options: argparse.Namespace, placing: Placing) -> list[str]:
+    refused = place_thread(placing)
+    if options.weighted and not refused:
+        refused.extend(filter(None, [differing_weights(options.weighted)]))
+    if refused and options.strict:
+        raise RefusedError("; ".join(refused))
+    for sentence in refused:
+        complain(sentence)
+    return refused
+
+
+def _run_and_report(options: argparse.Namespace, command: list[str], placing: Placing) -> int:
+    refused: list[str] = []
+    running = Running(command, lambda: refused.extend(_place(options, placing)))
+    ended, begin = threading.Event(), time.monotonic()
+    with running.started():
+        usage = TreeUsage(running.pid)
+        sampler = threading.Thread(target=usage.keep_sampling, args=(ended,))
+        sampler.start()
+        try:
+            running.wait()
+        finally:
+            end = time.monotonic()
+            ended.set()
+            sampler.join()
+        show_report(options, Report(command, running, usage, refused, end - begin, end - usage.at))
+    return end_alike(running.status)

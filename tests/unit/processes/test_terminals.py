@@ -1,0 +1,127 @@
+"""A command under ``movepages run --report``: signals, and a terminal with job control."""
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+
+from support.processes import PATIENCE_S
+
+pytestmark = pytest.mark.host
+
+RUN = [sys.executable, "-P", "-m", "movepages", "run", "--report", "-o", os.devnull, "--"]
+# Counts the signals that it gets until a second one of them, SIGUSR1, or its time is over.
+COUNTS = """
+import signal, sys, time
+counts = {}
+def count(number, _frame):
+    counts[number] = counts.get(number, 0) + 1
+for number in map(int, sys.argv[1].split(",")):
+    signal.signal(number, count)
+print("ready", flush=True)
+until = time.monotonic() + float(sys.argv[2])
+while time.monotonic() < until and signal.SIGUSR1 not in counts:
+    time.sleep(0.01)
+time.sleep(0.3)
+print("counts", counts, flush=True)
+"""
+
+
+def counting(*numbers, seconds=60):
+    listed = ",".join(str(int(number)) for number in (*numbers, signal.SIGUSR1))
+    return [*RUN, sys.executable, "-c", COUNTS, listed, str(seconds)]
+
+
+def test_each_signal_is_passed_on_once():
+    sent = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR2, 40]
+    with subprocess.Popen(counting(*sent), stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout.readline() == "ready\n"
+        for number in sent:
+            started.send_signal(number)
+        started.send_signal(signal.SIGUSR1)
+        told = started.stdout.read()
+    expected = {int(number): 1 for number in (*sent, signal.SIGUSR1)}
+    assert eval(told.removeprefix("counts ")) == expected
+    assert started.returncode == 0
+
+
+def shell(command):
+    """Act as a shell: run a job in the foreground, tell when it stops, and let it continue."""
+    job = os.fork()
+    if not job:
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        os.tcsetpgrp(0, os.getpid())
+        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+        os.execvp(command[0], command)
+    _, status = os.waitpid(job, os.WUNTRACED)
+    if os.WIFSTOPPED(status):
+        tell("stopped by", os.WSTOPSIG(status))
+        tell("states", "".join(map(state_of, group_of(job))))
+        os.killpg(job, signal.SIGCONT)
+        os.kill(job, signal.SIGUSR1)
+        _, status = os.waitpid(job, 0)
+    tell("ended with", os.waitstatus_to_exitcode(status))
+    os._exit(0)
+
+
+def tell(*words):
+    # print() would write to where pytest keeps the output.
+    os.write(1, " ".join(map(str, words)).encode() + b"\n")
+
+
+def state_of(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def group_of(job):
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        if name == str(job) or os.getpgid(int(name)) == job:
+            yield name
+
+
+def on_a_terminal(command, key):
+    """Return what a terminal shows when a key is typed once the command is ready."""
+    pid, terminal = pty.fork()
+    if not pid:
+        signal.alarm(PATIENCE_S)
+        shell(command)
+    shown = b""
+    while True:
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:  # The other end is closed.
+            break
+        if not part:
+            break
+        if b"ready" in part:
+            os.write(terminal, termios.tcgetattr(terminal)[6][key])
+        shown += part
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    return shown.decode()
+
+
+def test_ctrl_c_reaches_the_command_once():
+    shown = on_a_terminal(counting(signal.SIGINT, seconds=1), termios.VINTR)
+    assert re.search(r"counts \{2: 1\}", shown), shown
+    assert "ended with 0" in shown
+
+
+def test_a_command_that_ctrl_c_ends():
+    command = [*RUN, "sh", "-c", "echo ready; exec sleep 60"]
+    assert f"ended with {-signal.SIGINT}" in on_a_terminal(command, termios.VINTR)
+
+
+def test_ctrl_z_stops_both_and_both_continue():
+    shown = on_a_terminal(counting(), termios.VSUSP)
+    assert f"stopped by {signal.SIGTSTP:d}" in shown, shown
+    assert re.search("states TT\\r?$", shown, re.MULTILINE), shown
+    assert re.search(r"counts \{10: 1\}", shown), shown
+    assert "ended with 0" in shown
