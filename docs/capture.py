@@ -53,6 +53,7 @@ COMMANDS = {
     "maps": "movepages maps {pid} --limit 6",
     "plan": "movepages move {pid} --to {last} --dry-run",
     "move": "movepages move {pid} --to {last}",
+    "localize": "movepages localize {pid} --node {last}",
     "run": "movepages run --node {last} --report -- python -m timeit -n 9 '[0]*9**7'",
     "watch": "movepages watch {pid} --count 2 --interval 0.5",
     "bench": "movepages bench --size 8MiB",

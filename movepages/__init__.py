@@ -64,6 +64,9 @@ _HOMES = {
     "migration.plan": ("plan",),
     "pages.buffers": ("Region",),
     "pages.like": ("MemoryLike",),
+    "processes.affinity": ("ThreadCpus",),
+    "processes.locality": ("Locality",),
+    "processes.localization": ("Localization",),
     "processes.process": (
         "Process",
         "process",

@@ -24,6 +24,9 @@ from .migration.move import move
 from .migration.plan import plan
 from .pages.buffers import Region
 from .pages.like import MemoryLike as MemoryLike
+from .processes.affinity import ThreadCpus
+from .processes.locality import Locality
+from .processes.localization import Localization
 from .processes.process import Process, process
 from .query.mempolicy import mempolicy_nodes
 from .query.syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, move_pages
@@ -66,6 +69,8 @@ __all__ = [
     "HugePagePool",
     "Layout",
     "LayoutWarning",
+    "Locality",
+    "Localization",
     "MemoryLike",
     "MovePagesCancelledError",
     "MovePagesError",
@@ -91,6 +96,7 @@ __all__ = [
     "Region",
     "Replicas",
     "RetryPolicy",
+    "ThreadCpus",
     "Topology",
     "TopologyError",
     "allocating",

@@ -12,7 +12,20 @@ from collections.abc import Sequence
 import movepages as mp
 
 from ..system.refusals import Refusal
-from . import bench, completion, demo, doctor, maps, move, run, schema, topology, watch, where
+from . import (
+    bench,
+    completion,
+    demo,
+    doctor,
+    localize,
+    maps,
+    move,
+    run,
+    schema,
+    topology,
+    watch,
+    where,
+)
 from .arguments import TooLargeError
 from .json_help import CommandParser
 from .json_output import Commands
@@ -105,6 +118,6 @@ def _parser() -> argparse.ArgumentParser:
     commands: Commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", parser_class=CommandParser
     )
-    for module in (topology, doctor, where, maps, move, run, watch, bench, demo, schema):
+    for module in (topology, doctor, where, maps, move, localize, run, watch, bench, demo, schema):
         module.add_to(commands)
     return parser

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import movepages as mp
 
 from ..migration.huge_page_targets import OnConflict
-from ..units import format_bytes
 from .json_output import Commands, add_json_option
 from .move_outcome import Outcome
+from .move_progress import shown_progress
 from .move_report import show_forecast, show_outcome
-from .process_move import Progress, forecast, migrate
-from .regions import Regions, add_process_option, add_region_option, kind_of, regions_of
+from .process_move import forecast, migrate
+from .regions import add_process_option, add_region_option, kind_of, regions_of
 from .target import HELP, parse_target
-from .terminal import console, is_terminal
 from .whole_process import finish
 
 _DESCRIPTION = """\
@@ -90,7 +87,8 @@ def run(options: argparse.Namespace) -> int:
     flags = mp.MPOL_MF_MOVE_ALL if options.all else mp.MPOL_MF_MOVE
     outcome = Outcome(int(regions["nbytes"].sum()) // mp.topology().page_size)
     try:
-        with _progress(regions, quiet=options.json) as tell:
+        # Count only bytes in memory: absent pages would make the rate look better than it is.
+        with shown_progress(int(regions["bytes"].sum()), quiet=options.json) as tell:
             migrate(options.pid, regions, options.to, flags, tell, outcome, on_conflict)
             finish(options.pid, regions, options.to, flags, outcome, all_of_it=options.whole)
     finally:
@@ -101,35 +99,3 @@ def run(options: argparse.Namespace) -> int:
 
 def _is_own(row: Any) -> bool:
     return "w" in str(row["permissions"]) and kind_of(row) != "kernel"
-
-
-@contextmanager
-def _progress(regions: Regions, *, quiet: bool) -> Iterator[Progress]:
-    if quiet or not is_terminal():
-        yield lambda _done: None
-        return
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        # Rich uses units of 1000; all other output here uses units of 1024.
-        def render(self, task: Task) -> Text:
-            return Text(f"{format_bytes(int(task.speed or 0))}/s")
-
-    columns = (
-        BarColumn(None),
-        DownloadColumn(binary_units=True),
-        Rate(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console(), transient=True, expand=True) as bars:
-        # Count only bytes in memory: absent pages would make the rate look better than it is.
-        task = bars.add_task("moving", total=int(regions["bytes"].sum()))
-        yield lambda done: bars.update(task, completed=done)

@@ -7,7 +7,18 @@ from importlib import resources
 
 from .json_output import Commands
 
-COMMANDS = ("topology", "doctor", "where", "maps", "move", "run", "watch", "bench", "demo")
+COMMANDS = (
+    "topology",
+    "doctor",
+    "where",
+    "maps",
+    "move",
+    "localize",
+    "run",
+    "watch",
+    "bench",
+    "demo",
+)
 
 
 def add_to(commands: Commands) -> None:

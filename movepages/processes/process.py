@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import operator
 import os
-import re
-from typing import Any, TypeAlias
+from typing import Any, SupportsIndex
 
 import numpy as np
-import numpy.typing as npt
 
 from ..layouts.targets import MoveTarget
+from ..migration.control import Progress
 from ..migration.move import move
 from ..pages.buffers import Region
-from ..query.procfs import read_process
 from ..query.readings import mappings_read_once
+from ..query.syscall import MPOL_MF_MOVE
 from ..query.where import where
 from ..results.outcome import MoveResult
 from ..results.placement import Placement
-from ..system.maps import parse_lines
-from ..system.numa_maps import memory_of
 from ..system.topology_reader import read_topology
-
-Regions: TypeAlias = "npt.NDArray[np.void]"
-
-# The names of two modes contain a space.
-_POLICY = re.compile(rb"[0-9a-f]+ ((?:prefer \(many\)|weighted interleave|[^ :]+)(?::[^ ]+)?)")
-_TRIES = 4
+from .localization import Localization
+from .localize import Localize, localize
+from .regions import Regions, regions_of
 
 
 class Process:
@@ -77,33 +71,7 @@ class Process:
         >>> bool((r["bytes"].sum(axis=1) <= r["nbytes"]).all())
         True
         """
-        for _ in range(_TRIES):
-            before = parse_lines(read_process(self.pid, "maps"))
-            numa = read_process(self.pid, "numa_maps")
-            lines = parse_lines(read_process(self.pid, "maps"))
-            # Ignore the end, so that a growing heap counts as the same mapping.
-            steady = {mapping._replace(end=0) for mapping in before}
-            if steady.issuperset(mapping._replace(end=0) for mapping in lines):
-                break
-        found = np.zeros(len(lines), self._dtype())
-        placed = {int(line.split(b" ", 1)[0], 16): line for line in numa.split(b"\n")[:-1]}
-        column = {node: index for index, node in enumerate(self.nodes)}
-        for row, mapping in zip(found, lines, strict=True):
-            row["address"], row["nbytes"] = mapping.start, mapping.end - mapping.start
-            row["permissions"] = mapping.permissions.decode()
-            row["name"] = os.fsdecode(mapping.name)
-            same = mapping._replace(end=0) in steady
-            line = placed.get(mapping.start, b"") if same else b""
-            policy = _POLICY.match(line)
-            row["policy"] = policy[1].decode() if policy else ""
-            row["page_size"], held = memory_of(line)
-            for node, pages in held.items():
-                if node in column:
-                    row["bytes"][column[node]] = pages * row["page_size"]
-            # The mapping shrank after its pages were counted.
-            if row["bytes"].sum() > row["nbytes"]:
-                row["bytes"], row["policy"], row["page_size"] = 0, "", 0
-        return found
+        return regions_of(self.pid, self.nodes)
 
     def where(self, regions: Regions | None = None) -> list[Placement]:
         """Find the nodes of the pages of some regions, or of all regions.
@@ -178,22 +146,76 @@ class Process:
         with mappings_read_once():
             return [move(each, target, **how) for each in self._as_regions(regions)]
 
+    def localize(
+        self,
+        node: SupportsIndex,
+        *,
+        cpus: bool = True,
+        memory: bool = True,
+        children: bool = False,
+        whole: bool = False,
+        dry_run: bool = False,
+        flags: int = MPOL_MF_MOVE,
+        progress: Progress | None = None,
+    ) -> Localization:
+        """Bring the threads and the memory of the process together on a node.
+
+        Every thread may then run on CPUs of the node alone. A thread keeps those of its own CPUs
+        that are among them, so that threads pinned within the node stay pinned.
+
+        Parameters
+        ----------
+        node : int
+            The node. If it has no CPUs, as CXL memory, the threads go to the nearest that have.
+        cpus, memory : bool, default True
+            Whether to change the CPUs of the threads, and whether to move memory.
+        children : bool, default False
+            Include the children of the process, and theirs.
+        whole : bool, default False
+            Also move read-only mappings, such as files. By default memory that the process may
+            write to moves.
+        dry_run : bool, default False
+            Change nothing, and return what would be.
+        flags, progress
+            As for `movepages.move`; pages that other processes map need MPOL_MF_MOVE_ALL.
+
+        Returns
+        -------
+        Localization
+            Locality before and after, each thread, and what became of the pages.
+
+        Raises
+        ------
+        TypeError, ValueError
+            `node` is not the number of a node.
+        MovePagesError
+            There is no such process (also a ProcessLookupError), or this process may not inspect
+            it or set its CPUs (also a PermissionError), or the node does not exist. Nothing has
+            changed then. What fails later is in `Localization.problems`.
+
+        Notes
+        -----
+        The CPUs change first. Threads that start meanwhile are found by a second pass. The policy
+        by which the process places new pages stays as it is, because only a process itself can
+        change it: see `Localization.policies`.
+        Source: sched_setaffinity(2), move_pages(2).
+
+        Examples
+        --------
+        >>> node = topology().cpu_nodes[0]
+        >>> planned = process().localize(node, dry_run=True)
+        >>> planned.node == node, planned.moved
+        (True, 0)
+        """
+        how = Localize(
+            node=_as_number(node, "node", "the number of a node"), cpus=cpus, memory=memory,
+            children=children, whole=whole, dry_run=dry_run, flags=flags, progress=progress,
+        )  # fmt: skip
+        return localize(self.pid or os.getpid(), how)
+
     def _as_regions(self, regions: Regions | None) -> list[Region]:
         rows = np.atleast_1d(self.regions() if regions is None else regions)
         return [Region(int(row["address"]), int(row["nbytes"]), self.pid) for row in rows]
-
-    def _dtype(self) -> np.dtype[np.void]:
-        return np.dtype(
-            [
-                ("address", np.uintp),
-                ("nbytes", np.int64),
-                ("permissions", "U4"),
-                ("name", object),
-                ("policy", object),
-                ("page_size", np.int64),
-                ("bytes", np.int64, (len(self.nodes),)),
-            ]
-        )
 
 
 def process(pid: int = 0) -> Process:
@@ -224,9 +246,13 @@ def process(pid: int = 0) -> Process:
     >>> sum(each.absent_bytes for each in p.where(heap)) >= 0
     True
     """
-    if isinstance(pid, (bool, np.bool_)) or not hasattr(pid, "__index__"):
-        raise TypeError(f"pid: expected the number of a process, got {pid!r}")
-    number = operator.index(pid)
+    return Process(_as_number(pid, "pid", "the number of a process"))
+
+
+def _as_number(given: SupportsIndex, name: str, expected: str) -> int:
+    if isinstance(given, (bool, np.bool_)) or not hasattr(given, "__index__"):
+        raise TypeError(f"{name}: expected {expected}, got {given!r}")
+    number = operator.index(given)
     if number < 0:
-        raise ValueError(f"pid: expected the number of a process, got {pid}")
-    return Process(number)
+        raise ValueError(f"{name}: expected {expected}, got {given}")
+    return number

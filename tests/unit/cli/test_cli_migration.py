@@ -190,7 +190,7 @@ def test_ctrl_c_in_the_progress_bar_reports_what_was_done(late, done, many, monk
             yield lambda _done: None
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(move, "_progress", interrupted)
+    monkeypatch.setattr(move, "shown_progress", interrupted)
     there = f"--region={hex(many.result[1])}"
     assert main(["move", str(many.pid), "--to", str(NODE), "--json", there]) == 130
     captured = capsys.readouterr()

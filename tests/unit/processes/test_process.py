@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages.processes.process import _POLICY
+from movepages.processes.regions import _POLICY
 from movepages.query import procfs
 from support import memory, system
 

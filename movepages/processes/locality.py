@@ -1,0 +1,103 @@
+"""How much of a process's memory is near the CPUs that its threads may run on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..system.topology import Topology
+from ..units import format_bytes
+
+
+@dataclass(frozen=True)
+class Locality:
+    """Memory of some processes, and whether it is near their threads.
+
+    Attributes
+    ----------
+    bytes_per_node : Mapping of int to int
+        Memory on each node, leaving out nodes that have none.
+    threads : int
+        Number of threads.
+    near : float or None
+        Share of the memory that is near the threads: the chance that a page is near a CPU, for any
+        page, any thread and any of the CPUs that the thread may run on. None without memory.
+
+    Notes
+    -----
+    A node without CPUs, such as CXL memory, is near the CPUs of the nodes at the least distance.
+    Likewise for a node without memory.
+    """
+
+    bytes_per_node: Mapping[int, int] = field(default_factory=dict)
+    threads: int = 0
+    near: float | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory on all nodes."""
+        return sum(self.bytes_per_node.values())
+
+    def __str__(self) -> str:
+        parts = [f"node {node}: {format_bytes(n)}" for node, n in self.bytes_per_node.items()]
+        share = "" if self.near is None else f", {self.near:.1%} near {self.threads:,} threads"
+        return (", ".join(parts) or "no memory") + share
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for `json.dumps`."""
+        return {
+            "bytes_per_node": {str(node): n for node, n in self.bytes_per_node.items()},
+            "nbytes": self.nbytes,
+            "threads": self.threads,
+            "near": self.near,
+        }
+
+
+def locality(
+    machine: Topology, bytes_per_node: Mapping[int, int], threads: Iterable[Iterable[int]]
+) -> Locality:
+    """Return the locality of memory, and of threads with these CPUs.
+
+    Examples
+    --------
+    >>> cpus = topology().nodes[0].cpus
+    >>> locality(topology(), {0: 4096}, [cpus, cpus[:1]])
+    Locality(bytes_per_node={0: 4096}, threads=2, near=1.0)
+    """
+    held = {node: n for node, n in sorted(bytes_per_node.items()) if n}
+    home = {cpu: node for node in machine.cpu_nodes for cpu in machine.nodes[node].cpus}
+    near = {
+        node: sum(held.get(each, 0) for each in memory_near(machine, node))
+        for node in machine.cpu_nodes
+    }
+    total, shares = sum(held.values()), []
+    for cpus in threads:
+        nodes = Counter(home[cpu] for cpu in cpus if cpu in home)
+        found = sum(near[node] * count for node, count in nodes.items())
+        shares.append(found / max(nodes.total() * total, 1))
+    known = sum(shares) / len(shares) if shares and total else None
+    return Locality(held, len(shares), known)
+
+
+def memory_near(machine: Topology, node: int) -> set[int]:
+    """Return the nodes with memory that are near the CPUs of a node."""
+    memory = machine.memory_nodes
+    closest = min((machine.distance(node, each) for each in memory), default=0)
+    mine = {each for each in memory if machine.distance(node, each) == closest}
+    return mine | {each for each in memory if node in cpu_nodes_near(machine, each)}
+
+
+def cpu_nodes_near(machine: Topology, node: int) -> tuple[int, ...]:
+    """Return the node itself if it has CPUs, or those with CPUs at the least distance.
+
+    Examples
+    --------
+    >>> cpu_nodes_near(topology(), topology().cpu_nodes[0]) == topology().cpu_nodes[:1]
+    True
+    """
+    if machine.nodes[node].has_cpus:
+        return (node,)
+    closest = min((machine.distance(each, node) for each in machine.cpu_nodes), default=0)
+    return tuple(each for each in machine.cpu_nodes if machine.distance(each, node) == closest)
