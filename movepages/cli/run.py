@@ -67,8 +67,8 @@ def add_to(commands: Commands) -> None:
         help="page by page from these nodes in turn",
     )  # fmt: skip
     policy.add_argument(
-        "-w", "--weighted", "--weighted-interleave", type=parse_weights, metavar="NODE:WEIGHT,...",
-        help="in turn by the weights of the nodes, which the kernel keeps for all processes "
+        "-w", "--weighted", "--weighted-interleave", type=parse_weights, metavar="WEIGHTS",
+        help="in turn by weights such as 0:3,1:1, which the kernel keeps for all processes "
         "(Linux 6.9 or later)",
     )  # fmt: skip
     policy.add_argument(
@@ -161,7 +161,7 @@ def _run_and_report(options: argparse.Namespace, command: list[str], placing: Pl
     ended, begin = threading.Event(), time.monotonic()
     with running.started():
         usage = TreeUsage(running.pid)
-        sampler = threading.Thread(target=usage.keep_sampling, args=(ended,))
+        sampler = threading.Thread(target=usage.keep_looking, args=(ended,))
         sampler.start()
         try:
             running.wait()

@@ -33,7 +33,7 @@ class Report:
     refused : list of str
         Why parts of the placement were refused.
     seconds, age : float
-        How long the command ran, and how long before its end the last sample was taken.
+        How long the command ran, and how long before its end the last look was.
     """
 
     command: list[str]
@@ -88,7 +88,7 @@ def _draw(report: Report) -> None:
         say(f"and {count - _MOST_ROWS:,} more")
     say()
     samples = f"{usage.samples:,} sample{'s' * (usage.samples != 1)}"
-    say(f"{samples}, the last {report.age:.2f} s before the end.")
+    say(f"{samples}, the last look {report.age:.2f} s before the end.")
     say("Memory that several processes map counts for each of them.")
 
 

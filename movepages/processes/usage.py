@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 import threading
 import time
@@ -18,7 +19,7 @@ Held: TypeAlias = "Counter[int | None]"
 
 # Shares of a CPU that looks at sizes and samples of nodes may take, besides the first samples, and
 # the time between looks that even cheap ones keep.
-_LOOKS, _SAMPLES, _FIRST_S = 0.004, 0.006, 0.02
+_LOOKS, _SAMPLES, _FIRST_S = 0.005, 0.005, 0.03
 _LEAST_S = 0.02
 # A change of the size that calls for a sample, as a share of it.
 _CHANGE = 0.02
@@ -36,7 +37,11 @@ class ProcessUsage:
     last, peak : Counter
         Bytes by node in the last sample, and in the sample with the most bytes.
     ended : bool
-        Whether it had ended by the last sample of all.
+        Whether it had ended by the last look.
+    pages : int
+        Its size when it was sampled last.
+    at : float
+        When that was, by `time.monotonic`.
     """
 
     pid: int
@@ -44,26 +49,30 @@ class ProcessUsage:
     last: Held = field(default_factory=Counter)
     peak: Held = field(default_factory=Counter)
     ended: bool = False
+    pages: int = 0
+    at: float = -math.inf
 
 
 class TreeUsage:
     """What a process and its descendants have, sample by sample.
 
-    Processes that were seen once belong to it until they end, whatever becomes of their parents.
+    A look finds the processes and their sizes. A sample finds the nodes of one process that is new
+    or has changed its size: it costs the kernel 46 ns a page. Processes that were seen once belong
+    to the tree until they end, whatever becomes of their parents.
 
     Attributes
     ----------
     processes : dict of Identity to ProcessUsage
         All that were seen, those that have ended included.
     end, peak : Counter
-        Bytes by node in the last sample, and in the sample with the most bytes in all.
+        Bytes by node at the last look, and at that with the most bytes in all.
     most : Counter
         The most bytes on each node, by node; at different times.
     samples : int
     seconds : float
-        CPU time that the samples took.
+        CPU time that looks and samples took.
     at : float
-        When the last sample was taken, by `time.monotonic`.
+        When the last look was, by `time.monotonic`.
     """
 
     def __init__(self, pid: int) -> None:
@@ -72,24 +81,40 @@ class TreeUsage:
         self.end, self.peak, self.most = (Counter[int | None]() for _ in range(3))
         self.samples, self.seconds = 0, 0.0
         self._begin = self.at = time.monotonic()
-        self._look = self._cost = self._in_samples = 0.0
-        self._resident = 0
+        self._in_samples = self._a_page = 0.0
 
-    def keep_sampling(self, until: threading.Event) -> None:
-        """Take samples until the process has ended, or an event tells to stop."""
+    def keep_looking(self, until: threading.Event) -> None:
+        """Look until the process has ended, or an event tells to stop."""
         while True:
+            before = self._in_samples
             begin = time.thread_time()
-            tree = self._tree()
-            sizes = {who: resident_pages(who.pid) or 0 for who in tree}
-            # What has ended and is not waited for yet has no memory.
-            if not any(size for who, size in sizes.items() if who.pid == self._root):
+            there = self._look()
+            took = time.thread_time() - begin
+            self.seconds += took
+            look = took - (self._in_samples - before)
+            if not there or until.wait(max(_LEAST_S, look / _LOOKS)):
                 return
-            self._look = time.thread_time() - begin
-            self.seconds += self._look
-            if self._is_due(tree, sum(sizes.values())):
-                self.sample(tree)
-            if until.wait(max(_LEAST_S, self._look / _LOOKS)):
-                return
+
+    def _look(self) -> bool:
+        """Sample what is new or has changed; return whether the first process is still there."""
+        sizes = {who: resident_pages(who.pid) or 0 for who in self._tree()}
+        # What has ended and is not waited for yet has no memory.
+        if not any(size for who, size in sizes.items() if who.pid == self._root):
+            return False
+        for who, of in self.processes.items():
+            of.ended = who not in sizes
+        for who in sizes:
+            self.processes.setdefault(who, ProcessUsage(who.pid))
+        # The longest without a sample come first: those without any, then the others.
+        for who in sorted(sizes, key=lambda who: self.processes[who].at):
+            self._sample_if_due(self.processes[who], sizes[who])
+        total: Held = Counter()
+        for of in self.processes.values():
+            total.update({} if of.ended else of.last)
+        self.end, self.peak = total, max(self.peak, total, key=Counter.total)
+        self.most |= total
+        self.at = time.monotonic()
+        return True
 
     def _tree(self) -> list[Identity]:
         known = (who for who, of in self.processes.items() if not of.ended)
@@ -97,44 +122,28 @@ class TreeUsage:
         tree = map(identity, with_descendants([self._root, *still]))
         return [who for who in tree if who]
 
-    def _is_due(self, tree: list[Identity], resident: int) -> bool:
-        """Return whether to take a sample, which costs 46 ns for each page of the processes."""
+    def _sample_if_due(self, of: ProcessUsage, pages: int) -> None:
+        if not pages:
+            return
         now = time.monotonic()
-        cost = self._cost * max(resident / max(self._resident, 1), 1)
-        spent = self._in_samples + cost
-        if self.samples and spent > (now - self._begin) * _SAMPLES + _FIRST_S:
-            return False
-        alike = abs(resident - self._resident) <= self._resident * _CHANGE
+        cost = self._a_page * pages
+        alike = abs(pages - of.pages) <= of.pages * _CHANGE
         # Pages also move without a change of size.
-        recent = now - self.at < 2 * cost / _SAMPLES
-        known = (who in self.processes for who in tree)
-        return not (self.samples and alike and recent and all(known))
-
-    def sample(self, tree: list[Identity]) -> None:
-        """Take a sample of these processes, unless the first of all has ended meanwhile."""
+        if alike and now - of.at < 4 * cost * len(self.processes) / _SAMPLES:
+            return
+        if self._in_samples + cost > (now - self._begin) * _SAMPLES + _FIRST_S:
+            return
         begin = time.thread_time()
-        living = {who: held_by(who.pid) for who in tree}
-        if any(who.pid == self._root and held for who, held in living.items()):
-            self._add(living)
-        self._cost = time.thread_time() - begin
-        self._in_samples += self._cost
-        self.seconds += self._cost
-
-    def _add(self, living: dict[Identity, Held]) -> None:
-        total: Held = Counter()
-        for who, of in self.processes.items():
-            of.ended = who not in living
-        for who, held in living.items():
-            of = self.processes.setdefault(who, ProcessUsage(who.pid))
-            # A process gets its name when it executes a program, some time after it started.
-            of.name = _name_of(who.pid) or of.name
+        # A process gets its name when it executes a program, some time after it started.
+        of.name = _name_of(of.pid) or of.name
+        held = held_by(of.pid)
+        if held:
             of.last, of.peak = held, max(of.peak, held, key=Counter.total)
-            total.update(held)
-        self.end, self.peak = total, max(self.peak, total, key=Counter.total)
-        self.most |= total
-        self.samples += 1
-        self._resident = total.total() // mmap.PAGESIZE
-        self.at = time.monotonic()
+            of.pages, of.at = pages, now
+            self.samples += 1
+        took = time.thread_time() - begin
+        self._in_samples += took
+        self._a_page = took / max(pages, 1)
 
 
 def held_by(pid: int) -> Held:

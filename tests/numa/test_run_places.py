@@ -24,7 +24,7 @@ def look(tell, name):
     mapping = witness.numa_maps()[held.ctypes.data]
     asked = witness.nodes_of(memory.pages_of(held)).tolist()
     tell([name, os.getpid(), nodes.parse_list(cpus), mapping.policy, mapping.nodes, asked])
-    time.sleep(0.5)
+    time.sleep(4)
 
 def main():
     found = []
