@@ -30,6 +30,7 @@ _HOMES = {
     ),
     "layouts.targets": ("Layout",),
     "memory.allocator": ("allocating",),
+    "memory.cached_tensors": ("cached_tensors",),
     "memory.collapse": (
         "CollapseResult",
         "collapse",

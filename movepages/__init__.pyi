@@ -7,6 +7,7 @@ from .layouts.interleave import interleave, weighted
 from .layouts.near import Near, near
 from .layouts.targets import Layout
 from .memory.allocator import allocating
+from .memory.cached_tensors import cached_tensors
 from .memory.collapse import CollapseResult, collapse
 from .memory.creation import empty, full, zeros
 from .memory.first_touch import first_touch
@@ -103,6 +104,7 @@ __all__ = [
     "bind",
     "blocks",
     "by_axis",
+    "cached_tensors",
     "calibrate",
     "collapse",
     "empty",

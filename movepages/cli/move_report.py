@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, NamedTuple
 
 import movepages as mp
 
@@ -14,12 +14,19 @@ from .process_move import Forecast
 from .terminal import complain, say, show
 
 
-def show_outcome(options: argparse.Namespace, outcome: Outcome, regions: int) -> None:
+class Subject(NamedTuple):
+    """What has moved, or would: its name in a table, and its fields in the JSON object."""
+
+    name: str
+    data: dict[str, Any]
+
+
+def show_outcome(options: argparse.Namespace, outcome: Outcome, subject: Subject) -> None:
     """Print what a move did, and what to do about pages that are not on their target."""
     failures = {status.name: n for status, n in outcome.failures.items()}
     if options.json:
         counts = ("pages", "moved", "already_there", "failed", "absent", "not_attempted")
-        data: dict[str, Any] = {"pid": options.pid, "dry_run": False, "regions": regions}
+        data = subject.data | {"dry_run": False}
         data |= {name: getattr(outcome, name) for name in counts}
         data |= {
             "failures": failures,
@@ -43,7 +50,7 @@ def show_outcome(options: argparse.Namespace, outcome: Outcome, regions: int) ->
             ("without memory", outcome.absent),
         ]
         rows += [(title, n) for title, n in others if n > 0]
-        show([f"{regions:,} regions", "pages"], [[title, f"{n:,}"] for title, n in rows])
+        show([subject.name, "pages"], [[title, f"{n:,}"] for title, n in rows])
         if outcome.moved:
             say(f"in {outcome.seconds:.2f} s, {format_bytes(int(rate))}/s")
     for status in outcome.failures:
@@ -52,14 +59,15 @@ def show_outcome(options: argparse.Namespace, outcome: Outcome, regions: int) ->
         complain(_overruled(outcome.overruled, "went", split=options.split))
     if outcome.elsewhere:
         complain(
-            f"/proc/{options.pid}/numa_maps shows {format_pages(outcome.elsewhere)} elsewhere "
-            "beyond those reported: faulted in meanwhile, or not movable; run the command again"
+            f"/proc/{subject.data['pid']}/numa_maps shows {format_pages(outcome.elsewhere)} "
+            "elsewhere beyond those reported: faulted in meanwhile, or not movable; run the "
+            "command again"
         )
     if outcome.error:
         complain(outcome.error)
 
 
-def show_forecast(options: argparse.Namespace, found: Forecast, regions: int) -> bool:
+def show_forecast(options: argparse.Namespace, found: Forecast, subject: Subject) -> bool:
     """Print what a move would do, and return whether it would put every page on its target."""
     flows = sorted(found.flows.items())
     problems = list(found.problems)
@@ -74,8 +82,8 @@ def show_forecast(options: argparse.Namespace, found: Forecast, regions: int) ->
         problems.append(_overruled(found.overruled, "would go", split=options.split))
     if options.json:
         listed = [{"from": a, "to": b, "nbytes": n} for (a, b), n in flows]
-        data = {"pid": options.pid, "dry_run": True, "regions": regions}
-        data |= {"flows": listed, "nbytes": found.nbytes, "problems": problems}
+        data = subject.data | {"dry_run": True, "flows": listed, "nbytes": found.nbytes}
+        data |= {"problems": [*problems, *subject.data.get("problems", ())]}
         data |= {"hidden": found.hidden, "overruled": found.overruled, "split": found.split}
         print_json("move", data)
     else:
@@ -86,7 +94,7 @@ def show_forecast(options: argparse.Namespace, found: Forecast, regions: int) ->
         show(["from", "to", "memory", ""], rows, left=(3,))
         if found.hidden:
             say(f"and {format_pages(found.hidden)} on nodes that this kernel does not report")
-        say(f"{regions:,} regions, {format_bytes(found.nbytes)} to move. Nothing was moved.")
+        say(f"{subject.name}, {format_bytes(found.nbytes)} to move. Nothing was moved.")
     for problem in problems:
         complain(problem)
     return not problems

@@ -1,4 +1,4 @@
-"""``movepages where``: show the nodes that hold the memory of a process, by kind of memory."""
+"""``movepages where``: show the nodes that hold the memory of a process, or of files."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import numpy as np
 import movepages as mp
 
 from ..units import format_bytes
+from . import where_files
 from .json_output import Commands, add_json_option, print_json
-from .regions import KINDS, add_region_option, as_pid, kind_of, name_of, per_node, regions_of
+from .regions import KINDS, add_region_option, kind_of, name_of, per_node, regions_of
+from .subjects import HELP, add_file_options, as_subject, refuse_unless_alone
 from .terminal import Cell, bar, room_beside, say, show
 
 _BAR, _LEAST_BAR = 24, 8
@@ -23,21 +25,31 @@ def add_to(commands: Commands) -> None:
     """Add the sub-command to the parser."""
     parser = commands.add_parser(
         "where",
-        help="show which nodes hold the memory of a process",
+        help="show which nodes hold the memory of a process, or of files",
         description="Show which nodes hold the memory of a process, by kind of memory (heap, "
-        "stack, ...). The totals come from /proc/PID/numa_maps. Nothing is touched or moved.",
+        "stack, ...), or the pages of files in the page cache. The totals of a process come from "
+        "/proc/PID/numa_maps. Nothing is read from a disk or moved.",
     )
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("pid", nargs="?", type=as_pid, metavar="PID", help="process ID")
-    which.add_argument("--self", action="store_true", help="show the memory of this command itself")
+    parser.add_argument("subjects", nargs="*", type=as_subject, metavar="PID|FILE", help=HELP)
+    parser.add_argument(
+        "--self", action="store_true", help="show the memory of this command itself"
+    )
     add_region_option(parser)
+    add_file_options(parser)
     add_json_option(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the memory of a process and return the exit status."""
-    pid = os.getpid() if options.self else options.pid
+    """Print the memory of a process or of files, and return the exit status."""
+    if options.self == bool(options.subjects):
+        options.parser.error("expected a PID, files, or --self")
+    if options.self:
+        options.subjects = [os.getpid()]
+    refuse_unless_alone(options, for_processes=["region"])
+    pid = options.subjects[0]
+    if isinstance(pid, str):
+        return where_files.run(options)
     regions, nodes = regions_of(pid, options.region), mp.process(pid).nodes
     kinds = np.array([kind_of(row) for row in regions], dtype="U16")
     sums = {kind: regions["bytes"][kinds == kind].sum(axis=0) for kind in KINDS}

@@ -1,0 +1,121 @@
+"""Move files in the page cache to a node or into a layout."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections import Counter
+from typing import Any
+
+import movepages as mp
+
+from ..layouts.interleave import Interleave
+from ..migration.forecast import bytes_arriving
+from ..migration.plan import short_of_memory
+from ..system.refusals import Refusal
+from .move_outcome import Outcome
+from .move_progress import shown_progress
+from .move_report import Subject, show_forecast, show_outcome
+from .process_move import Forecast
+from .subjects import Files
+from .terminal import complain, printable, say
+from .where_files import Row, data_of, draw, memory_of_file, problem_of, row_of
+
+
+def run(options: argparse.Namespace) -> int:
+    """Move or plan, report the result, and return the exit status."""
+    files = Files(options.subjects)
+    ok = _plan(options, files) if options.dry_run else _move(options, files)
+    for problem in files.problems:
+        complain(printable(problem))
+    return 0 if ok and not files.problems else 1
+
+
+def _move(options: argparse.Namespace, files: Files) -> bool:
+    outcome, target, rows = Outcome(0), options.to, list[Row]()
+    try:
+        for path in files:
+            with Refusal(mp.MovePagesError, ValueError) as refusal:
+                memory = _memory(options, path)
+                if memory is None:
+                    continue
+                outcome.pages += mp.where(memory).pages
+                try:
+                    _move_one(options, memory, target, outcome)
+                finally:
+                    rows.append(row_of(path, memory))
+                target = _after(target, memory)
+            if refusal.error:
+                files.problems.append(problem_of(path, refusal))
+            if outcome.error:
+                break
+    finally:
+        # Also after Ctrl-C: pages moved by then stay moved, so report them.
+        show_outcome(options, outcome, _subject(rows, files))
+        if not options.json:
+            say()
+            draw(rows)
+    return outcome.ok
+
+
+def _move_one(options: argparse.Namespace, memory: Any, target: Any, outcome: Outcome) -> None:
+    """Move the memory of a file, and add what became of it to `outcome`."""
+    nbytes = mp.where(memory).nbytes
+    try:
+        with shown_progress(nbytes, quiet=options.json) as tell, warnings.catch_warnings():
+            # The command itself reports overruled pages, once for all files.
+            warnings.simplefilter("ignore", mp.LayoutWarning)
+            moved = mp.move(
+                memory, target, flags=mp.MPOL_MF_MOVE_ALL if options.all else mp.MPOL_MF_MOVE,
+                on_conflict="split" if options.split else "majority",
+                progress=lambda done, pages: tell(nbytes * done // max(pages, 1)),
+            )  # fmt: skip
+            outcome.add(moved)
+    except mp.MovePagesError as error:
+        if error.result is not None:
+            outcome.add(error.result)
+        outcome.error = error.strerror or str(error)
+    except KeyboardInterrupt as interrupt:
+        result = getattr(interrupt, "result", None)
+        if result is not None:
+            outcome.add(result)
+        raise
+
+
+def _plan(options: argparse.Namespace, files: Files) -> bool:
+    total, target, rows = Forecast(Counter(), []), options.to, list[Row]()
+    for path in files:
+        with Refusal(mp.MovePagesError, ValueError) as refusal:
+            memory = _memory(options, path)
+            if memory is None:
+                continue
+            plan = mp.plan(memory, target, on_conflict="split" if options.split else "majority")
+            total.flows.update(plan.flows)
+            total.overruled += plan.overruled
+            total.split += plan.split
+            rows.append(row_of(path, memory))
+            target = _after(target, memory)
+        if refusal.error:
+            files.problems.append(problem_of(path, refusal))
+    # The plan of an empty region names only the nodes that may not be used.
+    total.problems += mp.plan(mp.Region(0, 0), options.to).problems
+    total.problems += short_of_memory(bytes_arriving(total.flows), mp.topology().nodes)
+    return show_forecast(options, total, _subject(rows, files))
+
+
+def _subject(rows: list[Row], files: Files) -> Subject:
+    name = f"{len(rows):,} file{'s' * (len(rows) != 1)}"
+    return Subject(name, {"files": data_of(rows), "problems": files.problems})
+
+
+def _memory(options: argparse.Namespace, path: str) -> Any:
+    """Return the memory of a file; None if it has none."""
+    memory = memory_of_file(path, tensors=options.tensors, read=options.read)
+    return memory if len(memory) else None
+
+
+def _after(target: Any, memory: Any) -> Any:
+    """Return the target for the next file: turns go on, or small files would share a node."""
+    if isinstance(target, Interleave) and not isinstance(memory, dict):
+        return target.after(memory)
+    return target
