@@ -110,7 +110,7 @@ def _subject(rows: list[Row], files: Files) -> Subject:
 
 def _memory(options: argparse.Namespace, path: str) -> Any:
     """Return the memory of a file; None if it has none."""
-    memory = memory_of_file(path, tensors=options.tensors, read=options.read)
+    memory = memory_of_file(path, options, read=options.read)
     return memory if len(memory) else None
 
 

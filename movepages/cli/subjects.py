@@ -33,6 +33,10 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tensors", action="store_true", help="of safetensors files: each tensor by its name"
     )
+    parser.add_argument(
+        "--tensor", action="append", metavar="PART", default=[],
+        help="of safetensors files: only tensors with PART in their names; repeatable",
+    )  # fmt: skip
 
 
 def refuse_unless_alone(options: argparse.Namespace, *, for_processes: list[str]) -> None:
@@ -41,8 +45,8 @@ def refuse_unless_alone(options: argparse.Namespace, *, for_processes: list[str]
     processes = [each for each in subjects if isinstance(each, int)]
     if processes and len(subjects) > 1:
         error("expected one process ID, or files; ./123 is a file named 123")
-    if processes and options.tensors:
-        error("argument --tensors: expected files, got a process ID")
+    if processes and (options.tensors or options.tensor):
+        error("arguments --tensors and --tensor: expected files, got a process ID")
     for name in for_processes if not processes else ():
         if getattr(options, name):
             error(f"argument --{name}: expected a process ID, got files")

@@ -43,9 +43,16 @@ class Row:
         return {"bytes_per_node": nodes, "nbytes": self.nbytes, "absent": self.absent}
 
 
-def memory_of_file(path: str, *, tensors: bool, read: bool = False) -> Any:
+def memory_of_file(path: str, options: argparse.Namespace, *, read: bool = False) -> Any:
     """Return the memory of a file in the page cache: one array, or its tensors by name."""
-    return mp.cached_tensors(path, read=read) if tensors else mp.page_cache(path, read=read)
+    if not (options.tensors or options.tensor):
+        return mp.page_cache(path, read=read)
+    tensors = mp.cached_tensors(path, read=read)
+    parts = options.tensor or [""]
+    chosen = {name: each for name, each in tensors.items() if any(part in name for part in parts)}
+    if options.tensor and not chosen:
+        raise ValueError(f"no tensor has {' or '.join(map(repr, parts))} in its name")
+    return chosen
 
 
 def row_of(path: str, memory: Any) -> Row:
@@ -65,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     rows: list[Row] = []
     for path in files:
         with Refusal(mp.MovePagesError, ValueError) as refusal:
-            rows.append(row_of(path, memory_of_file(path, tensors=options.tensors)))
+            rows.append(row_of(path, memory_of_file(path, options)))
         if refusal.error:
             files.problems.append(problem_of(path, refusal))
     if options.json:

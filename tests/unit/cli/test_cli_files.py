@@ -117,7 +117,8 @@ def test_what_cannot_be_done_is_told_and_the_rest_is_done(folder, capsys):
         (["where", "--self", "x"], "expected a PID, files, or --self"),
         (["where", "1", "x"], "./123 is a file named 123"),
         (["where", "1", "2"], "expected one process ID, or files"),
-        (["where", "1", "--tensors"], "--tensors: expected files"),
+        (["where", "1", "--tensors"], "--tensor: expected files"),
+        (["move", "1", "--to=0", "--tensor=x"], "--tensor: expected files"),
         (["where", "x", "--region", "heap"], "--region: expected a process ID"),
         (["where", ""], "expected a process ID or a path, got ''"),
         (["move", "x", "--to=0", "--whole"], "--whole: expected a process ID"),
@@ -147,6 +148,10 @@ def test_tensors(folder, capsys):
     assert "  wide" in out
     found = json_of(capsys, "move", file, "--tensors", "--to", str(NODE))
     assert found["ok"]
+    found = json_of(capsys, "where", file, "--tensor=wi", "--tensor=none")
+    assert [each["name"] for each in found["files"][0]["tensors"]] == ["wide"]
+    found = json_of(capsys, "move", file, "--tensor=none", "--to", str(NODE), status=1)
+    assert found["problems"] == [f"{file}: no tensor has 'none' in its name"]
     found = json_of(capsys, "where", str(folder / "a"), file, "--tensors", status=1)
     assert "not a safetensors file" in found["problems"][0]
     assert len(found["files"]) == 1
