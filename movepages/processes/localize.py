@@ -17,7 +17,7 @@ from ..query.explain import Call, explain
 from ..results.outcome import MovePagesError, MoveResult, make_error
 from ..system.target_nodes import unusable_node
 from ..system.topology import Topology
-from ..system.topology_reader import topology
+from ..system.topology_reader import read_topology
 from .affinity import ThreadCpus, change_threads, read_threads, refuse_unless_permitted
 from .locality import cpu_nodes_near, locality
 from .localization import Localization
@@ -41,7 +41,7 @@ class Localize:
 
 def localize(pid: int, how: Localize) -> Localization:
     """Do it, as `Process.localize` says."""
-    machine = topology()
+    machine = read_topology()
     cpus = _cpus_near(machine, how)
     if how.memory and (node := unusable_node([how.node], pid)) is not None:
         code, why = explain(errno.ENODEV, Call(pid, how.flags, refused_node=node))
