@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "binding/arguments.hpp"
+#include "binding/engine.hpp"
 #include "driver/query.hpp"
 #include "kernel/kernel.hpp"
 #include "kernel/pagemap.hpp"
@@ -48,7 +49,7 @@ class SmallArray {
   // Returns the node of all pages, or a negative number if there is no such node.
   std::int32_t node() const noexcept {
     std::int32_t status[kFewPages];
-    const long ret = real_kernel().move_pages(0, count_, pages_, nullptr, status, kMpolMfMove);
+    const long ret = kernel_in_use().move_pages(0, count_, pages_, nullptr, status, kMpolMfMove);
     const auto same = [&status](std::int32_t each) { return each == status[0]; };
     return ret == 0 && std::all_of(status, status + count_, same) ? status[0] : -1;
   }
@@ -83,8 +84,8 @@ inline py::object all_on_node(const py::object& given, const py::object& target)
   const int node = to_int(target, "node", -1);
   const SmallArray array(given);
   NodeMask allowed;
-  if (array.count() == 0 || node < 0 || node >= kMaxNodes ||
-      !real_kernel().allowed_nodes(allowed) || !allowed.has(node)) {
+  if (array.count() == 0 || node < 0 || node >= kMaxNodes || !kernel().allowed_nodes(allowed) ||
+      !allowed.has(node)) {
     return py::none();
   }
   std::int32_t found = -1;
@@ -98,6 +99,7 @@ inline py::object all_on_node(const py::object& given, const py::object& target)
 // Returns (address, number of pages, node, bytes in huge pages or None) of a small contiguous
 // array with all its elements in place, if all its pages are on one node; else None.
 inline py::object small_on_one_node(const py::object& given) {
+  require_known_engine();
   const SmallArray array(given);
   if (array.count() == 0) return py::none();
   std::int32_t node = -1;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "binding/arguments.hpp"
+#include "binding/engine.hpp"
 #include "kernel/kernel.hpp"
 #include "kernel/probe.hpp"
 #include "kernel/whole_file.hpp"
@@ -13,7 +14,7 @@ namespace movepages::binding {
 
 inline py::object allowed_nodes() {
   NodeMask mask;
-  if (!real_kernel().allowed_nodes(mask)) return py::none();
+  if (!kernel().allowed_nodes(mask)) return py::none();
   return to_list(mask);
 }
 

@@ -7,6 +7,7 @@
 #include "binding/arrays.hpp"
 #include "binding/block_type.hpp"
 #include "binding/dlpack.hpp"
+#include "binding/engine.hpp"
 #include "binding/heap_type.hpp"
 #include "binding/machine.hpp"
 #include "binding/move.hpp"
@@ -129,6 +130,9 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
              "Return whether this process can read page frame numbers.");
   module.def("probe", &probe_calls, "Return the errno of each system call, made once.");
   module.def("current_cpu", &current_cpu, "Return the CPU that this thread runs on.");
+  module.def("engine", &engine_name, "Return the name of the engine in use.");
+  module.def("use_engine", &use_engine_named, "name"_a,
+             "Use the engine with this name from now on; None chooses anew.");
   module.def("is_own", &movepages::is_own, "pid"_a,
              "Return whether `pid` is this process or one of its threads.");
   module.def("read_file", &read_file, "path"_a,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "binding/arguments.hpp"
+#include "binding/engine.hpp"
 #include "binding/outcome.hpp"
 #include "driver/migrate.hpp"
 #include "driver/sort_out.hpp"
@@ -69,10 +70,11 @@ inline py::object move_pages(const py::object& pages, const py::object& nodes,
   thread_local Pace pace;
   request.pace = &pace;
   const Pause interrupt = {raised, pause.ptr()};
+  const Kernel& table = kernel();
   Outcome outcome;
   {
     const py::gil_scoped_release release;
-    outcome = movepages::move_pages(request, interrupt, real_kernel());
+    outcome = movepages::move_pages(request, interrupt, table);
   }
   py::object failure = to_python(outcome);
   if (outcome.interrupted) return py::make_tuple(std::move(failure), outcome.told);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "binding/arguments.hpp"
+#include "binding/engine.hpp"
 #include "binding/outcome.hpp"
 #include "driver/migrate.hpp"
 #include "kernel/kernel.hpp"
@@ -42,7 +43,7 @@ inline py::tuple survey_ranges(const py::object& starts, const py::object& count
   }
   request.ranges = ranges.data();
   request.count = ranges.size();
-  Kernel kernel = real_kernel();
+  Kernel kernel = binding::kernel();
   if (fewest.is_none()) {
     kernel.huge_until = nullptr;
   } else {

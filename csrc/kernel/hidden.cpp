@@ -14,14 +14,6 @@
 namespace movepages {
 namespace {
 
-bool is_before_6_6() noexcept {
-  utsname name;
-  int major = 0;
-  int minor = 0;
-  if (::uname(&name) != 0 || std::sscanf(name.release, "%d.%d", &major, &minor) != 2) return false;
-  return major < 6 || (major == 6 && minor < 6);
-}
-
 // The zero page is also present, but it is on no node. move_pages(2) returns EFAULT for it, and its
 // entry is never exclusive.
 bool tells_of_memory(std::uint64_t entry, std::int32_t status) noexcept {
@@ -30,19 +22,32 @@ bool tells_of_memory(std::uint64_t entry, std::int32_t status) noexcept {
 
 }  // namespace
 
+bool kernel_is_before(int major, int minor) noexcept {
+  utsname name;
+  int is_major = 0;
+  int is_minor = 0;
+  if (::uname(&name) != 0 || std::sscanf(name.release, "%d.%d", &is_major, &is_minor) != 2) {
+    return false;
+  }
+  return is_major < major || (is_major == major && is_minor < minor);
+}
+
 bool kernel_hides_pages() noexcept {
-  static const bool hides = is_before_6_6();
+  static const bool hides = kernel_is_before(6, 6);
   return hides;
+}
+
+bool FrameFlags::tells() noexcept {
+  if (descriptor_ == kNotOpened) descriptor_ = ::open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+  return descriptor_ >= 0;
 }
 
 bool FrameFlags::is_zero_page(std::uint64_t frame_number) noexcept {
   constexpr std::uint64_t kZeroPage = std::uint64_t{1} << 24;
-  if (frame_number == 0) return false;
-  if (descriptor_ == kNotOpened) descriptor_ = ::open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+  if (frame_number == 0 || !tells()) return false;
   std::uint64_t flags = 0;
   const auto offset = static_cast<off_t>(frame_number * sizeof flags);
-  return descriptor_ >= 0 && ::pread(descriptor_, &flags, sizeof flags, offset) == sizeof flags &&
-         (flags & kZeroPage);
+  return ::pread(descriptor_, &flags, sizeof flags, offset) == sizeof flags && (flags & kZeroPage);
 }
 
 std::int32_t HiddenPages::reveal(std::uintptr_t page, std::int32_t status) noexcept {

@@ -14,10 +14,12 @@
 
 namespace movepages {
 
+bool kernel_is_before(int major, int minor) noexcept;
+
 // Whether the running kernel is older than Linux 6.6.
 bool kernel_hides_pages() noexcept;
 
-// The status of a page that is in memory but stays hidden. The kernel itself never returns this
+// The status of a page that is in memory on an unknown node. The kernel itself never returns this
 // status.
 constexpr std::int32_t kHidden = -ENODATA;
 
@@ -31,6 +33,8 @@ class FrameFlags {
   FrameFlags(const FrameFlags&) = delete;
   FrameFlags& operator=(const FrameFlags&) = delete;
 
+  // Whether this process can read the file.
+  bool tells() noexcept;
   // Whether a frame is the zero page, or part of the huge one; false if that cannot be told.
   bool is_zero_page(std::uint64_t frame_number) noexcept;
 

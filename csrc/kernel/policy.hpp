@@ -10,6 +10,10 @@
 
 namespace movepages {
 
+// include/uapi/linux/mempolicy.h
+constexpr int kMpolDefault = 0;
+constexpr int kMpolBind = 2;
+
 // The kernel uses one bit fewer of a mask than it is given.
 inline long bind_range(std::uintptr_t start, std::size_t bytes, int mode, const NodeMask& nodes,
                        unsigned flags) noexcept {

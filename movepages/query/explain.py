@@ -10,6 +10,8 @@ import numpy as np
 from .. import _core
 from ..system.target_nodes import describe_room, list_nodes, machine, why_no_memory
 
+_PROFILE = "with a seccomp profile that allows move_pages, get_mempolicy and mbind"
+
 
 @dataclass(frozen=True)
 class Call:
@@ -59,20 +61,26 @@ def _explain_node(code: int, node: int, pid: int) -> tuple[int, str]:
 
 
 def _explain_permission(call: Call) -> str:
-    if call.flags & _core.MPOL_MF_MOVE_ALL and _permitted(call.pid):
+    engine = _core.engine()
+    if call.flags & _core.MPOL_MF_MOVE_ALL and engine != "proc" and _permitted(call.pid):
         return (
             "MPOL_MF_MOVE_ALL needs the capability CAP_SYS_NICE in the initial user namespace, not "
             "just in another one; run with it, or use flags=MPOL_MF_MOVE"
         )
-    if _permitted(0):
+    if engine == "move_pages" and _permitted(0):
         return (
             f"this process may not inspect process {call.pid}; run as the same user where "
             "kernel.yama.ptrace_scope allows it, or with CAP_SYS_PTRACE"
         )
+    if call.pid:
+        return (
+            f"a sandbox forbids move_pages(2), without which the pages of process {call.pid} can "
+            f"neither be found nor moved; start the container {_PROFILE}"
+        )
+    forbidden = "mbind(2), too" if engine == "policy" else "the calls that could take its place"
     return (
         "a sandbox forbids move_pages(2), as the default profiles of Docker, containerd and Podman "
-        "do; start the container with a seccomp profile that allows move_pages, get_mempolicy and "
-        "mbind"
+        f"do, and {forbidden}; start the container with --cap-add SYS_NICE, or {_PROFILE}"
     )
 
 

@@ -13,6 +13,8 @@ from .readings import mapped_nodes
 from .survey_runs import SurveyRuns, join_survey_runs
 
 _HIDDEN = PageStatus.ENODATA.value
+# The kinds of pages that are memory, and not the zero page.
+_CERTAIN = (Presence.PAGE.value, Presence.HUGE_PAGE.value, Presence.OWN_PAGE.value)
 
 
 def give_nodes_of_mappings(found: SurveyRuns, pid: int, page_size: int) -> SurveyRuns:
@@ -29,7 +31,7 @@ def give_nodes_of_mappings(found: SurveyRuns, pid: int, page_size: int) -> Surve
     if known is None or runs is None:
         return found
     which, begin, end = known.where.cut(runs.start, runs.end)
-    own = runs.kind[which] == Presence.OWN_PAGE.value
+    own = np.isin(runs.kind[which], _CERTAIN)
     pages = ((end - begin) // np.uintp(page_size)).astype(np.int64)
     status = _statuses(known, known.where.at(begin) - 1, own, pages)
     kind = np.full(len(begin), Presence.PAGE.value, np.uint8)

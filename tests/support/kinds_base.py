@@ -17,6 +17,9 @@ MOVE, MOVE_ALL = 2, 4
 KERNEL = tuple(map(int, platform.release().split("-")[0].split(".")[:2]))
 # Before Linux 6.6, move_pages(2) does not see pages that the process may not access.
 HIDES = KERNEL < (6, 6)
+# By policy calls, movepages does not see where a page is that the process may not read. mbind(2)
+# moves it on every kernel.
+BY_POLICY = os.environ.get("MOVEPAGES_ENGINE") == "policy"
 # Before 6.12 do_pages_stat_array() uses FOLL_DUMP, and LTP's move_pages04 expects its answer.
 DUMPS = KERNEL < (6, 12)
 COUNT = 8

@@ -11,6 +11,7 @@ import numpy as np
 
 from . import memory, system
 from .kinds_base import (
+    BY_POLICY,
     COUNT,
     HIDES,
     HOLE,
@@ -87,8 +88,8 @@ def not_accessible(node: int) -> Iterator[Kind]:
     array = fresh(node)
     system.succeed(system.libc.mprotect(array.ctypes.data, array.nbytes, _PROT_NONE))
     try:
-        rule = stays(ENODATA) if HIDES else MOVES
-        yield Kind(memory.pages_of(array), rule=rule, hidden=HIDES)
+        rule = stays(ENODATA) if HIDES and not BY_POLICY else MOVES
+        yield Kind(memory.pages_of(array), rule=rule, hidden=HIDES or BY_POLICY)
     finally:
         system.succeed(system.libc.mprotect(array.ctypes.data, array.nbytes, PROT_RW))
     assert np.array_equal(array, fill(np.empty_like(array)))
@@ -170,7 +171,8 @@ def secret(node: int) -> Iterator[Kind]:
         os.ftruncate(file.fileno(), COUNT * PAGE)
         array = np.frombuffer(mmap.mmap(file.fileno(), COUNT * PAGE), np.uint8)
         fill(array)
-        yield Kind(memory.pages_of(array), rule=stays(EBUSY), data=array, witnessed=False)
+        pages, rule = memory.pages_of(array), stays(EBUSY)
+        yield Kind(pages, rule=rule, data=array, witnessed=False, hidden=BY_POLICY)
 
 
 @maker

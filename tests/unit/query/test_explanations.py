@@ -23,6 +23,7 @@ def pages():
 def refusal(pages, forbidden=(), answer=errno.EPERM, **kwargs):
     """Return the error of a query, in a child that may enter a sandbox first."""
     if forbidden:
+        os.environ["MOVEPAGES_ENGINE"] = "move_pages"
         forbid(answer, *forbidden)
     with pytest.raises(mp.MovePagesError) as caught:
         mp.move_pages(pages, **kwargs)

@@ -1,0 +1,42 @@
+// The calls of the engines that know this process alone.
+#include <signal.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "kernel/engine.hpp"
+#include "kernel/own_pages.hpp"
+#include "kernel/policy.hpp"
+#include "kernel/policy_mover.hpp"
+#include "kernel/syscalls.hpp"
+
+namespace movepages {
+namespace {
+
+long refusal_of_process(int pid) noexcept {
+  if (pid == 0 || is_own(pid)) return 0;
+  return pid < 0 || (::kill(pid, 0) != 0 && errno == ESRCH) ? -ESRCH : -EPERM;
+}
+
+}  // namespace
+
+long move_pages_by_policy(int pid, std::size_t count, const std::uintptr_t* pages,
+                          const std::int32_t* nodes, std::int32_t* status, int flags) noexcept {
+  if (const long ret = refusal_of_process(pid); ret != 0) return ret;
+  // Without a range, mbind(2) only checks the privilege.
+  if (flags & kMpolMfMoveAll) {
+    const long ret = bind_range(0, 0, kMpolDefault, NodeMask(), kMpolMfMoveAll);
+    if (ret != 0) return ret;
+  }
+  if (nodes != nullptr) return PolicyMover(flags).move(pages, count, nodes, status);
+  return OwnPages(OwnPages::kByPolicy).ask(pages, count, status);
+}
+
+long move_pages_by_proc(int pid, std::size_t count, const std::uintptr_t* pages,
+                        const std::int32_t* nodes, std::int32_t* status, int flags) noexcept {
+  if (const long ret = refusal_of_process(pid); ret != 0) return ret;
+  if (nodes != nullptr || (flags & kMpolMfMoveAll)) return -EPERM;
+  return OwnPages(OwnPages::kUnknown).ask(pages, count, status);
+}
+
+}  // namespace movepages
