@@ -8,13 +8,16 @@ namespace {
 constexpr std::size_t kRecheck = 256;
 constexpr int kRetriesOfHidden = 3;
 
+bool failed(std::int32_t status) noexcept {
+  return status == -EBUSY || status == -EACCES || status == -ENOMEM;
+}
+
 bool looks_absent(std::int32_t status) noexcept { return status == -ENOENT || status == -EFAULT; }
 
 }  // namespace
 
 bool Driver::in_doubt(std::int32_t status) const noexcept {
-  return status == kNotAttempted || status == -EBUSY || status == -EACCES || status == -ENOMEM ||
-         (query_.hides() && looks_absent(status));
+  return status == kNotAttempted || failed(status) || (query_.hides() && looks_absent(status));
 }
 
 // Asks the kernel where pages in [begin, end) are now and corrects their statuses. A page off its
@@ -46,6 +49,10 @@ bool Driver::recheck(std::size_t begin, std::size_t end, Doubt doubt,
       std::size_t unexplained = 0;
       for (std::size_t k = 0; k < count; ++k) {
         const bool untold = request_.status[index[k]] == kNotAttempted;
+        // The move knew more of a page than a query finds out.
+        if (now[k] == kHidden && doubt == Doubt::kMissing && failed(request_.status[index[k]])) {
+          continue;
+        }
         set_status(index[k], now[k], fallback);
         if (!untold || request_.status[index[k]] != -EBUSY) continue;
         index[unexplained] = index[k];

@@ -34,11 +34,10 @@ bool parse(const char* line, std::string_view text, Mapping* found) {
     return false;
   }
   const std::string_view name = text.substr(static_cast<std::size_t>(name_at));
-  const bool is_private = access[3] == 'p';
-  found->readable = access[0] == 'r';
+  found->shared = access[3] != 'p';
   found->device = is_device(name);
   found->anonymous =
-      is_private && ((inode == 0 && !begins_with_one(name, {"[v"})) || name == "/dev/zero");
+      !found->shared && ((inode == 0 && !begins_with_one(name, {"[v"})) || name == "/dev/zero");
   return true;
 }
 

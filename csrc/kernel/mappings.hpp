@@ -9,7 +9,7 @@ namespace movepages {
 struct Mapping {
   std::uintptr_t start;
   std::uintptr_t end;
-  bool readable;
+  bool shared;
   bool anonymous;  // private memory without a file
   bool device;     // memory of a device or of the kernel itself
 };

@@ -28,6 +28,10 @@ long move_pages_by_policy(int pid, std::size_t count, const std::uintptr_t* page
     const long ret = bind_range(0, 0, kMpolDefault, NodeMask(), kMpolMfMoveAll);
     if (ret != 0) return ret;
   }
+  // A query of no page only checks the permission.
+  int node = 0;
+  const auto here = reinterpret_cast<std::uintptr_t>(&node);
+  if (count == 0) return sys_get_mempolicy(&node, nullptr, 0, here, kMpolFNode | kMpolFAddr);
   if (nodes != nullptr) return PolicyMover(flags).move(pages, count, nodes, status);
   return OwnPages(OwnPages::kByPolicy).ask(pages, count, status);
 }

@@ -73,6 +73,7 @@ long PolicyMover::move_block(const std::uintptr_t* pages, std::size_t count,
     next.last = k + 1;
     const long found = policy_at(extent.start, &next.mode, &next.policy_nodes);
     if (is_refusal(found)) return found;
+    if (found == 0) next.home = homes_.of(extent.start, next.mode, next.policy_nodes);
     if (found == 0 && joins(run, next)) {
       run.end = next.end;
       run.last = k + 1;
@@ -123,19 +124,20 @@ PolicyMover::Extent PolicyMover::extent_of(std::uintptr_t page) noexcept {
 
 bool PolicyMover::joins(const Run& run, const Run& next) const noexcept {
   return run.last == next.first && run.end == next.start && run.node == next.node &&
-         run.mode == next.mode && equal(run.policy_nodes, next.policy_nodes);
+         run.mode == next.mode && run.home == next.home &&
+         equal(run.policy_nodes, next.policy_nodes);
 }
 
 long PolicyMover::move_run(const Run& run) noexcept {
   if (run.first == run.last) return 0;
-  // Nothing may be bound that cannot get its policy back. This changes nothing.
-  long ret = bind_range(run.start, run.end - run.start, run.mode, run.policy_nodes, 0);
+  // Nothing may be bound that cannot get its policy back: set now, it changes nothing.
+  Extent bound = {run.start, run.end};
+  long ret = restore(run, bound);
   if (is_refusal(ret)) return ret;
   if (ret != 0) {
     explain(run, ret);
     return 0;
   }
-  Extent bound = {run.start, run.end};
   ret = bind_to_target(run, &bound);
   if (ret == -EINVAL && run.last - run.first > 1) return move_each(run);
   long asked = is_refusal(ret) ? ret : ask(run, ret);
@@ -184,7 +186,10 @@ long PolicyMover::restore(const Run& run, const Extent& bound) noexcept {
   long ret = 0;
   for (int tries = 0; tries < kTries; ++tries) {
     ret = bind_range(bound.start, bound.end - bound.start, run.mode, run.policy_nodes, 0);
-    if (ret == 0) break;
+    if (ret == 0 && run.home != HomeNodes::kNone) {
+      ret = HomeNodes::set(bound.start, bound.end - bound.start, run.home);
+    }
+    if (ret == 0 || is_refusal(ret)) break;
   }
   return ret;
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "kernel/home_nodes.hpp"
 #include "kernel/kernel.hpp"
 #include "kernel/own_pages.hpp"
 #include "kernel/pagemap.hpp"
@@ -30,6 +31,7 @@ class PolicyMover {
     std::int32_t node = 0;
     int mode = 0;
     NodeMask policy_nodes;
+    std::int32_t home = HomeNodes::kNone;
     std::size_t first = 0;  // places in order_
     std::size_t last = 0;
   };
@@ -56,6 +58,7 @@ class PolicyMover {
   static constexpr std::size_t kBlock = 4096;
   const int flags_;
   OwnPages own_{OwnPages::kByPolicy};
+  HomeNodes homes_;
   Pagemap pagemap_{0};
   const std::uintptr_t* pages_ = nullptr;
   const std::int32_t* nodes_ = nullptr;

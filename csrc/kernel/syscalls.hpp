@@ -14,6 +14,9 @@
 namespace movepages {
 
 // Some libc headers are older than these calls. Their numbers are the same on every architecture.
+#ifndef SYS_set_mempolicy_home_node
+#define SYS_set_mempolicy_home_node 450
+#endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif

@@ -17,6 +17,10 @@ _PROFILE = (
     "in a container, start it with --security-opt seccomp=PROFILE, where PROFILE is the runtime's "
     "default profile with move_pages, get_mempolicy, mbind and set_mempolicy added"
 )
+_CAPABILITY = (
+    "in a container, start it with --cap-add SYS_NICE, or with a seccomp profile that allows "
+    "move_pages"
+)
 _ELSEWHERE = "; elsewhere, start the program outside the sandbox that filters its system calls"
 
 
@@ -42,6 +46,14 @@ class Check:
     remedy: str = ""
 
 
+# What works by each engine.
+_ENGINES = {
+    "move_pages": "move_pages(2) finds and moves pages",
+    "policy": "get_mempolicy(2) finds this process's pages, mbind(2) moves them",
+    "proc": "/proc shows the nodes of mappings that are on one node; no page moves",
+}
+
+
 def judge(answers: Answers, facts: Facts) -> Iterator[Check]:
     """Yield a check for each operation, judged from the answers and the facts."""
     yield _tried("query", "move_pages(2) reports where pages are", answers.query, facts)
@@ -54,6 +66,17 @@ def judge(answers: Answers, facts: Facts) -> Iterator[Check]:
     yield _pagemap(answers, facts)
     yield _scan(answers, facts)
     yield _balancing(answers, facts)
+    yield _engine(answers)
+
+
+def _engine(answers: Answers) -> Check:
+    name, works = answers.engine, _ENGINES[answers.engine]
+    if name != "move_pages":
+        remedy = _PROFILE if name == "policy" else _CAPABILITY
+        return Check("engine", "limited", f"{name}: {works}", remedy)
+    if answers.query:
+        return Check("engine", "no", f"{name}, which is refused, as are the others", _CAPABILITY)
+    return Check("engine", "ok", f"{name}: {works}")
 
 
 def _tried(name: str, works: str, code: int, facts: Facts) -> Check:

@@ -19,13 +19,17 @@ class Preflight:
     ----------
     checks : tuple of Check
         One for each operation tried: query, move, move_all, get_mempolicy, mbind, set_mempolicy,
-        pagemap, pagemap_scan, numa_balancing.
+        pagemap, pagemap_scan, numa_balancing; and the engine in use.
     facts : dict
         Kernel, nodes, privileges and memory settings. A fact that this process cannot read is None.
+    engine : {'move_pages', 'policy', 'proc'}
+        How this process finds and moves pages: by move_pages(2); in a sandbox that refuses it, by
+        get_mempolicy(2) and mbind(2); if these are refused too, by /proc alone, and no page moves.
     """
 
     checks: tuple[Check, ...]
     facts: Facts = field(hash=False)
+    engine: str = "move_pages"
 
     def check(self, name: str) -> Check:
         """Return the check with this name; for an unknown name, raise a KeyError listing all."""
@@ -41,18 +45,22 @@ class Preflight:
 
     @property
     def can_query(self) -> bool:
-        """Whether this process can query where its pages are."""
-        return self.check("query").status != "no"
+        """Whether this process can query where its pages are; at least in part, by /proc alone."""
+        return self.check("query").status != "no" or self.engine != "move_pages"
 
     @property
     def can_move(self) -> bool:
         """Whether this process can move its pages; also True if there is only one node."""
-        return self.check("move").status != "no"
+        by_policy = self.engine == "policy" and self.can_place
+        return self.check("move").status != "no" or by_policy
 
     @property
     def can_move_shared(self) -> bool:
         """Whether MPOL_MF_MOVE_ALL is allowed, which moves pages shared with other processes."""
-        return self.check("move_all").status == "ok"
+        if self.engine != "policy":
+            return self.check("move_all").status == "ok"
+        held = (self.facts["capabilities"] or {}).get("CAP_SYS_NICE", False)
+        return self.can_place and held and self.facts["initial_user_namespace"] is not False
 
     @property
     def can_place(self) -> bool:
@@ -70,6 +78,7 @@ class Preflight:
         as_strings = None if free is None else {str(node): size for node, size in free.items()}
         names = "ok", "can_query", "can_move", "can_move_shared", "can_place", "has_pagemap_scan"
         return {
+            "engine": self.engine,
             **{name: getattr(self, name) for name in names},
             "checks": [asdict(check) for check in self.checks],
             "facts": {**self.facts, "free_bytes": as_strings},
@@ -107,5 +116,5 @@ def preflight() -> Preflight:
     True
     >>> reasons = [check.detail for check in report.checks if check.status == "no"]
     """
-    facts = read_facts()
-    return Preflight(tuple(judge(ask(), facts)), facts)
+    facts, answers = read_facts(), ask()
+    return Preflight(tuple(judge(answers, facts)), facts, answers.engine)

@@ -40,6 +40,7 @@ def placement_on_one_node(a: Any) -> Placement | None:
         runs=runs,
         absences=nothing_absent(),
         huge_bytes=huge_bytes,
+        source=_core.engine(),
         shape=a.shape if many_axes else (),
         strides=a.strides if many_axes else (),
     )

@@ -8,6 +8,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from .. import _core
 from ..inputs.members import Members
 from ..inputs.memory_of import memory_of
 from ..pages.blocks import cut_rows
@@ -139,4 +140,5 @@ def survey(
         join_runs(parts, size),
         merge_absences(absent, size),
         None if in_huge is None else int(in_huge["nbytes"].sum()),
+        source=_core.engine(),
     ), in_huge

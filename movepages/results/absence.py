@@ -63,7 +63,7 @@ class Absence(IntEnum):
     )
     HIDDEN = (
         6,
-        "in memory, but PROT_NONE or watched by NUMA balancing: this kernel hides its node",
+        "in memory, but a sandbox hides its node, or, before Linux 6.6, PROT_NONE or balancing",
     )
     DEVICE = 7, "mapped from a device or the kernel, not memory on a node"
     GUARD = 8, "in a guard region, where access is forbidden"

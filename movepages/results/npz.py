@@ -27,7 +27,8 @@ from .npz_format import pack
 from .npz_limits import MOST_DIMENSIONS, BeyondLimitsError
 
 _NUMBERS = ("address", "nbytes", "pages", "page_size", "shared_edges", "pid")
-_MEMBERS = ("movepages_placement", "runs", "absences", "axes", "huge_bytes")
+_MEMBERS = ("movepages_placement", "runs", "absences", "axes", "huge_bytes", "source")
+_SOURCES = ("move_pages", "policy", "proc")
 # Those that a file of `Placements` has besides.
 _SEVERAL = ("members", "names", "numbers", "pieces", "huge_runs")
 
@@ -41,6 +42,7 @@ def arrays_of(values: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
         "absences": values["absences"],
         "axes": np.array((values["shape"], values["strides"]), np.int64),
         "huge_bytes": np.array([-1 if huge is None else huge], np.int64),
+        "source": np.array([_SOURCES.index(values["source"])], np.int64),
     }
 
 
@@ -108,7 +110,8 @@ def read_placement(archive: Archive) -> dict[str, Any]:
     )
     shape, strides = _read_axes(archive, values, runs)
     huge = _read_huge_bytes(archive, values["nbytes"])
-    return {**values, "huge_bytes": huge, "shape": shape, "strides": strides}
+    source = _read_source(archive)
+    return {**values, "huge_bytes": huge, "source": source, "shape": shape, "strides": strides}
 
 
 def _read_stretches(
@@ -149,6 +152,16 @@ def _read_huge_bytes(archive: Archive, nbytes: int) -> int | None:
             f"huge_bytes is {found.tolist()}, expected one number from -1 to {nbytes:,}"
         )
     return None if found[0] < 0 else int(found[0])
+
+
+def _read_source(archive: Archive) -> str:
+    # Files written by older versions lack this member.
+    if "source" not in archive:
+        return _SOURCES[0]
+    found = archive.array("source", np.dtype(np.int64), 1)
+    if found.shape != (1,) or not 0 <= int(found[0]) < len(_SOURCES):
+        raise DamagedError(f"source is {found.tolist()}, expected one number below {len(_SOURCES)}")
+    return _SOURCES[int(found[0])]
 
 
 def _read_axes(

@@ -25,6 +25,7 @@ class Parts:
 
     def __init__(self, total: Placement, huge: Runs | None, footprints: NamedFootprints) -> None:
         self._footprints, size = footprints, footprints.page_size
+        self._source = total.source
         self._runs, self._absences = Cutter(total.runs, size), Cutter(total.absences, size)
         self._huge = None if huge is None else Cutter(huge, size)
 
@@ -44,6 +45,7 @@ class Parts:
             absences,
             None if huge is None else int(huge["nbytes"].sum()),
             *self._footprints.shapes.get(index, ((), ())),
+            source=self._source,
         )
 
 
@@ -54,6 +56,8 @@ def placement_of(
     huge_bytes: int | None = None,
     shape: tuple[int, ...] = (),
     strides: tuple[int, ...] = (),
+    *,
+    source: str,
 ) -> Placement:
     """Return the placement of some bytes and pages, given what is known of them."""
     return Placement(
@@ -68,4 +72,5 @@ def placement_of(
         huge_bytes=huge_bytes,
         shape=shape,
         strides=strides,
+        source=source,
     )

@@ -48,13 +48,16 @@ class Placement:
     huge_bytes : int or None
         Bytes of the array in huge pages, both transparent ones and those of hugetlbfs. None if the
         kernel does not report them (before Linux 6.7) or the placement has another source.
+    source : {'move_pages', 'policy', 'proc'}
+        How the nodes were found: by move_pages(2); in a sandbox that refuses it, by
+        get_mempolicy(2), or by /proc alone, which leaves many pages on unknown nodes.
     shape, strides : tuple of int
         Shape and strides of a numpy array of two or more dimensions, for pictures; otherwise empty.
 
     Notes
     -----
-    The status of a page comes from move_pages(2). A huge page is one page to the kernel; here each
-    system page within it is listed.
+    The status of a page is that of move_pages(2), whatever the source. A huge page is one page to
+    the kernel; here each system page within it is listed.
     """
 
     address: int
@@ -66,6 +69,7 @@ class Placement:
     runs: Runs = field(repr=False)
     absences: Absences = field(repr=False, default_factory=nothing_absent)
     huge_bytes: int | None = None
+    source: str = "move_pages"
     shape: tuple[int, ...] = ()
     strides: tuple[int, ...] = field(repr=False, default=())
 
@@ -91,7 +95,7 @@ class Placement:
 
     @cached_property
     def hidden_bytes(self) -> int:
-        """Bytes in memory on an unknown node: Linux before 6.6 does not report all nodes."""
+        """Bytes in memory on an unknown node: a sandbox, or Linux before 6.6, hides it."""
         return totals(self.runs, "nbytes").get(PageStatus.ENODATA.value, 0)
 
     @cached_property

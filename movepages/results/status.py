@@ -17,8 +17,8 @@ class PageStatus(IntEnum):
     The names are the kernel's. All eight errnos that the first version of move_pages(2) could
     report are here, although today's kernels report only ENOENT, EFAULT, EACCES and EBUSY. This
     package also gives ENOMEM to the pages of a batch that the kernel gave up for lack of memory.
-    ENODATA and NOT_ATTEMPTED are this package's own. ENODATA marks pages that are in memory, but
-    that a kernel before Linux 6.6 reports as absent.
+    ENODATA and NOT_ATTEMPTED are this package's own. ENODATA marks pages that are in memory on an
+    unknown node: a sandbox hides it, or a kernel before Linux 6.6 reports them as absent.
 
     Attributes
     ----------
@@ -100,10 +100,12 @@ class PageStatus(IntEnum):
     )
     ENODATA = (
         _core.HIDDEN,
-        "the page is in memory, but this kernel (before 6.6) neither reports its node nor moves "
-        "it, because it is inaccessible (PROT_NONE) or watched by automatic NUMA balancing",
-        "allow access to it, access it once, or use Linux 6.6 or later; migratepages(8) moves it, "
-        "along with all other memory of its process on the same nodes",
+        "the page is in memory, but its node is unknown: a sandbox hides it, or this kernel "
+        "(before 6.6) neither reports nor moves the page, because it is inaccessible (PROT_NONE) "
+        "or watched by automatic NUMA balancing",
+        "in a sandbox, see preflight(); elsewhere, allow access to it, access it once, or use "
+        "Linux 6.6 or later; migratepages(8) moves it, along with all other memory of its process "
+        "on the same nodes",
     )
     EINVAL = (
         -errno.EINVAL,

@@ -10,7 +10,7 @@ from movepages import _core
 from movepages.query import numa_maps_shortcut, page_query
 from support import kinds_frames, nodes, witness
 from support.kinds import MAKERS, MOVE, MOVE_ALL, CannotMakeError
-from support.kinds_base import BY_POLICY
+from support.kinds_base import by_policy
 from support.kinds_judge import NOT_ATTEMPTED, Judge
 from support.memory import PAGE
 
@@ -78,7 +78,7 @@ def test_query_reports_where_each_kind_is(judge, road):
         assert not judge.of_query(asked, p.status, judge.look()).any(), p
         assert p.absent_bytes + p.hidden_bytes + sum(p.bytes_per_node.values()) == p.nbytes
         assert p.absent_bytes + p.hidden_bytes == PAGE * np.count_nonzero(p.status < 0)
-        assert not p.hidden_bytes or BY_POLICY
+        assert not p.hidden_bytes or by_policy()
     assert not judge.bystanders(every[:0], before, judge.look()).any()
 
 

@@ -10,6 +10,8 @@ from errno import EFAULT, ENOENT
 
 import numpy as np
 
+from movepages import _core
+
 from . import memory, system
 from .memory import PAGE
 
@@ -17,13 +19,18 @@ MOVE, MOVE_ALL = 2, 4
 KERNEL = tuple(map(int, platform.release().split("-")[0].split(".")[:2]))
 # Before Linux 6.6, move_pages(2) does not see pages that the process may not access.
 HIDES = KERNEL < (6, 6)
-# By policy calls, movepages does not see where a page is that the process may not read. mbind(2)
-# moves it on every kernel.
-BY_POLICY = os.environ.get("MOVEPAGES_ENGINE") == "policy"
 # Before 6.12 do_pages_stat_array() uses FOLL_DUMP, and LTP's move_pages04 expects its answer.
 DUMPS = KERNEL < (6, 12)
 COUNT = 8
 PROT_RW = mmap.PROT_READ | mmap.PROT_WRITE
+
+
+def by_policy() -> bool:
+    """Return whether get_mempolicy(2) and mbind(2) take the place of move_pages(2).
+
+    They do not tell where a page is that the process may not read, but move it on every kernel.
+    """
+    return _core.engine() == "policy"
 
 
 class CannotMakeError(Exception):

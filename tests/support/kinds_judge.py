@@ -99,6 +99,7 @@ class Judge:
         absent, errno = self.absent[asked], _bit_of(status)
         contested = self.contested(asked, target)
         hidden = self._hidden[asked] & np.isin(status, _OF_HIDDEN)
+        unseen = self._hidden[asked] & (status == -ENODATA) & contested
         reasons = reasons | np.where(contested, bits(frozenset({-EBUSY})), np.uint64(0))
         if error == ENOMEM:
             reasons = reasons | bits(frozenset({-ENOMEM}))
@@ -107,7 +108,9 @@ class Judge:
         right = np.where(
             absent != 0,
             (absent & errno != 0) | untold,
-            np.where(node == target, (status == target) | hidden, (status < 0) & excused),
+            np.where(
+                node == target, (status == target) | hidden, (status < 0) & (excused | unseen)
+            ),
         )
         lazy = (moves == 1) & ~contested & (node != target) & (absent == 0) & (error == 0)
         carried = (moves == 0) & (absent == 0) & (node != was)

@@ -11,7 +11,6 @@ import numpy as np
 
 from . import memory, system
 from .kinds_base import (
-    BY_POLICY,
     COUNT,
     HIDES,
     HOLE,
@@ -21,6 +20,7 @@ from .kinds_base import (
     Kind,
     Maker,
     advise,
+    by_policy,
     entering,
     fill,
     fresh,
@@ -88,8 +88,8 @@ def not_accessible(node: int) -> Iterator[Kind]:
     array = fresh(node)
     system.succeed(system.libc.mprotect(array.ctypes.data, array.nbytes, _PROT_NONE))
     try:
-        rule = stays(ENODATA) if HIDES and not BY_POLICY else MOVES
-        yield Kind(memory.pages_of(array), rule=rule, hidden=HIDES or BY_POLICY)
+        rule = stays(ENODATA) if HIDES and not by_policy() else MOVES
+        yield Kind(memory.pages_of(array), rule=rule, hidden=HIDES or by_policy())
     finally:
         system.succeed(system.libc.mprotect(array.ctypes.data, array.nbytes, PROT_RW))
     assert np.array_equal(array, fill(np.empty_like(array)))
@@ -172,7 +172,7 @@ def secret(node: int) -> Iterator[Kind]:
         array = np.frombuffer(mmap.mmap(file.fileno(), COUNT * PAGE), np.uint8)
         fill(array)
         pages, rule = memory.pages_of(array), stays(EBUSY)
-        yield Kind(pages, rule=rule, data=array, witnessed=False, hidden=BY_POLICY)
+        yield Kind(pages, rule=rule, data=array, witnessed=False, hidden=by_policy())
 
 
 @maker

@@ -35,6 +35,7 @@ def test_size_above_free_memory_is_rejected(capsys):
 
 def test_forbidden_call_is_one_line_on_stderr():
     def confined():
+        os.environ["MOVEPAGES_ENGINE"] = "move_pages"
         seccomp.forbid(EPERM, system.SYS_MOVE_PAGES)
         done = run(*SMALL)
         return done.returncode, done.stdout, done.stderr

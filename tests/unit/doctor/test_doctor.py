@@ -49,6 +49,7 @@ def test_doctor_needs_no_rich(arguments):
 
 
 def printed(answer, *numbers):
+    os.environ["MOVEPAGES_ENGINE"] = "move_pages"
     forbid(answer, *numbers)
     return run("doctor", "--json").returncode, run("doctor")
 

@@ -53,8 +53,11 @@ def test_preflight_agrees_with_real_calls(nodes):
 def test_a_filter_without_move_pages(answer):
     found = processes.run_as(None, filtered, answer, system.SYS_MOVE_PAGES)
     assert refused(found) - {"pagemap_scan"} == {"query", "move", "move_all"}
-    assert (found.ok, found.can_query, found.can_move, found.can_move_shared) == (False,) * 4
-    assert found.can_place
+    # get_mempolicy(2) and mbind(2) take its place.
+    assert (found.engine, found.check("engine").status) == ("policy", "limited")
+    assert (found.ok, found.can_query, found.can_move, found.can_place) == (True,) * 4
+    capabilities = found.facts["capabilities"]
+    assert found.can_move_shared == (capabilities and capabilities["CAP_SYS_NICE"])
     for name in ("query", "move", "move_all"):
         check = found.check(name)
         assert check.detail == (
@@ -90,6 +93,7 @@ def test_a_filter_as_containers_have_it(need_root):
     found = processes.run_as(processes.NOBODY, filtered, errno.EPERM, *CONTAINER)
     calls = {"query", "move", "move_all", "get_mempolicy", "set_mempolicy", "mbind"}
     assert refused(found) >= calls
+    assert (found.engine, found.ok, found.can_query, found.can_move) == ("proc", False, True, False)
     # The filter answers first, before a capability is missed.
     assert "seccomp" in found.check("move_all").detail
 
