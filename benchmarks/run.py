@@ -20,6 +20,7 @@ import sys
 from pathlib import Path
 
 from cases.creation import CREATION
+from cases.engines import ENGINES
 from cases.hwloc import HWLOC
 from cases.members import MEMBERS
 from cases.moves import MOVES
@@ -34,6 +35,7 @@ GROUPS = {
     "binding": BINDING,
     "moves": (*MOVES, *NUMACTL),
     "creation": CREATION,
+    "engines": ENGINES,
 }
 
 

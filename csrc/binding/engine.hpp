@@ -39,12 +39,13 @@ inline const char* engine_name() {
 // Uses the engine with this name from now on; None chooses anew.
 inline void use_engine_named(const py::object& name) {
   if (name.is_none()) return use_engine(nullptr);
-  const auto wanted = name.cast<std::string>();
-  for (std::size_t i = 0; i < std::size(kEngineNames); ++i) {
+  for (std::size_t i = 0; PyUnicode_Check(name.ptr()) && i < std::size(kEngineNames); ++i) {
     const auto each = static_cast<Engine>(i);
-    if (wanted == kEngineNames[i]) return use_engine(&each);
+    if (PyUnicode_CompareWithASCIIString(name.ptr(), kEngineNames[i]) == 0) {
+      return use_engine(&each);
+    }
   }
-  throw py::value_error("engine: expected one of " + engine_names() + ", got \'" + wanted + "\'");
+  throw py::value_error("engine: expected None or one of " + engine_names());
 }
 
 }  // namespace movepages::binding

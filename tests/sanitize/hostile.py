@@ -300,6 +300,7 @@ ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
     "dlpack_memory": dlpack_memory,
     "node_room": lambda h: (h.among([0, 1, -1, h.number()]),),
     "object_blocks": lambda h: (h.among([h.anything(), [h.anything(), "text", b"bytes", 10**9]]),),
+    "engine": lambda _h: (),
     "is_own": lambda h: (h.pid(),),
     "mempolicy_nodes": lambda h: (h.pages(h.count()),),
     "migrate_process": migrate_process,
@@ -326,4 +327,5 @@ ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
     "survey": survey,
     "untold": lambda h: (h.among([0, 1, 100, 2**25, h.number()]),),
     "tells_what_is_in_memory": lambda h: (h.among([h.address(), h.number()]),),
+    "use_engine": lambda h: (h.among([None, "policy", "proc", "move_pages", h.anything()]),),
 }
