@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "kernel/engine.hpp"
 #include "kernel/policy.hpp"
 
 namespace movepages {
@@ -36,7 +37,7 @@ bool BoundMemory::seems_in_place(const void* start, std::size_t bytes) const noe
   std::int32_t status[kLooks];
   for (std::size_t i = 0; i < kLooks; ++i)
     pages[i] = (address(start) + i * (bytes - 1) / (kLooks - 1)) / page_bytes() * page_bytes();
-  if (sys_move_pages(0, kLooks, pages, nullptr, status, kMpolMfMove) != 0) return true;
+  if (kernel_in_use().move_pages(0, kLooks, pages, nullptr, status, kMpolMfMove) != 0) return true;
   return std::none_of(status, status + kLooks,
                       [&](std::int32_t node) { return node >= 0 && !nodes.has(node); });
 }

@@ -13,6 +13,14 @@ namespace movepages {
 // include/uapi/linux/mempolicy.h
 constexpr int kMpolDefault = 0;
 constexpr int kMpolBind = 2;
+constexpr unsigned kMpolMfStrict = 1 << 0;
+
+inline NodeMask only(std::int32_t node) noexcept {
+  NodeMask mask;
+  const auto bit = static_cast<std::size_t>(node);
+  mask.words[bit / NodeMask::kWordBits] |= 1UL << (bit % NodeMask::kWordBits);
+  return mask;
+}
 
 // The kernel uses one bit fewer of a mask than it is given.
 inline long bind_range(std::uintptr_t start, std::size_t bytes, int mode, const NodeMask& nodes,

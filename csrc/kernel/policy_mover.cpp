@@ -5,24 +5,16 @@
 #include <cstring>
 #include <new>
 
+#include "kernel/node_room.hpp"
 #include "kernel/policy.hpp"
-#include "kernel/scratch.hpp"
 #include "kernel/syscalls.hpp"
 
 namespace movepages {
 namespace {
 
-constexpr unsigned kMpolMfStrict = 1 << 0;
 constexpr std::uintptr_t kLargestHugePage = std::uintptr_t{16} << 30;
 
 bool is_refusal(long ret) noexcept { return ret == -EPERM || ret == -ENOSYS; }
-
-NodeMask only(std::int32_t node) noexcept {
-  NodeMask mask;
-  const auto bit = static_cast<std::size_t>(node);
-  mask.words[bit / NodeMask::kWordBits] |= 1UL << (bit % NodeMask::kWordBits);
-  return mask;
-}
 
 bool equal(const NodeMask& one, const NodeMask& other) noexcept {
   return std::memcmp(one.words, other.words, sizeof one.words) == 0;
@@ -52,7 +44,7 @@ long PolicyMover::move_block(const std::uintptr_t* pages, std::size_t count,
   pages_ = pages;
   nodes_ = nodes;
   status_ = status;
-  small_until_ = huge_until_ = 0;
+  extents_.forget();
   long ret = own_.ask(pages, count, status);
   if (ret != 0) return ret;
   const std::size_t moving = sort_block(count);
@@ -64,7 +56,7 @@ long PolicyMover::move_block(const std::uintptr_t* pages, std::size_t count,
       run.last = k + 1;
       continue;
     }
-    const Extent extent = extent_of(pages[i]);
+    const Extent extent = extents_.of(pages[i]);
     Run next;
     next.start = extent.start;
     next.end = extent.end;
@@ -103,25 +95,6 @@ std::size_t PolicyMover::sort_block(std::size_t count) noexcept {
   return moving;
 }
 
-// The page, or the huge page that it is a piece of: mbind(2) of a part would split it.
-PolicyMover::Extent PolicyMover::extent_of(std::uintptr_t page) noexcept {
-  const std::uintptr_t start = page / page_bytes() * page_bytes();
-  const std::uintptr_t block = page / huge_page_bytes() * huge_page_bytes();
-  if (scans_ && (block < small_from_ || block >= small_until_) &&
-      (block < huge_from_ || block >= huge_until_)) {
-    Region region;
-    Scan huge = {block, block + huge_page_bytes(), 0, kScanHuge, 0, kScanHuge};
-    const long count = scan(pagemap_, &huge, &region, 1);
-    scans_ = count >= 0 || count == -EFAULT;
-    const bool whole =
-        count > 0 && region.start == block && region.end == block + huge_page_bytes();
-    (whole ? huge_from_ : small_from_) = block;
-    (whole ? huge_until_ : small_until_) = block + huge_page_bytes();
-  }
-  if (block >= huge_from_ && block < huge_until_) return {block, block + huge_page_bytes()};
-  return {start, start + page_bytes()};
-}
-
 bool PolicyMover::joins(const Run& run, const Run& next) const noexcept {
   return run.last == next.first && run.end == next.start && run.node == next.node &&
          run.mode == next.mode && run.home == next.home &&
@@ -153,7 +126,7 @@ long PolicyMover::move_run(const Run& run) noexcept {
 
 long PolicyMover::move_each(const Run& run) noexcept {
   for (std::size_t k = run.first; k < run.last; ++k) {
-    const Extent extent = extent_of(pages_[order_[k]]);
+    const Extent extent = extents_.of(pages_[order_[k]]);
     Run one = run;
     one.start = extent.start;
     one.end = extent.end;
@@ -216,7 +189,7 @@ long PolicyMover::ask(const Run& run, long ret) noexcept {
 std::int32_t PolicyMover::status_of_unreadable(const Run& run, std::uintptr_t page,
                                                long ret) noexcept {
   if (ret != 0) {
-    const Extent extent = extent_of(page);
+    const Extent extent = extents_.of(page);
     const unsigned flags = static_cast<unsigned>(flags_) | kMpolMfStrict;
     ret = bind_range(extent.start, extent.end - extent.start, kMpolBind, only(run.node), flags);
   }
@@ -243,26 +216,6 @@ void PolicyMover::explain(const Run& run, long ret) noexcept {
     if (status >= 0 && status != run.node) status = full ? -ENOMEM : -EBUSY;
   }
   lacked_room_ |= full;
-}
-
-// Whether a page of our own does not find room on the node either.
-bool PolicyMover::is_full(std::int32_t node) noexcept {
-  const Scratch scratch;
-  if (!scratch.is_mapped()) return true;
-  const auto move_to = [&scratch](std::int32_t target) {
-    return bind_range(scratch.touched(), page_bytes(), kMpolBind, only(target),
-                      kMpolMfMove | kMpolMfStrict);
-  };
-  NodeMask allowed;
-  int here = 0;
-  if (sys_get_mempolicy(&here, nullptr, 0, scratch.touched(), kMpolFNode | kMpolFAddr) != 0 ||
-      sys_get_mempolicy(nullptr, allowed.words, kMaxNodes + 1, 0, kMpolFMemsAllowed) != 0) {
-    return false;
-  }
-  for (std::int32_t other = 0; here == node && other < kMaxNodes; ++other) {
-    if (other != node && allowed.has(other) && move_to(other) == 0) here = other;
-  }
-  return here != node && move_to(node) == -EIO;
 }
 
 }  // namespace movepages

@@ -7,10 +7,10 @@
 #include <cstdint>
 #include <memory>
 
+#include "kernel/extents.hpp"
 #include "kernel/home_nodes.hpp"
 #include "kernel/kernel.hpp"
 #include "kernel/own_pages.hpp"
-#include "kernel/pagemap.hpp"
 
 namespace movepages {
 
@@ -35,15 +35,10 @@ class PolicyMover {
     std::size_t first = 0;  // places in order_
     std::size_t last = 0;
   };
-  struct Extent {
-    std::uintptr_t start;
-    std::uintptr_t end;
-  };
 
   long move_block(const std::uintptr_t* pages, std::size_t count, const std::int32_t* nodes,
                   std::int32_t* status) noexcept;
   std::size_t sort_block(std::size_t count) noexcept;
-  Extent extent_of(std::uintptr_t page) noexcept;
   bool joins(const Run& run, const Run& next) const noexcept;
   long move_run(const Run& run) noexcept;
   long move_each(const Run& run) noexcept;
@@ -53,24 +48,18 @@ class PolicyMover {
   std::int32_t status_of_unreadable(const Run& run, std::uintptr_t page, long ret) noexcept;
   std::size_t left_behind(const Run& run) const noexcept;
   void explain(const Run& run, long ret) noexcept;
-  bool is_full(std::int32_t node) noexcept;
 
   static constexpr std::size_t kBlock = 4096;
   const int flags_;
   OwnPages own_{OwnPages::kByPolicy};
   HomeNodes homes_;
-  Pagemap pagemap_{0};
+  Extents extents_;
   const std::uintptr_t* pages_ = nullptr;
   const std::int32_t* nodes_ = nullptr;
   std::int32_t* status_ = nullptr;
   std::unique_ptr<std::uint16_t[]> order_;
   std::unique_ptr<std::uintptr_t[]> asked_;
   std::unique_ptr<std::int32_t[]> said_;
-  std::uintptr_t small_from_ = 0;  // no huge page between these
-  std::uintptr_t small_until_ = 0;
-  std::uintptr_t huge_from_ = 0;  // huge pages between these
-  std::uintptr_t huge_until_ = 0;
-  bool scans_ = true;
   bool lacked_room_ = false;
 };
 

@@ -1,6 +1,7 @@
 """Moves by policy calls leave every policy as it was."""
 
 import errno
+import mmap
 import re
 from pathlib import Path
 
@@ -129,3 +130,22 @@ def test_nothing_is_faulted_in():
     mp.move_pages(pages, 1)
     mp.move(a, 0)
     assert np.array_equal(witness.present(pages), before)
+
+
+def test_a_part_of_a_huge_page_moves_all_of_it_and_nothing_else(huge_page_size):
+    """Some blocks are huge and some are not, in one mapping."""
+    a = memory.anonymous(4 * huge_page_size, huge=True)
+    bind(a, system.MPOL_BIND, 0)
+    small, huge = a[huge_page_size : 2 * huge_page_size], a[2 * huge_page_size :]
+    system.succeed(system.libc.madvise(small.ctypes.data, small.nbytes, mmap.MADV_NOHUGEPAGE))
+    a[::PAGE] = 1
+    system.succeed(system.libc.madvise(small.ctypes.data, small.nbytes, mmap.MADV_HUGEPAGE))
+    before, held = policies(a), witness.huge_bytes(a)
+    if held != 3 * huge_page_size:
+        pytest.skip(f"needs three huge pages, the kernel gave {held} bytes")
+    mp.move_pages(memory.pages_of(huge)[5:9], 1)
+    mp.move_pages(memory.pages_of(small)[5:9], 1)
+    now = witness.nodes_of(memory.pages_of(a)).reshape(4, -1)
+    assert now[0].tolist() == now[3].tolist() == [0] * now.shape[1]
+    assert (np.flatnonzero(now[1]).tolist(), set(now[2].tolist())) == ([5, 6, 7, 8], {1})
+    assert (witness.huge_bytes(a), policies(a)) == (held, before)

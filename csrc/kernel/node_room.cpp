@@ -1,0 +1,30 @@
+#include "kernel/node_room.hpp"
+
+#include <cerrno>
+
+#include "kernel/policy.hpp"
+#include "kernel/scratch.hpp"
+#include "kernel/syscalls.hpp"
+
+namespace movepages {
+
+bool is_full(std::int32_t node) noexcept {
+  const Scratch scratch;
+  if (!scratch.is_mapped()) return true;
+  const auto move_to = [&scratch](std::int32_t target) {
+    return bind_range(scratch.touched(), page_bytes(), kMpolBind, only(target),
+                      kMpolMfMove | kMpolMfStrict);
+  };
+  NodeMask allowed;
+  int here = 0;
+  if (sys_get_mempolicy(&here, nullptr, 0, scratch.touched(), kMpolFNode | kMpolFAddr) != 0 ||
+      sys_get_mempolicy(nullptr, allowed.words, kMaxNodes + 1, 0, kMpolFMemsAllowed) != 0) {
+    return false;
+  }
+  for (std::int32_t other = 0; here == node && other < kMaxNodes; ++other) {
+    if (other != node && allowed.has(other) && move_to(other) == 0) here = other;
+  }
+  return here != node && move_to(node) == -EIO;
+}
+
+}  // namespace movepages
