@@ -8,7 +8,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from ..system.refusals import Refusal
+from ..system.refusals import Refusal, is_there
 from .regions import as_pid
 
 HELP = "process ID; or files, whose memory is the page cache: a path, a directory, or a pattern \
@@ -69,7 +69,7 @@ class Files:
     def __iter__(self) -> Iterator[str]:
         for path in self._paths:
             matches = [path]
-            if glob.has_magic(path) and not os.path.lexists(path):
+            if glob.has_magic(path) and not is_there(path):
                 matches = sorted(glob.glob(path, recursive=True))
                 if not matches:
                     self.problems.append(f"{path}: no file matches")
@@ -78,12 +78,12 @@ class Files:
 
     def _below(self, path: str, *, named: bool) -> Iterator[str]:
         with Refusal() as refusal:
-            found = os.stat(path)
+            found, link = os.stat(path), stat.S_ISLNK(os.lstat(path).st_mode)
         if refusal.error:
             self.problems.append(f"{path}: {refusal.why}")
         elif stat.S_ISDIR(found.st_mode):
             # Directories behind links may lead in a circle; files behind links are files.
-            if named or not os.path.islink(path):
+            if named or not link:
                 with Refusal() as refusal:
                     names = sorted(os.listdir(path))
                 if refusal.error:

@@ -24,7 +24,7 @@ def look(tell, name):
     mapping = witness.numa_maps()[held.ctypes.data]
     asked = witness.nodes_of(memory.pages_of(held)).tolist()
     tell([name, os.getpid(), nodes.parse_list(cpus), mapping.policy, mapping.nodes, asked])
-    time.sleep(4)
+    time.sleep(float(sys.argv[1]))
 
 def main():
     found = []
@@ -53,10 +53,10 @@ def program(tmp_path):
     return file
 
 
-def found_by(*options, program):
+def found_by(*options, program, stay=0):
     command = [sys.executable, "-P", "-m", "movepages", "run", *map(str, options), "--"]
     done = subprocess.run(
-        [*command, sys.executable, program], capture_output=True, text=True, check=True,
+        [*command, sys.executable, program, str(stay)], capture_output=True, text=True, check=True,
         env={"PYTHONPATH": "tests", "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
     found = json.loads(done.stdout)
@@ -71,7 +71,7 @@ def cpus_of(node):
 def test_bound_on_a_node_with_its_cpus_and_reported(two_nodes, program):
     there = two_nodes[1]
     options = ["--node", there, "--cpunodes", there, "--report", "--json"]
-    found, said = found_by(*options, program=program)
+    found, said = found_by(*options, program=program, stay=4)
     for _, _, cpus, policy, per_node, asked in found:
         assert (cpus, policy) == (cpus_of(there), f"bind:{there}")
         assert per_node == {str(there): 64}
