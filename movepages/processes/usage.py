@@ -21,6 +21,8 @@ Held: TypeAlias = "Counter[int | None]"
 # the time between looks that even cheap ones keep.
 _LOOKS, _SAMPLES, _FIRST_S = 0.005, 0.005, 0.03
 _LEAST_S = 0.02
+# Share of the time so far that a sample may take that is overdue.
+_ONE = 0.01
 # What a page more adds to the cost of a sample; 46 ns were measured.
 _A_PAGE_S = 1e-7
 # A change of the size that calls for a sample, as a share of it.
@@ -97,7 +99,9 @@ class TreeUsage:
             took = time.thread_time() - begin
             self.seconds += took
             look = took - (self._in_samples - before)
-            if not there or until.wait(max(_LEAST_S, look / _LOOKS)):
+            # The first look is slow, because nothing is in the CPU's caches: do not wait for long.
+            pause = min(look / _LOOKS, time.monotonic() - self._begin)
+            if not there or until.wait(max(_LEAST_S, pause)):
                 return
 
     def _look(self) -> bool:
@@ -136,7 +140,11 @@ class TreeUsage:
         # Pages also move without a change of size.
         if alike and now - of.at < 4 * cost * len(self.processes) / _SAMPLES:
             return
-        if self._in_samples + cost > (now - self._begin) * _SAMPLES + _FIRST_S:
+        since = now - self._begin
+        affordable = self._in_samples + cost <= since * _SAMPLES + _FIRST_S
+        # Samples at doubling intervals add up to little, and none is out of date for long.
+        overdue = 2 * (now - of.at) >= since and cost <= _ONE * since
+        if not (affordable or overdue):
             return
         begin = time.thread_time()
         # A process gets its name when it executes a program, some time after it started.
