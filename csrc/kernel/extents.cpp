@@ -39,10 +39,19 @@ bool Extents::is_huge(std::uintptr_t block) noexcept {
     }
   }
   try {
-    return is_huge_by_smaps(block);
+    return is_all_present(block) && is_huge_by_smaps(block);
   } catch (const std::bad_alloc&) {
     return false;
   }
+}
+
+// Whether the block may be huge at all: to produce smaps, the kernel walks all memory.
+bool Extents::is_all_present(std::uintptr_t block) {
+  std::vector<std::uint64_t> entries(huge_page_bytes() / page_bytes());
+  const long got = pagemap_.read(block, entries.size(), entries.data());
+  return got == static_cast<long>(entries.size()) &&
+         std::all_of(entries.begin(), entries.end(),
+                     [](std::uint64_t entry) { return (entry & kPagePresent) != 0; });
 }
 
 // Before Linux 6.7, only totals of a mapping are told. Where it holds huge pages and others, the

@@ -32,6 +32,7 @@ class Extents {
   };
 
   bool is_huge(std::uintptr_t block) noexcept;
+  bool is_all_present(std::uintptr_t block);
   bool is_huge_by_smaps(std::uintptr_t block);
   static std::vector<Held> read_smaps();
   static const Held* find(const std::vector<Held>& all, std::uintptr_t block) noexcept;

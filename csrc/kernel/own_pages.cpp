@@ -71,7 +71,7 @@ long OwnPages::status_of(std::uintptr_t page, std::uint64_t entry, std::int32_t*
   int node = 0;
   const long ret = sys_get_mempolicy(&node, nullptr, 0, page, kMpolFNode | kMpolFAddr);
   if (ret == -EFAULT) {
-    *status = status_of_unreadable(page);
+    if (is_of_device(page)) *status = -EFAULT;
     return 0;
   }
   if (ret == 0 && zero == Zero::kNo) *status = node;
@@ -88,9 +88,9 @@ std::int32_t OwnPages::status_of_absent(std::uintptr_t page) noexcept {
   return mapping != nullptr && mapping->anonymous ? -EFAULT : -ENOENT;
 }
 
-std::int32_t OwnPages::status_of_unreadable(std::uintptr_t page) noexcept {
+bool OwnPages::is_of_device(std::uintptr_t page) noexcept {
   const Mapping* mapping = mappings_.at(page);
-  return mapping != nullptr && mapping->device ? -EFAULT : kHidden;
+  return mapping != nullptr && mapping->device;
 }
 
 OwnPages::Zero OwnPages::zero_page(std::uintptr_t page, std::uint64_t entry) noexcept {

@@ -23,6 +23,8 @@ class OwnPages {
   // without CAP_SYS_ADMIN). Returns 0, or the -errno of a call that is refused.
   long ask(const std::uintptr_t* pages, std::size_t count, std::int32_t* status) noexcept;
 
+  // Whether a page belongs to a mapping of a device or of the kernel.
+  bool is_of_device(std::uintptr_t page) noexcept;
   // Whether a page in memory belongs to this mapping alone.
   bool is_exclusive(std::uintptr_t page) noexcept;
   // Forgets what was read before.
@@ -34,7 +36,6 @@ class OwnPages {
   long entry_of(std::uintptr_t page, bool more_follow, std::uint64_t* entry) noexcept;
   long status_of(std::uintptr_t page, std::uint64_t entry, std::int32_t* status) noexcept;
   std::int32_t status_of_absent(std::uintptr_t page) noexcept;
-  std::int32_t status_of_unreadable(std::uintptr_t page) noexcept;
   Zero zero_page(std::uintptr_t page, std::uint64_t entry) noexcept;
   bool scan_for_zero_page(std::uintptr_t page, Zero* found) noexcept;
 

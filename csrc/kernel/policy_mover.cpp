@@ -83,6 +83,8 @@ long PolicyMover::move_block(const std::uintptr_t* pages, std::size_t count,
 std::size_t PolicyMover::sort_block(std::size_t count) noexcept {
   std::size_t moving = 0;
   for (std::size_t i = 0; i < count; ++i) {
+    // A query of a device's memory finds no page; a move finds no memory that could move.
+    if (status_[i] == -ENOENT && own_.is_of_device(pages_[i])) status_[i] = -EFAULT;
     const bool there = status_[i] >= 0 || status_[i] == kHidden;
     if (there && status_[i] != nodes_[i]) order_[moving++] = static_cast<std::uint16_t>(i);
   }

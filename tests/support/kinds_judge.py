@@ -99,7 +99,9 @@ class Judge:
         absent, errno = self.absent[asked], _bit_of(status)
         contested = self.contested(asked, target)
         hidden = self._hidden[asked] & np.isin(status, _OF_HIDDEN)
-        unseen = self._hidden[asked] & (status == -ENODATA) & contested
+        # With several targets, each page is asked for again at the end.
+        mixed = len(target) > 0 and bool((target != target[0]).any())
+        unseen = self._hidden[asked] & (status == -ENODATA) & mixed
         reasons = reasons | np.where(contested, bits(frozenset({-EBUSY})), np.uint64(0))
         if error == ENOMEM:
             reasons = reasons | bits(frozenset({-ENOMEM}))
