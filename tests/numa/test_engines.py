@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from errno import EBUSY, EFAULT, ENOENT
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,10 @@ UNREADABLE = {"not accessible", "secret"}
 # move_pages(2) does not move these on every kernel, and mbind(2) does: hidden pages before Linux
 # 6.6, and pages of hugetlbfs by an address inside them.
 BETTER = {"not accessible", "hugetlb"} if KERNEL < (6, 12) else set()
+# Both engines tell these from memory, not always by the same errno.
+DEVICES = {"vvar", "device memory"}
+# Before Linux 6.7, mbind(2) does not move these.
+WORSE = {"merged by ksm"} if KERNEL < (6, 7) else set()
 
 
 @pytest.fixture(params=MAKERS)
@@ -40,6 +45,11 @@ def statuses(name, kind):
         return mp.move_pages(kind.pages)
 
 
+def alike(kind, *answers):
+    """Return whether two answers differ only in the errno of device memory."""
+    return (kind.name in DEVICES) & np.isin(answers, (-ENOENT, -EFAULT)).all(axis=0)
+
+
 def test_each_engine_answers_as_move_pages(kind):
     judge = Judge([kind])
     before = judge.look()
@@ -50,8 +60,10 @@ def test_each_engine_answers_as_move_pages(kind):
     # Nothing is faulted in, and nothing moves.
     assert not judge.bystanders(np.arange(0), before, now).any()
     unreadable = (policy == HIDDEN) & (kind.name in UNREADABLE)
-    assert ((policy == asked) | unreadable).all(), (kind.name, policy, asked)
-    assert ((proc == asked) | (proc == HIDDEN)).all(), (kind.name, proc, asked)
+    device = alike(kind, policy, asked)
+    assert ((policy == asked) | unreadable | device).all(), (kind.name, policy, asked)
+    device = alike(kind, proc, asked)
+    assert ((proc == asked) | (proc == HIDDEN) | device).all(), (kind.name, proc, asked)
     assert (proc < 0).all()
 
 
@@ -64,7 +76,9 @@ def test_moves_by_policy_end_as_those_of_move_pages(kind, flags):
             said[name] = [mp.move_pages(kind.pages, node, flags=flags) for node in (there, here)]
     for one, other in zip(*said.values(), strict=True):
         better = (kind.name in BETTER) & (other >= 0)
-        assert ((one == other) | better).all(), (kind.name, one, other)
+        worse = (kind.name in WORSE) & (flags == MOVE_ALL) & (other == -EBUSY)
+        right = (one == other) | better | worse | alike(kind, one, other)
+        assert right.all(), (kind.name, one, other)
 
 
 def test_proc_tells_the_nodes_of_mappings_on_one_node(two_nodes):

@@ -24,6 +24,7 @@ from .kinds_base import (
     Kind,
     Maker,
     advise,
+    by_policy,
     entering,
     fill,
     fresh,
@@ -89,7 +90,9 @@ def merged_by_ksm(node: int) -> Iterator[Kind]:
         # Pages stay merged, but KSM no longer scans them, which would pin a page for a moment.
         (_KSM / "run").write_text("0")
         one = np.zeros(len(pages), int)
-        yield Kind(pages, rule=stays(EACCES), rule_all=MOVES, folios=one, data=array)
+        # Before Linux 6.7, mbind(2) allocates the new page by the policy of the task.
+        rule_all = may_stay(EBUSY) if by_policy() and KERNEL < (6, 7) else MOVES
+        yield Kind(pages, rule=stays(EACCES), rule_all=rule_all, folios=one, data=array)
 
 
 @contextlib.contextmanager
