@@ -4,7 +4,7 @@ from typing import Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from typing_extensions import disjoint_base
+from typing_extensions import Buffer, disjoint_base
 
 _T = TypeVar("_T")
 
@@ -92,6 +92,7 @@ def populate(
     shares: list[
         tuple[int, npt.NDArray[np.uintp], npt.NDArray[np.int64], npt.NDArray[np.int32], int, int]
     ],
+    fresh: Buffer | None,
     pause: Callable[[], object] | None,
 ) -> tuple[int, int, bool] | BaseException | None: ...
 def node_room(node: int) -> int | None: ...

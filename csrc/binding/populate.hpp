@@ -58,16 +58,42 @@ inline NodeShare to_share(const py::handle& given) {
   return share;
 }
 
+// The bytes of a writable buffer, or none for None. No owner can unmap them meanwhile.
+class WritableBytes {
+ public:
+  explicit WritableBytes(const py::object& given) {
+    if (given.is_none()) return;
+    if (PyObject_GetBuffer(given.ptr(), &view_, PyBUF_WRITABLE) != 0) {
+      throw py::error_already_set();
+    }
+  }
+  ~WritableBytes() {
+    if (view_.obj != nullptr) PyBuffer_Release(&view_);
+  }
+  WritableBytes(const WritableBytes&) = delete;
+  WritableBytes& operator=(const WritableBytes&) = delete;
+
+  ByteRange range() const noexcept {
+    if (view_.obj == nullptr) return {};
+    return {reinterpret_cast<std::uintptr_t>(view_.buf), static_cast<std::size_t>(view_.len)};
+  }
+
+ private:
+  Py_buffer view_ = {};
+};
+
 // Returns None; (errno, index of the share, whether its node is full); or, if interrupted, the
 // exception.
-inline py::object populate_shares(const py::list& given, const py::object& pause) {
+inline py::object populate_shares(const py::list& given, const py::object& memory,
+                                  const py::object& pause) {
+  const WritableBytes fresh(memory);
   std::vector<NodeShare> shares;
   for (const py::handle& each : given) shares.push_back(to_share(each));
   const Pause interrupt = {raised, pause.ptr()};
   Populated found;
   {
     const py::gil_scoped_release release;
-    found = populate(shares, interrupt);
+    found = populate(shares, fresh.range(), interrupt);
   }
   if (found.interrupted) {
     Outcome outcome;

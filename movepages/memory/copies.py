@@ -14,7 +14,7 @@ from ..inputs.containers import join_names
 from ..inputs.memory_of import memory_of
 from ..pages.named import key_name
 
-Memory: TypeAlias = "npt.NDArray[np.uint8]"
+Bytes: TypeAlias = "npt.NDArray[np.uint8]"
 
 # Parts of this size stay in the cache while they are written to each node, and signal handlers run
 # between two of them.
@@ -55,7 +55,7 @@ class Copier:
         if not self._sources:
             raise TypeError(f"got a {type(source).__name__} with no array in it")
 
-    def copy_into(self, memories: list[Memory]) -> list[Any]:
+    def copy_into(self, memories: list[Bytes]) -> list[Any]:
         """Copy everything into each of some memories, and return what lies in each."""
         copies = []
         placed = [
@@ -134,7 +134,7 @@ def _address(source: Any) -> int:
     return memory_of(source)[1].address
 
 
-def _view(source: Any, memory: Memory) -> Any:
+def _view(source: Any, memory: Bytes) -> Any:
     """Return a new array of the type and shape of another, in some memory."""
     memory = memory[: source.nbytes]
     if isinstance(source, np.ndarray):

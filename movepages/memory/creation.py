@@ -172,9 +172,7 @@ def _lay_out(array: npt.NDArray[Any], memory: memoryview, layout: Layout, huge: 
     target = wanted_by(layout, array, footprint)
     placed = huge != "hugetlb"
     if placed:
-        whole = np.frombuffer(memoryview(memory.obj), np.uint8)
-        until = whole.ctypes.data + whole.nbytes if huge == "thp" else None
-        placed = populate_by_layout(footprint, target, huge_until=until)
+        placed = populate_by_layout(footprint, target, memoryview(memory.obj), huge == "thp")
     if not placed:
         touch(array)
     # The kernel may lack huge pages, a pool has them on any node, and move() warns of torn pages.

@@ -7,16 +7,16 @@ import mmap
 import os
 from collections import Counter
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from .. import _core
 from .._core import HUGE_PAGE_BYTES
-from ..layouts.patterns import NOWHERE, NodeArray
 from ..layouts.targets import Target
 from ..migration.folios import FutureHugePages
-from ..migration.layout_targets import future_targets
+from ..migration.layout_targets import future_targets, wanted_pages
 from ..migration.splitting import forbid_huge_pages
 from ..pages.arguments import Addresses
 from ..pages.page_set import PageSet
@@ -28,9 +28,14 @@ from .populate import Share, populate_error, populate_shares, worthwhile_threads
 
 # Each row splits a mapping twice; a process may have 65,530 mappings (vm.max_map_count).
 _MOST_ROWS = 1000
+# The plan for this many runs takes about 1 MiB; a larger one is computed twice.
+_MOST_RUNS = 1 << 16
+
+# Starts and bytes of ranges, by node.
+Parts: TypeAlias = "dict[int, tuple[Addresses, npt.NDArray[np.int64]]]"
 
 
-def populate_by_layout(footprint: PageSet, target: Target, *, huge_until: int | None) -> bool:
+def populate_by_layout(footprint: PageSet, target: Target, mapping: memoryview, huge: bool) -> bool:
     """Allocate every page of new contiguous memory on the node that `move` would choose.
 
     No page is on another node at any time. The mapping gets no policy.
@@ -40,9 +45,11 @@ def populate_by_layout(footprint: PageSet, target: Target, *, huge_until: int | 
     footprint : PageSet
         Private memory, none of it present.
     target : Target
-    huge_until : int or None
-        The end of a mapping with MADV_HUGEPAGE. None: huge pages are forbidden where the layout
-        cuts through them.
+    mapping : memoryview
+        The whole mapping that holds the footprint.
+    huge : bool
+        Whether it has MADV_HUGEPAGE. Otherwise huge pages are forbidden where the layout cuts
+        through them.
 
     Returns
     -------
@@ -56,14 +63,19 @@ def populate_by_layout(footprint: PageSet, target: Target, *, huge_until: int | 
         raised.
     """
     refuse_unusable(target.distinct)
-    _part_from_neighbours(footprint, keep_small=huge_until is None)
-    huge = FutureHugePages(footprint.address, huge_until or 0)
-    needs = _bytes_per_node(footprint, target, huge, keep_small=huge_until is None)
+    _part_from_neighbours(footprint, keep_small=not huge)
+    future = None
+    if huge:
+        end = _core.buffer_address(mapping) + mapping.nbytes
+        future = FutureHugePages(footprint.address, end)
+    plan = _Plan(footprint, target, future)
     reserves = zone_reserves()
-    refuse_full_nodes(needs, reserves)
+    refuse_full_nodes(plan.needs, reserves)
+    here = os.sched_getaffinity(0)
     try:
-        for shares in _shares(footprint, target, huge, reserves):
-            failed = populate_shares(shares)
+        for parts in plan.parts():
+            shares = _shares(parts, reserves, here)
+            failed = populate_shares(shares, mapping)
             if failed is None:
                 continue
             code, share, full = failed
@@ -102,23 +114,6 @@ def _part_from_neighbours(footprint: PageSet, *, keep_small: bool) -> None:
         _core.advise(low, nbytes, mmap.MADV_DONTNEED, max(nbytes, 1))
 
 
-def _bytes_per_node(
-    footprint: PageSet, target: Target, huge: FutureHugePages, *, keep_small: bool
-) -> Counter[int]:
-    """Return the bytes wanted on each node; forbid huge pages that the layout would cut."""
-    size = footprint.page_size
-    if target.only is not None:
-        return Counter({target.only: footprint.pages * size})
-    small = _KeptSmall(footprint) if keep_small else None
-    found: Counter[int] = Counter()
-    for addresses, nodes in future_targets(footprint, target, huge):
-        if small is not None:
-            small.look_at(addresses, nodes)
-        for node, pages in _pages_per_node(nodes).items():
-            found[node] += pages * size
-    return found
-
-
 class _KeptSmall:
     """Forbids huge pages where a layout wants parts of one huge page on different nodes."""
 
@@ -127,62 +122,81 @@ class _KeptSmall:
         self._end = footprint.address + footprint.pages * footprint.page_size
         self._rows = 0
 
-    def look_at(self, addresses: Addresses, nodes: NodeArray) -> None:
-        """Take the next pages, with no huge page in two calls."""
+    def look_at(self, starts: Addresses) -> None:
+        """Take the starts of the next runs, each of one node."""
         if self._rows > _MOST_ROWS:
             return
-        huge_pages = addresses // np.uintp(HUGE_PAGE_BYTES)
-        differs = (huge_pages[1:] == huge_pages[:-1]) & (nodes[1:] != nodes[:-1])
-        if not differs.any():
+        # A run that begins within a huge page cuts it.
+        cut = starts[(starts % np.uintp(HUGE_PAGE_BYTES) != 0) & (starts != self._start)]
+        if not len(cut):
             return
-        self._rows += 1 + int(np.count_nonzero(np.diff(huge_pages[1:][differs]) > 1))
+        self._rows += 1 + int(np.count_nonzero(np.diff(cut // np.uintp(HUGE_PAGE_BYTES)) > 1))
         if self._rows > _MOST_ROWS:
             nbytes = self._end - self._start
             _core.advise(self._start, nbytes, mmap.MADV_NOHUGEPAGE, nbytes)
         else:
-            forbid_huge_pages(addresses[1:][differs], self._start, self._end)
+            forbid_huge_pages(cut, self._start, self._end)
 
 
-def _shares(
-    footprint: PageSet, target: Target, huge: FutureHugePages, reserves: Counter[int]
-) -> Iterator[list[Share]]:
-    """Yield what to populate at a time: the ranges of each node, and who does it."""
-    size, here = footprint.page_size, os.sched_getaffinity(0)
-    if target.only is not None:
-        parts = iter([(footprint.pages, {target.only: _whole(footprint)})])
-    else:
-        parts = (
-            (len(addresses), _ranges(addresses, nodes, size))
-            for addresses, nodes in future_targets(footprint, target, huge)
+class _Plan:
+    """Which ranges belong on which node, part by part.
+
+    Attributes
+    ----------
+    needs : Counter
+        Bytes on each node.
+    """
+
+    def __init__(self, footprint: PageSet, target: Target, huge: FutureHugePages | None) -> None:
+        self._footprint, self._target, self._huge = footprint, target, huge
+        self.needs: Counter[int] = Counter()
+        kept: list[Parts] = []
+        runs = 0
+        small = _KeptSmall(footprint) if huge is None else None
+        for part in self._compute(small):
+            for node, (starts, nbytes) in part.items():
+                self.needs[node] += int(nbytes.sum())
+                runs += len(starts)
+            if runs <= _MOST_RUNS:
+                kept.append(part)
+        self._kept = kept if runs <= _MOST_RUNS else None
+
+    def parts(self) -> Iterator[Parts]:
+        """Yield the ranges of each node, for some memory at a time."""
+        yield from self._compute() if self._kept is None else self._kept
+
+    def _compute(self, small: _KeptSmall | None = None) -> Iterator[Parts]:
+        footprint, target, size = self._footprint, self._target, self._footprint.page_size
+        if target.only is not None:
+            addresses, pages = next(footprint.ranges())
+            yield {target.only: (addresses, pages * size)}
+            return
+        if self._huge is None:
+            wanted = wanted_pages(footprint, target)
+        else:
+            wanted = future_targets(footprint, target, self._huge)
+        for addresses, nodes in wanted:
+            first = np.flatnonzero(np.append(True, nodes[1:] != nodes[:-1]))
+            starts, on = addresses[first], nodes[first]
+            nbytes = np.diff(first, append=len(nodes)) * size
+            if small is not None:
+                small.look_at(starts)
+            yield {node: (starts[on == node], nbytes[on == node]) for node in set(on.tolist())}
+
+
+def _shares(parts: Parts, reserves: Counter[int], here: set[int]) -> list[Share]:
+    """Return who populates which ranges."""
+    total = sum(int(nbytes.sum()) for _, nbytes in parts.values())
+    threads = worthwhile_threads(total, len(here))
+    each = -(-threads // len(parts)) if threads > 1 else 0
+    return [
+        Share(
+            node,
+            starts,
+            nbytes,
+            cpus_of(node, here) if each else np.empty(0, np.int32),
+            each,
+            reserves[node],
         )
-    near: dict[int, npt.NDArray[np.int32]] = {}
-    for pages, ranges in parts:
-        threads = worthwhile_threads(pages * size, len(here))
-        each = -(-threads // len(ranges)) if threads > 1 else 0
-        for node in ranges:
-            if node not in near:
-                near[node] = cpus_of(node, here) if each else np.empty(0, np.int32)
-        yield [
-            Share(node, starts, nbytes, near[node], each, reserves[node])
-            for node, (starts, nbytes) in ranges.items()
-        ]
-
-
-def _whole(footprint: PageSet) -> tuple[Addresses, npt.NDArray[np.int64]]:
-    addresses, pages = next(footprint.ranges())
-    return addresses, pages * footprint.page_size
-
-
-def _ranges(
-    addresses: Addresses, nodes: NodeArray, size: int
-) -> dict[int, tuple[Addresses, npt.NDArray[np.int64]]]:
-    """Join neighbouring pages of one node; return starts and bytes for each node."""
-    first = np.flatnonzero(np.append(True, nodes[1:] != nodes[:-1]))
-    nbytes = np.diff(first, append=len(nodes)) * size
-    starts, on = addresses[first], nodes[first]
-    return {node: (starts[on == node], nbytes[on == node]) for node in _pages_per_node(on)}
-
-
-def _pages_per_node(nodes: NodeArray) -> dict[int, int]:
-    counts = np.bincount(nodes - NOWHERE)
-    return {node + NOWHERE: int(counts[node]) for node in np.flatnonzero(counts).tolist()}
+        for node, (starts, nbytes) in parts.items()
+    ]

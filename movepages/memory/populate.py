@@ -106,9 +106,14 @@ def worthwhile_threads(nbytes: int, cpus: int) -> int:
     return max(min(nbytes // _BYTES_A_THREAD, cpus, _MOST_THREADS), 1)
 
 
-def populate_shares(shares: list[Share]) -> tuple[int, int, bool] | None:
-    """Populate shares; return None, or errno, index of the share, and whether its node is full."""
-    found = _core.populate(list(shares), None)
+def populate_shares(
+    shares: list[Share], fresh: memoryview | None = None
+) -> tuple[int, int, bool] | None:
+    """Populate shares; return None, or errno, index of the share, and whether its node is full.
+
+    `fresh` is memory that only the caller has; its pages may be written to.
+    """
+    found = _core.populate(list(shares), fresh, None)
     if isinstance(found, BaseException):
         raise found
     return found

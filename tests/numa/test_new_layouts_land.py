@@ -9,12 +9,13 @@ import movepages as mp
 from movepages import _core
 from movepages._core import HUGE_PAGE_BYTES
 from movepages.memory import creation, placed_pages
-from movepages.migration.folios import FutureHugePages
-from movepages.migration.layout_targets import future_targets
+from movepages.migration.layout_targets import wanted_pages
 from movepages.system.zone_reserves import zone_reserves
 from support import memory, nodes, policies, witness
 
 PAGE = memory.PAGE
+# One page in so many is looked at while pages are allocated.
+STEP = 17
 
 
 @pytest.fixture
@@ -67,32 +68,31 @@ class Watch:
         self.least = {node: nodes.free_bytes(node) for node in watched}
         monkeypatch.setattr(creation, "populate_by_layout", self._populate)
 
-    def _populate(self, footprint, target, *, huge_until):
-        huge = FutureHugePages(footprint.address if huge_until else 0, huge_until or 0)
-        parts = list(future_targets(footprint, target, huge))
+    def _populate(self, footprint, target, mapping, huge):
+        assert not huge
+        parts = list(wanted_pages(footprint, target))
         pages, wanted = (np.concatenate(column) for column in zip(*parts, strict=True))
         done = threading.Event()
         thread = threading.Thread(target=self._look, args=(pages, wanted, done))
         thread.start()
         try:
-            return placed_pages.populate_by_layout(footprint, target, huge_until=huge_until)
+            return placed_pages.populate_by_layout(footprint, target, mapping, huge)
         finally:
             done.set()
             thread.join()
 
     def _look(self, pages, wanted, done):
-        while True:
-            last = done.is_set()
+        while not done.is_set():
             for node, least in self.least.items():
                 self.least[node] = min(least, nodes.free_bytes(node))
-            status = mp.move_pages(pages)
+            # Other pages each time; looking at all of them takes as long as their allocation.
+            some = slice(self.samples % STEP, None, STEP)
+            status = mp.move_pages(pages[some])
             there = status >= 0
-            self.wrong += int((status != wanted)[there].sum())
+            self.wrong += int((status != wanted[some])[there].sum())
             for node, count in enumerate(np.bincount(status[there])):
-                self.peak[node] = max(self.peak.get(node, 0), int(count))
-            self.samples += 0 < there.sum() < len(pages)
-            if last:
-                return
+                self.peak[node] = max(self.peak.get(node, 0), STEP * int(count))
+            self.samples += 0 < there.sum() < len(status)
 
 
 @pytest.mark.parametrize("name", ["blocks", "interleave", "pages", "half huge"])
@@ -111,7 +111,7 @@ def test_no_node_ever_has_more_than_its_share(allowed, name, monkeypatch):
         assert watch.peak.get(node, 0) * PAGE <= share + HUGE_PAGE_BYTES
         # Page tables and others' memory come on top.
         assert before[node] - watch.least[node] <= share + (12 << 20)
-    del a
+    assert (witness.nodes_at_once(memory.pages_of(a)) == mp.targets(layouts(on)[name], a)).all()
 
 
 def test_many_cuts_do_not_split_the_mapping(allowed):
@@ -145,7 +145,8 @@ def test_a_full_node_is_named_and_nothing_stays_allocated(allowed, checked_befor
         assert "too little. Nothing was allocated" in said
     # The error, with its traceback, is still alive.
     for node, free in before.items():
-        assert nodes.free_bytes(node) > free - (24 << 20)
+        # Free lists of CPUs keep some of it.
+        assert nodes.free_bytes(node) > free - (64 << 20)
 
 
 def test_room_left_is_enough(allowed):

@@ -306,7 +306,11 @@ ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
     "migrate_process": migrate_process,
     "move_pages": move_pages,
     "policy": lambda h: (h.among([h.address(), h.number()]),),
-    "populate": lambda h: (h.among([[share(h), share(h)], [share(h)], h.anything()]), h.pause()),
+    "populate": lambda h: (
+        h.among([[share(h), share(h)], [share(h)], h.anything()]),
+        h.among([None, AREA, memoryview(AREA), h.anything()]),
+        h.pause(),
+    ),
     "presence": presence,
     "probe": lambda _h: (),
     "reach": reach,

@@ -100,16 +100,16 @@ def test_the_callers_policy_is_as_before():
     a = memory.anonymous(4 * PAGE)
     with policies.thread_has(system.MPOL_INTERLEAVE, NODE):
         before = policies.of_thread()
-        assert _core.populate([share(a, NODE), share(a, NODE, threads=2)], None) is None
+        assert _core.populate([share(a, NODE), share(a, NODE, threads=2)], None, None) is None
         assert policies.of_thread() == before
 
 
 def test_shares_that_the_kernel_refuses():
     a = memory.anonymous(4 * PAGE)
     for threads in (0, 1):
-        found = _core.populate([share(a, NODE), share(a, NOT_A_NODE, threads=threads)], None)
+        found = _core.populate([share(a, NODE), share(a, NOT_A_NODE, threads=threads)], None, None)
         assert found == (errno.EINVAL, 1, False)
-        found = _core.populate([share(a, NODE, threads=threads, reserve=1 << 60)], None)
+        found = _core.populate([share(a, NODE, threads=threads, reserve=1 << 60)], None, None)
         assert found == (errno.ENOMEM, 0, True)
 
 
@@ -124,16 +124,33 @@ def test_invalid_shares():
         ((node, starts, nbytes, np.array([-1], np.int32), 0, 0), "no such CPU"),
     ]:
         if said is None:
-            assert _core.populate([wrong], None) is None
+            assert _core.populate([wrong], None, None) is None
             continue
         with pytest.raises(ValueError, match=said):
-            _core.populate([wrong], None)
+            _core.populate([wrong], None, None)
+
+
+def test_short_ranges_of_a_buffer():
+    a = memory.anonymous(40 * PAGE)
+    a[0] = 9
+    starts = memory.pages_of(a)[::2].copy()
+    nbytes = np.full(len(starts), PAGE, np.int64)
+    for fresh in (a, memoryview(a)[: 20 * PAGE], None):
+        assert _core.populate([(NODE, starts, nbytes, NO_CPUS, 0, 0)], fresh, None) is None
+        found = witness.present(memory.pages_of(a))
+        assert np.flatnonzero(found).tolist() == list(range(0, 40, 2))
+        assert (a[0], np.count_nonzero(a[::PAGE])) == (9, 1)
+        memory.discard(a[PAGE:])
+    with pytest.raises(BufferError):
+        _core.populate([], bytes(9), None)
+    with pytest.raises(TypeError):
+        _core.populate([], 3, None)
 
 
 def test_shares_of_other_types():
     for wrong in [(), 3, (1, 2, 3, 4, 5, 6, 7), (1 << 40, None, None, None, 0, 0), (0,) * 6]:
         with pytest.raises(TypeError):
-            _core.populate([wrong], None)
+            _core.populate([wrong], None, None)
 
 
 def test_memory_beside_a_new_array_does_not_reach_into_it():
@@ -156,12 +173,12 @@ def test_the_pause_of_a_caller_ends_the_call():
     a = memory.anonymous(4 * PART)
     for threads in (0, 2):
         assert isinstance(
-            _core.populate([share(a, threads=threads)], pause), (KeyError, type(None))
+            _core.populate([share(a, threads=threads)], None, pause), (KeyError, type(None))
         )
 
 
 def test_where_policies_are_forbidden_pages_are_touched_and_moved(monkeypatch):
-    monkeypatch.setattr(placed_pages, "populate_shares", lambda _: (errno.EPERM, 0, False))
+    monkeypatch.setattr(placed_pages, "populate_shares", lambda *_: (errno.EPERM, 0, False))
     a = mp.empty(40 * PAGE, np.uint8, layout=mp.blocks([NODE, NODE]))
     assert mp.where(a).bytes_per_node == {NODE: a.nbytes}
 
@@ -186,7 +203,7 @@ def test_a_node_that_becomes_full_is_named(monkeypatch):
 
 
 def test_other_errors_of_the_kernel(monkeypatch):
-    monkeypatch.setattr(placed_pages, "populate_shares", lambda _: (errno.EIO, 0, False))
+    monkeypatch.setattr(placed_pages, "populate_shares", lambda *_: (errno.EIO, 0, False))
     with pytest.raises(mp.MovePagesError) as caught:
         mp.empty(PART, np.uint8, layout=mp.blocks([NODE]))
     assert caught.value.errno == errno.EIO

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import tracemalloc
 from collections import OrderedDict, namedtuple
 
 import numpy as np
@@ -66,7 +67,14 @@ def test_a_memmap_is_read_as_it_is(tmp_path):
     values = np.arange(1 << 20)
     np.save(tmp_path / "table.npy", values)
     table = np.load(tmp_path / "table.npy", mmap_mode="r")
-    found = mp.replicate(table, [NODE])
+    tracemalloc.start()
+    try:
+        found = mp.replicate(table, [NODE])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # The copies are in mappings of their own, and nothing else has the size of the table.
+    assert peak < values.nbytes // 4
     assert type(found.here) is np.ndarray
     assert np.array_equal(found.here, values)
 
