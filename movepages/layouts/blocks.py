@@ -20,8 +20,9 @@ from ..query.where import where
 from ..results.placement import Placement
 from ..results.placements import Placements
 from ..system.topology_reader import read_topology
+from .array_patterns import ByIndex, ContiguousShares
 from .follow import Follow
-from .patterns import ByIndex, ContiguousShares, Pattern
+from .patterns import Pattern
 from .targets import Layout
 
 

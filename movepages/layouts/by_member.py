@@ -14,7 +14,8 @@ from ..results.placement import Placement
 from ..results.placements import Placements
 from .member_names import members_by_target
 from .member_pattern import MemberPattern
-from .patterns import Pattern, Shifted
+from .patterns import Pattern
+from .shifted import Shifted
 from .targets import Layout, MoveTarget, OneNode, Target, as_target
 
 # A target for each member, by its name or by the name of what it belongs to, or with the key ...

@@ -12,8 +12,8 @@ from ..pages.arguments import Count, listed_nodes
 from ..pages.buffers import footprint_of
 from ..pages.page_set import PageSet
 from ..system.topology_reader import read_topology
+from .array_patterns import HUGE_PAGES_A_SHARE, Cycle
 from .known_shares import known_shares
-from .patterns import HUGE_PAGES_A_SHARE, Cycle
 from .targets import Layout
 
 # A layout stores every turn. This many are far more than any ratio of bandwidths needs.

@@ -11,8 +11,10 @@ from ..pages.arguments import Addresses
 from ..pages.named import NamedFootprints
 from ..results.wording import TORN, TORN_EDGES
 from ..system.intervals import Intervals
-from .member_votes import Mask, MemberVotes, VotingMember
-from .patterns import NOWHERE, Everywhere, Ints, NodeArray, Pattern, may_shift
+from .member import Mask, Member
+from .member_votes import MemberVotes
+from .patterns import NOWHERE, Everywhere, Ints, NodeArray, Pattern
+from .shifted import may_shift
 
 # Shared pages that are looked at together.
 _PORTION = 1 << 16
@@ -21,7 +23,7 @@ _PORTION = 1 << 16
 class Part(NamedTuple):
     """The rows of pages of one member within a run, and the number of the first page of each."""
 
-    member: VotingMember
+    member: Member
     rows: Addresses
     pages: Ints
     numbers: Ints

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from ..pages.arguments import Addresses
 from ..pages.named import NamedFootprints
-from ..pages.page_set import PageSet, Rows, numbers_in, rows_of
 from ..system.intervals import index_within
-from .patterns import NOWHERE, Ints, Pattern, may_shift
-
-Mask: TypeAlias = "npt.NDArray[np.bool_]"
+from .member import Mask, Member
+from .patterns import NOWHERE, Ints, Pattern
+from .shifted import may_shift
 
 
 class Votes(NamedTuple):
@@ -68,7 +65,7 @@ class MemberVotes:
 
     def __init__(self, patterns: Sequence[Pattern], footprints: NamedFootprints) -> None:
         self._members = [
-            VotingMember(pattern, footprint)
+            Member(pattern, footprint)
             for pattern, footprint in zip(patterns, footprints, strict=True)
             if footprint.pages
         ]
@@ -84,7 +81,7 @@ class MemberVotes:
         self._torn = np.array([getattr(each, "torn", False) for each in patterns], bool)
         self._adapts = np.array([may_shift(each) for each in patterns], bool)
 
-    def within(self, first: int, last: int) -> list[VotingMember]:
+    def within(self, first: int, last: int) -> list[Member]:
         """Return the members with pages from `first` to `last`, in address order."""
         return [self._members[each] for each in self._within(first, last).tolist()]
 
@@ -129,34 +126,3 @@ class MemberVotes:
             self._torn[member],
             self._adapts[member],
         )
-
-
-class VotingMember:
-    """One member: its pattern, and the rows of neighbouring pages that hold it."""
-
-    def __init__(self, pattern: Pattern, footprint: PageSet) -> None:
-        self.pattern, self.footprint = pattern, footprint
-        size = footprint.page_size
-        self.first = footprint.address // size * size
-        self.last = (footprint.address + footprint.span - 1) // size * size
-
-    @cached_property
-    def _rows(self) -> Rows:
-        return rows_of(self.footprint)
-
-    def numbers(self, addresses: Addresses) -> tuple[Ints, Mask]:
-        """Return the number of each page in the member, and whether it is one of its pages."""
-        return numbers_in(self._rows, addresses, self.footprint.page_size)
-
-    def part(self, first: int, last: int) -> tuple[Addresses, Ints, Ints]:
-        """Return the rows from page `first` to `last`, and the number of the first page of each."""
-        size = np.uintp(self.footprint.page_size)
-        rows, pages = self._rows
-        numbers = np.cumsum(pages) - pages
-        ends = rows + pages.astype(np.uintp) * size
-        begin = np.maximum(rows, np.uintp(first))
-        end = np.minimum(ends, np.uintp(last) + size)
-        some = begin < end
-        begin, end, rows, numbers = begin[some], end[some], rows[some], numbers[some]
-        numbers = numbers + ((begin - rows) // size).astype(np.int64)
-        return begin, ((end - begin) // size).astype(np.int64), numbers
