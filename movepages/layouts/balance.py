@@ -32,10 +32,23 @@ class Balance:
         other._behind = dict(self._behind)
         return other
 
-    @property
-    def farthest(self) -> float:
-        """The largest deficit of any node, in pages."""
-        return max(self._behind.values(), default=0.0)
+    def claims(self, pages: int, shares: Mapping[int, float]) -> dict[int, float]:
+        """Return what each node lacks if `pages` more pages come, to be divided by `shares`."""
+        return {node: self._behind.get(node, 0) + pages * share for node, share in shares.items()}
+
+    def take(self, node: int, pages: int, shares: Mapping[int, float]) -> None:
+        """Count pages that had to be divided by `shares` and are all on one node."""
+        self._behind.update(self.claims(pages, shares))
+        self._behind[node] = self._behind.get(node, 0) - pages
+
+    def evens_out(self, shares: Mapping[int, float], most: float, rest: int = 0) -> bool:
+        """Return whether no node has to lack more than `most` pages once `rest` more have come.
+
+        Pages on a node without a share never even out.
+        """
+        lacks = self.claims(rest, shares)
+        needed = sum(max(pages - most, 0) for pages in lacks.values())
+        return self._behind.keys() <= shares.keys() and needed <= rest
 
     def choose(self, nodes: Sequence[int], votes: Counts) -> NodeArray:
         """Return a node for each huge page, chosen from the nodes that want part of it.

@@ -15,6 +15,7 @@ from ..results.placements import Placements
 from .member_names import members_by_target
 from .member_pattern import MemberPattern
 from .patterns import Pattern
+from .rotation import rotation_over
 from .shifted import Shifted
 from .targets import Layout, MoveTarget, OneNode, Target, as_target
 
@@ -138,4 +139,5 @@ def _in_one_sequence(layout: Layout, array: Members, members: Sequence[PageSet])
     pattern = layout.over(array, Footprint(0, pages * size, (), size))
     if pattern.only is not None:
         return [OneNode(pattern.only)] * len(members)
-    return [Shifted(pattern, start, size) for start in starts]
+    rotation = rotation_over(pattern, members)
+    return [Shifted(pattern, start, size, rotation) for start in starts]

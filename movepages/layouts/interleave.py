@@ -66,6 +66,11 @@ def interleave(nodes: Sequence[Count], *, block: int | None = None) -> Layout:
     In contiguous memory, blocks of whole huge pages begin at multiples of the huge page size, so
     that no huge page is cut.
 
+    Where single pages take turns, a move gives existing huge pages to the nodes in turn. That is a
+    success if no node misses more than an eighth of the smallest share. Otherwise the pages that
+    are not where they were wanted count as overruled. Each member of an object is judged by itself;
+    the members in `together` are judged as one.
+
     Examples
     --------
     >>> a = np.zeros(5 * 4096, np.uint8)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from ..pages.arguments import Addresses
 from ..pages.page_set import PageSet, Rows, numbers_in, rows_of
 from .patterns import Ints, Pattern
-
-Mask: TypeAlias = "npt.NDArray[np.bool_]"
+from .rotation import FIXED, SHIFTS, Mask, Rotation, last_page, rotation_over
+from .shifted import Shifted, may_shift
 
 
 class Member:
@@ -20,9 +19,8 @@ class Member:
 
     def __init__(self, pattern: Pattern, footprint: PageSet) -> None:
         self.pattern, self.footprint = pattern, footprint
-        size = footprint.page_size
-        self.first = footprint.address // size * size
-        self.last = (footprint.address + footprint.span - 1) // size * size
+        self.first = footprint.address // footprint.page_size * footprint.page_size
+        self.last = last_page(footprint)
 
     @cached_property
     def _rows(self) -> Rows:
@@ -44,3 +42,29 @@ class Member:
         begin, end, rows, numbers = begin[some], end[some], rows[some], numbers[some]
         numbers = numbers + ((begin - rows) // size).astype(np.int64)
         return begin, ((end - begin) // size).astype(np.int64), numbers
+
+
+def rotations_of(members: Sequence[Member]) -> tuple[list[Rotation], Ints]:
+    """Return the rotations of some members, and the index of each member's rotation.
+
+    Members in sequence have one in common. Instead of an index, the other members have `FIXED` or
+    `SHIFTS`.
+    """
+    rotations: list[Rotation] = []
+    known: dict[int, int] = {}
+    index = np.empty(len(members), np.int64)
+    for place, member in enumerate(members):
+        rotation = _rotation_of(member)
+        if rotation is None:
+            index[place] = SHIFTS if may_shift(member.pattern) else FIXED
+            continue
+        index[place] = known.setdefault(id(rotation), len(rotations))
+        if index[place] == len(rotations):
+            rotations.append(rotation)
+    return rotations, index
+
+
+def _rotation_of(member: Member) -> Rotation | None:
+    if isinstance(member.pattern, Shifted):
+        return member.pattern.rotation
+    return rotation_over(member.pattern, [member.footprint])

@@ -11,10 +11,10 @@ from ..pages.arguments import Addresses
 from ..pages.named import NamedFootprints
 from ..results.wording import TORN, TORN_EDGES
 from ..system.intervals import Intervals
-from .member import Mask, Member
-from .member_votes import MemberVotes
+from .member import Member
+from .member_votes import MemberVotes, Votes
 from .patterns import NOWHERE, Everywhere, Ints, NodeArray, Pattern
-from .shifted import may_shift
+from .rotation import FIXED, Claims, Mask
 
 # Shared pages that are looked at together.
 _PORTION = 1 << 16
@@ -34,7 +34,7 @@ class _Pages(NamedTuple):
 
     wanted: NodeArray
     torn: Mask
-    adapting: Mask
+    votes: Votes
 
 
 class MemberPattern:
@@ -57,11 +57,11 @@ class MemberPattern:
         self._members = MemberVotes(patterns, footprints)
         self._size = footprints.page_size
         self.distinct = sorted({node for each in patterns for node in each.distinct})
-        # These say whether any page may be so; `adapting` and `torn_at` say which.
-        self.adapts = any(map(may_shift, patterns))
+        self.rotations = self._members.rotations
+        # These say whether any page may be so; `claims` and `torn_at` say which.
+        self.adapts = bool((self._members.rotation != FIXED).any())
         self.torn = True
-        cuts = any(getattr(each, "torn", False) for each in patterns)
-        self.why_torn = f"{TORN_EDGES}; or {TORN}" if cuts else TORN_EDGES
+        self.why_torn = f"{TORN_EDGES}; or {TORN}" if self._members.torn.any() else TORN_EDGES
         counts: list[object] = [type(each).count_nowhere for each in patterns]
         self._everywhere = all(each is Everywhere.count_nowhere for each in counts)
         self._latest: tuple[Addresses, _Pages] | None = None
@@ -74,9 +74,10 @@ class MemberPattern:
         """Return which pages hold parts that are wanted on several nodes."""
         return self._look(addresses).torn
 
-    def adapting(self, addresses: Addresses) -> Mask:
-        """Return which pages are in members whose borders may move to huge page borders."""
-        return self._look(addresses).adapting
+    def claims(self, addresses: Addresses) -> Claims:
+        """Return the rotations of all members that have a target for some of the pages."""
+        votes = self._look(addresses).votes
+        return Claims(votes.place, self._members.rotation[votes.member])
 
     def count_nowhere(self, index: Ints, addresses: Addresses, pages: Ints) -> Ints:
         """Count the pages without a target in each run of neighbouring pages."""
@@ -122,9 +123,6 @@ class MemberPattern:
         return total
 
     def _look(self, addresses: Addresses) -> _Pages:
-        if not len(addresses):
-            none = np.empty(0, bool)
-            return _Pages(np.empty(0, np.int32), none, none)
         known = self._latest
         if known is None or not np.array_equal(known[0], addresses):
             known = self._latest = addresses, self._ask_members(addresses)
@@ -133,15 +131,14 @@ class MemberPattern:
     def _ask_members(self, addresses: Addresses) -> _Pages:
         """Add up the bytes that are wanted on each node, page by page."""
         wanted = np.full(len(addresses), NOWHERE, np.int32)
-        torn, adapting = np.zeros(len(addresses), bool), np.zeros(len(addresses), bool)
-        votes = self._members.at(addresses).ordered()
-        place, node, held = votes.place, votes.node, votes.held
-        torn[place[votes.torn]] = True
-        adapting[place[votes.adapting]] = True
+        torn = np.zeros(len(addresses), bool)
+        votes = self._members.at(addresses)
+        torn[votes.place[self._members.torn[votes.member]]] = True
+        place, node, held = votes.sums()
         again = np.append(False, place[1:] == place[:-1])[: len(place)]
         torn[place[again]] = True
         # Of equal claims, the lowest node comes first.
         order = np.lexsort((node, -held, place))
         first = order[np.append(True, place[order][1:] != place[order][:-1])[: len(place)]]
         wanted[place[first]] = node[first]
-        return _Pages(wanted, torn, adapting)
+        return _Pages(wanted, torn, votes)

@@ -10,9 +10,8 @@ import numpy as np
 from ..pages.arguments import Addresses
 from ..pages.named import NamedFootprints
 from ..system.intervals import index_within
-from .member import Mask, Member
+from .member import Member, rotations_of
 from .patterns import NOWHERE, Ints, Pattern
-from .shifted import may_shift
 
 
 class Votes(NamedTuple):
@@ -22,34 +21,26 @@ class Votes(NamedTuple):
     ----------
     place : ndarray of int64
         Place of the page in the list of pages asked for.
+    member : ndarray of int64
+        Index of the member.
     node, held : ndarray of int64
         The node wanted, and how many bytes the member has in the page.
-    torn, adapting : ndarray of bool
-        Whether the member's pattern tears pages, and whether its borders may move.
     """
 
     place: Ints
+    member: Ints
     node: Ints
     held: Ints
-    torn: Mask
-    adapting: Mask
 
-    def ordered(self) -> Votes:
-        """Return the votes by page and node, those for one node of a page added up."""
+    def sums(self) -> tuple[Ints, Ints, Ints]:
+        """Return place, node and bytes in this order, the bytes for one node of a page added up."""
         order = np.lexsort((self.node, self.place))
         place, node, held = self.place[order], self.node[order], self.held[order]
-        torn, adapting = self.torn[order], self.adapting[order]
         new = np.append(True, (place[1:] != place[:-1]) | (node[1:] != node[:-1]))[: len(place)]
         starts = np.flatnonzero(new)
-        if not len(starts):
-            return self
-        return Votes(
-            place[starts],
-            node[starts],
-            np.add.reduceat(held, starts),
-            np.logical_or.reduceat(torn, starts),
-            np.logical_or.reduceat(adapting, starts),
-        )
+        if len(starts):
+            place, node, held = place[starts], node[starts], np.add.reduceat(held, starts)
+        return place, node, held
 
 
 class MemberVotes:
@@ -61,6 +52,14 @@ class MemberVotes:
         One for each member; an index is that of a page within its member.
     footprints : NamedFootprints
         The members.
+
+    Attributes
+    ----------
+    torn : ndarray of bool
+        Whether the pattern of each member tears pages.
+    rotations : list of Rotation
+    rotation : ndarray of int64
+        The index of each member's rotation, or `FIXED` or `SHIFTS`.
     """
 
     def __init__(self, patterns: Sequence[Pattern], footprints: NamedFootprints) -> None:
@@ -78,8 +77,8 @@ class MemberVotes:
         span = np.array([each.footprint.span for each in self._members], np.uintp)
         self._end = self._begin + span
         patterns = [each.pattern for each in self._members]
-        self._torn = np.array([getattr(each, "torn", False) for each in patterns], bool)
-        self._adapts = np.array([may_shift(each) for each in patterns], bool)
+        self.torn = np.array([getattr(each, "torn", False) for each in patterns], bool)
+        self.rotations, self.rotation = rotations_of(self._members)
 
     def within(self, first: int, last: int) -> list[Member]:
         """Return the members with pages from `first` to `last`, in address order."""
@@ -92,8 +91,10 @@ class MemberVotes:
         return found
 
     def at(self, addresses: Addresses) -> Votes:
-        """Return what the members want of pages in address order, of which there is one or more."""
-        some = self._within(int(addresses[0]), int(addresses[-1]))
+        """Return what the members want of pages in address order."""
+        some = np.empty(0, np.int64)
+        if len(addresses):
+            some = self._within(int(addresses[0]), int(addresses[-1]))
         first = self._first[some]
         low = np.searchsorted(addresses, first)
         counts = np.searchsorted(addresses, self._last[some], "right") - low
@@ -118,11 +119,4 @@ class MemberVotes:
             held[low:high] = each.footprint.held(pages, np.ones(len(pages), np.int64))
             node[low:high][inside] = each.pattern.nodes_for(numbers[inside], pages[inside])
         targeted = node != NOWHERE
-        member = member[targeted]
-        return Votes(
-            place[targeted],
-            node[targeted],
-            held[targeted],
-            self._torn[member],
-            self._adapts[member],
-        )
+        return Votes(place[targeted], member[targeted], node[targeted], held[targeted])

@@ -6,13 +6,13 @@ import numpy as np
 
 from ..pages.arguments import Addresses
 from .patterns import Ints, NodeArray, Pattern
+from .rotation import Rotation
 
 
 def may_shift(pattern: Pattern) -> bool:
     """Return whether the borders of one of several members may move to huge page borders.
 
-    Turns of single pages have no borders: whether each node gets its share is known only of an
-    array as a whole.
+    Turns of single pages have no borders; they are a rotation.
     """
     return getattr(pattern, "adapts", False) and getattr(pattern, "shares", None) is None
 
@@ -27,13 +27,18 @@ class Shifted:
     start : int
         Index of the first page of the part.
     page_size : int
+    rotation : Rotation, optional
+        What the pattern makes of the pages of all parts.
     """
 
     shares = None
 
-    def __init__(self, pattern: Pattern, start: int, page_size: int) -> None:
+    def __init__(
+        self, pattern: Pattern, start: int, page_size: int, rotation: Rotation | None = None
+    ) -> None:
         self._pattern, self._start, self._size = pattern, start, np.uintp(page_size)
         self.distinct, self.only = pattern.distinct, pattern.only
+        self.rotation = rotation
         self.adapts, self.torn = may_shift(pattern), getattr(pattern, "torn", False)
 
     def nodes_for(self, index: Ints, addresses: Addresses) -> NodeArray:

@@ -129,6 +129,11 @@ class Folios:
         starts = np.concatenate(([0], np.flatnonzero(new) + 1))
         return cls(len(addresses), starts, np.diff(starts, append=len(addresses)))
 
+    @property
+    def number(self) -> int:
+        """Number of folios."""
+        return self.pages if self.starts is None else len(self.starts)
+
     def first(self, each: npt.NDArray[_T]) -> npt.NDArray[_T]:
         """Return the value of the first page of each folio."""
         return each if self.starts is None else each[self.starts]

@@ -2,55 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ..layouts.balance import Balance
-from ..layouts.patterns import NOWHERE, NodeArray, Pattern
+from ..layouts.patterns import NodeArray, Pattern
+from ..layouts.rotation import FIXED, SHIFTS, Claims, Rotation
 from ..pages.arguments import Addresses
 from ..query.syscall import move_pages
+from .chosen_targets import ChosenTargets
 from .folios import Folios, HugePages, Indices
+from .rotating import Held, Rotating
 from .splitting import fill_holes, split_at
 
-# A node in an interleaved layout may miss this fraction of its share.
-_NEARLY = 1 / 8
-
 OnConflict: TypeAlias = Literal["majority", "split", "raise"]
-
-
-class ChosenTargets(NamedTuple):
-    """A target for some pages in address order.
-
-    Attributes
-    ----------
-    folios : Folios
-        The pages, grouped by huge page.
-    target : ndarray of int32
-        Node of each folio; negative if none of its pages has a target.
-    wanted : ndarray of int32
-        Node wanted for each page. If the layout shifts its borders, these are the shifted ones.
-    split : int
-        Number of huge pages that were split, or would be.
-    split_at : ndarray of uintp
-        One page of each huge page that the kernel did not refuse to split.
-    torn : bool or ndarray of bool
-        Which pages hold parts that are wanted on several nodes.
-    """
-
-    folios: Folios
-    target: NodeArray
-    wanted: NodeArray
-    split: int = 0
-    split_at: Addresses = np.empty(0, np.uintp)
-    torn: bool | npt.NDArray[np.bool_] = False
-
-    @property
-    def each(self) -> NodeArray:
-        """Target of each page."""
-        return self.folios.spread(self.target)
 
 
 class TargetChooser:
@@ -71,17 +38,25 @@ class TargetChooser:
         # A user's layout may lack these attributes.
         self.adapts = getattr(pattern, "adapts", False)
         self._torn = getattr(pattern, "torn", False)
+        shares = getattr(pattern, "shares", None)
+        alone = [] if shares is None else [Rotation(shares)]
         # Only patterns of several members differ in these from page to page.
         self._torn_at = getattr(pattern, "torn_at", None)
-        self._adapting = getattr(pattern, "adapting", None)
+        self._claims_at = getattr(pattern, "claims", None)
+        self._rotations = getattr(pattern, "rotations", alone)
+        self._rotating = Rotating(self._rotations)
         self.on_conflict = on_conflict
-        self.shares = getattr(pattern, "shares", None)
         self._huge = huge
+
+    @property
+    def rotates(self) -> bool:
+        """Whether pages may take turns, so that the targets depend on which are present."""
+        return bool(self._rotations)
 
     @property
     def shifts_borders(self) -> bool:
         """Whether the layout shifts its borders to lie between huge pages."""
-        return self.adapts and self.shares is None and self._adapting is None
+        return self.adapts and not self._rotations and self._claims_at is None
 
     def choose(self, addresses: Addresses, present: NodeArray, wanted: NodeArray) -> ChosenTargets:
         """Return the target of some pages; with "split", split huge pages that it cuts first.
@@ -96,6 +71,7 @@ class TargetChooser:
             Node wanted for each page; negative for none.
         """
         folios = Folios.find(addresses, wanted, self._huge)
+        self._rotating.begin_slice(addresses)
         chosen = self._without_splitting(folios, addresses, present, wanted)
         if chosen is not None:
             return chosen
@@ -124,6 +100,7 @@ class TargetChooser:
     ) -> ChosenTargets:
         """Return what `choose` would return, as far as that is known; split nothing."""
         folios = Folios.find(addresses, wanted, self._huge)
+        self._rotating.begin_slice(addresses)
         chosen = self._without_splitting(folios, addresses, present, wanted)
         if chosen is not None:
             return chosen
@@ -134,13 +111,13 @@ class TargetChooser:
         self, folios: Folios, addresses: Addresses, present: NodeArray, wanted: NodeArray
     ) -> ChosenTargets | None:
         """Return a target that leaves huge pages whole, or None if "split" has to split some."""
-        balance = self.balance.copy()
+        before = self.balance.copy(), self._rotating.copy()
         chosen = self._choose(folios, addresses, present, wanted, 0)
-        if self.on_conflict != "split" or (chosen.wanted is not wanted and not _overruled(chosen)):
+        if self.on_conflict != "split" or not chosen.overruled.any():
             return chosen
         if not len(_on_several(folios, wanted)):
             return chosen
-        self.balance = balance
+        self.balance, self._rotating = before
         return None
 
     def _choose(
@@ -153,42 +130,52 @@ class TargetChooser:
     ) -> ChosenTargets:
         torn = self._torn if self._torn_at is None else self._torn_at(addresses)
         target, cut = folios.first(wanted), folios.differ(wanted)
-        if not len(cut):
+        if not len(cut) and not self._evens_out(addresses):
             return ChosenTargets(folios, target, wanted, split, torn=torn)
         target = target.copy()
-        if self.shares is None:
-            target[cut] = self.balance.choose(*folios.votes(wanted, cut))
-            adapted = self.adapts
+        if self.rotates:
+            even = self._even_out(folios, cut, addresses, present, wanted, target)
         else:
-            adapted = self._in_turns(folios, cut, present, target, self.shares)
-        if adapted:
-            each = folios.spread(target)
-            shifts = self._adapting
-            wanted = each if shifts is None else np.where(shifts(addresses), each, wanted)
+            target[cut] = self.balance.choose(*folios.votes(wanted, cut))
+            even = np.empty(0, bool)
+        if self.adapts or self.rotates:
+            free = self._claims(addresses).movable(even, len(wanted))
+            wanted = np.where(free, folios.spread(target), wanted)
         return ChosenTargets(folios, target, wanted, split, torn=torn)
 
-    def _in_turns(
+    def _even_out(
         self,
         folios: Folios,
         cut: Indices,
+        addresses: Addresses,
         present: NodeArray,
+        wanted: NodeArray,
         target: NodeArray,
-        shares: Mapping[int, float],
-    ) -> bool:
-        """Give huge pages to nodes in turn, and small pages to nodes that got less.
+    ) -> npt.NDArray[np.bool_]:
+        """Set the targets of cut huge pages, and of small pages that even these out.
 
         Returns
         -------
-        bool
-            Whether each node got its share, or nearly so.
+        ndarray of bool
+            Whether each rotation gives each node its share, or nearly so.
         """
-        assert folios.counts is not None
-        nodes = sorted(shares)
-        exact = np.array([shares[node] for node in nodes])
-        target[cut] = self.balance.choose(nodes, folios.counts[cut][:, np.newaxis] * exact)
-        small = np.flatnonzero((folios.counts == 1) & (folios.first(present) >= 0))
-        target[small] = self.balance.fill(len(small), shares)
-        return self.balance.farthest <= _NEARLY * min(shares.values()) * len(present)
+        held = Held.by(folios, self._claims(addresses))
+        turns = self._rotating.can_choose(held, cut)
+        if not turns.all():
+            target[cut[~turns]] = self.balance.choose(*folios.votes(wanted, cut[~turns]))
+        self._rotating.choose(folios, held, cut[turns], present, target)
+        return self._rotating.are_even(held, int(addresses[-1]))
+
+    def _evens_out(self, addresses: Addresses) -> bool:
+        """Return whether pages have to even out those of the slices before."""
+        return self.rotates and self._rotating.goes_on(self._claims(addresses))
+
+    def _claims(self, addresses: Addresses) -> Claims:
+        if self._claims_at is not None:
+            claims: Claims = self._claims_at(addresses)
+            return claims
+        alone = 0 if self._rotations else SHIFTS if self.adapts else FIXED
+        return Claims(np.arange(len(addresses)), np.full(len(addresses), alone))
 
 
 def _on_several(folios: Folios, wanted: NodeArray) -> Indices:
@@ -199,8 +186,3 @@ def _on_several(folios: Folios, wanted: NodeArray) -> Indices:
     _, votes = folios.votes(wanted, cut)
     several: Indices = cut[np.count_nonzero(votes, axis=1) > 1]
     return several
-
-
-def _overruled(chosen: ChosenTargets) -> bool:
-    """Return whether a page would end up elsewhere than wanted."""
-    return bool(((chosen.each != chosen.wanted) & (chosen.wanted != NOWHERE)).any())

@@ -54,7 +54,7 @@ def targets(layout: MemberTarget, a: MemoryLike) -> npt.NDArray[np.int32]:
     for addresses, wanted in wanted_pages(footprint, pattern):
         if chooser.adapts:
             # Presence matters only for layouts that even out huge pages with small ones.
-            present = move_pages(addresses, pid=footprint.pid) if chooser.shares else wanted
+            present = move_pages(addresses, pid=footprint.pid) if chooser.rotates else wanted
             wanted = chooser.forecast(addresses, present, wanted).wanted
         parts.append(wanted)
     return np.concatenate(parts)

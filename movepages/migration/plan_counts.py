@@ -11,7 +11,8 @@ from ..layouts.targets import Target
 from ..pages.page_set import PageSet
 from ..results.status import PageStatus
 from . import preview
-from .huge_page_targets import ChosenTargets, OnConflict
+from .chosen_targets import ChosenTargets
+from .huge_page_targets import OnConflict
 
 
 class PlanCounts:
@@ -36,7 +37,7 @@ class PlanCounts:
         self.hidden += int(np.count_nonzero(unknown))
         self.absent += int(np.count_nonzero(~there & ~unknown))
         self.untargeted += int(np.count_nonzero(there & (each == NOWHERE)))
-        overruled = known & (each != wanted) & (wanted != NOWHERE)
+        overruled = known & chosen.overruled
         self.overruled += int(np.count_nonzero(overruled))
         self.torn += int(np.count_nonzero(known & ~overruled & chosen.torn))
         # A page without a target that moves with its huge page counts as wanted there.

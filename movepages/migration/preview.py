@@ -7,15 +7,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from .._core import HUGE_PAGE_BYTES
-from ..layouts.patterns import NOWHERE, NodeArray
+from ..layouts.patterns import NodeArray
 from ..layouts.targets import Target
 from ..pages.blocks import cut_rows
 from ..pages.page_set import PageSet
 from ..query.page_query import PageQuery
 from ..query.syscall import MPOL_MF_MOVE
 from . import sizes
+from .chosen_targets import ChosenTargets
 from .folios import HugePages
-from .huge_page_targets import ChosenTargets, OnConflict, TargetChooser
+from .huge_page_targets import OnConflict, TargetChooser
 from .slices import PageBatch, slices, without_memory
 
 
@@ -48,16 +49,15 @@ def _present(
 
 
 def refuse_conflicts(footprint: PageSet, target: Target, huge: HugePages) -> None:
-    """Query all huge pages before anything moves."""
+    """Query all huge pages before anything moves, and small pages that may even them out."""
     if len(target.distinct) < 2:
         return
     chooser = TargetChooser(target, huge, "raise")
-    overruled = 0
-    for pages in _present(footprint, PageQuery(footprint, MPOL_MF_MOVE), only_huge=True):
+    overruled, query = 0, PageQuery(footprint, MPOL_MF_MOVE)
+    for pages in _present(footprint, query, only_huge=not chooser.rotates):
         wanted = target.nodes_for(pages.number, pages.address)
         chosen = chooser.forecast(pages.address, pages.before, wanted)
-        elsewhere = chosen.each != chosen.wanted
-        overruled += int(np.count_nonzero(elsewhere & (chosen.wanted != NOWHERE)))
+        overruled += int(np.count_nonzero(chosen.overruled))
     if overruled:
         raise ValueError(
             f"target: {overruled:,} pages cannot be where they are wanted, because the target cuts "

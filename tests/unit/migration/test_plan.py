@@ -9,8 +9,8 @@ import pytest
 
 import movepages as mp
 from movepages.migration import calibrate, plan, preview
+from movepages.migration.chosen_targets import ChosenTargets
 from movepages.migration.folios import Folios
-from movepages.migration.huge_page_targets import ChosenTargets
 from support import memory
 
 PAGE = memory.PAGE
