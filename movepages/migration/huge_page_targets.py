@@ -166,6 +166,12 @@ class TargetChooser:
         self._rotating.choose(folios, held, cut[turns], present, target)
         return self._rotating.are_even(held, int(addresses[-1]))
 
+    def shifted(self, addresses: Addresses, target: NodeArray, wanted: NodeArray) -> NodeArray:
+        """Return the nodes wanted if borders shift to where the targets of huge pages change."""
+        free = self._claims(addresses).movable(np.zeros(len(self._rotations), bool), len(wanted))
+        found: NodeArray = np.where(free, target, wanted)
+        return found
+
     def _evens_out(self, addresses: Addresses) -> bool:
         """Return whether pages have to even out those of the slices before."""
         return self.rotates and self._rotating.goes_on(self._claims(addresses))

@@ -94,8 +94,7 @@ class MovingTogether:
             target = part.target.copy()
             target[inside] = chosen[groups.of[inside]]
             part.target = target
-            if self.chooser.shifts_borders:
-                part.wanted = target
+            part.wanted = self.chooser.shifted(part.addresses, target, part.wanted)
         pages = pages[part.target[pages] != NOWHERE]
         pages = pages[np.argsort(part.target[pages], kind="stable")]
         move_pages(part.addresses[pages], part.target[pages], pid=self.pid, flags=self.flags)

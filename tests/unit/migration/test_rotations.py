@@ -205,3 +205,12 @@ def test_rotations_are_forgotten_when_they_end():
         moved = Moved(members, mp.interleave(NODES), huge, slice_mib=10)
         assert not moved.overruled.any()
         assert moved.begun <= 4
+
+
+def test_borders_follow_pages_that_move_together():
+    members, targets = [(0, 8 * MIB), (8 * MIB, MIB)], {"[0]": mp.blocks([0, 1]), "[1]": 3}
+    moved = Moved(members, targets, [])
+    target = np.full(len(moved.pages), 1, np.int32)
+    found = moved.chooser.shifted(moved.pages, target, moved.asked)
+    assert (found[moved.of(0)] == 1).all()
+    assert (found[moved.of(1)] == 3).all()
