@@ -79,6 +79,10 @@ class MemberPattern:
         votes = self._look(addresses).votes
         return Claims(votes.place, self._members.rotation[votes.member])
 
+    def foreign(self, addresses: Addresses, nodes: NodeArray) -> Mask:
+        """Return which pages would be on nodes that a member with movable borders never wants."""
+        return self._members.foreign(self._look(addresses).votes, nodes)
+
     def count_nowhere(self, index: Ints, addresses: Addresses, pages: Ints) -> Ints:
         """Count the pages without a target in each run of neighbouring pages."""
         counts = np.zeros(len(pages), np.int64)

@@ -11,7 +11,8 @@ from ..pages.arguments import Addresses
 from ..pages.named import NamedFootprints
 from ..system.intervals import index_within
 from .member import Member, rotations_of
-from .patterns import NOWHERE, Ints, Pattern
+from .patterns import NOWHERE, Ints, NodeArray, Pattern
+from .rotation import SHIFTS, Mask
 
 
 class Votes(NamedTuple):
@@ -120,3 +121,16 @@ class MemberVotes:
             node[low:high][inside] = each.pattern.nodes_for(numbers[inside], pages[inside])
         targeted = node != NOWHERE
         return Votes(place[targeted], member[targeted], node[targeted], held[targeted])
+
+    def foreign(self, votes: Votes, nodes: NodeArray) -> Mask:
+        """Return which pages would be on nodes that a member with movable borders never wants."""
+        found = np.zeros(len(nodes), bool)
+        shifts = self.rotation[votes.member] == SHIFTS
+        place, member = votes.place[shifts], votes.member[shifts]
+        alike: dict[tuple[int, ...], list[int]] = {}
+        for index in np.unique(member).tolist():
+            alike.setdefault(tuple(self._members[index].pattern.distinct), []).append(index)
+        for own, members in alike.items():
+            pages = place[np.isin(member, members)]
+            found[pages] |= ~np.isin(nodes[pages], own)
+        return found

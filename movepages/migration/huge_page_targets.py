@@ -43,6 +43,7 @@ class TargetChooser:
         # Only patterns of several members differ in these from page to page.
         self._torn_at = getattr(pattern, "torn_at", None)
         self._claims_at = getattr(pattern, "claims", None)
+        self._foreign = getattr(pattern, "foreign", None)
         self._rotations = getattr(pattern, "rotations", alone)
         self._rotating = Rotating(self._rotations)
         self.on_conflict = on_conflict
@@ -139,8 +140,7 @@ class TargetChooser:
             target[cut] = self.balance.choose(*folios.votes(wanted, cut))
             even = np.empty(0, bool)
         if self.adapts or self.rotates:
-            free = self._claims(addresses).movable(even, len(wanted))
-            wanted = np.where(free, folios.spread(target), wanted)
+            wanted = self._accepted(addresses, folios.spread(target), wanted, even)
         return ChosenTargets(folios, target, wanted, split, torn=torn)
 
     def _even_out(
@@ -168,7 +168,20 @@ class TargetChooser:
 
     def shifted(self, addresses: Addresses, target: NodeArray, wanted: NodeArray) -> NodeArray:
         """Return the nodes wanted if borders shift to where the targets of huge pages change."""
-        free = self._claims(addresses).movable(np.zeros(len(self._rotations), bool), len(wanted))
+        none = np.zeros(len(self._rotations), bool)
+        return self._accepted(addresses, target, wanted, none)
+
+    def _accepted(
+        self,
+        addresses: Addresses,
+        target: NodeArray,
+        wanted: NodeArray,
+        even: npt.NDArray[np.bool_],
+    ) -> NodeArray:
+        """Return the target of pages that may be anywhere, and the node wanted of the others."""
+        free = self._claims(addresses).movable(even, len(wanted))
+        if self._foreign is not None:
+            free &= ~self._foreign(addresses, target)
         found: NodeArray = np.where(free, target, wanted)
         return found
 

@@ -214,3 +214,12 @@ def test_borders_follow_pages_that_move_together():
     found = moved.chooser.shifted(moved.pages, target, moved.asked)
     assert (found[moved.of(0)] == 1).all()
     assert (found[moved.of(1)] == 3).all()
+
+
+def test_borders_do_not_move_to_nodes_of_other_members():
+    end = 8 * MIB + MIB // 2
+    members, targets = [(0, end), (end, 3 * MIB // 2)], {"[0]": mp.blocks([0, 1]), "[1]": 3}
+    moved = Moved(members, targets, range(5))
+    assert (moved.each[moved.of(1)] == 3).all()
+    assert np.array_equal(moved.overruled, (moved.each == 3) & (moved.asked != 3))
+    assert np.count_nonzero(moved.overruled) == 128
