@@ -34,18 +34,26 @@ def cut_rows(footprint: PageSet, most: int, reach: Reach = _no_further) -> Itera
         yield from _cut_one(footprint, most, reach)
         return
     rest: Rows = np.empty(0, np.uintp), np.empty(0, np.int64)
-    for some in footprint.ranges():
+    for some, final in _and_whether_last(footprint.ranges()):
         cut = _cut_long(_cut_at_huge_pages(some, size), size, most)
         addresses, pages = (np.concatenate(pair) for pair in zip(rest, cut, strict=True))
         last = addresses + (pages - 1).astype(np.uintp) * np.uintp(size)
         huge_page = np.uintp(HUGE_PAGE_BYTES)
         cuts = np.flatnonzero(np.append(True, addresses[1:] // huge_page != last[:-1] // huge_page))
+        if final:
+            cuts = np.append(cuts, len(pages))
         for first, end in _blocks((addresses, pages), last, cuts, most, size, reach):
             yield addresses[first:end], pages[first:end]
         # Keep the rows in the last huge page back: later rows may share it.
         rest = addresses[cuts[-1] :], pages[cuts[-1] :]
-    if len(rest[0]):
-        yield rest
+
+
+def _and_whether_last(parts: Iterator[Rows]) -> Iterator[tuple[Rows, bool]]:
+    part = next(parts, None)
+    while part is not None:
+        after = next(parts, None)
+        yield part, after is None
+        part = after
 
 
 def _blocks(
@@ -53,7 +61,7 @@ def _blocks(
 ) -> Iterator[tuple[int, int]]:
     """Yield the first row and the end of each block, both from `cuts`, up to the last cut."""
     addresses, pages = rows
-    ahead = (np.cumsum(pages) - pages)[cuts]
+    ahead = np.append(0, np.cumsum(pages))[cuts]
     place = 0
     while place < len(cuts) - 1:
         first = int(cuts[place])

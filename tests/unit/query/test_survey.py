@@ -155,6 +155,20 @@ def test_rows_of_a_huge_page_are_in_one_block(width, gap, most, ahead):
         assert len(rows) > 1
 
 
+def test_rows_that_fit_are_one_block():
+    footprint = Footprint(FRAME, PAGE, ((5 * PAGE, 1000),))
+    assert len(list(cut_rows(footprint, 2000))) == 1
+
+
+@pytest.mark.parametrize("count", [65_536, 65_537, 150_000])
+def test_rows_of_several_portions_are_in_order(count):
+    footprint = Footprint(FRAME, PAGE, ((5 * PAGE, count),))
+    rows = np.concatenate([address for address, _ in cut_rows(footprint, 40_000)])
+    pages = np.unique(rows)
+    assert np.array_equal(rows, pages)
+    assert sum(int(n.sum()) for _, n in cut_rows(footprint, 40_000)) == footprint.pages
+
+
 def test_each_page_cuts_no_huge_page():
     frame = FRAME // PAGE
     runs = SurveyRuns(
