@@ -15,11 +15,11 @@ namespace movepages::binding {
 // Querying this few pages costs less than finding out whether the query is worth it.
 constexpr std::size_t kFewPages = std::min(std::size_t{64}, Query::kPortion);
 
-// Whether the elements of an array may lie elsewhere, behind pointers: objects, and StringDType,
-// which has no kind that old versions of numpy know.
+// Whether elements of an array, or fields of them, lie elsewhere, behind pointers: objects and
+// StringDType.
 inline bool has_elements_elsewhere(const py::array& array) {
-  const char kind = array.dtype().kind();
-  return kind == 'O' || kind == 'T';
+  constexpr auto kHasObject = 1U;  // NPY_ITEM_HASOBJECT of numpy's C API
+  return (array.dtype().flags() & kHasObject) != 0;
 }
 
 // The bytes and the pages of a contiguous array, with all its elements in place, that one call

@@ -48,7 +48,7 @@ def memory_of(obj: object) -> tuple[object, PageSet]:
         values such as strings. An empty container is no error: it has no bytes.
     """
     # The most common case takes the shortest way.
-    if type(obj) is np.ndarray and obj.dtype.kind not in "OT":
+    if type(obj) is np.ndarray and not obj.dtype.hasobject:
         return obj, footprint_of(obj)
     inside = _inside(obj)
     if isinstance(inside, _Single):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .object_arrays import object_members
+from .object_arrays import object_members, record_members
 
 
 def array_members(array: npt.NDArray[Any]) -> object:
@@ -21,7 +21,7 @@ def array_members(array: npt.NDArray[Any]) -> object:
             "lies; pass Region(array.ctypes.data, array.nbytes) for its elements alone, which hold "
             "strings of up to 15 bytes"
         )
-    return array
+    return record_members(array) if array.dtype.hasobject else array
 
 
 def _masked(array: np.ma.MaskedArray[Any, Any]) -> Iterator[tuple[str, object]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ import numpy.typing as npt
 
 from .. import _core
 from ..pages.memory import Memory
+from ..pages.named import key_name
 from ..pages.pieces import Pieces
-from .containers import VALUES, container_members
+from .containers import VALUES, container_members, join_names
 from .registry import adapter_for
 
 # Elements that are looked at together.
@@ -57,6 +59,33 @@ def object_members(array: npt.NDArray[Any]) -> Iterator[tuple[str, object]]:
         del begins, lengths
         yield "objects", Pieces(address, nbytes, (), mmap.PAGESIZE)
     yield from members
+
+
+def record_members(array: npt.NDArray[Any]) -> Iterator[tuple[str, object]]:
+    """Yield the members of a structured array that has fields of objects.
+
+    Yields
+    ------
+    name, member
+        ``records``: the array's elements, pointers among them. ``field.objects``, ``field[3]``:
+        what the pointers of a field lead to, as in `object_members`.
+    """
+    yield "records", Memory(array.ctypes.data, array.shape, array.strides, array.itemsize, array)
+    yield from _behind_fields(np.asarray(array))
+
+
+def _behind_fields(array: npt.NDArray[Any]) -> Iterator[tuple[str, object]]:
+    for name in array.dtype.names or ():
+        field = array[name]
+        if field.dtype.names:
+            inside = _behind_fields(field)
+        elif field.dtype.hasobject:
+            # The pointers are within the records.
+            inside = islice(object_members(field), 1, None)
+        else:
+            continue
+        for below, member in inside:
+            yield join_names(key_name(name), below), member
 
 
 def _has_members(element: object) -> bool:

@@ -51,7 +51,7 @@ def _held(variable: Any) -> Any:
 
 def _variable(variable: Any) -> object:
     held = _held(variable)
-    plain = isinstance(held, np.ndarray) and held.dtype.kind not in "OT"
+    plain = isinstance(held, np.ndarray) and not held.dtype.hasobject
     return held if plain else [("data", held)]
 
 

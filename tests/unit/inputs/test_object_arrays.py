@@ -97,6 +97,30 @@ def test_a_masked_array_of_objects() -> None:
     assert list(mp.where(masked)) == ["data.pointers", "data.objects", "mask"]
 
 
+@pytest.mark.parametrize("kind", [np.ndarray, np.recarray])
+def test_fields_of_records_that_are_objects(kind) -> None:
+    inner = [("text", "O"), ("number", "f8")]
+    array = np.ones(1000, [("key", "O"), ("inner", inner), ("plain", "i4")]).view(kind)
+    array["key"], array["inner"]["text"] = texts(1000), [f"other {i}" for i in range(1000)]
+    array["key"][7] = inside = np.ones(100)
+    for found in (mp.where(array), mp.where([array]), mp.where({"of": array})):
+        names = [name.removeprefix("[0].").removeprefix("of.") for name in found]
+        assert names == ["records", "key.objects", "key[7]", "inner.text.objects"]
+        sizes = dict(zip(names, found.values(), strict=True))
+        assert sizes["records"].nbytes == array.nbytes
+        assert sizes["key[7]"] == mp.where(inside)
+        behind = [each for each in array["key"] if each is not inside]
+        assert sizes["key.objects"].nbytes == sum(map(sys.getsizeof, behind))
+        assert sizes["inner.text.objects"].nbytes == sum(map(sys.getsizeof, array["inner"]["text"]))
+    assert array["key"][7] is inside
+
+
+def test_records_of_a_column_of_several_objects() -> None:
+    array = np.empty(2, [("pair", "O", 2)])
+    array["pair"] = [["a long text", None], [np.ones(9), "another"]]
+    assert list(mp.where(array)) == ["records", "pair.objects", "pair[2]"]
+
+
 @pytest.mark.parametrize("kind", [np.matrix, np.recarray])
 def test_other_arrays_of_a_class_of_numpy_are_one_memory(kind) -> None:
     array = np.ones((3, 4)).view(kind)
