@@ -151,11 +151,13 @@ def shown(key: object) -> str:
 
 @contextlib.contextmanager
 def naming(name: str) -> Iterator[None]:
-    """Begin the message of an error with the name of a member."""
+    """Begin the message of an error with the name of a member.
+
+    The error may be of a user's class, raised in a user's function: class and traceback are kept.
+    """
     try:
         yield
     except (TypeError, ValueError) as error:
-        if not name:
-            raise
-        kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"{name}: {error}") from None
+        if name and error.args and isinstance(error.args[0], str):
+            error.args = (f"{name}: {error.args[0]}", *error.args[1:])
+        raise

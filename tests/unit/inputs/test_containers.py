@@ -250,6 +250,22 @@ def test_an_error_of_a_function_names_the_member() -> None:
         mp.where([Broken()])
 
 
+def test_an_error_of_a_function_keeps_its_class_and_shows_where_it_was_raised() -> None:
+    class LostError(ValueError):
+        pass
+
+    class Broken:
+        def __movepages_buffers__(self):
+            yield "a", self.second()
+
+        def second(self):
+            raise LostError("the second part is lost", 2)
+
+    with pytest.raises(LostError, match=r"^\('\[0\]: the second part is lost', 2\)") as caught:
+        mp.where([Broken()])
+    assert caught.traceback[-1].name == "second"
+
+
 def test_a_key_that_holds_memory_is_not_written_out() -> None:
     class Tensor:
         def __array__(self):
