@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -21,6 +22,9 @@ from .wording import TORN
 
 Mask: TypeAlias = "npt.NDArray[np.bool_]"
 Ints: TypeAlias = "npt.NDArray[np.int64]"
+
+# Members that are printed.
+_SHOWN = 20
 
 NO_RUNS = np.empty(0, RUN_DTYPE)
 
@@ -89,6 +93,14 @@ class MemberResults(ByName[MoveResult]):
     def __reduce__(self) -> tuple[type[dict[str, MoveResult]], tuple[dict[str, MoveResult]]]:
         # The target may belong to a layout of the user that cannot be copied or sent.
         return dict, (dict(self),)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self):,} members>"
+
+    def __str__(self) -> str:
+        lines = [f"{name}: {self[name]}" for name in islice(self, _SHOWN)]
+        rest = len(self) - len(lines)
+        return "\n".join([*lines, f"and {rest:,} others"] if rest else lines)
 
     def with_absences(self, absences: Absences) -> MemberResults:
         """Return the same results with the reasons for absent pages."""

@@ -35,6 +35,16 @@ def test_a_move_has_the_sum_and_each_member() -> None:
         assert member.ok == alone.ok
 
 
+def test_the_results_of_members_are_printed() -> None:
+    arrays = [np.ones(8) for _ in range(23)]
+    found = mp.move(arrays, NODE).by_member
+    lines = str(found).splitlines()
+    assert repr(found) == "<MemberResults of 23 members>"
+    assert lines[0] == f"[0]: {found['[0]']}"
+    assert lines[20:] == ["and 3 others"]
+    assert str(mp.move(arrays[:1], NODE).by_member) == lines[0]
+
+
 def test_one_array_has_no_members() -> None:
     assert mp.move(np.ones(1 << 17), NODE).by_member == {}
 
