@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import enum
 import numbers
 import os
+import re
 import types
 from collections import OrderedDict, UserList, deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +20,8 @@ from ..pages.named import key_name
 # Values in a container that hold nothing to move.
 VALUES = (
     *(str, numbers.Number, type(None), np.generic, np.dtype, type, slice, range, os.PathLike),
-    *(datetime.date, datetime.time, datetime.timedelta, types.FunctionType),
+    *(datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, enum.Enum, re.Pattern),
+    *(types.FunctionType, types.BuiltinFunctionType, np.ufunc),
 )
 _VIEWS: tuple[type, ...] = type({}.values()), type(OrderedDict().values())
 _IN_ORDER = (list, tuple, deque, UserList, *_VIEWS)

@@ -38,8 +38,12 @@ def _script_object(_: Any) -> NoReturn:
 
 def _optimizer(optimizer: Any) -> Pairs:
     if not optimizer.state:
-        raise NoMemoryError(optimizer)
+        raise NoMemoryError(optimizer, ": an optimizer gets its state at its first step()")
     return _state(optimizer)
+
+
+def _value(value: Any) -> NoReturn:
+    raise NoMemoryError(value)
 
 
 def _state(optimizer: Any) -> Iterator[tuple[str, object]]:
@@ -64,4 +68,5 @@ ADAPTERS = {
     "Optimizer": _optimizer,
     "ScriptObject": _script_object,
     "TensorDataset": _data_set,
+    **dict.fromkeys(["device", "dtype", "layout", "memory_format"], _value),
 }

@@ -180,9 +180,15 @@ def test_a_model_among_other_things() -> None:
 
 def test_an_optimizer_that_has_not_stepped_holds_nothing() -> None:
     state = torch.optim.SGD(torch.nn.Linear(3, 3).parameters())
-    with pytest.raises(TypeError, match="SGD with no array"):
+    with pytest.raises(TypeError, match=r"SGD with no array.* at its first step"):
         mp.where(state)
     assert not state.state
+
+
+def test_values_of_torch_in_a_checkpoint_are_skipped() -> None:
+    values = [torch.float32, torch.device("cpu"), torch.strided, torch.contiguous_format]
+    checkpoint = {"model": torch.nn.Linear(3, 3).state_dict(), "values": values, "epoch": 3}
+    assert list(mp.where(checkpoint)) == ["model.weight", "model.bias"]
 
 
 def test_state_of_a_loaded_optimizer() -> None:

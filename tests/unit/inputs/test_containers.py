@@ -4,9 +4,11 @@ import dataclasses
 import datetime
 import io
 import pathlib
+import re
 from collections import OrderedDict, UserList, deque, namedtuple
 from collections.abc import Iterator
-from enum import StrEnum
+from datetime import UTC
+from enum import Enum, StrEnum
 from types import MappingProxyType
 
 import numpy as np
@@ -94,6 +96,12 @@ def test_names_that_collide_are_told_apart() -> None:
 @pytest.mark.parametrize("mapping", [OrderedDict, MappingProxyType])
 def test_any_mapping(mapping) -> None:
     assert list(mp.where(mapping({"a": np.ones(3)}))) == ["a"]
+
+
+def test_values_of_a_configuration_are_skipped() -> None:
+    modes = Enum("Mode", "FAST SLOW")
+    config = {"mode": modes.FAST, "zone": UTC, "name": re.compile("a.*"), "f": len, "g": np.add}
+    assert list(mp.where({"config": config, "a": np.ones(3)})) == ["a"]
 
 
 @pytest.mark.parametrize("nothing", [[1, 2], ["a", None, 2.5], {"a": {}, "b": 3}])
