@@ -30,4 +30,14 @@ def _masked(array: np.ma.MaskedArray[Any, Any]) -> Iterator[tuple[str, object]]:
         yield "mask", np.ma.getmaskarray(array)
 
 
-ADAPTERS = {"MaskedArray": _masked, "ndarray": array_members}
+def _archive(archive: Any) -> list[tuple[str, object]]:
+    # Each look at one of its arrays reads the array from the file.
+    for name in archive.files:
+        raise TypeError(
+            f"{name} of this {type(archive).__name__} is in a file, and what is read from it is a "
+            "copy; keep the arrays, as in d = dict(...), and pass d"
+        )
+    return []
+
+
+ADAPTERS = {"MaskedArray": _masked, "NpzFile": _archive, "ndarray": array_members}

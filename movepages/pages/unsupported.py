@@ -31,6 +31,8 @@ def _hint(obj: object) -> str:
         return "an address needs a length: pass Region(address, nbytes)"
     if isinstance(obj, io.BytesIO):
         return "pass its getbuffer(), which shares its memory"
+    if isinstance(obj, io.IOBase) and not isinstance(obj, io.StringIO):
+        return "it is a file: map it, as with np.memmap, or pass its name to movepages.page_cache()"
     if isinstance(obj, ItemsView):
         return "pass the mapping, whose keys are the names of its values"
     if isinstance(obj, Set):

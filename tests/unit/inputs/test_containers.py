@@ -6,7 +6,7 @@ import io
 import pathlib
 import re
 from collections import OrderedDict, UserList, deque, namedtuple
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC
 from enum import Enum, StrEnum
 from types import MappingProxyType
@@ -161,12 +161,39 @@ def test_what_is_no_list_is_refused_as_it_is(make, remedy) -> None:
         assert len(list(given)) == 2
 
 
-def test_a_mapping_that_reads_its_arrays_is_refused(tmp_path) -> None:
+@pytest.mark.parametrize("mode", ["r", "rb", "rb+"])
+def test_an_open_file_is_refused(mode, tmp_path) -> None:
+    (tmp_path / "table.bin").write_bytes(b"abc")
+    with (
+        open(tmp_path / "table.bin", mode) as file,
+        pytest.raises(TypeError, match=r"^a: got .*np\.memmap.*page_cache\(\)$"),
+    ):
+        mp.where({"a": file})
+
+
+def test_an_archive_is_refused_without_reading_it(tmp_path, monkeypatch) -> None:
     np.savez(tmp_path / "a.npz", x=np.ones(1000))
     with np.load(tmp_path / "a.npz") as file:
+        arrays = dict(file)
+        monkeypatch.setattr(type(file), "__getitem__", None)
         with pytest.raises(TypeError, match=r"^a: x of this NpzFile .* is a copy; .* d = dict"):
             mp.where({"a": file})
-        assert list(mp.where(dict(file))) == ["x"]
+        assert list(mp.where(arrays)) == ["x"]
+
+
+def test_a_mapping_that_reads_its_arrays_is_refused() -> None:
+    class Archive(Mapping):
+        def __getitem__(self, key):
+            return np.ones(1000)
+
+        def __iter__(self):
+            return iter("x")
+
+        def __len__(self):
+            return 1
+
+    with pytest.raises(TypeError, match=r"^a: x of this Archive .* is a copy; .* d = dict"):
+        mp.where({"a": Archive()})
 
 
 def test_a_member_that_cannot_be_looked_at_is_named() -> None:
