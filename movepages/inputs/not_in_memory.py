@@ -11,6 +11,10 @@ _ELSEWHERE = {
     "h5py.Dataset": ("in a file", _READ.format("dataset")),
     "netCDF4.Variable": ("in a file", _READ.format("variable")),
     "zarr.Array": ("in the encoded chunks of a store", _READ.format("array")),
+    "zarr.Group": (
+        "in the encoded chunks of a store",
+        "read what you need of its arrays, a = group[name][...], and pass a",
+    ),
     "cupy.ndarray": (
         _ON_A_DEVICE,
         "pass arrays in host memory, such as those of cupyx.empty_pinned()",

@@ -31,6 +31,7 @@ def test_h5py(tmp_path) -> None:
 def test_zarr() -> None:
     zarr = pytest.importorskip("zarr")
     refused(zarr.ones(1000), r"a = array\[\.\.\.\]")
+    refused(zarr.group(), r"a = group\[name\]\[\.\.\.\]")
 
 
 def test_netcdf4(tmp_path) -> None:

@@ -13,6 +13,7 @@ from movepages.inputs.not_in_memory import ADAPTERS
         ("h5py._hl.dataset", "Dataset"),
         ("netCDF4._netCDF4", "Variable"),
         ("zarr.core.array", "Array"),
+        ("zarr.core.group", "Group"),
         ("cupy", "ndarray"),
         ("numba.cuda.cudadrv.devicearray", "DeviceNDArray"),
         ("multiprocessing.managers", "BaseProxy"),
