@@ -47,6 +47,7 @@ def wanted(layout: Any, array: np.ndarray[Any, Any]) -> mp.Placement:
         nothing_absent(),
         shape=array.shape if several else (),
         strides=array.strides if several else (),
+        source="move_pages",
     )
 
 

@@ -86,6 +86,8 @@ class Replicas:
         self.close()
 
     def __movepages_buffers__(self) -> Iterator[tuple[str, object]]:
+        if not self._copies:
+            raise ValueError("these replicas are closed")
         for node, copy in self._copies.items():
             yield f"node{node}", copy
 

@@ -140,7 +140,8 @@ def test_objects_without_memory(what):
         except TypeError as error:
             assert_refused(error, type(what).__name__)
         else:
-            assert isinstance(what, bytes), placement
+            # An empty container has no bytes, which is an answer.
+            assert isinstance(what, bytes) or len(what) == 0, placement
 
 
 @FUZZ
