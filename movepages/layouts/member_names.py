@@ -101,5 +101,8 @@ def _beginnings(name: str) -> Iterator[str]:
 
 
 def _shortlist(names: Iterable[object]) -> str:
+    """Return some names, to be read in an error."""
     listed = ["..." if name is ... else repr(name) for name in names]
+    if not listed:
+        return "none"
     return ", ".join(listed[:5]) + (f" and {len(listed) - 5:,} others" if len(listed) > 5 else "")

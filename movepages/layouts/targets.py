@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Protocol, TypeAlias
 
@@ -126,12 +127,19 @@ def as_target(
         return Restored(target)
     if hasattr(target, "over"):
         return target.over(array, footprint)
+    if target is None or isinstance(target, (str, bytes, Mapping)):
+        raise TypeError(
+            "target: expected a node such as 0, a layout such as interleave([0, 1]), a Placement, "
+            f"or an array with a node for each page, got a {type(target).__name__}"
+            + ("; a member within another is 'a.b'" if isinstance(target, Mapping) else "")
+        )
     nodes = as_nodes(target, name="target")
     if isinstance(nodes, int):
         return OneNode(nodes)
     if len(nodes) != pages:
         raise ValueError(
             f"target: expected one node for all pages, or one for each of the {pages:,} pages of "
-            f"the array, got {len(nodes):,}; where(a).pages gives the number of pages"
+            f"the array, got {len(nodes):,}; where(a).pages gives the number of pages; to divide "
+            "them between nodes, pass a layout such as blocks([0, 1]) or interleave([0, 1])"
         )
     return PerPage(nodes.copy() if keep else nodes)

@@ -100,3 +100,20 @@ def test_a_part_goes_back_to_where_it_was(tmp_path) -> None:
 
 def test_an_empty_container_has_no_sequence() -> None:
     assert mp.move([], mp.together(mp.blocks([NODE, NODE]))).ok
+
+
+@pytest.mark.parametrize("target", [None, "interleave", {"z": 0}])
+def test_what_is_no_target_is_told_with_what_is(target):
+    arrays = {"x": {"z": np.ones(10)}, "y": np.ones(10)}
+    with pytest.raises(TypeError, match=r"x\.z: target: expected a node such as 0.*got a \w+"):
+        mp.targets({"x": target, "y": 0}, arrays)
+
+
+def test_a_list_of_nodes_is_told_the_layouts_that_divide():
+    with pytest.raises(ValueError, match=r"to divide them between nodes, pass a layout such as"):
+        mp.targets([0, 1], [np.ones(1 << 20), np.ones(10)])
+
+
+def test_an_empty_mapping_of_targets():
+    with pytest.raises(ValueError, match=r"no target for the member 'x'.* the mapping has none"):
+        mp.targets({}, {"x": np.ones(10)})
