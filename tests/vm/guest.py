@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import devices
 import numpy as np
 import outcome
 from kernels import Kernel
@@ -34,6 +35,7 @@ class Machine:
     append: tuple[str, ...] = ()
     icount: bool = False
     avx: bool = False
+    devices: bool = False
 
 
 def vng_arguments(kernel: Kernel, folder: Path, machine: Machine) -> list[str]:
@@ -41,9 +43,10 @@ def vng_arguments(kernel: Kernel, folder: Path, machine: Machine) -> list[str]:
     cpus = 1 if machine.icount else 2
     arguments = ["vng", "--verbose", "--disable-kvm", "--run", str(kernel.image)]
     arguments += ["--cpus", str(cpus), "-m", f"{sum(size for size, _ in NODES)}M"]
-    for size, cpu in NODES:
+    for node, (size, cpu) in enumerate(NODES):
         has_cpu = cpu is not None and cpu < cpus
-        arguments += ["--numa", f"{size}M,cpus={cpu}" if has_cpu else f"{size}M"]
+        without = f",initiator={devices.INITIATOR.get(node)}" if machine.devices else ""
+        arguments += ["--numa", f"{size}M,cpus={cpu}" if has_cpu else f"{size}M{without}"]
     arguments += ["--force-9p", "--force-initramfs", "--disable-microvm", "--rwdir", str(folder)]
     # A guest that panics reboots at once, and QEMU exits instead of rebooting.
     append = ["panic=-1", "mitigations=off", *machine.append]
@@ -57,6 +60,9 @@ def vng_arguments(kernel: Kernel, folder: Path, machine: Machine) -> list[str]:
         qemu += " -icount shift=0"
     qemu += f" -fsdev local,id={CACHED},path=/,security_model=none,readonly=on,multidevs=remap"
     qemu += f" -device virtio-9p-pci,fsdev={CACHED},mount_tag={CACHED}"
+    if machine.devices:
+        # Last: a device without a bus of its own would be put behind the newest bridge.
+        qemu += f" {devices.qemu_options()}"
     for parameter in append:
         arguments += ["--append", parameter]
     script = shlex.quote(str(folder / outcome.SCRIPT))

@@ -61,6 +61,11 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
         help="processors with AVX, which some libraries need; numpy does without",
     )
     add(
+        "--devices",
+        action="store_true",
+        help="with devices near three of the nodes, and a table of performance (HMAT)",
+    )
+    add(
         "--timeout",
         type=float,
         default=3600,
@@ -74,6 +79,8 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     options = parser.parse_args(argv)
     if options.command is not None and options.pytest:
         parser.error("--command runs instead of pytest: leave out one of the two")
+    if options.devices and options.icount:
+        parser.error("--devices needs two CPUs, and --icount has one: leave out one of the two")
     if options.jobs < 1:
         parser.error(f"--jobs is {options.jobs}, expected 1 or more")
     options.kernel = options.kernel or list(kernels.DEFAULT_METAS)
@@ -138,7 +145,7 @@ def run_guests(
 
     A signal ends this early, without the guests that still ran.
     """
-    machine = guest.Machine(tuple(options.append), options.icount, options.avx)
+    machine = guest.Machine(tuple(options.append), options.icount, options.avx, options.devices)
     waiting, running = list(found), []
     reported = time.monotonic()
     alone = len(found) == 1

@@ -50,6 +50,19 @@ def test_counting_machine_keeps_its_nodes_and_one_cpu():
     assert "-icount shift=0" in qemu_options(arguments)
 
 
+def test_machine_with_devices_names_the_node_nearest_to_memory():
+    arguments = guest.vng_arguments(KERNEL, Path("/r"), guest.Machine(devices=True))
+    assert values(arguments, "--numa")[1:] == [
+        "1024M,cpus=1",
+        "1024M,initiator=0",
+        "256M,initiator=1",
+    ]
+    options = qemu_options(arguments)
+    assert "-machine hmat=on" in options
+    assert [f"numa_node={node}" in options for node in range(4)] == [True, True, False, True]
+    assert "hmat" not in qemu_options(guest.vng_arguments(KERNEL, Path("/r"), guest.Machine()))
+
+
 def test_pytest_command_keeps_arguments_apart():
     words = shlex.split(guest.pytest_command(Path("/r"), ["tests/numa", "-k", "fork or thp"]))
     assert words[0] == sys.executable
@@ -169,7 +182,12 @@ def test_arguments_after_the_dashes_are_for_pytest():
 
 @pytest.mark.parametrize(
     "argv",
-    [["--jobs", "0"], ["--command", "true", "--", "tests/numa"], ["--results", "/tmp/two words"]],
+    [
+        ["--jobs", "0"],
+        ["--devices", "--icount"],
+        ["--command", "true", "--", "tests/numa"],
+        ["--results", "/tmp/two words"],
+    ],
 )
 def test_refused_arguments(argv, capsys):
     with pytest.raises(SystemExit, match="2"):
