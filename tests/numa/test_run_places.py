@@ -16,7 +16,7 @@ from support import memory, nodes, witness
 
 PAGES = 64
 
-def look(tell, name):
+def look(tell, name, stay=0):
     held = memory.anonymous(PAGES * memory.PAGE)
     memory.touch(held)
     status = open("/proc/thread-self/status").read()
@@ -24,20 +24,20 @@ def look(tell, name):
     mapping = witness.numa_maps()[held.ctypes.data]
     asked = witness.nodes_of(memory.pages_of(held)).tolist()
     tell([name, os.getpid(), nodes.parse_list(cpus), mapping.policy, mapping.nodes, asked])
-    time.sleep(float(sys.argv[1]))
+    time.sleep(stay)
 
 def main():
-    found = []
+    found, children = [], []
     threads = [threading.Thread(target=look, args=(found.append, "thread")) for _ in range(3)]
     for thread in threads: thread.start()
     for thread in threads: thread.join()
     for way in ("fork", "spawn", "forkserver"):
         context = multiprocessing.get_context(way)
         queue = context.SimpleQueue()
-        child = context.Process(target=look, args=(queue.put, way))
-        child.start()
+        children.append(context.Process(target=look, args=(queue.put, way, float(sys.argv[1]))))
+        children[-1].start()
         found.append(queue.get())
-        child.join()
+    for child in children: child.join()
     print(json.dumps(found))
 
 if __name__ == "__main__":
@@ -54,6 +54,7 @@ def program(tmp_path):
 
 
 def found_by(*options, program, stay=0):
+    """Return what each thread and child told, and the report; children live `stay` seconds."""
     command = [sys.executable, "-P", "-m", "movepages", "run", *map(str, options), "--"]
     done = subprocess.run(
         [*command, sys.executable, program, str(stay)], capture_output=True, text=True, check=True,
@@ -71,7 +72,7 @@ def cpus_of(node):
 def test_bound_on_a_node_with_its_cpus_and_reported(two_nodes, program):
     there = two_nodes[1]
     options = ["--node", there, "--cpunodes", there, "--report", "--json"]
-    found, said = found_by(*options, program=program, stay=4)
+    found, said = found_by(*options, program=program, stay=25)
     for _, _, cpus, policy, per_node, asked in found:
         assert (cpus, policy) == (cpus_of(there), f"bind:{there}")
         assert per_node == {str(there): 64}
