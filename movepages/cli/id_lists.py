@@ -39,6 +39,14 @@ def one_node(text: str) -> tuple[int, ...]:
     return found
 
 
+def device(text: str) -> mp.Near:
+    """Convert the name of a device, as an argparse type."""
+    try:
+        return mp.near(text)
+    except (ValueError, mp.TopologyError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def cpus_of_nodes(text: str) -> tuple[int, ...]:
     """Convert a list of nodes to their CPUs, as an argparse type."""
     machine = mp.topology()

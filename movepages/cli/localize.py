@@ -9,6 +9,7 @@ import movepages as mp
 from ..processes.localization import FROM_OUTSIDE
 from ..units import format_bytes, format_ids
 from .arguments import parse_count
+from .id_lists import device
 from .json_output import Commands, add_json_option, print_json
 from .move_progress import shown_progress
 from .regions import add_process_option
@@ -44,8 +45,13 @@ def add_to(commands: Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_process_option(parser)
-    parser.add_argument(
-        "--node", type=parse_count, required=True, metavar="N",
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument(
+        "--near", type=device, metavar="DEVICE",
+        help="the node nearest to a device such as eth0 or cuda:0",
+    )  # fmt: skip
+    where.add_argument(
+        "--node", type=parse_count, metavar="N",
         help="the node; if it has no CPUs, the threads go to the nearest node that has",
     )  # fmt: skip
     which = parser.add_mutually_exclusive_group()
@@ -72,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     in_memory = int(process.regions()["bytes"].sum())
     with shown_progress(in_memory, quiet=options.json or options.dry_run) as tell:
         found = process.localize(
-            options.node,
+            options.node if options.near is None else options.near,
             cpus=not options.memory_only,
             memory=not options.cpus_only,
             children=options.children,

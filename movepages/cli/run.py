@@ -12,7 +12,7 @@ from ..memory.policy_modes import PolicyMode, as_policy
 from ..processes.execution import CannotRunError, Running, become, end_alike
 from ..processes.placing import CpusRefusedError, Placing, place_thread
 from ..processes.usage import TreeUsage
-from .id_lists import HELP, cpus, cpus_of_nodes, memory_nodes, one_node
+from .id_lists import HELP, cpus, cpus_of_nodes, device, memory_nodes, one_node
 from .json_output import Commands, add_json_option
 from .run_report import Report, show_report
 from .terminal import complain
@@ -83,6 +83,10 @@ def add_to(commands: Commands) -> None:
         help="the CPUs of these nodes",
     )  # fmt: skip
     parser.add_argument(
+        "--near", type=device, metavar="DEVICE",
+        help="CPUs and preferred memory of the node nearest to a device such as eth0 or cuda:0",
+    )  # fmt: skip
+    parser.add_argument(
         "--strict", action="store_true",
         help="do not run the command if the CPUs or the policy cannot be set, as in a sandbox",
     )  # fmt: skip
@@ -124,6 +128,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _placing(options: argparse.Namespace) -> Placing:
+    if options.near is not None:
+        return _near(options)
     wanted = {
         PolicyMode.BIND: options.bind,
         PolicyMode.PREFERRED: options.preferred,
@@ -142,6 +148,14 @@ def _placing(options: argparse.Namespace) -> Placing:
         mode = PolicyMode.LOCAL
     cpus = options.cpus or options.cpunodes or ()
     return Placing(cpus, bool(options.cpus), None if mode is None else mode.value, nodes)
+
+
+def _near(options: argparse.Namespace) -> Placing:
+    others = ("bind", "preferred", "preferred_many", "interleave", "weighted", "localalloc")
+    if any(getattr(options, name) for name in (*others, "cpus", "cpunodes")):
+        options.parser.error("argument --near: it sets memory and CPUs; leave out the others")
+    near = options.near
+    return Placing(near.cpus, False, PolicyMode.PREFERRED.value, (near.node,))
 
 
 def _place(options: argparse.Namespace, placing: Placing) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 import pytest
 
@@ -53,3 +54,39 @@ def test_weights_of_the_kernel(tmp_path, monkeypatch):
     monkeypatch.setattr("movepages.layouts.interleave.read_topology", lambda: machine)
     with pytest.raises(argparse.ArgumentTypeError, match="this machine suggests none"):
         parse_target("weighted")
+
+
+class AskedError(Exception):
+    """What the command would do next."""
+
+
+def ask(*what):
+    raise AskedError(*what)
+
+
+def test_a_command_runs_near_a_device(dgx, monkeypatch):
+    monkeypatch.setattr("movepages.cli.run.place_thread", ask)
+    with pytest.raises(AskedError) as asked:
+        main(["run", "--near", "nvidia4", "true"])
+    (placing,) = asked.value.args
+    assert (placing.nodes, placing.cpus) == ((1,), mp.near("nvidia4").cpus)
+
+
+@pytest.mark.parametrize("other", [["--node", "0"], ["--cpus", "0"], ["--localalloc"]])
+def test_near_sets_memory_and_cpus(dgx, capsys, other):
+    with pytest.raises(SystemExit, match="2"):
+        main(["run", "--near", "nvidia4", *other, "true"])
+    assert "--near: it sets memory and CPUs; leave out the others" in capsys.readouterr().err
+
+
+def test_a_command_near_no_device(dgx, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["run", "--near", "nvidia9", "true"])
+    assert "there is no device 'nvidia9'" in capsys.readouterr().err
+
+
+def test_a_process_is_brought_near_a_device(dgx, monkeypatch):
+    monkeypatch.setattr(mp.Process, "localize", lambda _self, node, **_options: ask(node))
+    with pytest.raises(AskedError) as asked:
+        main(["localize", str(os.getpid()), "--near", "nvidia4", "--dry-run"])
+    assert asked.value.args[0].node == 1
