@@ -41,6 +41,8 @@ std::int32_t HomeNodes::of(std::uintptr_t address, int mode, const NodeMask& nod
   for (std::int32_t node = 0; node < kMaxNodes && home_ == kNone; ++node) {
     if (set(start_, part, node) == 0 && !is_cut()) home_ = node;
   }
+  // Something else has changed the mapping: no node that was tried may stay.
+  if (home_ == kNone) bind_range(start_, part, mode, nodes, 0);
   return home_;
 }
 
