@@ -169,13 +169,19 @@ def test_parts_of_it():
 
 
 def test_policies_are_told():
-    def bound():
-        bound.kept = memory.anonymous(MIB)
-        mp.bind(bound.kept, NODE, mode="interleave")
-        bound.kept[:] = 1
-
-    with processes.child(bound) as child:
+    # A child by fork would have what earlier tests have bound.
+    program = f"""
+import movepages as mp
+kept = mp.empty({MIB}, "u1")
+mp.bind(kept, {NODE}, mode="interleave")
+kept[:] = 1
+input("ready")
+"""
+    command = [sys.executable, "-P", "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout.read(5) == b"ready"
         found = mp.process(child.pid).localize(NODE, dry_run=True)
+        child.communicate(b"\n")
     # Beside that of conftest.py.
     assert found.policies.keys() == {"local", f"interleave:{NODE}"}
     assert found.policies[f"interleave:{NODE}"] == MIB

@@ -33,6 +33,17 @@ print("counts", counts, flush=True)
 """
 
 
+@pytest.fixture(autouse=True)
+def _no_signal_is_ignored():
+    """Let commands have signals that a script's jobs in the background ignore."""
+    ignored = [n for n in (signal.SIGINT, signal.SIGQUIT) if signal.getsignal(n) == signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def counting(*numbers, seconds=60):
     listed = ",".join(str(int(number)) for number in (*numbers, signal.SIGUSR1))
     return [*RUN, sys.executable, "-c", COUNTS, listed, str(seconds)]
