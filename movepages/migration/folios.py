@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -13,27 +12,10 @@ import numpy.typing as npt
 from .. import _core
 from .._core import HUGE_PAGE_BYTES
 from ..layouts.patterns import NodeArray
-from ..pages.footprint import Chunk
 from ..system.smaps import KnownHugePages
 
 Indices: TypeAlias = "npt.NDArray[np.int64]"
 _T = TypeVar("_T", bound=np.generic)
-
-
-def whole_huge_pages(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-    """Cut a stream of chunks again, so that no huge page lies in two chunks."""
-    rest: Chunk | None = None
-    for addresses, nbytes in chunks:
-        if rest is not None:
-            addresses = np.concatenate((rest[0], addresses))
-            nbytes = np.concatenate((rest[1], nbytes))
-        huge_page = int(addresses[-1]) // HUGE_PAGE_BYTES * HUGE_PAGE_BYTES
-        cut = int(np.searchsorted(addresses, np.uintp(huge_page)))
-        rest = addresses[cut:], nbytes[cut:]
-        if cut:
-            yield addresses[:cut], nbytes[:cut]
-    if rest is not None:
-        yield rest
 
 
 class HugePages:

@@ -12,12 +12,15 @@ from ..layouts.by_member import MemberTarget, wanted_by
 from ..layouts.patterns import NodeArray
 from ..layouts.targets import Target
 from ..pages.arguments import Addresses
+from ..pages.blocks import cut_rows
 from ..pages.like import MemoryLike
 from ..pages.page_set import PageSet
+from ..query.survey_runs import SurveyRuns
 from ..query.syscall import move_pages
 from . import sizes
-from .folios import FutureHugePages, HugePages, whole_huge_pages
+from .folios import FutureHugePages, HugePages
 from .huge_page_targets import TargetChooser
+from .slices import each_page
 
 
 def targets(layout: MemberTarget, a: MemoryLike) -> npt.NDArray[np.int32]:
@@ -61,11 +64,14 @@ def targets(layout: MemberTarget, a: MemoryLike) -> npt.NDArray[np.int32]:
 
 
 def wanted_pages(footprint: PageSet, target: Target) -> Iterator[tuple[Addresses, NodeArray]]:
-    """Yield pages and the node wanted for each, with no huge page in two parts."""
+    """Yield pages and the node wanted for each, in the slices that a move of all pages has."""
     start = 0
-    for addresses, _ in whole_huge_pages(footprint.chunks(sizes.SLICE_PAGES)):
-        yield addresses, target.nodes_for(np.arange(start, start + len(addresses)), addresses)
-        start += len(addresses)
+    for addresses, rows in cut_rows(footprint, sizes.MOVE_PAGES):
+        nothing = np.zeros(len(rows), np.int32), np.zeros(len(rows), np.uint8)
+        runs = SurveyRuns(addresses, rows, *nothing)
+        for pages, _, number in each_page(runs, start, footprint.page_size, sizes.SLICE_PAGES):
+            yield pages, target.nodes_for(number, pages)
+        start += int(rows.sum())
 
 
 def future_targets(

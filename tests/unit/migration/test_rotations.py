@@ -6,11 +6,15 @@ import pytest
 import movepages as mp
 from movepages._core import HUGE_PAGE_BYTES
 from movepages.inputs.members import Members
+from movepages.inputs.memory_of import memory_of
 from movepages.layouts.by_member import wanted_by
 from movepages.layouts.patterns import NOWHERE
 from movepages.layouts.rotation import NEARLY
+from movepages.migration import sizes
 from movepages.migration.folios import HugePages
 from movepages.migration.huge_page_targets import TargetChooser
+from movepages.migration.layout_targets import wanted_pages
+from movepages.migration.preview import preview
 from movepages.pages.named import NamedFootprints
 
 PAGE, MIB = 4096, 1 << 20
@@ -223,3 +227,17 @@ def test_borders_do_not_move_to_nodes_of_other_members():
     assert (moved.each[moved.of(1)] == 3).all()
     assert np.array_equal(moved.overruled, (moved.each == 3) & (moved.asked != 3))
     assert np.count_nonzero(moved.overruled) == 128
+
+
+@pytest.mark.parametrize("gap", [0, PAGE, 3 * MIB])
+@pytest.mark.parametrize("after", [0, PAGE, MIB])
+def test_targets_are_chosen_in_the_slices_of_a_move(monkeypatch, gap, after):
+    monkeypatch.setattr(sizes, "SLICE_PAGES", 1024)
+    memory = np.ones(24 * MIB, np.uint8)
+    memory = memory[-memory.ctypes.data % HUGE_PAGE_BYTES :][: 20 * MIB + after]
+    arrays = [memory[: 9 * MIB], memory[9 * MIB + gap :]]
+    array, footprint = memory_of(arrays)
+    pattern = wanted_by(mp.interleave(NODES), array, footprint)
+    moved = [len(chosen.wanted) for _, chosen, _ in preview(footprint, pattern, "majority")]
+    assert len(moved) > 3
+    assert [len(pages) for pages, _ in wanted_pages(footprint, pattern)] == moved
