@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,13 @@ def shell(command):
     _, status = os.waitpid(job, os.WUNTRACED)
     if os.WIFSTOPPED(status):
         tell("stopped by", os.WSTOPSIG(status))
-        tell("states", "".join(map(state_of, group_of(job))))
+        # The terminal's signal stops each by itself.
+        until = time.monotonic() + PATIENCE_S / 2
+        while (
+            states := "".join(map(state_of, group_of(job)))
+        ) != "TT" and time.monotonic() < until:
+            time.sleep(0.01)
+        tell("states", states)
         os.killpg(job, signal.SIGCONT)
         os.kill(job, signal.SIGUSR1)
         _, status = os.waitpid(job, 0)
