@@ -12,6 +12,7 @@ import pytest
 import movepages as mp
 from movepages.cli import main
 from support import memory, nodes, processes, witness
+from support.kinds_base import HIDES
 
 PAGES = 64
 held = []
@@ -51,6 +52,11 @@ def asked():
     return [set(witness.nodes_of(memory.pages_of(each)).tolist()) for each in held]
 
 
+def others(problems):
+    """Return the problems but that of pages that old kernels hide, which children may inherit."""
+    return [each for each in problems if not (HIDES and "its node is unknown" in each)]
+
+
 def touch_more():
     """Return the nodes of fresh memory that this thread fills."""
     fresh = memory.anonymous(PAGES * memory.PAGE)
@@ -83,7 +89,7 @@ def test_threads_and_memory_come_together(cpu_nodes, need_root):
             assert child.call(touch_more) == {node}
             assert done.before.near < done.after.near
             assert planned.expected_bytes >= PAGES * memory.PAGE
-            assert done.problems == ()
+            assert others(done.problems) == []
 
 
 def work(node, pipe):
@@ -171,14 +177,14 @@ def test_the_command(capsys, cpu_nodes):
     here, there = cpu_nodes
     with processes.child(hold, here) as child:
         options = [str(child.pid), f"--node={there}", "--json"]
-        assert main(["localize", *options, "--dry-run"]) == 0
+        assert main(["localize", *options, "--dry-run"]) in ((0, 1) if HIDES else (0,))
         planned = json.loads(capsys.readouterr().out)
         assert child.call(asked) == [{here}]
         assert planned["after"]["near"] > planned["before"]["near"]
         # Pages that it shares with its parent stay where they are.
         assert main(["localize", *options]) in (0, 1)
         found = json.loads(capsys.readouterr().out)
-        assert set(found["failures"]) <= {"EACCES", "EBUSY"}
-        assert found["problems"] == []
+        assert set(found["failures"]) <= {"EACCES", "EBUSY"} | ({"ENODATA"} if HIDES else set())
+        assert others(found["problems"]) == []
         assert child.call(asked) == [{there}]
         assert all(each["after"] == [*cpus_of(there)] for each in found["threads"])
