@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import warnings
-from collections import Counter
 from typing import Any
 
 import movepages as mp
 
 from ..layouts.interleave import Interleave
-from ..migration.forecast import bytes_arriving
-from ..migration.plan import short_of_memory
 from ..system.refusals import Refusal
 from .move_outcome import Outcome
 from .move_progress import shown_progress
@@ -39,9 +35,10 @@ def _move(options: argparse.Namespace, files: Files) -> bool:
                 memory = _memory(options, path)
                 if memory is None:
                     continue
-                outcome.pages += mp.where(memory).pages
+                before = mp.where(memory)
+                outcome.pages += before.pages
                 try:
-                    _move_one(options, memory, target, outcome)
+                    _move_one(options, memory, before.nbytes, target, outcome)
                 finally:
                     rows.append(row_of(path, memory))
                 target = _after(target, memory)
@@ -58,48 +55,33 @@ def _move(options: argparse.Namespace, files: Files) -> bool:
     return outcome.ok
 
 
-def _move_one(options: argparse.Namespace, memory: Any, target: Any, outcome: Outcome) -> None:
+def _move_one(
+    options: argparse.Namespace, memory: Any, nbytes: int, target: Any, outcome: Outcome
+) -> None:
     """Move the memory of a file, and add what became of it to `outcome`."""
-    nbytes = mp.where(memory).nbytes
-    try:
-        with shown_progress(nbytes, quiet=options.json) as tell, warnings.catch_warnings():
-            # The command itself reports overruled pages, once for all files.
-            warnings.simplefilter("ignore", mp.LayoutWarning)
-            moved = mp.move(
-                memory, target, flags=mp.MPOL_MF_MOVE_ALL if options.all else mp.MPOL_MF_MOVE,
-                on_conflict="split" if options.split else "majority",
-                progress=lambda done, pages: tell(nbytes * done // max(pages, 1)),
-            )  # fmt: skip
-            outcome.add(moved)
-    except mp.MovePagesError as error:
-        if error.result is not None:
-            outcome.add(error.result)
-        outcome.error = error.strerror or str(error)
-    except KeyboardInterrupt as interrupt:
-        result = getattr(interrupt, "result", None)
-        if result is not None:
-            outcome.add(result)
-        raise
+    with shown_progress(nbytes, quiet=options.json) as tell, outcome.collecting():
+        moved = mp.move(
+            memory, target, flags=mp.MPOL_MF_MOVE_ALL if options.all else mp.MPOL_MF_MOVE,
+            on_conflict="split" if options.split else "majority",
+            progress=lambda done, pages: tell(nbytes * done // max(pages, 1)),
+        )  # fmt: skip
+        outcome.add(moved)
 
 
 def _plan(options: argparse.Namespace, files: Files) -> bool:
-    total, target, rows = Forecast(Counter(), []), options.to, list[Row]()
+    total, target, rows = Forecast(), options.to, list[Row]()
     for path in files:
         with Refusal(mp.MovePagesError, ValueError) as refusal:
             memory = _memory(options, path)
             if memory is None:
                 continue
             plan = mp.plan(memory, target, on_conflict="split" if options.split else "majority")
-            total.flows.update(plan.flows)
-            total.overruled += plan.overruled
-            total.split += plan.split
+            total.add(plan)
             rows.append(row_of(path, memory))
             target = _after(target, memory)
         if refusal.error:
             files.problems.append(problem_of(path, refusal))
-    # The plan of an empty region names only the nodes that may not be used.
-    total.problems += mp.plan(mp.Region(0, 0), options.to).problems
-    total.problems += short_of_memory(bytes_arriving(total.flows), mp.topology().nodes)
+    total.add_problems(options.to)
     return show_forecast(options, total, _subject(rows, files))
 
 

@@ -1,8 +1,11 @@
-"""What became of the pages of a process that moved, region by region."""
+"""What became of the pages that moved, region by region or file by file."""
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import movepages as mp
@@ -64,6 +67,27 @@ class Outcome:
                 self.absent += count
             else:
                 self.failures[status] += count
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Within this block, add what an exception of a move tells of its pages.
+
+        A MovePagesError ends the block, and is kept as `error`; Ctrl-C is raised again. The command
+        itself reports overruled pages, once for all moves, so LayoutWarning is silent.
+        """
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", mp.LayoutWarning)
+                yield
+        except mp.MovePagesError as error:
+            if error.result is not None:
+                self.add(error.result)
+            self.error = error.strerror or str(error)
+        except KeyboardInterrupt as interrupt:
+            result = getattr(interrupt, "result", None)
+            if result is not None:
+                self.add(result)
+            raise
 
     def forget_hidden(self) -> None:
         """Count hidden pages as not attempted, before a new attempt.

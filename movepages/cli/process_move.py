@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import movepages as mp
@@ -68,8 +67,8 @@ class Forecast:
         Huge pages that would be split.
     """
 
-    flows: Counter[tuple[int, int]]
-    problems: list[str]
+    flows: Counter[tuple[int, int]] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
     hidden: int = 0
     stuck: int = 0
     overruled: int = 0
@@ -80,26 +79,33 @@ class Forecast:
         """Bytes that would move."""
         return sum(bytes_arriving(self.flows).values())
 
+    def add(self, plan: mp.Plan) -> None:
+        """Add the plan for one region or file."""
+        self.flows.update(plan.flows)
+        self.overruled += plan.overruled
+        self.split += plan.split
+
+    def add_problems(self, target: Any, pid: int = 0) -> None:
+        """Add why nodes may not be used, or lack room for all regions together."""
+        # The plan of an empty region names only the nodes that may not be used.
+        self.problems += mp.plan(mp.Region(0, 0, pid), target).problems
+        # Each region alone may fit on a node that has no room for all of them.
+        self.problems += short_of_memory(bytes_arriving(self.flows), mp.topology().nodes)
+
 
 def forecast(
     pid: int, regions: Regions, target: Any, on_conflict: OnConflict = "majority"
 ) -> Forecast:
     """Plan a move of each region and add up the plans; nothing moves."""
-    flows: Counter[tuple[int, int]] = Counter()
-    hidden = stuck = overruled = split = 0
+    found = Forecast()
     with mappings_read_once():
         for piece in pieces(pid, regions, target):
             plan = mp.plan(piece.region, piece.target, on_conflict=on_conflict)
-            overruled += plan.overruled
-            split += plan.split
-            flows.update(plan.flows)
-            hidden += plan.hidden
-            stuck += plan.hidden * _has_closed(regions, piece.region)
-    # Each region alone may fit on a node that has no room for all of them.
-    short = short_of_memory(bytes_arriving(flows), mp.topology().nodes)
-    # The plan of an empty region names only the nodes that may not be used.
-    refused = mp.plan(mp.Region(0, 0, pid), target).problems
-    return Forecast(flows, [*refused, *short], hidden, stuck, overruled, split)
+            found.add(plan)
+            found.hidden += plan.hidden
+            found.stuck += plan.hidden * _has_closed(regions, piece.region)
+    found.add_problems(target, pid)
+    return found
 
 
 def _has_closed(regions: Regions, within: mp.Region) -> bool:
@@ -128,28 +134,13 @@ def migrate(
         On Ctrl-C. `outcome` then holds what was done so far.
     """
     done = 0
-    try:
-        with mappings_read_once():
-            for region, to, held in pieces(pid, regions, target):
+    with outcome.collecting(), mappings_read_once():
+        for region, to, held in pieces(pid, regions, target):
 
-                def progress(pages: int, of: int, before: int = done, held: int = held) -> None:
-                    tell(before + held * pages // max(of, 1))
+            def progress(pages: int, of: int, before: int = done, held: int = held) -> None:
+                tell(before + held * pages // max(of, 1))
 
-                with warnings.catch_warnings():
-                    # The command itself reports overruled pages, once for all regions.
-                    warnings.simplefilter("ignore", mp.LayoutWarning)
-                    moved = mp.move(
-                        region, to, flags=flags, on_conflict=on_conflict, progress=progress
-                    )
-                outcome.add(moved)
-                done += held
-                tell(done)
-    except mp.MovePagesError as error:
-        if error.result is not None:
-            outcome.add(error.result)
-        outcome.error = error.strerror or str(error)
-    except KeyboardInterrupt as interrupt:
-        result = getattr(interrupt, "result", None)
-        if result is not None:
-            outcome.add(result)
-        raise
+            moved = mp.move(region, to, flags=flags, on_conflict=on_conflict, progress=progress)
+            outcome.add(moved)
+            done += held
+            tell(done)
