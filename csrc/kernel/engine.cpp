@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
@@ -17,8 +16,6 @@ namespace {
 
 constexpr int kNotChosen = -1;
 std::atomic<int> chosen{kNotChosen};
-
-bool is_refusal(long ret) noexcept { return ret == -EPERM || ret == -ENOSYS; }
 
 bool allows_move_pages() noexcept {
   return sys_move_pages(0, 0, nullptr, nullptr, nullptr, kMpolMfMove) == 0;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <new>
 #include <string>
+#include <string_view>
 
 #include "kernel/policy.hpp"
 #include "kernel/whole_file.hpp"
@@ -76,10 +77,8 @@ std::vector<Extents::Held> Extents::read_smaps() {
   std::vector<Held> found;
   std::string text;
   if (read_whole_file("/proc/self/smaps", &text) != 0) return found;
-  for (std::size_t at = 0, end = 0; (end = text.find('\n', at)) != std::string::npos;
-       at = end + 1) {
-    text[end] = '\0';
-    const char* line = text.data() + at;
+  for_each_line(&text, [&found](std::string_view text_of_line) {
+    const char* line = text_of_line.data();
     Held held = {0, 0, 0, true};
     std::size_t kib = 0;
     if (std::sscanf(line, "%lx-%lx %*c", &held.start, &held.end) == 2) {
@@ -91,7 +90,7 @@ std::vector<Extents::Held> Extents::read_smaps() {
     } else if (!found.empty() && std::strncmp(line, "VmFlags:", 8) == 0) {
       found.back().dumped = std::strstr(line, " dd") == nullptr;
     }
-  }
+  });
   return found;
 }
 

@@ -25,15 +25,15 @@ bool is_device(std::string_view name) {
          !begins_with_one(name, {"/dev/zero", "/dev/shm/", "/dev/hugepages"});
 }
 
-bool parse(const char* line, std::string_view text, Mapping* found) {
+bool parse(std::string_view line, Mapping* found) {
   char access[5] = {};
   unsigned long inode = 0;
   int name_at = 0;
-  if (std::sscanf(line, "%lx-%lx %4s %*x %*x:%*x %lu %n", &found->start, &found->end, access,
+  if (std::sscanf(line.data(), "%lx-%lx %4s %*x %*x:%*x %lu %n", &found->start, &found->end, access,
                   &inode, &name_at) != 4) {
     return false;
   }
-  const std::string_view name = text.substr(static_cast<std::size_t>(name_at));
+  const std::string_view name = line.substr(static_cast<std::size_t>(name_at));
   found->shared = access[3] != 'p';
   found->device = is_device(name);
   found->anonymous =
@@ -47,12 +47,10 @@ void Mappings::read() {
   read_ = true;
   std::string text;
   if (read_whole_file("/proc/self/maps", &text) != 0) return;
-  for (std::size_t at = 0, end = 0; (end = text.find('\n', at)) != std::string::npos;
-       at = end + 1) {
-    text[end] = '\0';
+  for_each_line(&text, [this](std::string_view line) {
     Mapping mapping;
-    if (parse(text.data() + at, {text.data() + at, end - at}, &mapping)) found_.push_back(mapping);
-  }
+    if (parse(line, &mapping)) found_.push_back(mapping);
+  });
 }
 
 const Mapping* Mappings::at(std::uintptr_t address) noexcept {

@@ -14,8 +14,6 @@ namespace {
 
 constexpr std::uintptr_t kLargestHugePage = std::uintptr_t{16} << 30;
 
-bool is_refusal(long ret) noexcept { return ret == -EPERM || ret == -ENOSYS; }
-
 bool equal(const NodeMask& one, const NodeMask& other) noexcept {
   return std::memcmp(one.words, other.words, sizeof one.words) == 0;
 }

@@ -31,6 +31,9 @@ constexpr unsigned long kMpolFNode = 1 << 0;
 constexpr unsigned long kMpolFAddr = 1 << 1;
 constexpr unsigned long kMpolFMemsAllowed = 1 << 2;
 
+// Whether a sandbox, or a kernel without the call, has refused it.
+inline bool is_refusal(long ret) noexcept { return ret == -EPERM || ret == -ENOSYS; }
+
 inline long sys_move_pages(int pid, std::size_t count, const std::uintptr_t* pages,
                            const std::int32_t* nodes, std::int32_t* status, int flags) noexcept {
   const long ret = ::syscall(SYS_move_pages, pid, count, pages, nodes, status, flags);

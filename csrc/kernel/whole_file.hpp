@@ -8,8 +8,20 @@
 #include <cerrno>
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 namespace movepages {
+
+// Calls a function with each line of a text. The end of the line is replaced by a null character,
+// so that C functions can read the line.
+template <typename Function>
+void for_each_line(std::string* text, Function take) {
+  for (std::size_t at = 0, end = 0; (end = text->find('\n', at)) != std::string::npos;
+       at = end + 1) {
+    (*text)[end] = '\0';
+    take(std::string_view(text->data() + at, end - at));
+  }
+}
 
 // Returns 0, or the errno of the open or read that failed. Throws std::bad_alloc. The buffer grows
 // while reading, because files in /proc do not report their size.

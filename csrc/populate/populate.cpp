@@ -26,8 +26,6 @@ constexpr std::size_t kPartBytes = std::size_t{16} << 20;
 // Up to this much, a fault for each page costs less than a system call for the range.
 constexpr std::size_t kShortBytes = std::size_t{1} << 15;
 constexpr int kMadvPopulateWrite = 23;
-// include/uapi/linux/mempolicy.h
-constexpr int kMpolBind = 2;
 
 // Binds the calling thread to a node. The destructor puts its own policy back.
 class BoundThread {
@@ -35,7 +33,7 @@ class BoundThread {
   explicit BoundThread(std::int32_t node) noexcept : error_(thread_policy(&before_)) {
     ThreadPolicy bound;
     bound.mode = kMpolBind;
-    bound.nodes.add(node);
+    bound.nodes = only(node);
     if (error_ == 0) error_ = set_thread_policy(bound);
   }
   ~BoundThread() {
