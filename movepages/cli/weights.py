@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..system.privileges import text_if_any
+from ..system.node_performance import WEIGHTS, read_weights
 from .id_lists import memory_nodes
 
-_FOLDER = Path("/sys/kernel/mm/mempolicy/weighted_interleave")
+_SYSFS = Path("/sys")
 
 
 def parse_weights(text: str) -> dict[int, int]:
@@ -33,8 +33,8 @@ def parse_weights(text: str) -> dict[int, int]:
 
 def differing_weights(wanted: dict[int, int]) -> str:
     """Return how weights differ from those of the kernel, which apply to every process."""
-    told = {node: text_if_any(_FOLDER / f"node{node}") for node in wanted}
-    kept = {node: int(text) for node, text in told.items() if text and text.isdecimal()}
+    told, _ = read_weights(_SYSFS)
+    kept = {node: told[node] for node in wanted if node in told}
     if kept.keys() != wanted.keys() or not all(wanted.values()):
         return ""
     first = next(iter(wanted))
@@ -43,5 +43,5 @@ def differing_weights(wanted: dict[int, int]) -> str:
     now = ", ".join(f"node {node}: {weight}" for node, weight in kept.items())
     return (
         f"the kernel has one weight for each node, for all processes, and they differ ({now}); to "
-        f"change them, write to {_FOLDER}/nodeN as root"
+        f"change them, write to {_SYSFS / WEIGHTS}/nodeN as root"
     )

@@ -18,7 +18,7 @@ from ..results.outcome import MovePagesError
 from ..system.refusals import Refusal
 from ..system.sysfs import TopologyError
 from ..system.topology import Topology
-from ..system.topology_reader import topology
+from ..system.topology_reader import read_topology
 from .members import Member
 
 # Containers in which tasks return arrays.
@@ -115,7 +115,7 @@ def _arrays_in(values: Iterable[object], within: set[int]) -> Iterator[np.ndarra
 
 def _nodes_or_problem() -> tuple[tuple[int, ...], list[str]]:
     with Refusal(TopologyError, ValueError) as refusal:
-        return own_nodes(topology(), os.sched_getaffinity(0)), []
+        return own_nodes(read_topology(), os.sched_getaffinity(0)), []
     return (), [_reason(refusal.error)]
 
 

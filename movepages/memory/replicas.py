@@ -12,7 +12,7 @@ from .. import _core
 from ..layouts.blocks import blocks
 from ..pages.arguments import Count, listed_nodes
 from ..pages.buffers import footprint_of
-from ..system.topology_reader import topology
+from ..system.topology_reader import read_topology
 from ..system.zone_reserves import zone_reserves
 from .copies import Copier
 from .creation import empty
@@ -164,7 +164,7 @@ def replicate(a: object, nodes: Sequence[Count]) -> Replicas:
 
 def _nearest_copies(copies: dict[int, Any]) -> Sequence[Any]:
     """Return the copy for each CPU, by its number."""
-    machine = topology()
+    machine = read_topology()
     nearest: dict[int, Any] = {}
     for home in machine.nodes.values():
         node = min(copies, key=lambda node: (home.distances.get(node, np.inf), node))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..results.outcome import MovePagesError
 from ..system.refusals import Refusal
-from ..system.topology_reader import topology
+from ..system.topology_reader import read_topology
 from .move import move
 
 _known: list[float] = []
@@ -46,7 +46,7 @@ def calibrate(nbytes: int = 16 << 20) -> float | None:
     """
     if nbytes < mmap.PAGESIZE:
         raise ValueError(f"nbytes: expected {mmap.PAGESIZE} or more, got {nbytes}")
-    nodes = topology().allowed_nodes
+    nodes = read_topology().allowed_nodes
     if len(nodes) < 2:
         return None
     array = small_pages(nbytes)

@@ -11,6 +11,8 @@ from .sysfs import MissingFileError, malformed, names_in, read, read_count, read
 
 # 0: of all initiators, such as GPUs; 1: of nodes with CPUs.
 _CLASSES = (0, 1)
+# The folder of the kernel's interleave weights, in sysfs.
+WEIGHTS = Path("kernel/mm/mempolicy/weighted_interleave")
 _NODE = re.compile(r"node([0-9]+)")
 _TIER = re.compile(r"memory_tier([0-9]+)")
 _FIGURES = ("read_bandwidth", "write_bandwidth", "read_latency", "write_latency")
@@ -72,7 +74,7 @@ def read_weights(root: Path) -> tuple[Mapping[int, int], bool | None]:
     The second value is None before Linux 6.16, where weights are 1 unless somebody sets others.
     Source: Documentation/ABI/testing/sysfs-kernel-mm-mempolicy-weighted-interleave.
     """
-    base = root / "kernel/mm/mempolicy/weighted_interleave"
+    base = root / WEIGHTS
     weights = {node: read_count(base / name) for node, name in _numbered(_NODE, base)}
     if not weights:
         return {}, None

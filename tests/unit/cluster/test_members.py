@@ -111,7 +111,7 @@ def test_look_adds_up_the_bytes_of_arrays():
 
 
 def test_member_near_several_nodes_is_reported_as_not_pinned(monkeypatch, machine):
-    monkeypatch.setattr(own_arrays, "topology", lambda: machine)
+    monkeypatch.setattr(own_arrays, "read_topology", lambda: machine)
     monkeypatch.setattr(own_arrays.os, "sched_getaffinity", lambda _pid: {1, 3})
     found = look("me", [])
     assert (found.nodes, found.pinned, found.problem) == ((0, 2), False, "")
@@ -151,7 +151,7 @@ def test_a_machine_that_cannot_be_read_is_a_problem(monkeypatch):
     def hidden():
         raise mp.TopologyError(2, "/sys is not mounted")
 
-    monkeypatch.setattr(own_arrays, "topology", hidden)
+    monkeypatch.setattr(own_arrays, "read_topology", hidden)
     found = look("me", [np.ones(PAGE)])
     assert "/sys is not mounted" in found.problem
     assert found.nodes == ()
