@@ -57,7 +57,7 @@ class Claims(NamedTuple):
     def movable(self, even: Mask, pages: int) -> Mask:
         """Return which of the pages may be on any node, given which rotations are even.
 
-        A page that several members hold may be if none of them minds.
+        A page that several members hold may be there only if each of them allows it.
         """
         # The last two elements are those that FIXED and SHIFTS refer to.
         may = np.append(even, (False, True))[self.rotation]

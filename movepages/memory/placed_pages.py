@@ -98,10 +98,10 @@ def free_pages(footprint: PageSet) -> None:
 
 
 def _part_from_neighbours(footprint: PageSet, *, keep_small: bool) -> None:
-    """Keep pages out of the memory that come when other memory is touched.
+    """Prevent that a touch of neighbouring memory allocates pages at the edges of new memory.
 
     The kernel joins a new mapping with those beside it. A first touch of these may then allocate a
-    huge page that covers an edge of the new one, too.
+    huge page that reaches into the new one.
     """
     start, end = footprint.address, footprint.address + footprint.pages * footprint.page_size
     first = min(-(-start // HUGE_PAGE_BYTES) * HUGE_PAGE_BYTES, end)
@@ -123,7 +123,7 @@ class _KeptSmall:
         self._rows = 0
 
     def look_at(self, starts: Addresses) -> None:
-        """Take the starts of the next runs, each of one node."""
+        """Forbid huge pages where runs begin inside one; each run of pages is for one node."""
         if self._rows > _MOST_ROWS:
             return
         # A run that begins within a huge page cuts it.

@@ -87,12 +87,12 @@ class Rotating:
         self._begun = {k: each for k, each in self._begun.items() if each.rotation.last >= first}
 
     def goes_on(self, claims: Claims) -> bool:
-        """Count pages of a slice that can all be where they are wanted.
+        """Count the pages of a slice, unless some of them have to make up for earlier pages.
 
         Returns
         -------
         bool
-            Whether some of them have to even out those before, and are not counted.
+            Whether some have to. Then none are counted.
         """
         pages = np.bincount(claims.rotation[claims.rotation >= 0])
         rotations = np.flatnonzero(pages)

@@ -40,7 +40,7 @@ class Localize:
 
 
 def localize(pid: int, how: Localize) -> Localization:
-    """Do it, as `Process.localize` says."""
+    """Bring threads and memory of a process together, as `Process.localize` documents."""
     machine = read_topology()
     cpus = _cpus_near(machine, how)
     if how.memory and (node := unusable_node([how.node], pid)) is not None:
