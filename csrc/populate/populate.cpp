@@ -220,8 +220,9 @@ class Populator {
   bool has_room_for(std::size_t share, std::size_t bytes) const {
     const NodeShare& its = shares_[share];
     if (its.node < 0) return true;
+    const std::int64_t needed = static_cast<std::int64_t>(bytes) + its.reserve;
     const std::int64_t room = room_of(its.node);
-    return room < 0 || room - its.reserve >= static_cast<std::int64_t>(bytes);
+    return room < 0 || room >= needed || room + on_lists_of(its.node) >= needed;
   }
 
   long populate_range(const ByteRange& range) const noexcept {

@@ -1,11 +1,15 @@
 // How much memory a node can still give.
 #pragma once
 
+#include <cinttypes>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <string_view>
 
+#include "kernel/pagemap.hpp"
 #include "kernel/whole_file.hpp"
 
 namespace movepages {
@@ -26,6 +30,21 @@ inline std::int64_t room_of(std::int32_t node) {
   const std::int64_t files = kib_of(text, " Active(file):") + kib_of(text, "Inactive(file):");
   const std::int64_t dirty = kib_of(text, "Dirty:") + kib_of(text, "Writeback:");
   return (kib_of(text, "MemFree:") + (files > dirty ? files - dirty : 0)) * 1024;
+}
+
+// The bytes on a node that wait in lists of the CPUs for their next use. They do not count as free,
+// and the kernel takes them before memory runs out. Throws std::bad_alloc.
+inline std::int64_t on_lists_of(std::int32_t node) {
+  std::string text;
+  if (read_whole_file("/proc/zoneinfo", &text) != 0) return 0;
+  std::int64_t pages = 0;
+  int zone_of = -1;
+  for_each_line(&text, [&](std::string_view line) {
+    std::int64_t count = 0;
+    if (std::sscanf(line.data(), "Node %d, zone", &zone_of) == 1 || zone_of != node) return;
+    if (std::sscanf(line.data(), " count: %" SCNd64, &count) == 1) pages += count;
+  });
+  return pages * static_cast<std::int64_t>(page_bytes());
 }
 
 }  // namespace movepages
