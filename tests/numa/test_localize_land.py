@@ -87,7 +87,8 @@ def test_threads_and_memory_come_together(cpu_nodes, need_root):
             assert {allowed(child.pid, tid) for tid in threads_of(child.pid)} == {cpus_of(node)}
             assert child.call(asked) == [{node}]
             assert child.call(touch_more) == {node}
-            assert done.before.near < done.after.near
+            # What was near in every case before cannot come nearer.
+            assert done.before.near < done.after.near or done.before.near == done.after.near == 1
             assert planned.expected_bytes >= PAGES * memory.PAGE
             assert others(done.problems) == []
 
