@@ -272,19 +272,18 @@ def test_a_huge_page_whose_target_is_full(ballast, huge_page_size, pieces, behin
     small = memory.anonymous(2 * memory.PAGE, node=here)
     small[:: memory.PAGE] = 1
     pages = np.concatenate([memory.pages_of(small)[:behind], memory.pages_of(a)[pieces]])
-    for _ in range(5):
+    for _ in range(20):
         try:
-            assert set(mp.move_pages(pages, full_node).tolist()) == {full_node}
+            status = mp.move_pages(pages, full_node)
+            assert set(status.tolist()) == {full_node}
         except MemoryError as failure:
-            status, now = failure.status, witness.nodes_of(pages)
-            break
-        # There was room after all; the witness must agree.
-        assert set(witness.nodes_of(pages).tolist()) == {full_node}
+            status = failure.status
+        # Any page may find room if the kernel has freed some meanwhile; the witness must agree.
+        assert set(status.tolist()) <= {-ENOMEM, full_node}
+        now = witness.nodes_of(pages)
+        assert np.array_equal(np.where(status == full_node, full_node, here), now)
+        if set(status[behind:].tolist()) == {-ENOMEM}:
+            return
         mp.move_pages(pages, here)
         fill()
-    else:
-        pytest.fail("the node was never full")
-    assert set(status[behind:].tolist()) == {-ENOMEM}
-    # A small page may find room if the kernel has freed some meanwhile.
-    assert set(status[:behind].tolist()) <= {-ENOMEM, full_node}
-    assert np.array_equal(np.where(status == full_node, full_node, here), now)
+    pytest.fail("the node was never full")

@@ -34,6 +34,12 @@ def set_policy(*policy):
     system.syscall(system.SYS_SET_MEMPOLICY, *policy)
 
 
+def leave(node, other):
+    """Move the memory of this process off a node, so that its children begin with none there."""
+    masks = [system.node_mask(each) for each in (node, other)]
+    system.syscall(system.SYS_MIGRATE_PAGES, 0, system.MAX_NODES + 1, *masks)
+
+
 @pytest.fixture
 def closed_half(two_nodes):
     """Yield a process with a mapping without access, half of it on each of two nodes."""
@@ -169,6 +175,7 @@ def test_hidden_mapping_alone_on_its_node_moves(capsys, monkeypatch, two_nodes, 
 
     monkeypatch.setattr(_core, "migrate_process", migrate_process)
     here = two_nodes[0]
+    leave(memory_only_node, here)
     with closed_on(memory_only_node) as other:
         held = [each.start for each in mappings(other) if memory_only_node in each.nodes]
         assert held == [other.result]

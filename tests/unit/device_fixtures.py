@@ -44,12 +44,10 @@ def add_name(sysfs: Path, kind: str, name: str, above: Path) -> Path:
     return directory
 
 
-def add_partition(sysfs: Path, name: str, disk: Path, number: str = "") -> Path:
+def add_partition(sysfs: Path, name: str, disk: Path) -> Path:
     directory = disk / name
     write(directory / "partition", "1\n")
     link(sysfs / "class/block" / name, directory)
-    if number:
-        link(sysfs / "dev/block" / number, directory)
     return directory
 
 

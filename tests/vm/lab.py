@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import bytecode
 import guest
 import kernels
 import outcome
@@ -200,6 +201,7 @@ def main(argv: list[str]) -> int:
     with sole_user(options.results):
         try:
             found = kernels.install(options.kernel, kernels.cache_folder())
+            bytecode.write(options.pytest if options.command is None else None)
             outcomes = []
             with closing(run_guests(found, options, stop)) as results:
                 for result, folder in results:

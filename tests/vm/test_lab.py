@@ -1,11 +1,13 @@
 """The parts of the lab that need no guest."""
 
+import importlib.util
 import os
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import bytecode
 import guest
 import kernels
 import lab
@@ -61,6 +63,20 @@ def test_machine_with_devices_names_the_node_nearest_to_memory():
     assert "-machine hmat=on" in options
     assert [f"numa_node={node}" in options for node in range(4)] == [True, True, False, True]
     assert "hmat" not in qemu_options(guest.vng_arguments(KERNEL, Path("/r"), guest.Machine()))
+
+
+def test_a_guest_finds_the_bytecode_of_the_package_and_of_selected_tests(monkeypatch):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    test = guest.ROOT / "tests/unit/test_id_lists.py"
+    module = Path(importlib.util.cache_from_source(guest.ROOT / "movepages/units.py"))
+    rewritten = f"{test.stem}.{sys.implementation.cache_tag}-pytest-{pytest.__version__}.pyc"
+    written = [module, test.parent / "__pycache__" / rewritten]
+    for each in written:
+        each.unlink(missing_ok=True)
+    bytecode.write(None)
+    assert [each.exists() for each in written] == [True, False]
+    bytecode.write([str(test)])
+    assert [each.exists() for each in written] == [True, True]
 
 
 def test_pytest_command_keeps_arguments_apart():

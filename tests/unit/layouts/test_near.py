@@ -181,10 +181,12 @@ def test_file_is_near_its_disk(tmp_path):
     sysfs = fake.dgx(tmp_path)
     file = tmp_path / "model"
     file.write_text("weights")
-    device = os.stat(file).st_dev
-    number = f"{os.major(device)}:{os.minor(device)}"
     disk = (sysfs / "class/block/nvme1n1").resolve()
-    fake.add_partition(sysfs, "nvme1n1p1", disk, number)
+    partition = fake.add_partition(sysfs, "nvme1n1p1", disk)
+    # An overlay has one number for its folders, and others for the files that it shows.
+    for device in {os.stat(path).st_dev for path in (file, tmp_path)}:
+        number = f"{os.major(device)}:{os.minor(device)}"
+        fake.link(sysfs / "dev/block" / number, partition)
     assert mp.near(file, sysfs=sysfs).device.name == "nvme1n1p1"
     assert node_near(str(tmp_path), sysfs) == 1
     loop = fake.add_name(sysfs, "block", "loop3", sysfs / "devices/virtual")

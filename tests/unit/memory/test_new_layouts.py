@@ -22,7 +22,7 @@ def refused_frames(a):
                 refused.append(edges)
     starts = range(
         -(-a.ctypes.data // HUGE_PAGE_BYTES) * HUGE_PAGE_BYTES,
-        a.ctypes.data + a.nbytes,
+        (a.ctypes.data + a.nbytes) // HUGE_PAGE_BYTES * HUGE_PAGE_BYTES,
         HUGE_PAGE_BYTES,
     )
     return [any(low <= start < high for low, high in refused) for start in starts]
