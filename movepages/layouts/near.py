@@ -29,7 +29,7 @@ class Near:
     cpu_node : int
         The nearest node with CPUs; another one if the device's node has memory alone, as HBM.
     cpus : tuple of int
-        The CPUs of `cpu_node`.
+        The CPUs of `cpu_node`, and of other nodes that are as near.
     """
 
     device: Device
@@ -107,8 +107,9 @@ def near(device: object, *, sysfs: str | os.PathLike[str] = "/sys") -> Near:
     found = find_device(device, root)
     machine = read_topology(root)
     home = _home(found, machine)
-    node, cpu_node = machine.nearest_memory(home), machine.nearest_cpus(home)
-    return Near(found, node, cpu_node, machine.nodes[cpu_node].cpus)
+    nodes = machine.cpu_nodes_near(home)
+    cpus = tuple(sorted(cpu for each in nodes for cpu in machine.nodes[each].cpus))
+    return Near(found, machine.nearest_memory(home), nodes[0], cpus)
 
 
 def _home(device: Device, machine: Topology) -> int:

@@ -27,8 +27,8 @@ class Locality:
 
     Notes
     -----
-    A node without CPUs, such as CXL memory, is near the CPUs of the nodes at the least distance.
-    Likewise for a node without memory.
+    A node without CPUs, such as CXL memory, is near the CPUs that `Topology.cpu_nodes_near` names.
+    The CPUs of a node without memory are near the nodes with memory at the least distance.
     """
 
     bytes_per_node: Mapping[int, int] = field(default_factory=dict)
@@ -86,18 +86,4 @@ def memory_near(machine: Topology, node: int) -> set[int]:
     memory = machine.memory_nodes
     closest = min((machine.distance(node, each) for each in memory), default=0)
     mine = {each for each in memory if machine.distance(node, each) == closest}
-    return mine | {each for each in memory if node in cpu_nodes_near(machine, each)}
-
-
-def cpu_nodes_near(machine: Topology, node: int) -> tuple[int, ...]:
-    """Return the node itself if it has CPUs, or those with CPUs at the least distance.
-
-    Examples
-    --------
-    >>> cpu_nodes_near(topology(), topology().cpu_nodes[0]) == topology().cpu_nodes[:1]
-    True
-    """
-    if machine.nodes[node].has_cpus:
-        return (node,)
-    closest = min((machine.distance(each, node) for each in machine.cpu_nodes), default=0)
-    return tuple(each for each in machine.cpu_nodes if machine.distance(each, node) == closest)
+    return mine | {each for each in memory if node in machine.cpu_nodes_near(each)}

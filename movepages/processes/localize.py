@@ -19,7 +19,7 @@ from ..system.target_nodes import unusable_node
 from ..system.topology import Topology
 from ..system.topology_reader import read_topology
 from .affinity import ThreadCpus, change_threads, read_threads, refuse_unless_permitted
-from .locality import cpu_nodes_near, locality
+from .locality import locality
 from .localization import Localization
 from .regions import Regions, regions_of
 from .tree import with_descendants
@@ -30,6 +30,8 @@ class Localize:
     """What to do: arguments of `Process.localize`."""
 
     node: int
+    # The CPUs near a device; None: those near the node.
+    near_cpus: tuple[int, ...] | None
     cpus: bool
     memory: bool
     children: bool
@@ -136,7 +138,11 @@ def _cpus_near(machine: Topology, how: Localize) -> tuple[int, ...]:
     if how.node not in machine.nodes:
         code, why = explain(errno.ENODEV, Call(0, how.flags, refused_node=how.node))
         raise make_error(code, why)
-    near = cpu_nodes_near(machine, how.node) if how.cpus else ()
+    if not how.cpus:
+        return ()
+    if how.near_cpus is not None:
+        return how.near_cpus
+    near = machine.cpu_nodes_near(how.node)
     return tuple(sorted(cpu for each in near for cpu in machine.nodes[each].cpus))
 
 

@@ -8,6 +8,7 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
+from ..layouts.near import Near
 from ..layouts.targets import MoveTarget
 from ..migration.control import Progress
 from ..migration.move import move
@@ -165,8 +166,9 @@ class Process:
 
         Parameters
         ----------
-        node : int
+        node : int or Near
             The node. If it has no CPUs, as CXL memory, the threads go to the nearest that have.
+            What `near` returns also names the CPUs.
         cpus, memory : bool, default True
             Whether to change the CPUs of the threads, and whether to move memory.
         children : bool, default False
@@ -208,7 +210,8 @@ class Process:
         (True, 0)
         """
         how = Localize(
-            node=_as_number(node, "node", "the number of a node"), cpus=cpus, memory=memory,
+            node=_as_number(node, "node", "the number of a node"),
+            near_cpus=node.cpus if isinstance(node, Near) else None, cpus=cpus, memory=memory,
             children=children, whole=whole, dry_run=dry_run, flags=flags, progress=progress,
         )  # fmt: skip
         return localize(self.pid or os.getpid(), how)

@@ -127,7 +127,7 @@ class Topology:
     def nearest_cpus(self, node: int) -> int:
         """Return the node with CPUs that is nearest to the memory of a node.
 
-        The node itself comes first, then the initiators of `Node.access`, then the distance.
+        Of several as near, the first of `cpu_nodes_near`.
 
         Raises
         ------
@@ -142,13 +142,42 @@ class Topology:
         >>> machine.nearest_cpus(machine.memory_nodes[0]) in machine.cpu_nodes
         True
         """
-        told = [each for k in (1, 0) if (way := self.node(node).access.get(k)) for each in way[0]]
-        found = [each for each in (node, *told) if each in self.cpu_nodes]
-        if found:
-            return found[0]
-        if not self.cpu_nodes:
+        return self.cpu_nodes_near(node)[0]
+
+    def cpu_nodes_near(self, node: int) -> tuple[int, ...]:
+        """Return the nodes with CPUs that are nearest to the memory of a node.
+
+        This is the node itself if it has CPUs; otherwise the initiators that `Node.access` tells,
+        or the nodes at the least distance where it tells none.
+
+        Returns
+        -------
+        tuple of int
+            In ascending order.
+
+        Raises
+        ------
+        KeyError
+            The node is not online.
+        ValueError
+            No node has CPUs.
+
+        Examples
+        --------
+        >>> machine = topology()
+        >>> machine.cpu_nodes_near(machine.cpu_nodes[0]) == machine.cpu_nodes[:1]
+        True
+        """
+        access, nodes = self.node(node).access, self.cpu_nodes
+        if node in nodes:
+            return (node,)
+        for told in (access[k].initiators for k in (1, 0) if k in access):
+            if found := tuple(each for each in nodes if each in told):
+                return found
+        if not nodes:
             raise ValueError(f"no node is near node {node}: no node has CPUs")
-        return min(self.cpu_nodes, key=lambda other: (self.distance(other, node), other))
+        closest = min(self.distance(each, node) for each in nodes)
+        return tuple(each for each in nodes if self.distance(each, node) == closest)
 
     def distance_matrix(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
         """Return all distances as an array.

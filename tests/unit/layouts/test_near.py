@@ -80,7 +80,9 @@ def test_initiator_outranks_the_distance(tmp_path):
     # The distances are alike, so that the first node is as near as the second.
     for name in ("access0", "access1"):
         shutil.rmtree(sysfs / f"devices/system/node/node2/{name}")
-    assert mp.near("35:00.0", sysfs=sysfs).cpu_node == 0
+    found = mp.near("35:00.0", sysfs=sysfs)
+    nodes = mp.topology(sysfs).nodes
+    assert (found.cpu_node, found.cpus) == (0, tuple(sorted(nodes[0].cpus + nodes[1].cpus)))
 
 
 def test_platform_does_not_tell(tmp_path):

@@ -18,9 +18,11 @@ import movepages.units
 import sysfs_fixtures as fake
 from cli_fixtures import json_of, run
 from movepages.cli import main
+from movepages.layouts.near import Near
 from movepages.processes import affinity
 from movepages.processes.affinity import change_threads
-from movepages.processes.locality import cpu_nodes_near, locality, memory_near
+from movepages.processes.locality import locality, memory_near
+from movepages.system.devices import Device
 from movepages.system.topology_reader import topology
 from support import memory, processes, seccomp
 
@@ -107,6 +109,15 @@ def test_threads_that_start_meanwhile():
                     assert os.sched_getaffinity(int(tid)) == {*cpus}
                 except ProcessLookupError:
                     continue
+
+
+@needs_two_cpus
+def test_a_device_names_the_cpus_too():
+    card = Device("eth0", "network", NODE)
+    with processes.child(pinned_threads) as child:
+        found = mp.process(child.pid).localize(Near(card, NODE, NODE, tuple(CPUS[1:])))
+        assert (found.node, found.cpus) == (NODE, tuple(CPUS[1:]))
+        assert all({*each} <= {*CPUS[1:]} for each in allowed(child.pid).values())
 
 
 def two_generations():
@@ -259,7 +270,7 @@ def test_shares_on_two_sockets(tmp_path):
 
 def test_nodes_without_cpus_or_without_memory(tmp_path):
     machine = topology(fake.power(tmp_path))
-    assert [cpu_nodes_near(machine, node) for node in machine.nodes] == [(0,), (1,), (16,), (16,)]
+    assert [machine.cpu_nodes_near(node) for node in machine.nodes] == [(0,), (1,), (16,), (16,)]
     near = {node: memory_near(machine, node) for node in machine.cpu_nodes}
     assert near == {0: {0}, 1: {0}, 16: {16, 17}}
     assert locality(machine, {17: 100}, [[48]]).near == 1
