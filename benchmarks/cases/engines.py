@@ -14,6 +14,9 @@ from harness.contenders import timed
 from harness.contest import Line, Rounds, Skip, cost, take_turns
 from movepages import _core
 
+# Arrays here are on one node, so that /proc alone knows where each page is.
+WAYS = {"policy": "policy calls", "proc": "/proc alone"}
+
 
 def take_turns_by_engine(call: Callable[[], object], rounds: int, engines: list[str]) -> Rounds:
     """Let each engine do the same; the answers must be equal."""
@@ -37,7 +40,7 @@ def take_turns_by_engine(call: Callable[[], object], rounds: int, engines: list[
 
 
 def where(sizes: Sizes) -> list[Line]:
-    name = f"where() of {in_bytes(sizes.size)} of {{}} pages: move_pages(2) / policy calls"
+    name = f"where() of {in_bytes(sizes.size)} of {{}} pages: move_pages(2) / {{}}"
     arrays = {"small": memory.small_pages(sizes.size), "huge": huge_array(sizes.size, name)}
     lines: list[Line] = []
     for kind, array in arrays.items():
@@ -46,19 +49,21 @@ def where(sizes: Sizes) -> list[Line]:
             continue
         for shortcuts in (False, True):
             call = lambda a=array, s=shortcuts: mp.where(a, shortcuts=s).bytes_per_node  # noqa: E731
-            found = take_turns_by_engine(call, sizes.rounds, ["move_pages", "policy"])
+            found = take_turns_by_engine(call, sizes.rounds, ["move_pages", *WAYS])
             how = ", with shortcuts" if shortcuts else ""
-            lines.append(cost(name.format(kind) + how, found, "policy", "move_pages"))
+            lines += against_move_pages(name.format(kind, "{}") + how, found)
     return lines
+
+
+def against_move_pages(name: str, found: Rounds) -> list[Line]:
+    return [cost(name.format(way), found, engine, "move_pages") for engine, way in WAYS.items()]
 
 
 def one_page(sizes: Sizes) -> list[Line]:
     array = memory.small_pages(memory.PAGE)
     call = lambda: [mp.where(array).bytes_per_node for _ in range(100)]  # noqa: E731
-    found = take_turns_by_engine(call, sizes.rounds, ["move_pages", "policy"])
-    return [
-        cost("where() of one page: move_pages(2) / policy calls", found, "policy", "move_pages")
-    ]
+    found = take_turns_by_engine(call, sizes.rounds, ["move_pages", *WAYS])
+    return against_move_pages("where() of one page: move_pages(2) / {}", found)
 
 
 def moves(sizes: Sizes) -> list[Line]:

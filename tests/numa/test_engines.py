@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from support import memory, nodes, processes, sandboxes
+from support import memory, nodes, processes, sandboxes, witness
 from support.kinds import MAKERS, MOVE, MOVE_ALL, CannotMakeError
 from support.kinds_base import KERNEL
 from support.kinds_judge import Judge
@@ -90,6 +90,35 @@ def test_proc_tells_the_nodes_of_mappings_on_one_node(two_nodes):
     assert (p.source, p.bytes_per_node, p.hidden_bytes) == ("proc", {here: whole.nbytes}, 0)
     assert (q.bytes_per_node, q.hidden_bytes, q.absent_bytes) == ({}, mixed.nbytes, 0)
     assert "not known: 256 KiB" in str(q)
+
+
+def test_proc_is_never_wrong_while_pages_come_and_go(two_nodes, campaign):
+    """What it does not know is told as unknown, never guessed."""
+    calls, seed = campaign
+    random, known, pages = np.random.default_rng(seed), 0, 0
+    shared = memory.anonymous(64 * PAGE, node=two_nodes[0], shared=True)
+    arrays = [shared, *(memory.anonymous(n * PAGE, node=two_nodes[0]) for n in (1, 8, 64, 200))]
+    for number in range(max(calls // 10, 1)):
+        a = arrays[number % len(arrays)]
+        first, last = np.sort(random.choice(len(a) // PAGE + 1, 2, replace=False)) * PAGE
+        change, piece = random.random(), a[first:last]
+        if change < 0.5:
+            mp.move(a if change < 0.3 else piece, int(random.choice(two_nodes)))
+        elif change < 0.6 and a is not shared:
+            memory.discard(piece)
+        elif change < 0.7:
+            memory.touch(a)
+        here = memory.pages_of(piece)
+        with engine("proc"):
+            said = mp.where(piece).status
+        there = witness.present(here)
+        truth = np.full(len(here), -ENOENT, np.int32)
+        truth[there] = witness.nodes_of(here[there])
+        told = said != HIDDEN
+        assert np.array_equal(said[told], truth[told]), (number, said, truth)
+        known, pages = known + int(told.sum()), pages + len(said)
+    print(f"known: {known} of {pages} pages")
+    assert 0 < known < pages
 
 
 def looked_at_and_moved(sandbox, target):
