@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 import sys
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
@@ -10,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..inputs.containers import join_names
+from ..inputs.containers import VALUES, join_names
 from ..inputs.memory_of import memory_of
 from ..pages.named import key_name
 
@@ -19,8 +18,6 @@ Bytes: TypeAlias = "npt.NDArray[np.uint8]"
 # Parts of this size stay in the cache while they are written to each node, and signal handlers run
 # between two of them.
 _PART_BYTES = 4 << 20
-# Values in a container that hold no array.
-_VALUES = (str, numbers.Number, np.generic, np.dtype, type, slice, range, type(None))
 # Of cache lines and of any vector unit.
 _ALIGNMENT = 64
 
@@ -83,7 +80,7 @@ class Copier:
             return type(source)(self._planned(f"{name}[{index}]", each) for index, each in pairs)
         if callable(getattr(source, "state_dict", None)):
             return self._planned(name, source.state_dict())
-        if name and isinstance(source, _VALUES):
+        if name and isinstance(source, VALUES):
             return source
         raise TypeError(
             f"{name or 'replicate()'}: expected an array, a tensor, a mapping, list or tuple of "
