@@ -12,6 +12,7 @@ namespace movepages {
 
 // include/uapi/linux/mempolicy.h
 constexpr int kMpolDefault = 0;
+constexpr int kMpolPreferred = 1;
 constexpr int kMpolBind = 2;
 constexpr unsigned kMpolMfStrict = 1 << 0;
 

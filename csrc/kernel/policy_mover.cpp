@@ -103,6 +103,11 @@ bool PolicyMover::joins(const Run& run, const Run& next) const noexcept {
 
 long PolicyMover::move_run(const Run& run) noexcept {
   if (run.first == run.last) return 0;
+  if (leaves_alone(run)) {
+    const long asked = ask(run, -ENOMEM);
+    if (asked == 0) explain(run, -ENOMEM);
+    return asked;
+  }
   // Nothing may be bound that cannot get its policy back: set now, it changes nothing.
   Extent bound = {run.start, run.end};
   long ret = restore(run, bound);
@@ -197,6 +202,19 @@ std::int32_t PolicyMover::status_of_unreadable(const Run& run, std::uintptr_t pa
   const bool full = is_full(run.node);
   lacked_room_ |= full;
   return full ? -ENOMEM : -EBUSY;
+}
+
+// Each attempt to move a page to a full node takes the kernel milliseconds. Only an attempt tells
+// where unreadable pages are.
+bool PolicyMover::leaves_alone(const Run& run) const noexcept {
+  return full_.has(run.node) &&
+         std::none_of(order_.get() + run.first, order_.get() + run.last,
+                      [this](std::uint16_t i) { return status_[i] == kHidden; });
+}
+
+bool PolicyMover::is_full(std::int32_t node) noexcept {
+  if (!full_.has(node) && movepages::is_full(node)) full_.add(node);
+  return full_.has(node);
 }
 
 std::size_t PolicyMover::left_behind(const Run& run) const noexcept {
