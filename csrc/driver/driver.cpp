@@ -191,6 +191,7 @@ Driver::Span Driver::span_of(std::size_t start, std::size_t most,
 }
 
 Outcome move_pages(const Request& request, const Pause& pause, const Kernel& kernel) noexcept {
+  if (kernel.begin != nullptr) kernel.begin();
   return Driver(request, pause, kernel).run();
 }
 

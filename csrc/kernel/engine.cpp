@@ -7,6 +7,7 @@
 #include <cstring>
 #include <iterator>
 
+#include "kernel/node_room.hpp"
 #include "kernel/pagemap.hpp"
 #include "kernel/policy.hpp"
 #include "kernel/syscalls.hpp"
@@ -63,8 +64,10 @@ long call(int pid, std::size_t count, const std::uintptr_t* pages, const std::in
   return kernel_in_use().move_pages(pid, count, pages, nodes, status, flags);
 }
 
-Kernel table(decltype(Kernel::move_pages) move_pages, bool hides) noexcept {
+Kernel table(decltype(Kernel::move_pages) move_pages, bool hides,
+             decltype(Kernel::begin) begin = nullptr) noexcept {
   Kernel kernel = real_kernel();
+  kernel.begin = begin;
   kernel.move_pages = move_pages;
   if (!hides) kernel.hides_pages = nullptr;
   return kernel;
@@ -95,7 +98,7 @@ const Kernel& kernel_in_use() noexcept {
   // The page tables show every page, so the other engines hide none.
   static const Kernel tables[] = {
       table(call<Engine::kMovePages, sys_move_pages>, true),
-      table(call<Engine::kPolicy, move_pages_by_policy>, false),
+      table(call<Engine::kPolicy, move_pages_by_policy>, false, forget_full_nodes),
       table(call<Engine::kProc, move_pages_by_proc>, false),
   };
   return tables[static_cast<std::size_t>(engine())];

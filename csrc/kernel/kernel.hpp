@@ -37,6 +37,8 @@ struct Kernel {
                      const std::int32_t* nodes, std::int32_t* status, int flags) noexcept;
   bool (*allowed_nodes)(NodeMask& mask) noexcept;  // false: unknown, as in a sandbox
   std::int64_t (*now_ns)() noexcept;
+  // Called before the first of the calls that belong together. Null: nothing to do.
+  void (*begin)() noexcept = nullptr;
   // Whether move_pages(2) reports some resident pages as absent; see hidden.hpp. Null: never.
   bool (*hides_pages)() noexcept = nullptr;
   // See pagemap.hpp. Null: the kernel does not report huge pages.

@@ -7,8 +7,11 @@
 #include "kernel/syscalls.hpp"
 
 namespace movepages {
+namespace {
 
-bool is_full(std::int32_t node) noexcept {
+thread_local NodeMask full;
+
+bool lacks_room(std::int32_t node) noexcept {
   const Scratch scratch;
   if (!scratch.is_mapped()) return true;
   const auto move_to = [&scratch](std::int32_t target, int mode = kMpolBind) {
@@ -31,5 +34,16 @@ bool is_full(std::int32_t node) noexcept {
   move_to(node, kMpolPreferred);
   return is_told() && here != node && move_to(node) == -EIO;
 }
+
+}  // namespace
+
+bool is_full(std::int32_t node) noexcept {
+  if (!full.has(node) && lacks_room(node)) full.add(node);
+  return full.has(node);
+}
+
+bool is_known_full(std::int32_t node) noexcept { return full.has(node); }
+
+void forget_full_nodes() noexcept { full = NodeMask(); }
 
 }  // namespace movepages

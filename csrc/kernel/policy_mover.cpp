@@ -207,14 +207,9 @@ std::int32_t PolicyMover::status_of_unreadable(const Run& run, std::uintptr_t pa
 // Each attempt to move a page to a full node takes the kernel milliseconds. Only an attempt tells
 // where unreadable pages are.
 bool PolicyMover::leaves_alone(const Run& run) const noexcept {
-  return full_.has(run.node) &&
+  return is_known_full(run.node) &&
          std::none_of(order_.get() + run.first, order_.get() + run.last,
                       [this](std::uint16_t i) { return status_[i] == kHidden; });
-}
-
-bool PolicyMover::is_full(std::int32_t node) noexcept {
-  if (!full_.has(node) && movepages::is_full(node)) full_.add(node);
-  return full_.has(node);
 }
 
 std::size_t PolicyMover::left_behind(const Run& run) const noexcept {

@@ -48,7 +48,6 @@ class PolicyMover {
   std::int32_t status_of_unreadable(const Run& run, std::uintptr_t page, long ret) noexcept;
   std::size_t left_behind(const Run& run) const noexcept;
   bool leaves_alone(const Run& run) const noexcept;
-  bool is_full(std::int32_t node) noexcept;
   void explain(const Run& run, long ret) noexcept;
 
   static constexpr std::size_t kBlock = 4096;
@@ -62,7 +61,6 @@ class PolicyMover {
   std::unique_ptr<std::uint16_t[]> order_;
   std::unique_ptr<std::uintptr_t[]> asked_;
   std::unique_ptr<std::int32_t[]> said_;
-  NodeMask full_;
   bool lacked_room_ = false;
 };
 
