@@ -34,7 +34,8 @@ def give_nodes_of_mappings(found: SurveyRuns, pid: int, page_size: int) -> Surve
     own = np.isin(runs.kind[which], _CERTAIN)
     pages = ((end - begin) // np.uintp(page_size)).astype(np.int64)
     status = _statuses(known, known.where.at(begin) - 1, own, pages)
-    kind = np.full(len(begin), Presence.PAGE.value, np.uint8)
+    huge = runs.kind[which] == Presence.HUGE_PAGE.value
+    kind = np.where(huge, Presence.HUGE_PAGE.value, Presence.PAGE.value).astype(np.uint8)
     return join_survey_runs((found.where(~is_hidden), SurveyRuns(begin, pages, status, kind)))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import movepages as mp
 from movepages import _core
-from support import memory, processes, sandboxes, system
+from support import memory, processes, sandboxes, system, witness
 from support.sandboxes import engine
 from support.seccomp import forbid
 
@@ -79,6 +79,17 @@ def test_the_engines_find_the_same(size):
     assert partly.absent_bytes == asked.absent_bytes
     known = partly.status != mp.PageStatus.ENODATA.value
     assert np.array_equal(partly.status[known], asked.status[known])
+
+
+@pytest.mark.skipif(not memory.huge_page_size(), reason="needs transparent huge pages")
+@pytest.mark.parametrize("name", ["move_pages", "policy", "proc"])
+def test_the_engines_find_the_same_huge_pages(name):
+    a = memory.anonymous(4 * memory.huge_page_size(), huge=True)
+    memory.touch(a)
+    with engine(name):
+        found = mp.where(a).huge_bytes
+    # None: before Linux 6.7.
+    assert found in (None, witness.huge_bytes(a))
 
 
 def test_the_source_is_saved(tmp_path):
