@@ -9,6 +9,8 @@ from collections.abc import Iterable
 _NAMES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _RANGE = re.compile(r"([0-9]+)(?:-([0-9]+))?")
 _PREFIXES = "KMGTP"
+# Far above those of nodes and CPUs: no list of ids from a user fills the memory.
+_LARGEST_ID = 65_535
 _COUNT = re.compile(
     r"\s*(\d+)(?:\.(\d+))?\s*(?:([KMGTP])(i)?)?(B)?\s*(/s)?\s*", re.IGNORECASE | re.ASCII
 )
@@ -117,7 +119,13 @@ def _bytes_in(found: re.Match[str]) -> tuple[int, int]:
 
 
 def parse_ids(text: str) -> tuple[int, ...]:
-    """Parse the kernel's list format, ``"0-1,16-17"``, into ascending ids; blank gives none."""
+    """Parse the kernel's list format, ``"0-1,16-17"``, into ascending ids; blank gives none.
+
+    Raises
+    ------
+    ValueError
+        `text` is no such list, or an id is larger than those of any machine.
+    """
     ids: set[int] = set()
     for part in text.strip().split(",") if text.strip() else ():
         match = _RANGE.fullmatch(part)
@@ -125,6 +133,8 @@ def parse_ids(text: str) -> tuple[int, ...]:
         last = int(match[2] or first) if match else -1
         if last < first:
             raise ValueError(f"{part!r} is neither an id nor an ascending range of ids like 0-3")
+        if last > _LARGEST_ID:
+            raise ValueError(f"{part!r}: expected ids up to {_LARGEST_ID}")
         ids.update(range(first, last + 1))
     return tuple(sorted(ids))
 

@@ -109,6 +109,10 @@ def run(options: argparse.Namespace) -> int:
     command = options.words[1:] if options.words[:1] == ["--"] else options.words
     if not command:
         options.parser.error("expected a command")
+    if not command[0]:
+        # Python raises a ValueError for the name that execvp(3) does not find.
+        complain("'': No such file or directory")
+        return 127
     if options.json and not reports:
         options.parser.error("argument --json: only the report of --report is printed as JSON")
     placing = _placing(options)
@@ -183,5 +187,7 @@ def _run_and_report(options: argparse.Namespace, command: list[str], placing: Pl
             end = time.monotonic()
             ended.set()
             sampler.join()
-        show_report(options, Report(command, running, usage, refused, end - begin, end - usage.at))
+        # The last look may be later than the end.
+        age = max(end - usage.at, 0.0)
+        show_report(options, Report(command, running, usage, refused, end - begin, age))
     return end_alike(running.status)

@@ -32,6 +32,13 @@ def test_parse_ids_refuses(text):
         sysfs.parse_ids(text)
 
 
+def test_parse_ids_refuses_more_than_any_machine_has():
+    assert sysfs.parse_ids("0,65535") == (0, 65535)
+    for text in ("65536", "0-99999999999"):
+        with pytest.raises(ValueError, match=f"'{text}': expected ids up to 65535"):
+            sysfs.parse_ids(text)
+
+
 def test_format_ids_as_the_kernel_does():
     assert sysfs.format_ids([17, 0, 1, 16, 5]) == "0-1,5,16-17"
     assert sysfs.format_ids([]) == ""

@@ -38,6 +38,7 @@ def report_of(*arguments, **options):
     schema = json.loads(text_of("run"))
     jsonschema.validate(found, schema)
     jsonschema.validate(found, closed(schema))
+    assert found["seconds_before_end"] >= 0
     return done.returncode, found
 
 
@@ -76,6 +77,9 @@ def test_commands_that_cannot_run(way, tmp_path):
     assert (done.returncode, done.stdout) == (127, "")
     assert done.stderr == f"movepages: {tmp_path}/missing: No such file or directory\n"
     assert run(*way, "no-such-command").returncode == 127
+    done = run(*way, "")
+    assert (done.returncode, done.stdout) == (127, "")
+    assert done.stderr == "movepages: '': No such file or directory\n"
     done = run(*way, plain)
     assert done.returncode == 126
     assert done.stderr == f"movepages: {plain}: Permission denied\n"
@@ -151,6 +155,7 @@ def test_options_of_numactl_mean_the_same(options):
         (["--cpunodes", NOT_A_NODE], "is not an online node of this machine; expected one of"),
         (["--preferred", "!all"], "expected at least one node, got '!all'"),
         (["--node", "+900"], "to count"),
+        (["--cpus", "0-99999999999"], "'0-99999999999': expected ids up to 65535"),
         (["--cpus", "900"], "none of the CPUs 900 exists"),
         (["--cpus", "0,900"], "CPU 900 does not exist, or the cpuset of this process forbids it"),
         (["--weighted", f"{NODE}:0"], "expected NODE:WEIGHT, 1 to 255"),
