@@ -117,7 +117,7 @@ def _set_mempolicy_failed(mode: PolicyMode, code: int) -> Exception:
         return error
     why = {
         errno.EPERM: "a sandbox forbids set_mempolicy(2) or get_mempolicy(2); allow both in the "
-        "container's seccomp profile",
+        "container's seccomp profile, or start the container with --cap-add SYS_NICE",
         errno.ENOSYS: "this kernel has no set_mempolicy(2): it lacks CONFIG_NUMA, or a sandbox "
         "hides the call",
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, SupportsIndex
 
@@ -13,10 +12,10 @@ import numpy.typing as npt
 from .. import _core
 from ..pages.like import MemoryLike
 from ..results.failure import Failure
-from ..results.outcome import MovePagesError, make_error
+from ..results.outcome import MovePagesError
 from ..system.maps import Backing, read_mappings
 from .own_ranges import own_ranges
-from .policy_modes import PolicyMode, as_policy, mbind_failed
+from .policy_modes import PolicyMode, as_policy, get_mempolicy_failed, mbind_failed
 
 _MPOL_MODE_FLAGS = 0b111 << 13
 
@@ -139,7 +138,7 @@ def policy(a: MemoryLike) -> tuple[PolicyRange, ...]:
         for begin, end in _alike(start, nbytes):
             code, raw, nodes = _core.policy(begin)
             if code:
-                raise make_error(code, f"get_mempolicy(2) of {begin:#x}: {os.strerror(code)}")
+                raise get_mempolicy_failed(code, begin)
             now = PolicyRange(begin, end - begin, PolicyMode(raw & ~_MPOL_MODE_FLAGS), tuple(nodes))
             last = found[-1] if found else None
             alike = last and last[2:] == now[2:] and last.address + last.nbytes == begin

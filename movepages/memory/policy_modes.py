@@ -32,6 +32,12 @@ class PolicyMode(IntEnum):
 
 _WITHOUT_NODES = (PolicyMode.DEFAULT, PolicyMode.LOCAL)
 _SINCE = {PolicyMode.PREFERRED_MANY: "5.15", PolicyMode.WEIGHTED_INTERLEAVE: "6.9"}
+# Why mbind(2) and get_mempolicy(2) do not work at all, and what to do about it.
+_REFUSED = {
+    errno.EPERM: "a sandbox forbids it; allow it in the container's seccomp profile, or start the "
+    "container with --cap-add SYS_NICE",
+    errno.ENOSYS: "this kernel lacks CONFIG_NUMA, or a sandbox hides the call",
+}
 
 
 def as_policy(
@@ -70,10 +76,15 @@ def mbind_failed(code: int, mode: PolicyMode, bound: int = 0) -> Exception:
     why = {
         errno.EFAULT: "a part of the memory is not mapped",
         errno.EINVAL: "part of a hugetlbfs huge page cannot have its own policy; pass all of it",
-        errno.EPERM: "a sandbox forbids mbind(2); allow it in the container's seccomp profile",
-    }
+    } | _REFUSED
     part = f"; the {bound:,} bytes before it are bound" if bound else ""
     return make_error(code, f"mbind(2): {why.get(code, os.strerror(code))}{part}")
+
+
+def get_mempolicy_failed(code: int, address: int) -> Exception:
+    """Return the exception for an errno of get_mempolicy(2) for an address."""
+    why = {errno.EFAULT: "the memory is not mapped"} | _REFUSED
+    return make_error(code, f"get_mempolicy(2) of {address:#x}: {why.get(code, os.strerror(code))}")
 
 
 def needs_newer_kernel(mode: PolicyMode) -> Exception | None:

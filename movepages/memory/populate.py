@@ -145,10 +145,14 @@ def populate_error(code: int, node: int = -1, *, used: str = "written to") -> Ex
 
 
 def _as_threads(threads: SupportsIndex) -> int:
-    count = operator.index(threads)
+    try:
+        count = operator.index(threads)
+    except TypeError:
+        raise TypeError(f"threads: expected a whole number from 1, got {threads!r}") from None
     if count < 1:
         raise ValueError(f"threads: expected 1 or more, got {count}")
-    return count
+    # The core starts no more threads than there is work for, and takes no larger number than C.
+    return min(count, 1 << 16)
 
 
 def _can_populate() -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 import movepages as mp
 from movepages import _core
-from support import memory, system
+from support import memory, processes, sandboxes, system
 from support.kinds_kernel import settings
 
 PAGE = memory.PAGE
@@ -89,6 +89,24 @@ def test_invalid_policies(nodes, mode, error, said):
     with pytest.raises(error, match=said):
         mp.bind(a, nodes, mode=mode)
     assert mp.policy(a)[0].mode == mp.PolicyMode.DEFAULT
+
+
+def refused_policies(sandbox):
+    a = mp.empty(PAGE, np.uint8)
+    sandboxes.enter(sandbox)
+    for call in (lambda: mp.policy(a), lambda: mp.bind(a, NODE), mp.first_touch(NODE).__enter__):
+        with pytest.raises(mp.MovePagesError) as caught:
+            call()
+        yield str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "said"), [("docker", "--cap-add SYS_NICE"), ("gvisor", "a sandbox hides the call")]
+)
+def test_refused_policies_say_what_to_allow(sandbox, said):
+    told = processes.run_as(None, lambda: list(refused_policies(sandbox)))
+    assert len(told) == 3
+    assert all(said in each for each in told)
 
 
 def test_memory_that_is_not_mapped_or_not_ours():
