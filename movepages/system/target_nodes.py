@@ -25,10 +25,10 @@ def machine() -> Topology | None:
 
 def unusable_node(nodes: list[int], pid: int) -> int | None:
     """Return the first of `nodes` that is known to be unusable as a target, if any."""
-    if pid == 0:
-        usable: Sequence[int] | None = _core.allowed_nodes()
-    else:
-        # The cpuset of another process is unknown here; only whether a node has memory is known.
+    usable: Sequence[int] | None = _core.allowed_nodes() if pid == 0 else None
+    # The cpuset is unknown, of another process or where a sandbox leaves no call that the kernel
+    # could refuse a node by: only whether a node has memory is known.
+    if usable is None and (pid != 0 or _core.engine() == "proc"):
         usable = _with_memory()
     if usable is None:
         return next((node for node in nodes if not 0 <= node < _core.MAX_NODES), None)

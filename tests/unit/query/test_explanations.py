@@ -10,7 +10,7 @@ import movepages as mp
 import sysfs_fixtures as fake
 from movepages.query.explain import Call, explain
 from movepages.system.topology_reader import topology
-from support import memory, processes, system
+from support import memory, processes, sandboxes, system
 from support.seccomp import forbid
 
 
@@ -52,6 +52,23 @@ def moved_without_get_mempolicy(node):
     with pytest.raises(mp.MovePagesError) as caught:
         mp.move(a, 1023)
     return caught.value
+
+
+def refused_targets(node):
+    sandboxes.enter("docker")
+    a = memory.anonymous(4 * memory.PAGE)
+    memory.touch(a)
+    for call in (mp.move, mp.bind, lambda _, node: mp.empty(9, node=node)):
+        with pytest.raises(mp.MovePagesError) as caught:
+            call(a, node)
+        yield str(caught.value)
+    yield from mp.plan(a, node).problems
+
+
+def test_a_node_that_does_not_exist_is_named_in_a_sandbox_too():
+    told = processes.run_as(None, lambda: list(refused_targets(1023)))
+    assert len(told) == 4
+    assert all("node 1023 is not a node of this machine" in each for each in told)
 
 
 def test_hidden_memory_policy_leaves_the_judgement_to_the_kernel(nodes):
