@@ -4,7 +4,7 @@ from typing import Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from typing_extensions import Buffer, disjoint_base
+from typing_extensions import disjoint_base
 
 _T = TypeVar("_T")
 
@@ -90,9 +90,15 @@ def advise_each(
 ) -> npt.NDArray[np.int32]: ...
 def populate(
     shares: list[
-        tuple[int, npt.NDArray[np.uintp], npt.NDArray[np.int64], npt.NDArray[np.int32], int, int]
+        tuple[
+            npt.NDArray[np.int32],
+            npt.NDArray[np.int64],
+            npt.NDArray[np.uintp],
+            npt.NDArray[np.int64],
+            npt.NDArray[np.int32],
+            int,
+        ]
     ],
-    fresh: Buffer | None,
     pause: Callable[[], object] | None,
 ) -> tuple[int, int, bool] | BaseException | None: ...
 def node_room(node: int) -> int | None: ...

@@ -110,11 +110,10 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.def(
       "advise_each", &advise_each, "starts"_a, "nbytes"_a, "advice"_a, "pid"_a,
       "Call madvise(2) or process_madvise(2) on several ranges; return the errno of each, or 0.");
-  module.def("populate", &populate_shares, "shares"_a, "fresh"_a, "pause"_a,
-             "Allocate pages on nodes. Each share is (node or -1, starts, nbytes, cpus, threads, "
-             "reserve); `fresh` is a writable buffer or None. Return None; (errno, index of the "
-             "share, whether the node is full); or, "
-             "if interrupted, the exception.");
+  module.def("populate", &populate_shares, "shares"_a, "pause"_a,
+             "Allocate pages on nodes. Each share is (nodes, reserves, starts, nbytes, cpus, "
+             "threads). Return None; (errno, node or -1, whether it is full); or, if interrupted, "
+             "the exception.");
   module.def("node_room", &node_room, "node"_a,
              "Return the bytes that a node can still give, or None if they are unknown.");
   module.def("resident", &resident, "start"_a, "nbytes"_a,

@@ -18,25 +18,35 @@ namespace movepages::binding {
 constexpr Expected kSizes = {"nbytes", 'i',   sizeof(std::int64_t),
                              "int64",  false, "np.ascontiguousarray(nbytes, np.int64)"};
 
+constexpr std::int64_t kMostReserve = std::int64_t{1} << 62;
+
 inline auto fields_of_share(const py::handle& given) {
-  using Fields =
-      std::tuple<std::int32_t, py::object, py::object, py::object, unsigned, std::int64_t>;
+  using Fields = std::tuple<py::object, py::object, py::object, py::object, py::object, unsigned>;
   try {
     return given.cast<Fields>();
   } catch (const py::cast_error&) {
-    throw py::type_error("shares: expected (node, starts, nbytes, cpus, threads, reserve)");
+    throw py::type_error("shares: expected (nodes, reserves, starts, nbytes, cpus, threads)");
   }
 }
 
 inline NodeShare to_share(const py::handle& given) {
   constexpr unsigned kMostThreads = 256;
   constexpr std::int32_t kMostCpus = 1 << 16;
-  const auto [node, starts, sizes, cpus, threads, reserve] = fields_of_share(given);
+  const auto [nodes, reserves, starts, sizes, cpus, threads] = fields_of_share(given);
   NodeShare share;
-  if (node >= kMaxNodes) throw py::value_error("node: expected an id below MAX_NODES");
-  share.node = node;
   share.threads = std::min(threads, kMostThreads);
-  share.reserve = std::max(reserve, std::int64_t{0});
+  const py::array node = checked(nodes, kNodes);
+  const py::array reserve = checked(reserves, kSizes);
+  require_length(reserve, kSizes, node.size());
+  for (py::ssize_t i = 0; i < node.size(); ++i) {
+    share.nodes.push_back(static_cast<const std::int32_t*>(node.data())[i]);
+    share.reserves.push_back(static_cast<const std::int64_t*>(reserve.data())[i]);
+    if (share.nodes.back() < 0 || share.nodes.back() >= kMaxNodes) {
+      throw py::value_error("nodes: expected ids below MAX_NODES");
+    }
+    // A difference must not overflow.
+    share.reserves.back() = std::clamp(share.reserves.back(), std::int64_t{0}, kMostReserve);
+  }
   const py::array start = checked(starts, kPages);
   const py::array size = checked(sizes, kSizes);
   require_length(size, kSizes, start.size());
@@ -58,42 +68,15 @@ inline NodeShare to_share(const py::handle& given) {
   return share;
 }
 
-// The bytes of a writable buffer, or none for None. No owner can unmap them meanwhile.
-class WritableBytes {
- public:
-  explicit WritableBytes(const py::object& given) {
-    if (given.is_none()) return;
-    if (PyObject_GetBuffer(given.ptr(), &view_, PyBUF_WRITABLE) != 0) {
-      throw py::error_already_set();
-    }
-  }
-  ~WritableBytes() {
-    if (view_.obj != nullptr) PyBuffer_Release(&view_);
-  }
-  WritableBytes(const WritableBytes&) = delete;
-  WritableBytes& operator=(const WritableBytes&) = delete;
-
-  ByteRange range() const noexcept {
-    if (view_.obj == nullptr) return {};
-    return {reinterpret_cast<std::uintptr_t>(view_.buf), static_cast<std::size_t>(view_.len)};
-  }
-
- private:
-  Py_buffer view_ = {};
-};
-
-// Returns None; (errno, index of the share, whether its node is full); or, if interrupted, the
-// exception.
-inline py::object populate_shares(const py::list& given, const py::object& memory,
-                                  const py::object& pause) {
-  const WritableBytes fresh(memory);
+// Returns None; (errno, node or -1, whether it is full); or, if interrupted, the exception.
+inline py::object populate_shares(const py::list& given, const py::object& pause) {
   std::vector<NodeShare> shares;
   for (const py::handle& each : given) shares.push_back(to_share(each));
   const Pause interrupt = {raised, pause.ptr()};
   Populated found;
   {
     const py::gil_scoped_release release;
-    found = populate(shares, fresh.range(), interrupt);
+    found = populate(shares, interrupt);
   }
   if (found.interrupted) {
     Outcome outcome;
@@ -101,7 +84,7 @@ inline py::object populate_shares(const py::list& given, const py::object& memor
     return to_python(outcome);
   }
   if (found.error == 0) return py::none();
-  return py::make_tuple(-found.error, found.share, found.full);
+  return py::make_tuple(-found.error, found.node, found.full);
 }
 
 // Returns the bytes that a node can still give, or None if they are unknown.

@@ -14,6 +14,7 @@ namespace movepages {
 constexpr int kMpolDefault = 0;
 constexpr int kMpolPreferred = 1;
 constexpr int kMpolBind = 2;
+constexpr int kMpolInterleave = 3;
 constexpr unsigned kMpolMfStrict = 1 << 0;
 
 inline NodeMask only(std::int32_t node) noexcept {

@@ -21,12 +21,17 @@ inline std::int64_t kib_of(const std::string& text, const char* name) noexcept {
                                  : std::strtoll(text.c_str() + at + std::strlen(name), nullptr, 10);
 }
 
+// Throws std::bad_alloc.
+inline bool read_meminfo(std::int32_t node, std::string* text) {
+  const std::string path = "/sys/devices/system/node/node" + std::to_string(node) + "/meminfo";
+  return read_whole_file(path.c_str(), text) == 0;
+}
+
 // The bytes that are free on a node or hold clean file pages, which the kernel drops when memory is
 // short. Returns a negative number if they are unknown. Throws std::bad_alloc.
 inline std::int64_t room_of(std::int32_t node) {
-  const std::string path = "/sys/devices/system/node/node" + std::to_string(node) + "/meminfo";
   std::string text;
-  if (read_whole_file(path.c_str(), &text) != 0) return -1;
+  if (!read_meminfo(node, &text)) return -1;
   const std::int64_t files = kib_of(text, " Active(file):") + kib_of(text, "Inactive(file):");
   const std::int64_t dirty = kib_of(text, "Dirty:") + kib_of(text, "Writeback:");
   return (kib_of(text, "MemFree:") + (files > dirty ? files - dirty : 0)) * 1024;
@@ -45,6 +50,20 @@ inline std::int64_t on_lists_of(std::int32_t node) {
     if (std::sscanf(line.data(), " count: %" SCNd64, &count) == 1) pages += count;
   });
   return pages * static_cast<std::int64_t>(page_bytes());
+}
+
+// Whether a node can give some bytes to a thread that is bound to it, or that is unknown. Throws
+// std::bad_alloc.
+inline bool has_room(std::int32_t node, std::int64_t bytes) {
+  const std::int64_t room = room_of(node);
+  return room < 0 || room >= bytes || room + on_lists_of(node) >= bytes;
+}
+
+// Whether a node can give some bytes to a thread that may turn to other nodes, or that is unknown:
+// such a thread does so before the kernel drops file pages or empties lists. Throws std::bad_alloc.
+inline bool has_free(std::int32_t node, std::int64_t bytes) {
+  std::string text;
+  return !read_meminfo(node, &text) || kib_of(text, "MemFree:") * 1024 >= bytes;
 }
 
 }  // namespace movepages

@@ -29,8 +29,11 @@ class Interleave:
 
     def over(self, array: object, footprint: PageSet) -> Cycle:
         """Return the pattern of this layout over one array."""
-        block = self.block or _block_for(footprint, len(set(self.nodes)))
-        return Cycle(self.nodes, block, footprint, adapts=self.block is None)
+        return Cycle(self.nodes, self.block_over(footprint), footprint, adapts=self.block is None)
+
+    def block_over(self, footprint: PageSet) -> int:
+        """Return the bytes of one turn over some memory."""
+        return self.block or _block_for(footprint, len(set(self.nodes)))
 
     def after(self, part: object) -> Interleave:
         """Return the layout that continues the rotation in the memory after `part`."""

@@ -11,6 +11,7 @@ import numpy as np
 from .._core import HUGE_PAGE_BYTES, read_file
 from ..results.outcome import make_error
 from ..system.refusals import Refusal
+from .kernel_turns import ANY_TURN, FirstTurn
 from .policies import bind
 from .populate import touch
 
@@ -20,8 +21,13 @@ _MAP_HUGETLB = 0x40000
 _MAP_HUGE_SHIFT = 26
 
 
-def map_memory(nbytes: int, huge: Huge, node: SupportsIndex | None) -> memoryview:
-    """Map memory that shares no page with anything else, and bind all of it."""
+def map_memory(
+    nbytes: int, huge: Huge, node: SupportsIndex | None, first: FirstTurn = ANY_TURN
+) -> memoryview:
+    """Map memory that shares no page with anything else, and bind all of it.
+
+    Without huge pages, its first page has the turn `first`.
+    """
     if huge not in (None, "thp", "hugetlb"):
         raise ValueError(f"huge: expected 'thp', 'hugetlb' or None, got {huge!r}")
     flags, unit = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PAGESIZE
@@ -29,8 +35,9 @@ def map_memory(nbytes: int, huge: Huge, node: SupportsIndex | None) -> memoryvie
         unit = _default_hugetlb()
         flags |= _MAP_HUGETLB | unit.bit_length() - 1 << _MAP_HUGE_SHIFT
     size = max(-(-nbytes // unit), 1) * unit
-    # Room to start at a multiple of the huge page size, as huge pages do.
-    ahead = HUGE_PAGE_BYTES if huge == "thp" else 0
+    # Room to start at a multiple of the huge page size, as huge pages do, or with some turn.
+    rooms = {"thp": HUGE_PAGE_BYTES, None: (first.nodes - 1) * unit}
+    ahead = rooms.get(huge, 0)
     with Refusal(OverflowError) as refusal:
         whole = mmap.mmap(-1, size + ahead, flags=flags)
     if refusal.error:
@@ -40,15 +47,17 @@ def map_memory(nbytes: int, huge: Huge, node: SupportsIndex | None) -> memoryvie
     if huge == "hugetlb":
         # If the pool runs out of pages on this node, a later write would kill the process.
         touch(whole)
+    address = np.frombuffer(whole, np.uint8).ctypes.data
     if huge != "thp":
-        return memoryview(whole)[:nbytes]
+        start = (first.turn - address // unit) % first.nodes * unit if ahead else 0
+        return memoryview(whole)[start : start + nbytes]
     with Refusal() as refusal:
         whole.madvise(mmap.MADV_HUGEPAGE)
     if refusal.error:
         raise make_error(
             refusal.code, "this kernel has no transparent huge pages; use huge=None"
         ) from refusal.error
-    start = -np.frombuffer(whole, np.uint8).ctypes.data % HUGE_PAGE_BYTES
+    start = -address % HUGE_PAGE_BYTES
     return memoryview(whole)[start : start + nbytes]
 
 

@@ -15,6 +15,7 @@ from ..layouts.targets import Layout
 from ..migration.move import move
 from ..pages.buffers import footprint_of
 from .anonymous import Huge, map_memory
+from .kernel_turns import first_turn
 from .placed_pages import populate_by_layout
 from .populate import touch
 
@@ -72,10 +73,13 @@ def empty(
     Notes
     -----
     A page comes to its node because the thread that allocates it is bound there meanwhile
-    (set_mempolicy(2), MADV_POPULATE_WRITE). Where a sandbox forbids that, and with
-    ``huge="hugetlb"``, whose pages lie where the pool has them, the pages are allocated first and
-    moved then. A node counts as full when the array does not fit into its free memory and clean
-    file pages above the kernel's reserve; swap does not count.
+    (set_mempolicy(2), MADV_POPULATE_WRITE). Where single pages take turns on 2, 4, 8 ... nodes in
+    ascending order, the thread interleaves instead, which takes one call for all pages. It then
+    looks where they are: if others have filled a node meanwhile and the kernel turned to the next,
+    the pages are freed and allocated by bound threads. Where a sandbox forbids policies, in locked
+    memory (mlockall(2)), and with ``huge="hugetlb"``, whose pages lie where the pool has them, the
+    pages are allocated first and moved then. A node counts as full when the array does not fit into
+    its free memory and clean file pages above the kernel's reserve; swap does not count.
 
     Examples
     --------
@@ -92,7 +96,7 @@ def empty(
         raise TypeError(f"dtype: expected a type without objects, got {kind}")
     sizes = _as_shape(shape)
     nbytes = math.prod(sizes) * kind.itemsize
-    memory = map_memory(nbytes, huge, node)
+    memory = map_memory(nbytes, huge, node, first_turn(layout, nbytes))
     array = np.ndarray(sizes, kind, memory, order=order)
     if layout is not None and nbytes:
         _lay_out(array, memory, layout, huge)
@@ -172,7 +176,9 @@ def _lay_out(array: npt.NDArray[Any], memory: memoryview, layout: Layout, huge: 
     target = wanted_by(layout, array, footprint)
     placed = huge != "hugetlb"
     if placed:
-        placed = populate_by_layout(footprint, target, memoryview(memory.obj), huge == "thp")
+        whole = np.frombuffer(memoryview(memory.obj), np.uint8)
+        until = whole.ctypes.data + whole.nbytes if huge == "thp" else None
+        placed = populate_by_layout(footprint, target, huge_until=until)
     if not placed:
         touch(array)
     # The kernel may lack huge pages, a pool has them on any node, and move() warns of torn pages.

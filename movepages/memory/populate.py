@@ -28,27 +28,28 @@ _MOST_THREADS = 16
 
 
 class Share(NamedTuple):
-    """Ranges to populate on one node, as `_core.populate` takes them.
+    """Ranges to populate on some nodes, as `_core.populate` takes them.
 
     Attributes
     ----------
-    node : int
-        -1 for the policies of the memory and of the calling thread.
+    nodes : ndarray of int32
+        One node, or several that take turns by page number; none for the policies of the memory
+        and of the calling thread.
+    reserves : ndarray of int64
+        Bytes of each node that look free, but cannot be had.
     starts, nbytes : ndarray
     cpus : ndarray of int32
         Where the threads run; empty for no restriction.
     threads : int
         Threads to start; 0: the calling thread does it.
-    reserve : int
-        Bytes that look free on the node, but cannot be had.
     """
 
-    node: int
+    nodes: npt.NDArray[np.int32]
+    reserves: npt.NDArray[np.int64]
     starts: Addresses
     nbytes: npt.NDArray[np.int64]
     cpus: npt.NDArray[np.int32]
     threads: int
-    reserve: int
 
 
 def touch(a: MemoryLike, *, threads: SupportsIndex | None = None) -> None:
@@ -96,7 +97,8 @@ def touch(a: MemoryLike, *, threads: SupportsIndex | None = None) -> None:
     if count > 1:
         cpus = cpus_beside(_core.current_cpu(), os.sched_getaffinity(0))
         count = min(count, len(cpus)) if threads is None else count
-    failed = populate_shares([Share(-1, starts, nbytes, cpus, count if count > 1 else 0, 0)])
+    by_policy = np.empty(0, np.int32), np.empty(0, np.int64)
+    failed = populate_shares([Share(*by_policy, starts, nbytes, cpus, count if count > 1 else 0)])
     if failed is not None:
         raise populate_error(failed[0])
 
@@ -106,14 +108,9 @@ def worthwhile_threads(nbytes: int, cpus: int) -> int:
     return max(min(nbytes // _BYTES_A_THREAD, cpus, _MOST_THREADS), 1)
 
 
-def populate_shares(
-    shares: list[Share], fresh: memoryview | None = None
-) -> tuple[int, int, bool] | None:
-    """Populate shares; return None, or errno, index of the share, and whether its node is full.
-
-    `fresh` is memory that only the caller has; its pages may be written to.
-    """
-    found = _core.populate(list(shares), fresh, None)
+def populate_shares(shares: list[Share]) -> tuple[int, int, bool] | None:
+    """Populate shares; return None, or errno, node or -1, and whether the node is full."""
+    found = _core.populate(list(shares), None)
     if isinstance(found, BaseException):
         raise found
     return found
@@ -133,6 +130,8 @@ def populate_error(code: int, node: int = -1, *, used: str = "written to") -> Ex
             errno.ENOSYS,
             "MADV_POPULATE_READ and _WRITE need Linux 5.14 or later; access the array instead",
         )
+    if code == errno.EINVAL and node >= 0:
+        return make_error(code, f"node {node} has no memory that this process may use")
     allowed = "the nodes that its policy allows" if node < 0 else f"node {node}"
     why = {
         errno.ENOMEM: f"no memory is free on {allowed}, or a part of it is not mapped",

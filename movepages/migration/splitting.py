@@ -79,10 +79,14 @@ def _private(pages: Addresses, pid: int) -> Addresses:
 
 
 def forbid_huge_pages(pages: Addresses, low: int = 0, high: int = 1 << 64) -> None:
-    """Set MADV_NOHUGEPAGE on the huge pages that hold some pages, between two addresses."""
+    """Set MADV_NOHUGEPAGE on the huge pages that hold some pages, between two addresses.
+
+    The pages are in address order.
+    """
     if not len(pages):
         return
-    huge_pages = np.unique(pages // np.uintp(HUGE_PAGE_BYTES))
+    huge_pages = pages // np.uintp(HUGE_PAGE_BYTES)
+    huge_pages = huge_pages[np.append(True, huge_pages[1:] != huge_pages[:-1])]
     for row in np.split(huge_pages, np.flatnonzero(np.diff(huge_pages) > 1) + 1):
         start = max(int(row[0]) * HUGE_PAGE_BYTES, low)
         nbytes = min((int(row[-1]) + 1) * HUGE_PAGE_BYTES, high) - start

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import mmap
-import re
 from collections import Counter
 
 from .._core import read_file
 from .refusals import Refusal
-
-_ZONE = re.compile(r"^Node (\d+), zone ", re.MULTILINE)
-_COUNTS = re.compile(r"^ *(?:pages )?(free|high) +(\d+)$", re.MULTILINE)
-_PROTECTION = re.compile(r"protection: \(([\d, ]+)\)")
 
 
 def zone_reserves(text: str | None = None) -> Counter[int]:
@@ -35,12 +30,17 @@ def zone_reserves(text: str | None = None) -> Counter[int]:
         with Refusal():
             text = read_file("/proc/zoneinfo").decode(errors="replace")
     found: Counter[int] = Counter()
-    # The text before the first zone, then node and text of each zone in turn.
-    _, *parts = _ZONE.split(text)
-    for node, zone in zip(parts[::2], parts[1::2], strict=True):
-        pages = {name: int(count) for name, count in _COUNTS.findall(zone.partition("pagesets")[0])}
-        protection = _PROTECTION.search(zone)
-        protected = max(map(int, protection[1].split(","))) if protection else 0
-        kept = min(pages.get("free", 0), pages.get("high", 0) + protected)
-        found[int(node)] += kept * mmap.PAGESIZE
+    for zone in text.split("Node ")[1:]:
+        node, _, rest = zone.partition(",")
+        # The counts of each CPU come after these.
+        counts = rest.partition("pagesets")[0]
+        free, high = _number(counts, "pages free"), _number(counts, " high ")
+        protection = counts.partition("protection: (")[2].partition(")")[0]
+        protected = max(map(int, protection.split(", "))) if protection else 0
+        found[int(node)] += min(free, high + protected) * mmap.PAGESIZE
     return found
+
+
+def _number(text: str, name: str) -> int:
+    words = text.partition(name)[2].split(None, 1)
+    return int(words[0]) if words else 0

@@ -262,8 +262,10 @@ def share(h: Hostile) -> Any:
     else:
         pages = np.array(starts, np.uintp), np.array(sizes, np.int64)
     cpus = h.among([np.zeros(0, np.int32), np.zeros(1, np.int32), h.nodes(2)])
-    numbers = h.among([0, 1, 3, 2**32 - 1, h.number()]), h.among([0, 0, 2**50, h.number()])
-    return h.among([-1, 0, 0, 1, 1023, 1024, h.number()]), *pages, cpus, *numbers
+    count = h.among([0, 1, 2])
+    nodes = h.among([np.zeros(count, np.int32), h.nodes(count)])
+    reserves = h.among([np.zeros(count, np.int64), h.counts(count)])
+    return nodes, reserves, *pages, cpus, h.among([0, 1, 3, 2**32 - 1, h.number()])
 
 
 def path(h: Hostile) -> tuple[Any, ...]:
@@ -306,11 +308,7 @@ ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
     "migrate_process": migrate_process,
     "move_pages": move_pages,
     "policy": lambda h: (h.among([h.address(), h.number()]),),
-    "populate": lambda h: (
-        h.among([[share(h), share(h)], [share(h)], h.anything()]),
-        h.among([None, AREA, memoryview(AREA), h.anything()]),
-        h.pause(),
-    ),
+    "populate": lambda h: (h.among([[share(h), share(h)], [share(h)], h.anything()]), h.pause()),
     "presence": presence,
     "probe": lambda _h: (),
     "reach": reach,

@@ -17,6 +17,8 @@ NODE = mp.topology().allowed_nodes[0]
 NOT_A_NODE = max(mp.topology().nodes) + 1
 PART = 16 << 20
 NO_CPUS = np.empty(0, np.int32)
+# include/uapi/linux/mempolicy.h
+STATIC_NODES, RELATIVE_NODES = 1 << 15, 1 << 14
 
 
 @pytest.fixture(autouse=True)
@@ -31,9 +33,10 @@ def resident():
         return int(file.read().split()[1]) * PAGE
 
 
-def share(array, node=-1, threads=0, reserve=0, cpus=NO_CPUS):
+def share(array, *nodes, threads=0, reserve=0, cpus=NO_CPUS):
     starts, nbytes = np.array([array.ctypes.data], np.uintp), np.array([array.nbytes], np.int64)
-    return node, starts, nbytes, cpus, threads, reserve
+    reserves = np.full(len(nodes), reserve, np.int64)
+    return np.array(nodes, np.int32), reserves, starts, nbytes, cpus, threads
 
 
 @pytest.mark.parametrize("threads", [None, 1, 2, 5, 300, 10**20])
@@ -80,7 +83,7 @@ def test_an_interrupt_ends_touch(threads, pytestconfig):
 
 @pytest.mark.parametrize("block", [PAGE, None])
 def test_an_interrupt_frees_an_array_with_a_layout(block, pytestconfig):
-    layout = mp.interleave([NODE], block=block)
+    layout = mp.interleave(mp.topology().allowed_nodes[:2], block=block)
     outside = policies.of_thread()
 
     def check(_raised):
@@ -96,61 +99,67 @@ def test_an_interrupt_frees_an_array_with_a_layout(block, pytestconfig):
     assert heard > 0
 
 
-def test_the_callers_policy_is_as_before():
+@pytest.mark.parametrize("flags", [0, STATIC_NODES, RELATIVE_NODES])
+def test_the_callers_policy_is_as_before(flags):
     a = memory.anonymous(4 * PAGE)
-    with policies.thread_has(system.MPOL_INTERLEAVE, NODE):
+    with policies.thread_has(system.MPOL_INTERLEAVE | flags, NODE):
         before = policies.of_thread()
-        assert _core.populate([share(a, NODE), share(a, NODE, threads=2)], None, None) is None
+        for nodes in [(NODE,), (NODE, NOT_A_NODE)]:
+            shares = [share(a, *nodes), share(a, *nodes, threads=2)]
+            assert _core.populate(shares, None) is None
+            assert policies.of_thread() == before
+        assert _core.populate([share(a, NOT_A_NODE)], None) == (errno.EINVAL, NOT_A_NODE, False)
         assert policies.of_thread() == before
+
+
+def test_handlers_of_signals_run_with_the_callers_policy():
+    found = []
+    a = memory.anonymous(3 * PART)
+    for nodes in [(NODE,), (NODE, NOT_A_NODE)]:
+        _core.populate([share(a, *nodes)], lambda: found.append(policies.of_thread()))
+    assert len(found) > 4
+    assert set(found) == {policies.of_thread()}
 
 
 def test_shares_that_the_kernel_refuses():
     a = memory.anonymous(4 * PAGE)
     for threads in (0, 1):
-        found = _core.populate([share(a, NODE), share(a, NOT_A_NODE, threads=threads)], None, None)
-        assert found == (errno.EINVAL, 1, False)
-        found = _core.populate([share(a, NODE, threads=threads, reserve=1 << 60)], None, None)
-        assert found == (errno.ENOMEM, 0, True)
+        wrong = share(a, NOT_A_NODE, threads=threads)
+        assert _core.populate([share(a, NODE), wrong], None) == (errno.EINVAL, NOT_A_NODE, False)
+        wrong = share(a, NODE, threads=threads, reserve=2**63 - 1)
+        assert _core.populate([wrong], None) == (errno.ENOMEM, NODE, True)
+
+
+def test_several_nodes_of_which_one_does_not_exist():
+    a = memory.anonymous(4 * PAGE)
+    # The kernel leaves out nodes that do not exist.
+    assert _core.populate([share(a, NODE, NOT_A_NODE)], None) is None
+    assert witness.present(memory.pages_of(a)).all()
 
 
 def test_invalid_shares():
     a = memory.anonymous(PAGE)
-    node, starts, nbytes, *rest = share(a)
+    nodes, reserves, starts, nbytes, cpus, threads = share(a, NODE)
+    beyond = np.array([2**64 - PAGE], np.uintp)
     for wrong, said in [
-        ((1024, starts, nbytes, *rest), "below MAX_NODES"),
-        ((node, starts, nbytes[:0], *rest), "one entry for each"),
-        ((node, starts, np.array([-1], np.int64), *rest), None),
-        ((node, np.array([2**64 - PAGE], np.uintp), nbytes * 2, *rest), "end below"),
-        ((node, starts, nbytes, np.array([-1], np.int32), 0, 0), "no such CPU"),
+        (share(a, 1024), "below MAX_NODES"),
+        (share(a, -1), "below MAX_NODES"),
+        ((nodes, reserves[:0], starts, nbytes, cpus, threads), "one entry for each"),
+        ((nodes, reserves, starts, nbytes[:0], cpus, threads), "one entry for each"),
+        ((nodes, reserves, beyond, nbytes * 2, cpus, threads), "end below"),
+        (share(a, cpus=np.array([-1], np.int32)), "no such CPU"),
     ]:
-        if said is None:
-            assert _core.populate([wrong], None, None) is None
-            continue
         with pytest.raises(ValueError, match=said):
-            _core.populate([wrong], None, None)
-
-
-def test_short_ranges_of_a_buffer():
-    a = memory.anonymous(40 * PAGE)
-    a[0] = 9
-    starts = memory.pages_of(a)[::2].copy()
-    nbytes = np.full(len(starts), PAGE, np.int64)
-    for fresh in (a, memoryview(a)[: 20 * PAGE], None):
-        assert _core.populate([(NODE, starts, nbytes, NO_CPUS, 0, 0)], fresh, None) is None
-        found = witness.present(memory.pages_of(a))
-        assert np.flatnonzero(found).tolist() == list(range(0, 40, 2))
-        assert (a[0], np.count_nonzero(a[::PAGE])) == (9, 1)
-        memory.discard(a[PAGE:])
-    with pytest.raises(BufferError):
-        _core.populate([], bytes(9), None)
-    with pytest.raises(TypeError):
-        _core.populate([], 3, None)
+            _core.populate([wrong], None)
+    negative = nodes, reserves, starts, -nbytes, cpus, threads
+    assert _core.populate([negative], None) is None
+    assert not witness.present(memory.pages_of(a)).any()
 
 
 def test_shares_of_other_types():
-    for wrong in [(), 3, (1, 2, 3, 4, 5, 6, 7), (1 << 40, None, None, None, 0, 0), (0,) * 6]:
+    for wrong in [(), 3, (1, 2, 3, 4, 5, 6, 7), (None, None, None, None, None, 1 << 40), (0,) * 6]:
         with pytest.raises(TypeError):
-            _core.populate([wrong], None, None)
+            _core.populate([wrong], None)
 
 
 def test_memory_beside_a_new_array_does_not_reach_into_it():
@@ -176,7 +185,7 @@ def test_the_pause_of_a_caller_ends_the_call():
     a = memory.anonymous(4 * PART)
     for threads in (0, 2):
         assert isinstance(
-            _core.populate([share(a, threads=threads)], None, pause), (KeyError, type(None))
+            _core.populate([share(a, threads=threads)], pause), (KeyError, type(None))
         )
 
 
