@@ -1,7 +1,8 @@
 """Measure empty() with a layout against touching the pages on one node and moving them.
 
 In the lab, an instruction that clears memory counts once for each of its steps. To compare it with
-one that copies, have both take steps of 8 bytes: lab.py --icount --append clearcpuid=erms.
+one that copies, have both take steps of 8 bytes: lab.py --icount --append clearcpuid=erms. Small
+pages for all layouts: --append transparent_hugepage=never.
 """
 
 from __future__ import annotations
@@ -22,10 +23,16 @@ AT_ONCE = 0.6
 
 def new_arrays(sizes: Sizes) -> list[Line]:
     return [
-        *against_moving(sizes, "blocks", mp.blocks),
-        *against_moving(sizes, "interleaved huge pages", mp.interleave),
-        *against_moving(sizes, "interleaved pages", every_page),
+        *against_moving(sizes, "all on another node", elsewhere),
+        *against_moving(sizes, "blocks on two nodes", mp.blocks),
+        *against_moving(sizes, "interleaved on two nodes", mp.interleave),
+        *against_moving(sizes, "single pages interleaved on two nodes", every_page),
     ]
+
+
+def elsewhere(nodes: tuple[int, int]) -> mp.Layout:
+    """Return a layout of the node that this thread does not touch new pages on."""
+    return mp.blocks(nodes[1:])
 
 
 def every_page(nodes: tuple[int, int]) -> mp.Layout:
@@ -35,7 +42,7 @@ def every_page(nodes: tuple[int, int]) -> mp.Layout:
 def against_moving(
     sizes: Sizes, what: str, layout_of: Callable[[tuple[int, int]], mp.Layout]
 ) -> list[Line]:
-    name = f"empty() of {in_bytes(sizes.move)}, {what} on two nodes / touch, then move()"
+    name = f"empty() of {in_bytes(sizes.move)}, {what} / touch, then move()"
     nodes = two_nodes(name)
     if isinstance(nodes, Skip):
         return [nodes]
