@@ -35,7 +35,7 @@ def show_outcome(options: argparse.Namespace, outcome: Outcome, subject: Subject
             "elsewhere": outcome.elsewhere,
             "seconds": outcome.seconds,
             "error": outcome.error or None,
-            "ok": outcome.ok,
+            "ok": outcome.ok and not subject.data.get("problems"),
         }
         print_json("move", data)
     else:

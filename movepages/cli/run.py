@@ -14,7 +14,7 @@ from ..processes.placing import CpusRefusedError, Placing, place_thread
 from ..processes.usage import TreeUsage
 from .id_lists import HELP, cpus, cpus_of_nodes, device, memory_nodes, one_node
 from .json_output import Commands, add_json_option
-from .run_report import Report, show_report
+from .run_report import Report, show_report, why_not_writable
 from .terminal import complain
 from .weights import differing_weights, parse_weights
 
@@ -115,6 +115,8 @@ def run(options: argparse.Namespace) -> int:
         return 127
     if options.json and not reports:
         options.parser.error("argument --json: only the report of --report is printed as JSON")
+    if options.output and (why := why_not_writable(options.output)):
+        options.parser.error(f"argument -o/--output: {options.output!r}: {why}")
     placing = _placing(options)
     try:
         if reports:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
+import os
 import shlex
 import signal
 import sys
@@ -63,6 +65,21 @@ def show_report(options: argparse.Namespace, report: Report) -> None:
             write(sys.stderr)
     if refusal.error and options.output:
         complain(f"--output {options.output}: {refusal.why}")
+
+
+def why_not_writable(path: str) -> str:
+    """Return why no report could be written to a file later; "" if nothing is known against it."""
+    # An attempt to open it would wait for the reader of a named pipe.
+    asked = path if os.path.exists(path) else os.path.dirname(path) or "."
+    if os.path.isdir(path):
+        code = errno.EISDIR
+    elif not os.path.isdir(asked) and asked != path:
+        code = errno.ENOENT
+    elif not os.access(asked, os.W_OK):
+        code = errno.EACCES
+    else:
+        return ""
+    return os.strerror(code)
 
 
 def _draw(report: Report) -> None:

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Mapping
 from dataclasses import replace
 
-from .._core import MAX_NODES
+from .._core import MAX_NODES, engine
 from ..inputs.memory_of import memory_of
 from ..layouts.by_member import MemberTarget, wanted_by
 from ..layouts.targets import Target
@@ -80,8 +80,15 @@ def plan(a: MemoryLike, target: MemberTarget, *, on_conflict: OnConflict = "majo
     )
     now = machine() if made.arriving else None
     short = short_of_memory(made.arriving, now.nodes) if now else []
-    problems = (*_refused(footprint, wanted), *short, *_hidden(made))
+    problems = (*_refused(footprint, wanted), *_forbidden(made), *short, *_hidden(made))
     return replace(made, problems=problems)
+
+
+def _forbidden(made: Plan) -> list[str]:
+    """Return why nothing can move where a sandbox leaves no call that moves pages."""
+    if engine() != "proc" or not (made.arriving or made.hidden):
+        return []
+    return [explain(errno.EPERM, Call(0, MPOL_MF_MOVE))[1]]
 
 
 def _hidden(made: Plan) -> list[str]:

@@ -124,7 +124,7 @@ def test_proc_is_never_wrong_while_pages_come_and_go(two_nodes, campaign):
 def looked_at_and_moved(sandbox, target):
     a = memory.anonymous(64 * PAGE, node=0)
     sandboxes.enter(sandbox)
-    placed = mp.where(a)
+    placed, planned = mp.where(a), mp.plan(a, target)
     try:
         moved = mp.move(a, target).moved
     except mp.MovePagesError as error:
@@ -132,14 +132,14 @@ def looked_at_and_moved(sandbox, target):
     try:
         mp.where(mp.Region(a.ctypes.data, a.nbytes, pid=os.getppid()))
     except mp.MovePagesError as error:
-        return placed, moved, mp.where(a).bytes_per_node, str(error)
+        return placed, planned.problems, moved, mp.where(a).bytes_per_node, str(error)
 
 
 def test_in_a_container_with_sys_nice(two_nodes):
     there = two_nodes[1]
     found = processes.run_as(None, looked_at_and_moved, "docker with SYS_NICE", there)
-    placed, moved, now, refusal = found
-    assert (placed.source, placed.hidden_bytes, moved) == ("policy", 0, 64)
+    placed, problems, moved, now, refusal = found
+    assert (placed.source, placed.hidden_bytes, problems, moved) == ("policy", 0, (), 64)
     assert now == {there: 64 * PAGE}
     assert "without which the pages of process" in refusal
 
@@ -147,8 +147,9 @@ def test_in_a_container_with_sys_nice(two_nodes):
 @pytest.mark.parametrize("sandbox", ["docker", "gvisor"])
 def test_in_a_container_as_it_comes(two_nodes, sandbox):
     found = processes.run_as(None, looked_at_and_moved, sandbox, two_nodes[1])
-    placed, moved, now, refusal = found
+    placed, problems, moved, now, refusal = found
     assert (placed.source, placed.bytes_per_node) == ("proc", {0: 64 * PAGE})
+    assert "--cap-add SYS_NICE" in problems[0]
     assert isinstance(moved, PermissionError)
     assert "--cap-add SYS_NICE" in str(moved)
     assert now == {0: 64 * PAGE}

@@ -104,6 +104,11 @@ def test_what_cannot_be_done_is_told_and_the_rest_is_done(folder, capsys):
     found = json_of(capsys, "where", str(folder / "none"), str(folder / "b"), status=1)
     assert len(found["files"]) == 1
     assert found["problems"] == [f"{folder}/none: No such file or directory"]
+    found = json_of(capsys, "move", str(folder / "none"), "--to", "0", status=1)
+    assert (found["ok"], found["problems"]) == (
+        False,
+        [f"{folder}/none: No such file or directory"],
+    )
     found = json_of(capsys, "move", str(folder), "--to", str(NOT_A_NODE), status=1)
     assert f"node {NOT_A_NODE} is not a node of this machine" in found["error"]
     plan = ["move", str(folder), "--to", str(NOT_A_NODE), "--dry-run"]

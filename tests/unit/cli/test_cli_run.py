@@ -88,6 +88,14 @@ def test_commands_that_cannot_run(way, tmp_path):
     assert (done.returncode, done.stdout) == (3, "told\n")
 
 
+def test_a_report_that_could_not_be_written_is_refused_before(tmp_path):
+    made = tmp_path / "made"
+    for output in (tmp_path, tmp_path / "missing" / "report"):
+        done = run("-o", output, "touch", made)
+        assert (done.returncode, made.exists()) == (2, False)
+        assert f"argument -o/--output: '{output}': " in done.stderr
+
+
 def dispositions(text):
     # posix_spawn(3) leaves signals that the C library keeps to itself ignored.
     return [int(line.split()[1], 16) & ~(0b11 << 31) for line in text.splitlines()]
@@ -253,11 +261,10 @@ def test_report_to_a_file(tmp_path):
     told = file.read_text()
     assert re.search(r"exit status 0 after 0\.[2-9]\d s, [12] process", told)
     assert re.search(r"^at the end +[\d.]+ [KM]iB", told, re.MULTILINE)
-    done = run("--output", tmp_path, "sh", "-c", "exit 4")
-    assert (done.returncode, done.stderr) == (
-        4,
-        f"movepages: --output {tmp_path}: Is a directory\n",
-    )
+    # What nobody can foresee does not change the status.
+    late = tmp_path / "late"
+    done = run("--output", late, "sh", "-c", f"mkdir {late}; exit 4")
+    assert (done.returncode, done.stderr) == (4, f"movepages: --output {late}: Is a directory\n")
 
 
 def test_names_cannot_confuse_the_terminal():
