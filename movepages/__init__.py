@@ -72,6 +72,11 @@ _HOMES = {
         "Process",
         "process",
     ),
+    "processes.watch_sample": ("WatchSample",),
+    "processes.watching": (
+        "Watch",
+        "watch",
+    ),
     "query.mempolicy": ("mempolicy_nodes",),
     "query.syscall": (
         "MPOL_MF_MOVE",

@@ -29,6 +29,8 @@ from .processes.affinity import ThreadCpus
 from .processes.locality import Locality
 from .processes.localization import Localization
 from .processes.process import Process, process
+from .processes.watch_sample import WatchSample
+from .processes.watching import Watch, watch
 from .query.mempolicy import mempolicy_nodes
 from .query.syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, move_pages
 from .query.where import where
@@ -100,6 +102,8 @@ __all__ = [
     "ThreadCpus",
     "Topology",
     "TopologyError",
+    "Watch",
+    "WatchSample",
     "allocating",
     "bind",
     "blocks",
@@ -129,6 +133,7 @@ __all__ = [
     "together",
     "topology",
     "touch",
+    "watch",
     "weighted",
     "where",
     "zeros",

@@ -148,7 +148,7 @@ class TreeUsage:
             return
         begin = time.thread_time()
         # A process gets its name when it executes a program, some time after it started.
-        of.name = _name_of(of.pid) or of.name
+        of.name = name_of(of.pid) or of.name
         held = held_by(of.pid)
         if held:
             of.last, of.peak = held, max(of.peak, held, key=Counter.total)
@@ -174,6 +174,7 @@ def held_by(pid: int) -> Held:
     return held
 
 
-def _name_of(pid: int) -> str:
+def name_of(pid: int) -> str:
+    """Return the name of a process from /proc/PID/comm, or "" if it cannot be read."""
     told = read_if_told(pid, "comm") or b""
     return told.decode("utf-8", "replace").rstrip("\n")

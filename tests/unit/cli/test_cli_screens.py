@@ -73,8 +73,11 @@ def test_no_amount_is_broken_or_cut(nodes, columns, monkeypatch, capsys):
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_the_live_view_keeps_to_the_width(nodes, columns, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))
-    nbytes = np.arange(1, len(nodes) + 1) * 1000 * MIB
-    table = watch._table("process 1 (a)", watch.Sample(0.0, nbytes, nbytes * 1.0), nodes)
+    nbytes = {node: (i + 1) * 1000 * MIB for i, node in enumerate(nodes)}
+    sample = mp.WatchSample(
+        pid=1, name="a", time=0.0, seconds=0.0, bytes_per_node=nbytes, bytes_per_second=nbytes
+    )
+    table = watch._table(sample)
     screen = console()
     with screen.capture() as captured:
         screen.print(table)
