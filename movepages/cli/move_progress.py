@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..units import format_bytes
+from ..display.progress_bar import rich_progress
 from .process_move import Progress
 from .terminal import console, is_terminal
 
@@ -16,27 +16,6 @@ def shown_progress(nbytes: int, *, quiet: bool) -> Iterator[Progress]:
     if quiet or not is_terminal():
         yield lambda _done: None
         return
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        # Rich uses units of 1000; all other output here uses units of 1024.
-        def render(self, task: Task) -> Text:
-            return Text(f"{format_bytes(int(task.speed or 0))}/s")
-
-    columns = (
-        BarColumn(None),
-        DownloadColumn(binary_units=True),
-        Rate(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console(), transient=True, expand=True) as bars:
+    with rich_progress(console(), transient=True) as bars:
         task = bars.add_task("moving", total=nbytes)
         yield lambda done: bars.update(task, completed=done)

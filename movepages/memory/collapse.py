@@ -6,7 +6,7 @@ import errno
 import mmap
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from .. import _core
 from .._core import HUGE_PAGE_BYTES
 from ..migration.folios import HugePages
+from ..migration.progress import ProgressOption, as_progress, drawing
 from ..pages.arguments import Addresses
 from ..pages.like import MemoryLike
 from ..results.outcome import make_error
@@ -84,9 +85,7 @@ class CollapseResult:
         return f"{format_bytes(self.nbytes)}: " + "; ".join(parts)
 
 
-def collapse(
-    a: MemoryLike, *, progress: Callable[[int, int], object] | None = None
-) -> CollapseResult:
+def collapse(a: MemoryLike, *, progress: ProgressOption = None) -> CollapseResult:
     """Join the small pages of `a` into huge pages now; contents and addresses stay the same.
 
     This reverses the splitting of ``move(..., on_conflict="split")``. Where the kernel refuses, as
@@ -98,9 +97,9 @@ def collapse(
     a : ndarray, buffer or Region of this process
         Huge pages begin at multiples of their size. The edges of `a` that do not fill one stay in
         small pages.
-    progress : callable, optional
+    progress : callable or True, optional
         Called as ``progress(bytes_done, bytes)`` after every few huge pages. If it returns False,
-        the call ends with a MovePagesCancelledError.
+        the call ends with a MovePagesCancelledError. True draws a bar, as for `move`.
 
     Returns
     -------
@@ -127,6 +126,7 @@ def collapse(
     >>> r.collapsed + r.already_huge + r.outside + sum(r.failures.values()) == r.nbytes
     True
     """
+    shown = as_progress(progress, 1)
     _refuse_without_collapse()
     ranges = own_ranges(a)
     total = sum(nbytes for _, nbytes in ranges)
@@ -134,22 +134,23 @@ def collapse(
     done = collapsed = already = 0
     failures: Counter[int] = Counter()
     inside = _count_huge_pages(ranges) * HUGE_PAGE_BYTES
-    for some in _huge_pages(ranges):
-        before = huge.now(some)
-        small = some if before is None else some[~before]
-        already += (len(some) - len(small)) * HUGE_PAGE_BYTES
-        if len(small):
-            said = _collapse_each(small, huge)
-            collapsed += int(np.count_nonzero(said == 0)) * HUGE_PAGE_BYTES
-            for code in said[said != 0].tolist():
-                failures[code] += HUGE_PAGE_BYTES
-        done = collapsed + already + failures.total()
-        if progress is not None and progress(done, inside) is False:
-            raise make_error(
-                errno.ECANCELED,
-                f"the progress callback returned False after {format_bytes(done)}; call again to "
-                "do the rest",
-            )
+    with drawing(shown):
+        for some in _huge_pages(ranges):
+            before = huge.now(some)
+            small = some if before is None else some[~before]
+            already += (len(some) - len(small)) * HUGE_PAGE_BYTES
+            if len(small):
+                said = _collapse_each(small, huge)
+                collapsed += int(np.count_nonzero(said == 0)) * HUGE_PAGE_BYTES
+                for code in said[said != 0].tolist():
+                    failures[code] += HUGE_PAGE_BYTES
+            done = collapsed + already + failures.total()
+            if shown is not None and shown(done, inside) is False:
+                raise make_error(
+                    errno.ECANCELED,
+                    f"the progress callback returned False after {format_bytes(done)}; call "
+                    "again to do the rest",
+                )
     return CollapseResult(
         nbytes=total,
         collapsed=collapsed,

@@ -5,14 +5,12 @@ from __future__ import annotations
 import errno
 import math
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from ..results.outcome import make_error
 from ..results.status import PageStatus
-
-Progress: TypeAlias = Callable[[int, int], object]
+from .progress import Progress
 
 # With a bandwidth limit, a slice holds as many bytes as the limit allows in so many seconds.
 _SLICE_SECONDS = 0.05

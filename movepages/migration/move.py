@@ -15,9 +15,10 @@ from ..results.warnings import LayoutWarning, MovePagesWarning
 from ..results.wording import OVERRULED
 from ..units import parse_rate
 from . import executor
-from .control import Control, Progress, RetryPolicy, as_deadline
+from .control import Control, RetryPolicy, as_deadline
 from .fast_path import placed_already
 from .huge_page_targets import OnConflict
+from .progress import Progress, ProgressOption, as_progress, drawing
 
 if TYPE_CHECKING:
     from .background import BackgroundMove
@@ -34,7 +35,7 @@ class MoveOptions(TypedDict, total=False):
     retry: RetryPolicy | None
     on_conflict: OnConflict
     on_error: OnError
-    progress: Progress | None
+    progress: ProgressOption
     deadline: float | None
     limit: float | str | None
 
@@ -63,7 +64,7 @@ def move(
     retry: RetryPolicy | None = None,
     on_conflict: OnConflict = "majority",
     on_error: OnError = "raise",
-    progress: Progress | None = None,
+    progress: ProgressOption = None,
     deadline: float | None = None,
     limit: float | str | None = None,
     background: bool = False,
@@ -105,9 +106,10 @@ def move(
     on_error : {"raise", "warn"}
         If a call fails as a whole: raise, or issue a `MovePagesWarning` and return the partial
         result.
-    progress : callable, optional
+    progress : callable or True, optional
         Called as ``progress(pages_done, pages)`` about every 25 ms. The move ends if it returns
-        False.
+        False. True draws a bar in a notebook, or on standard error if that is a terminal, with rich
+        or tqdm where they are installed.
     deadline : float, optional
         Seconds after which the move ends.
     limit : float or str, optional
@@ -168,13 +170,15 @@ def move(
         raise TypeError(f"retry: expected a RetryPolicy, got a {type(retry).__name__}")
     seconds = as_deadline(deadline)
     array, pages = memory_of(a)
+    shown = as_progress(progress, pages.page_size)
     nodes = wanted_by(target, array, pages, keep=background)
     members = array.footprints if isinstance(array, Members) else None
 
     def run(report: Progress | None) -> MoveResult:
-        control = Control(pages.pages, turns, seconds, report, rate)
         try:
-            return executor.migrate(pages, nodes, flags, control, on_conflict, members)
+            with drawing(shown):
+                control = Control(pages.pages, turns, seconds, report, rate)
+                return executor.migrate(pages, nodes, flags, control, on_conflict, members)
         except MovePagesError as error:
             if on_error == "raise" or error.result is None:
                 raise
@@ -183,7 +187,7 @@ def move(
             return error.result
 
     if not background:
-        result = run(progress)
+        result = run(shown)
         if result.overruled or result.torn:
             _warn_of_pages_elsewhere(result)
         return result
@@ -191,7 +195,7 @@ def move(
     from .background import start
 
     # The arrays live as long as the thread that moves them, even if a container drops them.
-    return start(lambda report, _kept=(a, array): run(report), progress)  # type: ignore[misc]
+    return start(lambda report, _kept=(a, array): run(report), shown)  # type: ignore[misc]
 
 
 def _warn_of_pages_elsewhere(result: MoveResult) -> None:

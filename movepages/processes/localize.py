@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..migration.control import Progress
 from ..migration.move import move
 from ..migration.plan import plan
+from ..migration.progress import Progress, drawing, parts_of
 from ..pages.buffers import Region
 from ..query.explain import Call, explain
 from ..results.outcome import MovePagesError, MoveResult, make_error
@@ -98,16 +98,18 @@ def _carry_out(
     results: dict[int, MoveResult] = {}
     # The threads are where they belong first, so that what they touch meanwhile comes near them.
     held = _read(machine, pids())[0]
-    for pid, regions in held.items() if how.memory else ():
-        try:
-            results[pid] = move(
-                _to_move(pid, regions, whole=how.whole), how.node, flags=how.flags,
-                progress=how.progress,
-            )  # fmt: skip
-        except MovePagesError as error:
-            if error.result is not None:
-                results[pid] = error.result
-            problems.append(f"the memory of process {pid}: {error.strerror}")
+    parts = {
+        pid: _to_move(pid, regions, whole=how.whole)
+        for pid, regions in (held.items() if how.memory else ())
+    }
+    with drawing(how.progress):
+        for pid, progress in zip(parts, parts_of(how.progress, parts.values()), strict=True):
+            try:
+                results[pid] = move(parts[pid], how.node, flags=how.flags, progress=progress)
+            except MovePagesError as error:
+                if error.result is not None:
+                    results[pid] = error.result
+                problems.append(f"the memory of process {pid}: {error.strerror}")
     now = _read(machine, pids())[0]
     after = locality(machine, _per_node(machine, now), _cpus(read_threads(now)))
     return replace(

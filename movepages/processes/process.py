@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import operator
 import os
 from typing import Any, SupportsIndex
@@ -10,8 +11,8 @@ import numpy as np
 
 from ..layouts.near import Near
 from ..layouts.targets import MoveTarget
-from ..migration.control import Progress
 from ..migration.move import move
+from ..migration.progress import ProgressOption, as_progress, drawing, parts_of
 from ..pages.buffers import Region
 from ..query.readings import mappings_read_once
 from ..query.syscall import MPOL_MF_MOVE
@@ -118,7 +119,8 @@ class Process:
         regions : structured ndarray, optional
             As for `where`; by default the regions that have memory.
         **how
-            As for `movepages.move`: ``flags``, ``progress``, ``on_error`` ...
+            As for `movepages.move`: ``flags``, ``progress``, ``on_error`` ... With
+            ``progress=True``, all regions have one bar.
 
         Returns
         -------
@@ -144,8 +146,14 @@ class Process:
         if regions is None:
             regions = self.regions()
             regions = regions[regions["bytes"].sum(axis=1) > 0]
-        with mappings_read_once():
-            return [move(each, target, **how) for each in self._as_regions(regions)]
+        chosen = self._as_regions(regions)
+        shown = as_progress(how.pop("progress", None), mmap.PAGESIZE)
+        parts = parts_of(shown, ([each] for each in chosen))
+        with mappings_read_once(), drawing(shown):
+            return [
+                move(each, target, progress=progress, **how)
+                for each, progress in zip(chosen, parts, strict=True)
+            ]
 
     def localize(
         self,
@@ -157,7 +165,7 @@ class Process:
         whole: bool = False,
         dry_run: bool = False,
         flags: int = MPOL_MF_MOVE,
-        progress: Progress | None = None,
+        progress: ProgressOption = None,
     ) -> Localization:
         """Bring the threads and the memory of the process together on a node.
 
@@ -189,7 +197,7 @@ class Process:
         Raises
         ------
         TypeError, ValueError
-            `node` is not the number of a node.
+            `node` is not the number of a node, or `progress` is not a callable or a bool.
         MovePagesError
             There is no such process (also a ProcessLookupError), or this process may not inspect
             it or set its CPUs (also a PermissionError), or the node does not exist. Nothing has
@@ -212,7 +220,8 @@ class Process:
         how = Localize(
             node=_as_number(node, "node", "the number of a node"),
             near_cpus=node.cpus if isinstance(node, Near) else None, cpus=cpus, memory=memory,
-            children=children, whole=whole, dry_run=dry_run, flags=flags, progress=progress,
+            children=children, whole=whole, dry_run=dry_run, flags=flags,
+            progress=as_progress(progress, mmap.PAGESIZE),
         )  # fmt: skip
         return localize(self.pid or os.getpid(), how)
 
