@@ -20,6 +20,7 @@ from ..pages.arguments import Addresses
 from ..pages.like import MemoryLike
 from ..results.outcome import make_error
 from ..system.advice import MADV_COLLAPSE
+from ..system.log import info
 from ..units import format_bytes
 from .own_ranges import own_ranges
 
@@ -151,13 +152,15 @@ def collapse(a: MemoryLike, *, progress: ProgressOption = None) -> CollapseResul
                     f"the progress callback returned False after {format_bytes(done)}; call "
                     "again to do the rest",
                 )
-    return CollapseResult(
+    result = CollapseResult(
         nbytes=total,
         collapsed=collapsed,
         already_huge=already,
         outside=total - inside,
         failures=dict(failures),
     )
+    info("collapse: %s", result)
+    return result
 
 
 def _count_huge_pages(ranges: list[tuple[int, int]]) -> int:

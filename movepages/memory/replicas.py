@@ -12,6 +12,7 @@ from .. import _core
 from ..layouts.blocks import blocks
 from ..pages.arguments import Count, listed_nodes
 from ..pages.buffers import footprint_of
+from ..system.log import info
 from ..system.topology_reader import read_topology
 from ..system.zone_reserves import zone_reserves
 from .copies import Copier
@@ -159,7 +160,9 @@ def replicate(a: object, nodes: Sequence[Count]) -> Replicas:
         for memory in memories:
             free_pages(footprint_of(memory))
         raise
-    return Replicas(dict(zip(wanted, copies, strict=True)), copier.nbytes)
+    made = Replicas(dict(zip(wanted, copies, strict=True)), copier.nbytes)
+    info("replicate: %r", made)
+    return made
 
 
 def _nearest_copies(copies: dict[int, Any]) -> Sequence[Any]:

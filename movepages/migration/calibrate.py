@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..results.outcome import MovePagesError
+from ..system.log import debug
 from ..system.refusals import Refusal
 from ..system.topology_reader import read_topology
+from ..units import format_bytes
 from .move import move
 
 _known: list[float] = []
@@ -63,6 +65,7 @@ def calibrate(nbytes: int = 16 << 20) -> float | None:
     if not rates:
         return None
     _known[:] = [min(rates)]
+    debug("calibrate: %s/s between nodes %d and %d", format_bytes(int(_known[0])), *nodes[:2])
     return _known[0]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from .. import _core
 from .._core import HUGE_PAGE_BYTES
 from ..layouts.patterns import NodeArray
 from ..layouts.targets import Target
@@ -21,6 +22,7 @@ from ..results.absence import Absences, merge_absences
 from ..results.failure import Failure
 from ..results.member_results import MemberTargets, with_absences
 from ..results.outcome import MovePagesError, MoveResult
+from ..system.log import info
 from . import sizes
 from .control import Control
 from .folios import HugePages
@@ -67,6 +69,7 @@ def migrate(
         result = with_absences(result, absent)
         if failure is None:
             control.finish()
+        info("move: %s, in %.3g s by %s", result, result.seconds, _core.engine())
     except BaseException as interruption:
         attach(interruption, tally.result())
         raise

@@ -19,6 +19,7 @@ from ..query.syscall import MPOL_MF_MOVE
 from ..query.where import where
 from ..results.outcome import MoveResult
 from ..results.placement import Placement
+from ..system.log import info
 from ..system.topology_reader import read_topology
 from .localization import Localization
 from .localize import Localize, localize
@@ -223,7 +224,9 @@ class Process:
             children=children, whole=whole, dry_run=dry_run, flags=flags,
             progress=as_progress(progress, mmap.PAGESIZE),
         )  # fmt: skip
-        return localize(self.pid or os.getpid(), how)
+        done = localize(self.pid or os.getpid(), how)
+        info("localize: %r", done)
+        return done
 
     def _as_regions(self, regions: Regions | None) -> list[Region]:
         rows = np.atleast_1d(self.regions() if regions is None else regions)

@@ -21,6 +21,7 @@ from ..results.counting import result_of_runs
 from ..results.parts import placement_of
 from ..results.placement import Placement
 from ..results.placements import Placements
+from ..system.log import debug
 from .fast_path import placement_on_one_node
 from .huge_runs import HugeRuns
 from .page_query import PageQuery
@@ -95,6 +96,7 @@ def where(a: MemoryLike, *, threads: int | None = None, shortcuts: bool = True) 
             return small
     array, pages = memory_of(a)
     found, huge = survey(pages, _as_threads(threads), shortcuts=bool(shortcuts))
+    debug("where: %s, by %s", found, found.source)
     if isinstance(array, Members):
         return Placements(found, array.footprints, huge)
     if isinstance(array, (np.ndarray, Memory)) and array.ndim > 1:
