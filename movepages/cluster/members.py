@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from html import escape
+from typing import Any
 
 from ..display.html import table_html
 from ..units import format_bytes
@@ -56,6 +57,12 @@ class Member:
         elsewhere = (n for node, n in self.bytes_per_node.items() if node not in self.nodes)
         return sum(elsewhere) if self.nodes else 0
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for `json.dumps`."""
+        held = {str(node): n for node, n in self.bytes_per_node.items()}
+        told = {"nodes": list(self.nodes), "bytes_per_node": held}
+        return asdict(self) | told | {"misplaced_bytes": self.misplaced_bytes}
+
 
 class Survey(tuple[Member, ...]):
     """The members of a program, as a tuple of `Member` that prints as a table."""
@@ -69,6 +76,11 @@ class Survey(tuple[Member, ...]):
     def ok(self) -> bool:
         """Whether all members answered, and all pages of their arrays are on nodes near them."""
         return not self.misplaced_bytes and not any(member.problem for member in self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for `json.dumps`."""
+        members = [member.as_dict() for member in self]
+        return {"members": members, "misplaced_bytes": self.misplaced_bytes, "ok": self.ok}
 
     def __str__(self) -> str:
         rows = [_TITLES, *map(_cells, self)]

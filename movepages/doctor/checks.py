@@ -6,7 +6,7 @@ import errno
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from ..units import format_ids
@@ -44,6 +44,10 @@ class Check:
     status: Literal["ok", "limited", "no"]
     detail: str
     remedy: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """Return plain data, ready for `json.dumps`."""
+        return asdict(self)
 
 
 # What works by each engine.

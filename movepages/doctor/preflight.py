@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from .checks import Check, judge
@@ -80,7 +80,7 @@ class Preflight:
         return {
             "engine": self.engine,
             **{name: getattr(self, name) for name in names},
-            "checks": [asdict(check) for check in self.checks],
+            "checks": [check.as_dict() for check in self.checks],
             "facts": {**self.facts, "free_bytes": as_strings},
         }
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from ..pages.page_set import PageSet
 from ..system.device_names import find_device
@@ -36,6 +37,10 @@ class Near:
     node: int
     cpu_node: int
     cpus: tuple[int, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for `json.dumps`."""
+        return asdict(self) | {"cpus": list(self.cpus)}
 
     def over(self, array: object, footprint: PageSet) -> Pattern:
         """Return the pattern of this layout over one array."""

@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from ..migration.progress import ProgressOption, as_progress, drawing
 from ..pages.arguments import Addresses
 from ..pages.like import MemoryLike
 from ..results.outcome import make_error
+from ..results.plain import picked
 from ..system.advice import MADV_COLLAPSE
 from ..system.log import info
 from ..units import format_bytes
@@ -72,6 +74,11 @@ class CollapseResult:
     def ok(self) -> bool:
         """Whether all of the memory is in huge pages, except the edges."""
         return not self.failures
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for `json.dumps`; sizes in bytes, failures by errno's name."""
+        failures = {errno.errorcode.get(code, str(code)): n for code, n in self.failures.items()}
+        return picked(self, "nbytes collapsed already_huge outside ok") | {"failures": failures}
 
     def __str__(self) -> str:
         parts = [f"{format_bytes(self.collapsed)} became huge"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,10 @@ class PolicyRange(NamedTuple):
     nbytes: int
     mode: PolicyMode
     nodes: tuple[int, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for `json.dumps`."""
+        return self._asdict() | {"mode": self.mode.name, "nodes": list(self.nodes)}
 
 
 def bind(

@@ -72,6 +72,10 @@ class Replicas:
             raise KeyError(f"no copy on node {node!r}: {self._told()}")
         return self._copies[node]
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return which nodes have a copy of how many bytes, ready for `json.dumps`."""
+        return {"nodes": list(self.nodes), "nbytes": self.nbytes}
+
     def close(self) -> None:
         """Forget the copies. Each is freed with the last of its arrays that is still in use."""
         self._copies.clear()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..results.outcome import MoveResult
+from ..results.plain import by_node, picked
 from ..results.wording import TORN
 from ..units import format_bytes, format_pages
 from .calibrate import rate_known
@@ -123,6 +124,19 @@ class Plan:
         """Estimated duration at the rate that `calibrate` measured; None before a measurement."""
         rate = rate_known()
         return None if rate is None else self.to_move / rate
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for `json.dumps`; sizes in bytes."""
+        found = picked(self, "pages page_size absent untargeted overruled torn split hidden")
+        return found | {
+            "flows": [{"from": a, "to": b, "nbytes": n} for (a, b), n in self.flows.items()],
+            "to_move": self.to_move,
+            "in_place": self.in_place,
+            "wanted": by_node(self.wanted),
+            "expected": by_node(self.expected),
+            "seconds": self.seconds,
+            "problems": list(self.problems),
+        }
 
     def execute(self, **how: Any) -> MoveResult:
         """Call `move` with the same array and target, as they are at that time.

@@ -9,6 +9,7 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
+from ..display.frames import pandas
 from ..layouts.near import Near
 from ..layouts.targets import MoveTarget
 from ..migration.move import move
@@ -75,6 +76,34 @@ class Process:
         True
         """
         return regions_of(self.pid, self.nodes)
+
+    def to_pandas(self, regions: Regions | None = None) -> Any:
+        """Return some regions, or all, as a table.
+
+        Parameters
+        ----------
+        regions : structured ndarray, optional
+            Rows of `regions`; by default all. pandas itself takes no field with several values for
+            each row, as ``bytes`` is.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The fields of `regions` as columns; instead of ``bytes``, a column for each node:
+            ``node0``.
+
+        Raises
+        ------
+        ImportError
+            pandas is missing.
+        MovePagesError
+            As for `regions`.
+        """
+        pd = pandas()
+        rows = np.atleast_1d(self.regions() if regions is None else regions)
+        columns = {name: rows[name] for name in rows.dtype.names or () if name != "bytes"}
+        columns |= {f"node{node}": rows["bytes"][:, i] for i, node in enumerate(self.nodes)}
+        return pd.DataFrame(columns)
 
     def where(self, regions: Regions | None = None) -> list[Placement]:
         """Find the nodes of the pages of some regions, or of all regions.

@@ -17,6 +17,7 @@ from .absence import Absences, nothing_absent
 from .by_name import ByName
 from .cut import Cutter
 from .outcome import MoveResult
+from .plain import outcomes_frame
 from .status import PageStatus
 from .wording import TORN
 
@@ -101,6 +102,14 @@ class MemberResults(ByName[MoveResult]):
         lines = [f"{name}: {self[name]}" for name in islice(self, _SHOWN)]
         rest = len(self) - len(lines)
         return "\n".join([*lines, f"and {rest:,} others"] if rest else lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data of each member, ready for `json.dumps`."""
+        return {name: each.as_dict() for name, each in self.items()}
+
+    def to_pandas(self) -> Any:
+        """Return a table, as `MoveResult.to_pandas` does."""
+        return outcomes_frame(self)
 
     def with_absences(self, absences: Absences) -> MemberResults:
         """Return the same results with the reasons for absent pages."""

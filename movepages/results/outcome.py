@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ..pages.runs import RUN_DTYPE, Runs, Statuses, per_page_status, restore_read_only
 from .absence import Absence, Absences, count_reasons, nothing_absent
+from .plain import by_name, outcomes_frame, picked
 from .status import PageStatus
 from .wording import TORN, describe_counts, describe_missing
 
@@ -149,6 +150,32 @@ class MoveResult:
         reached = per_page_status(runs)
         status[: len(reached)] = reached
         return status
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for `json.dumps`; ``by_member`` only if there are several."""
+        found = picked(self, "pages moved already_there failed not_attempted untargeted overruled")
+        found |= picked(self, "torn split rounds seconds ok")
+        found |= {
+            "failures": by_name(self.failures),
+            "absent_reasons": by_name(self.absent_reasons),
+        }
+        members = {name: each.as_dict() for name, each in self.by_member.items()}
+        return found | ({"by_member": members} if members else {})
+
+    def to_pandas(self) -> Any:
+        """Return a table of page counts with a row for each member, and a column for each reason.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The index has the names of the members. One array has one row, whose name is "".
+
+        Raises
+        ------
+        ImportError
+            pandas is missing.
+        """
+        return outcomes_frame(self.by_member or {"": self})
 
     def raise_for_status(self) -> None:
         """Raise a `MovePagesError` unless every page is where it was wanted.

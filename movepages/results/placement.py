@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from ..pages.runs import Runs, Statuses, per_page_status, restore_read_only, tot
 from ..system.intervals import index_within
 from ..units import format_bytes, format_pages
 from .absence import Absence, Absences, count_reasons, describe_reasons, nothing_absent
+from .plain import by_name, by_node, picked, records
 from .status import PageStatus
 
 if TYPE_CHECKING:
@@ -120,6 +121,33 @@ class Placement:
         within = index_within(self.runs["pages"])
         addresses: npt.NDArray[np.uintp] = first + (within * self.page_size).astype(np.uintp)
         return addresses
+
+    def as_dict(self, *, runs: bool = False) -> dict[str, Any]:
+        """Return plain data, ready for `json.dumps`; sizes in bytes.
+
+        Parameters
+        ----------
+        runs : bool, default False
+            Include the records of `runs` and `absences`, of which there may be very many.
+
+        Returns
+        -------
+        dict
+        """
+        found = picked(self, "address nbytes pages page_size shared_edges pid source huge_bytes")
+        found |= picked(self, "absent_bytes absent_pages hidden_bytes hidden_pages")
+        found |= {
+            "shape": list(self.shape),
+            "bytes_per_node": by_node(self.bytes_per_node),
+            "pages_per_node": by_node(self.pages_per_node),
+            "absent_reasons": by_name(self.absent_reasons),
+        }
+        if runs:
+            names = {reason.value: reason.name for reason in Absence}
+            absences = records(self.absences)
+            named = [each | {"reason": names[each["reason"]]} for each in absences]
+            found |= {"runs": records(self.runs), "absences": named}
+        return found
 
     def save(self, file: str | os.PathLike[str]) -> None:
         """Write the placement to a .npz file that `load` reads.

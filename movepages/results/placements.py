@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..display.frames import node_columns, pandas
 from ..display.member_table import members_html, members_text
 from ..pages.named import NamedFootprints
 from ..pages.runs import Runs
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 # Rows of a table or picture, unless the caller wants more.
 _ROWS = 20
+# Columns of a table of members, before those of the nodes.
+_COLUMNS = ("nbytes", "pages", "absent_bytes", "hidden_bytes", "huge_bytes")
 
 
 class Placements(Totals, ByName[Placement]):
@@ -110,6 +113,39 @@ class Placements(Totals, ByName[Placement]):
         order = sorted(range(len(sizes)), key=lambda index: -sizes[index])
         names = self._footprints.names
         return {names[index]: self._member(index) for index in order[: max(count, 0)]}
+
+    def as_dict(self, *, runs: bool = False) -> dict[str, Any]:
+        """Return plain data, ready for `json.dumps`: of ``total``, and of each of the ``members``.
+
+        Parameters
+        ----------
+        runs : bool, default False
+            As for `Placement.as_dict`.
+
+        Returns
+        -------
+        dict
+        """
+        members = {name: each.as_dict(runs=runs) for name, each in self.items()}
+        return {"total": self.total.as_dict(runs=runs), "members": members}
+
+    def to_pandas(self) -> Any:
+        """Return a table with a row for each member.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The index has the names; ``node0`` is the column of the bytes on node 0.
+
+        Raises
+        ------
+        ImportError
+            pandas is missing.
+        """
+        pd, members = pandas(), list(self.values())
+        columns = {name: [getattr(each, name) for each in members] for name in _COLUMNS}
+        columns |= node_columns([each.bytes_per_node for each in members], self.bytes_per_node)
+        return pd.DataFrame(columns, index=pd.Index(self, name="member", dtype=object))
 
     def save(self, file: str | os.PathLike[str]) -> None:
         """Write the placements of all members to a .npz file that `load` reads.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from .device_tree import link_name, numa_node, parts_of, pci_function, real
 from .nvidia_files import read_gpus
@@ -58,6 +59,10 @@ class Device:
     pci: str = ""
     driver: str = ""
     physical_function: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for `json.dumps`."""
+        return asdict(self)
 
 
 def read_devices(root: Path) -> tuple[Device, ...]:

@@ -54,6 +54,10 @@ class HugePagePool(NamedTuple):
     free: int
     surplus: int
 
+    def as_dict(self) -> dict[str, int]:
+        """Return plain data, ready for `json.dumps`."""
+        return self._asdict()
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -112,24 +116,20 @@ class Node:
         # Before Linux 5.10 there was class 0 alone.
         return self.access.get(1) or self.access.get(0)
 
-
-def as_dict(node: Node) -> dict[str, Any]:
-    """Return a node as plain lists, strings and numbers; sizes in bytes."""
-    # JSON has no integer keys, so huge pages become a list and distances get string keys.
-    told = {"tier": node.tier, "weight": node.weight}
-    access = [
-        {"class": number, **way._asdict(), "initiators": list(way.initiators)}
-        for number, way in node.access.items()
-    ]
-    return {
-        "id": node.id,
-        "cpus": list(node.cpus),
-        "memory_total": node.memory_total,
-        "memory_free": node.memory_free,
-        "has_memory": node.has_memory,
-        "allowed": node.allowed,
-        "distances": {str(i): d for i, d in node.distances.items()},
-        "huge_pages": [{"size": s, **p._asdict()} for s, p in node.huge_pages.items()],
-        **{name: value for name, value in told.items() if value is not None},
-        **({"access": access} if access else {}),
-    }
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for `json.dumps`; sizes in bytes."""
+        # JSON has no integer keys, so huge pages become a list and distances get string keys.
+        told = {"tier": self.tier, "weight": self.weight}
+        access = [{"class": number, **way.as_dict()} for number, way in self.access.items()]
+        return {
+            "id": self.id,
+            "cpus": list(self.cpus),
+            "memory_total": self.memory_total,
+            "memory_free": self.memory_free,
+            "has_memory": self.has_memory,
+            "allowed": self.allowed,
+            "distances": {str(i): d for i, d in self.distances.items()},
+            "huge_pages": [{"size": s, **p.as_dict()} for s, p in self.huge_pages.items()],
+            **{name: value for name, value in told.items() if value is not None},
+            **({"access": access} if access else {}),
+        }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .sysfs import MissingFileError, malformed, names_in, read, read_count, read_ids
 
@@ -36,6 +36,10 @@ class Access(NamedTuple):
     write_bandwidth: int | None
     read_latency: int | None
     write_latency: int | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for `json.dumps`."""
+        return self._asdict() | {"initiators": list(self.initiators)}
 
 
 def read_access(directory: Path) -> Iterator[tuple[int, Access]]:

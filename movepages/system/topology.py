@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..display.frames import pandas
 from ..display.topology_table import table
 from ..units import format_ids
 from .devices import Device
-from .node import ById, Node, as_dict
+from .node import ById, Node
+
+# Fields of a node that hold several values, and have no place in a table.
+_NESTED = ("distances", "huge_pages", "access")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +209,45 @@ class Topology:
             "page_size": self.page_size,
             "huge_page_sizes": list(self.huge_page_sizes),
             "offline_nodes": list(self.offline_nodes),
-            "nodes": [as_dict(node) for node in self.nodes.values()],
-            "devices": [asdict(device) for device in self.devices],
+            "nodes": [node.as_dict() for node in self.nodes.values()],
+            "devices": [device.as_dict() for device in self.devices],
             **({} if self.auto_weights is None else {"auto_weights": self.auto_weights}),
         }
+
+    def to_pandas(self, of: str = "nodes") -> Any:
+        """Return the nodes or the devices as a table.
+
+        Parameters
+        ----------
+        of : {"nodes", "devices"}
+            What has a row. A node has a column for its distance to each node: ``distance0``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The index has the ids of the nodes, or the names of the devices.
+
+        Raises
+        ------
+        ImportError
+            pandas is missing.
+        ValueError
+            `of` is something else.
+        """
+        if of not in ("nodes", "devices"):
+            raise ValueError(f"of: expected 'nodes' or 'devices', got {of!r}")
+        pd = pandas()
+        if of == "devices":
+            names = [each.name for each in fields(Device)]
+            rows = [each.as_dict() for each in self.devices]
+            return pd.DataFrame(rows, columns=names).set_index("name")
+        names = [each.name for each in fields(Node) if each.name not in _NESTED]
+        rows = [
+            {name: getattr(node, name) for name in names}
+            | {f"distance{other}": distance for other, distance in node.distances.items()}
+            for node in self.nodes.values()
+        ]
+        return pd.DataFrame(rows).set_index("id")
 
     def __str__(self) -> str:
         return table(self)
