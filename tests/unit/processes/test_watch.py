@@ -1,6 +1,5 @@
 """watch(): samples of a process, and what ends them."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -105,20 +104,6 @@ def test_no_such_process():
 def test_invalid_arguments(arguments, error, told):
     with pytest.raises(error, match=told):
         mp.watch(**arguments)
-
-
-def test_a_table_of_samples(other):
-    if importlib.util.find_spec("pandas") is None:
-        pytest.skip("needs pandas")
-    samples = mp.watch(other.pid, 0.05, count=3)
-    table = samples.to_pandas()
-    nodes = mp.process(other.pid).nodes
-    assert [*table] == [
-        "time", "nbytes", *(f"node{n}" for n in nodes), *(f"node{n}_per_second" for n in nodes)
-    ]  # fmt: skip
-    assert (table[[f"node{n}" for n in nodes]].sum(axis=1) == table["nbytes"]).all()
-    assert table["time"].is_monotonic_increasing
-    assert list(samples) == []
 
 
 def test_a_table_without_pandas_says_what_to_install(monkeypatch):

@@ -1,10 +1,8 @@
-"""as_dict() of every result is ready for JSON, and tables have what the results have."""
+"""as_dict() of every result is ready for JSON."""
 
-import importlib.util
 import json
 
 import numpy as np
-import pytest
 
 import movepages as mp
 from movepages.cluster.members import Member, Survey
@@ -19,8 +17,6 @@ NO_RESULTS = {
     "Absence", "BackgroundMove", "Layout", "PageStatus", "PolicyMode", "Process",
     "Region", "RetryPolicy", "Watch",
 }  # fmt: skip
-
-needs_pandas = pytest.mark.skipif(importlib.util.find_spec("pandas") is None, reason="needs pandas")
 
 
 def two_arrays():
@@ -88,51 +84,3 @@ def test_a_plan():
     data = mp.plan(two_arrays(), NODE).as_dict()
     assert data["flows"] == [{"from": NODE, "to": NODE, "nbytes": 8 * PAGE}]
     assert (data["absent"], data["to_move"], data["in_place"]) == (4, 0, 8 * PAGE)
-
-
-@needs_pandas
-def test_a_table_of_members():
-    table = mp.where(two_arrays()).to_pandas()
-    assert table.index.tolist() == ["a", "b"]
-    assert table[f"node{NODE}"].tolist() == [8 * PAGE, 0]
-    assert table["absent_bytes"].tolist() == [0, 4 * PAGE]
-
-
-@needs_pandas
-def test_a_table_of_what_a_move_did():
-    both = two_arrays()
-    moved = mp.move(both, NODE)
-    table = moved.to_pandas()
-    assert table.equals(moved.by_member.to_pandas())
-    assert table["already_there"].to_dict() == {"a": 8, "b": 0}
-    assert table["ENOENT"].to_dict() == {"a": 0, "b": 4}
-    assert mp.move(both["a"], NODE).to_pandas()["ok"].to_dict() == {"": True}
-
-
-@needs_pandas
-def test_tables_of_the_machine():
-    machine = mp.topology()
-    nodes = machine.to_pandas()
-    assert nodes.index.tolist() == list(machine.nodes)
-    for a in machine.nodes:
-        assert nodes.loc[a, "cpus"] == machine.nodes[a].cpus
-        for b in machine.nodes:
-            assert nodes.loc[a, f"distance{b}"] == machine.distance(a, b)
-    devices = machine.to_pandas("devices")
-    assert devices.index.tolist() == [each.name for each in machine.devices]
-    assert [*devices] == ["kind", "node", "pci", "driver", "physical_function"]
-    with pytest.raises(ValueError, match="of: expected 'nodes' or 'devices', got 'cpus'"):
-        machine.to_pandas("cpus")
-
-
-@needs_pandas
-def test_a_table_of_regions():
-    p = mp.process()
-    regions = p.regions()
-    table = p.to_pandas(regions)
-    assert table["address"].tolist() == regions["address"].tolist()
-    assert table["name"].tolist() == regions["name"].tolist()
-    assert table[[f"node{n}" for n in p.nodes]].to_numpy().tolist() == regions["bytes"].tolist()
-    assert len(p.to_pandas(regions[0])) == 1
-    assert len(p.to_pandas(regions[:0])) == 0
-    assert len(p.to_pandas()) > 1
