@@ -43,7 +43,7 @@ class Placing:
             `a` itself.
         """
         __tracebackhide__ = True
-        wanted = f"{type(a).__name__} on {_named(target)}"
+        wanted = f"{type(a).__name__} {_named(target)}"
         try:
             with warnings.catch_warnings():
                 # The result says the same.
@@ -83,7 +83,7 @@ class Placing:
                 what = f"{pages:,} of {before.pages:,} pages did not stay during the test"
             else:
                 what = "it has other memory than at the beginning of the test"
-            pytest.fail(f"{wanted}: {what}. Then: {before}. Now: {after}")
+            pytest.fail(f"{wanted}: {what}. Then: {before}. Now: {after}", pytrace=False)
 
     def _store(self, placed: _Placed) -> None:
         if "benchmark" not in self._request.fixturenames:
@@ -115,4 +115,4 @@ def _found(thing: Any) -> mp.Placement:
 
 
 def _named(target: Any) -> str:
-    return f"node {target}" if isinstance(target, (int, np.integer)) else repr(target)
+    return f"on node {target}" if isinstance(target, (int, np.integer)) else f"by {target!r}"

@@ -16,6 +16,7 @@ DOCS = ROOT / "docs"
 NEEDS = {
     "howto/tensors.md": ["torch", "pandas"],
     "howto/threads.md": ["numba"],
+    "howto/watching.md": ["pandas"],
     "howto/workers.md": ["dask", "mpi4py"],
 }
 # Pages about several nodes also run in the guests, which are slow.
