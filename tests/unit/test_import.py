@@ -83,7 +83,8 @@ for name in mp.__all__:
     getattr(mp, name)
 """
     found = {name.partition(".")[0] for name in modules_after(work)}
-    optional = {"rich", "matplotlib", "dask", "distributed", "mpi4py", "shtab", "IPython"}
+    optional = {"rich", "tqdm", "matplotlib", "pandas", "pytest", "dask", "distributed", "mpi4py"}
+    optional |= {"shtab", "IPython"}
     assert importlib.util.find_spec("rich")
     assert found & optional == set()
     assert "logging" not in modules_after("import movepages as mp\nmp.where(bytearray(1))")
