@@ -12,7 +12,8 @@ BELOW = {
     "survey": ("kernel", "driver"),
     "heap": ("kernel",),
     "populate": ("kernel", "driver"),
-    "binding": ("kernel", "driver", "survey", "heap", "populate"),
+    "bandwidth": ("kernel", "driver"),
+    "binding": ("kernel", "driver", "survey", "heap", "populate", "bandwidth"),
 }
 PYTHON = re.compile(r"(pybind11|numpy)/|Python\.h")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)', re.MULTILINE)

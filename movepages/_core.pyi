@@ -102,6 +102,20 @@ def populate(
     pause: Callable[[], object] | None,
 ) -> tuple[int, int, bool] | BaseException | None: ...
 def node_room(node: int) -> int | None: ...
+def traffic(
+    kind: str,
+    parts: list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8] | None, int]],
+    seconds: float,
+    pause: Callable[[], object] | None,
+) -> tuple[int, int, float, int, list[int]] | BaseException: ...
+def chase(
+    memory: npt.NDArray[np.uint8],
+    line: int,
+    cpus: npt.NDArray[np.int32],
+    seconds: float,
+    seed: int,
+    pause: Callable[[], object] | None,
+) -> tuple[int, int, list[tuple[float, int, int]]] | BaseException: ...
 def current_cpu() -> int: ...
 def tells_what_is_in_memory(start: int) -> bool: ...
 def resident(

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "binding/arrays.hpp"
+#include "binding/bandwidth.hpp"
 #include "binding/block_type.hpp"
 #include "binding/dlpack.hpp"
 #include "binding/engine.hpp"
@@ -122,6 +123,18 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
              "Return whether resident() is certainly accurate for the shared mapping at `start`.");
   module.def("migrate_process", &migrate_process, "pid"_a, "from_nodes"_a, "to_nodes"_a,
              "Call migrate_pages(2); return errno and how many pages could not be moved.");
+
+  // Measurements.
+  module.def(
+      "traffic", &traffic, "kind"_a, "parts"_a, "seconds"_a, "pause"_a,
+      "Time rounds in which a thread on each CPU reads, writes or copies its part; each part "
+      "is (memory, source or None, cpu). Return errno, index of the part, seconds of the "
+      "fastest round, number of rounds, and the sum of the words of each part; or, if "
+      "interrupted, the exception.");
+  module.def("chase", &chase, "memory"_a, "line"_a, "cpus"_a, "seconds"_a, "seed"_a, "pause"_a,
+             "Link cache lines into a random cycle that each CPU follows in turn. Return errno, "
+             "index of the CPU, and (nanoseconds a load, loads, address of the last line) of each; "
+             "or, if interrupted, the exception.");
 
   // The machine and this process.
   module.def("allowed_nodes", &allowed_nodes,

@@ -1,7 +1,5 @@
 #include "populate/populate.hpp"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -15,6 +13,7 @@
 #include <thread>
 
 #include "driver/pace.hpp"
+#include "kernel/affinity.hpp"
 #include "kernel/policy.hpp"
 #include "populate/bound_thread.hpp"
 #include "populate/parts.hpp"
@@ -24,19 +23,6 @@ namespace movepages {
 namespace {
 
 constexpr int kMadvPopulateWrite = 23;
-
-void run_on(const std::vector<int>& cpus) noexcept {
-  if (cpus.empty()) return;
-  const int most = *std::max_element(cpus.begin(), cpus.end()) + 1;
-  cpu_set_t* set = CPU_ALLOC(most);
-  if (set == nullptr) return;
-  const std::size_t bytes = CPU_ALLOC_SIZE(most);
-  CPU_ZERO_S(bytes, set);
-  for (const int cpu : cpus) CPU_SET_S(cpu, bytes, set);
-  // Without these CPUs the thread is slower, and no page is elsewhere.
-  ::sched_setaffinity(0, bytes, set);
-  CPU_FREE(set);
-}
 
 class Populator {
  public:
@@ -74,6 +60,8 @@ class Populator {
       }
       try {
         threads->emplace_back([this, share] {
+          // Without these CPUs the thread is slower, and no page is elsewhere.
+          // Without these CPUs the thread is slower, and no page is elsewhere.
           run_on(shares_[share].cpus);
           work(share, false);
           const std::lock_guard lock(mutex_);

@@ -268,6 +268,15 @@ def share(h: Hostile) -> Any:
     return nodes, reserves, *pages, cpus, h.among([0, 1, 3, 2**32 - 1, h.number()])
 
 
+def part(h: Hostile) -> Any:
+    if h.one_in(10):
+        return h.anything()
+    memory, source = (
+        h.among([AREA[:PAGE], AREA[PAGE : 5 * PAGE], AREA[64:128], h.anything()]) for _ in range(2)
+    )
+    return memory, h.among([source, None]), h.among([0, 0, 1, -1, 65535, h.number()])
+
+
 def path(h: Hostile) -> tuple[Any, ...]:
     places = ["/proc/self/maps", "/proc/self/status", "/proc/self/mem", "/", "", "a\0b", "/nowhere"]
     places += [
@@ -295,6 +304,14 @@ ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
     "bind": bind,
     "buffer_address": lambda h: (h.anything(),),
     "current_cpu": lambda _h: (),
+    "chase": lambda h: (
+        h.among([AREA[:PAGE], AREA[: 100 * PAGE], memoryview(AREA), h.anything()]),
+        h.among([64, 64, 8, 128, h.number()]),
+        h.among([np.zeros(1, np.int32), np.zeros(2, np.int32), h.nodes(3), h.anything()]),
+        h.among([0, 0.01, 1e9, h.number()]),
+        h.among([0, 7, h.number()]),
+        h.pause(),
+    ),
     "contiguous_arrays": lambda h: (
         h.among([h.anything(), [h.anything(), h.array()], (h.array(),), [AREA[::2], AREA[:5]]]),
     ),
@@ -328,6 +345,12 @@ ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
     "sort_out": sort_out,
     "survey": survey,
     "untold": lambda h: (h.among([0, 1, 100, 2**25, h.number()]),),
+    "traffic": lambda h: (
+        h.among(["read", "write", "copy", "copy", h.anything()]),
+        h.among([[part(h)], [part(h), part(h), part(h)], h.anything()]),
+        h.among([0, 0.01, 1e9, h.number()]),
+        h.pause(),
+    ),
     "tells_what_is_in_memory": lambda h: (h.among([h.address(), h.number()]),),
     "use_engine": lambda h: (h.among([None, "policy", "proc", "move_pages", h.anything()]),),
 }
