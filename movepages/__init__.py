@@ -30,6 +30,7 @@ _HOMES = {
     ),
     "layouts.targets": ("Layout",),
     "memory.allocator": ("allocating",),
+    "memory.bandwidth": ("measure_bandwidth",),
     "memory.cached_tensors": ("cached_tensors",),
     "memory.collapse": (
         "CollapseResult",
@@ -85,6 +86,7 @@ _HOMES = {
     ),
     "query.where": ("where",),
     "results.absence": ("Absence",),
+    "results.bandwidth": ("Bandwidth",),
     "results.outcome": (
         "MovePagesCancelledError",
         "MovePagesError",

@@ -7,6 +7,7 @@ from .layouts.interleave import interleave, weighted
 from .layouts.near import Near, near
 from .layouts.targets import Layout
 from .memory.allocator import allocating
+from .memory.bandwidth import measure_bandwidth
 from .memory.cached_tensors import cached_tensors
 from .memory.collapse import CollapseResult, collapse
 from .memory.creation import empty, full, zeros
@@ -35,6 +36,7 @@ from .query.mempolicy import mempolicy_nodes
 from .query.syscall import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, move_pages
 from .query.where import where
 from .results.absence import Absence
+from .results.bandwidth import Bandwidth
 from .results.outcome import (
     MovePagesCancelledError,
     MovePagesError,
@@ -66,6 +68,7 @@ __all__ = [
     "Absence",
     "Access",
     "BackgroundMove",
+    "Bandwidth",
     "Check",
     "CollapseResult",
     "Device",
@@ -118,6 +121,7 @@ __all__ = [
     "interleave",
     "like",
     "local",
+    "measure_bandwidth",
     "mempolicy_nodes",
     "move",
     "move_pages",

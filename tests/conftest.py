@@ -142,6 +142,16 @@ def own_pid_as_another(monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 @pytest.fixture
+def little_bandwidth(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Have `measure_bandwidth` use little memory; return the file in which it keeps its figures."""
+    kept = tmp_path / "cache" / "bandwidth.json"
+    monkeypatch.setattr("movepages.memory.bandwidth_places._MOST_BYTES", 4 << 20)
+    monkeypatch.setattr("movepages.results.kept_bandwidth.kept_file", lambda _key: kept)
+    monkeypatch.setattr("movepages.cli.bench_matrix.kept_file", lambda _key: kept)
+    return kept
+
+
+@pytest.fixture
 def campaign(pytestconfig: pytest.Config) -> tuple[int, int]:
     """Return the number of calls that the campaign makes, and its seed."""
     return _calls(pytestconfig, CAMPAIGN_CALLS)

@@ -19,6 +19,7 @@ from ..migration.calibrate import small_pages
 from ..system.refusals import read_if_told
 from ..units import format_bytes
 from .arguments import add_size_option, refuse_too_large
+from .bench_matrix import run_matrix
 from .json_output import Commands, add_json_option, print_json
 from .terminal import say, show
 
@@ -47,15 +48,29 @@ def add_to(commands: Commands) -> None:
         help="measure how long queries and moves take here",
         description="Time where() against move_pages() and get_mempolicy(2) given every page, and "
         "move() against move_pages() given every page, back and forth between the first two nodes. "
-        "Small and huge pages are timed separately. The command fails if the answers differ.",
+        "Small and huge pages are timed separately. The command fails if the answers differ. With "
+        "--matrix, measure instead how fast the CPUs of each node reach the memory of each node.",
     )
     add_size_option(parser, "size of each array")
+    parser.add_argument(
+        "--matrix",
+        action="store_true",
+        help="bandwidth and latency for each pair of nodes; about 10 s on two nodes, and kept in "
+        "the user's cache folder for the next time",
+    )
+    parser.add_argument(
+        "--fresh", action="store_true", help="with --matrix: measure, even if figures are kept"
+    )
     add_json_option(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Measure, print the figures, and return the exit status."""
+    if options.fresh and not options.matrix:
+        options.parser.error("--fresh needs --matrix")
+    if options.matrix:
+        return run_matrix(fresh=options.fresh, as_json=options.json)
     refuse_too_large(options.size)
     cases = [_measure(name, options.size) for name in _ARRAYS]
     if options.json:

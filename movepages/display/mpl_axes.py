@@ -10,7 +10,7 @@ from ..units import byte_marks
 try:
     from matplotlib import pyplot
     from matplotlib.axes import Axes
-    from matplotlib.colors import to_rgba_array
+    from matplotlib.colors import to_hex, to_rgba_array
     from matplotlib.image import AxesImage
     from matplotlib.patches import Patch, PathPatch, Rectangle
     from matplotlib.path import Path
@@ -34,6 +34,7 @@ __all__ = [
     "Rectangle",
     "new_axes",
     "say",
+    "to_hex",
     "to_rgba_array",
 ]
 

@@ -23,6 +23,7 @@ MODULES = [
 
 
 @pytest.mark.parametrize("name", MODULES)
+@pytest.mark.usefixtures("little_bandwidth")
 def test_examples(name):
     public = {each: getattr(mp, each) for each in mp.__all__}
     names = {**public, "np": np, "mp": mp, "errno": errno, "os": os, "mmap": mmap}

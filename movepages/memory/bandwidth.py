@@ -1,0 +1,90 @@
+"""Measure how fast the CPUs of each node reach the memory of each: measure_bandwidth()."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from ..results.bandwidth import Bandwidth
+from ..results.kept_bandwidth import keep_bandwidth, kept_bandwidth
+from ..system.machine_key import machine_key
+from ..system.topology import Topology
+from ..system.topology_reader import read_topology
+from .bandwidth_places import find_places
+from .bandwidth_run import Progress, Run
+
+
+def measure_bandwidth(
+    *, fresh: bool = False, seconds: float = 0.25, progress: Progress | None = None
+) -> Bandwidth:
+    """Measure how fast the CPUs of each node read, write and copy memory of each node.
+
+    The result is kept in the user's cache folder, and later calls return it while it holds.
+
+    Parameters
+    ----------
+    fresh : bool, default False
+        Measure again, even if figures are kept for this machine.
+    seconds : float, default 0.25
+        Time for each figure; a machine with two nodes has 25. At least three rounds are measured,
+        and the fastest counts.
+    progress : callable, optional
+        Called as ``progress(figures_done, figures)`` after each. If it returns False, the call ends
+        with a MovePagesCancelledError.
+
+    Returns
+    -------
+    Bandwidth
+        ``measured_at`` says when it was measured.
+
+    Raises
+    ------
+    ValueError
+        `seconds` is not within 0 to 3600.
+    MovePagesError
+        Memory is not available, pages are not on the node they were allocated on, a CPU cannot be
+        used, or `progress` ended the call.
+    KeyboardInterrupt
+        The call was interrupted. It reacts within 25 ms.
+
+    Notes
+    -----
+    A thread on each CPU of a node that this process may use passes over its own part of the memory,
+    all of them at the same time. The memory is in huge pages where the kernel has some, and is
+    bound to its node; `where` has to find all of it there. It is eight times as large as the
+    last-level caches of a node, or half of what is free. The latency is that of loads by one CPU,
+    each from the address that the one before found, at random cache lines. All loads and stores are
+    ordinary. What other processes do meanwhile lowers the figures, so measure on an idle machine.
+
+    The file is in ``$XDG_CACHE_HOME/movepages`` or ``~/.cache/movepages``. It holds for one host,
+    release of the kernel, model of CPU, and set of CPUs and nodes that the process may use.
+
+    Examples
+    --------
+    >>> found = measure_bandwidth(seconds=0)
+    >>> found.read.shape == (len(found.cpu_nodes), len(found.memory_nodes))
+    True
+    """
+    if not 0 <= seconds <= 3600:
+        raise ValueError(f"seconds: expected 0 to 3600, got {seconds!r}")
+    machine = read_topology()
+    found = None if fresh else kept_bandwidth(machine_key(machine))
+    if found is None:
+        found = _measured(machine, seconds, progress)
+        keep_bandwidth(found)
+    return found
+
+
+def _measured(machine: Topology, seconds: float, progress: Progress | None) -> Bandwidth:
+    key, places = machine_key(machine), find_places(machine)
+    with Run(places, seconds, progress) as run:
+        figures, together = run.matrix(), run.together()
+    return Bandwidth(
+        cpu_nodes=tuple(places.cpus),
+        memory_nodes=tuple(places.nbytes),
+        **figures,
+        together=together,
+        nbytes=dict(places.nbytes),
+        machine=key,
+        measured_at=datetime.now(UTC).replace(microsecond=0),
+        notes=(*places.notes, *run.notes()),
+    )
