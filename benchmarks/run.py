@@ -19,6 +19,7 @@ import re
 import sys
 from pathlib import Path
 
+from cases.bandwidth import BANDWIDTH
 from cases.creation import CREATION
 from cases.engines import ENGINES
 from cases.hwloc import HWLOC
@@ -36,6 +37,7 @@ GROUPS = {
     "moves": (*MOVES, *NUMACTL),
     "creation": CREATION,
     "engines": ENGINES,
+    "bandwidth": BANDWIDTH,
 }
 
 

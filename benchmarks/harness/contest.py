@@ -72,12 +72,14 @@ def seconds(rounds: Rounds, name: str) -> float:
 
 @dataclass(frozen=True)
 class Bound:
-    """A bound for a figure: at most or at least `limit`."""
+    """A bound for a figure: at most or at least `limit`, or a ratio "within" it both ways."""
 
     relation: str
     limit: float
 
     def holds(self, value: float) -> bool:
+        if self.relation == "within":
+            return 1 / self.limit <= value <= self.limit
         return {"<=": operator.le, "<": operator.lt, ">=": operator.ge}[self.relation](
             value, self.limit
         )

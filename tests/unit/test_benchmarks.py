@@ -69,4 +69,12 @@ def test_a_bound_holds_or_not():
     assert Row("it", 1.0, bound=Bound("<=", 1)).holds
     assert not Row("it", 1.0, bound=Bound("<", 1)).holds
     assert Row("it", 1.0, bound=Bound(">=", 1)).holds
+    assert [Row("it", 0.9, bound=Bound("within", limit)).holds for limit in (1.2, 1.1)] == [
+        True,
+        False,
+    ]
+    assert [Row("it", 1.1, bound=Bound("within", limit)).holds for limit in (1.1, 1.09)] == [
+        True,
+        False,
+    ]
     assert Row("it", 1.0).holds is None

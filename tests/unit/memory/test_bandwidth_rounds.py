@@ -187,3 +187,22 @@ def test_memory_that_somebody_changes_is_told(monkeypatch):
     monkeypatch.setattr(_core, "traffic", wrong)
     with pytest.raises(mp.MovePagesError, match="after the rounds of read"):
         bandwidth_rounds.measure_rates(bandwidth_rounds.divide(a, CPUS), 0, lambda: None)
+
+
+def test_each_thread_runs_on_its_cpu_alone():
+    class SeenError(Exception):
+        pass
+
+    own = {str(task) for task in os.listdir("/proc/self/task")}
+
+    def pause():
+        others = {*os.listdir("/proc/self/task")} - own
+        if {frozenset(os.sched_getaffinity(int(task))) for task in others} == wanted:
+            raise SeenError
+
+    wanted = {frozenset([cpu]) for cpu in CPUS}
+    parts = [(lines(1 << 10), None, cpu) for cpu in CPUS]
+    assert isinstance(traffic("read", *parts, seconds=3600, pause=pause), SeenError)
+    wanted = {frozenset(CPUS[-1:])}
+    last = np.array(CPUS[-1:] * 10**6, np.int32)
+    assert isinstance(_core.chase(lines(1 << 16), LINE, last, 3600, 0, pause), SeenError)
