@@ -44,7 +44,7 @@ def measure_bandwidth(
         Memory is not available, pages are not on the node they were allocated on, a CPU cannot be
         used, or `progress` ended the call.
     KeyboardInterrupt
-        The call was interrupted. It reacts within 25 ms.
+        The call was interrupted; it reacts within a fraction of a second.
 
     Notes
     -----
