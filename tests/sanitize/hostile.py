@@ -271,10 +271,12 @@ def share(h: Hostile) -> Any:
 def part(h: Hostile) -> Any:
     if h.one_in(10):
         return h.anything()
+    pages = [AREA[PAGE * n : PAGE * (n + 4)] for n in (0, 2, 8)]
     memory, source = (
-        h.among([AREA[:PAGE], AREA[PAGE : 5 * PAGE], AREA[64:128], h.anything()]) for _ in range(2)
+        h.among([AREA[64:128], h.anything()] if h.one_in(6) else pages) for _ in range(2)
     )
-    return memory, h.among([source, None]), h.among([0, 0, 1, -1, 65535, h.number()])
+    cpu = h.among([1, -1, 65535, h.number()]) if h.one_in(6) else 0
+    return memory, source if h.one_in(2) else None, cpu
 
 
 def path(h: Hostile) -> tuple[Any, ...]:
@@ -346,9 +348,9 @@ ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
     "survey": survey,
     "untold": lambda h: (h.among([0, 1, 100, 2**25, h.number()]),),
     "traffic": lambda h: (
-        h.among(["read", "write", "copy", "copy", h.anything()]),
-        h.among([[part(h)], [part(h), part(h), part(h)], h.anything()]),
-        h.among([0, 0.01, 1e9, h.number()]),
+        h.anything() if h.one_in(12) else h.among(["read", "write", "copy"]),
+        h.anything() if h.one_in(12) else [part(h) for _ in range(h.among([1, 1, 2, 3]))],
+        h.number() if h.one_in(12) else h.among([0, 0.01, 1000]),
         h.pause(),
     ),
     "tells_what_is_in_memory": lambda h: (h.among([h.address(), h.number()]),),
