@@ -23,9 +23,14 @@ def _log(level: int, text: str, arguments: tuple[object, ...]) -> None:
     # Another thread may be in the middle of importing it.
     if logging is None or not hasattr(logging, "getLogger"):
         return
+    # Without the lock of logging: the exception of a signal handler could leave it locked for good.
+    manager = logging.root.manager
+    known = manager.loggerDict.get("movepages")
+    logger = known if isinstance(known, logging.Logger) else logging.root
+    if manager.disable >= level or logger.disabled or logger.getEffectiveLevel() > level:
+        return
     logger = logging.getLogger("movepages")
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())
-    if logger.isEnabledFor(level):
-        # The line is of the caller of `debug` or `info`.
-        logger.log(level, text, *arguments, stacklevel=3)
+    # The line is of the caller of `debug` or `info`.
+    logger.log(level, text, *arguments, stacklevel=3)
