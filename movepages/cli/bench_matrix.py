@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import movepages as mp
 
 from ..results.kept_bandwidth import kept_file
+from ..system.refusals import is_there
 from .json_output import print_json
 from .terminal import console, is_terminal, say
 
@@ -21,7 +22,7 @@ def run_matrix(*, fresh: bool, as_json: bool) -> int:
         return 0
     print(found)
     file = kept_file(found.machine)
-    if file is not None and file.exists():
+    if file is not None and is_there(file):
         say()
         say(f"Kept in {file}; --fresh measures anew.")
     return 0

@@ -8,6 +8,7 @@ import errno
 import os
 import shlex
 import signal
+import stat
 import sys
 from dataclasses import dataclass
 from typing import Any, TextIO
@@ -16,7 +17,7 @@ import movepages as mp
 
 from ..processes.execution import Running
 from ..processes.usage import Held, ProcessUsage, TreeUsage
-from ..system.refusals import Refusal
+from ..system.refusals import Refusal, is_there
 from ..units import format_bytes
 from .json_output import print_json
 from .terminal import complain, printable, say, show
@@ -70,16 +71,15 @@ def show_report(options: argparse.Namespace, report: Report) -> None:
 def why_not_writable(path: str) -> str:
     """Return why no report could be written to a file later; "" if nothing is known against it."""
     # An attempt to open it would wait for the reader of a named pipe.
-    asked = path if os.path.exists(path) else os.path.dirname(path) or "."
-    if os.path.isdir(path):
-        code = errno.EISDIR
-    elif not os.path.isdir(asked) and asked != path:
-        code = errno.ENOENT
-    elif not os.access(asked, os.W_OK):
-        code = errno.EACCES
-    else:
-        return ""
-    return os.strerror(code)
+    there = is_there(path)
+    asked = path if there else os.path.dirname(path) or "."
+    with Refusal() as refusal:
+        is_folder = stat.S_ISDIR(os.stat(asked).st_mode)
+    if refusal.error:
+        return refusal.why
+    if is_folder == there:
+        return os.strerror(errno.EISDIR if there else errno.ENOTDIR)
+    return "" if os.access(asked, os.W_OK) else os.strerror(errno.EACCES)
 
 
 def _draw(report: Report) -> None:

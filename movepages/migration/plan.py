@@ -80,7 +80,8 @@ def plan(a: MemoryLike, target: MemberTarget, *, on_conflict: OnConflict = "majo
     )
     now = machine() if made.arriving else None
     short = short_of_memory(made.arriving, now.nodes) if now else []
-    problems = (*_refused(footprint, wanted), *_forbidden(made), *short, *_hidden(made))
+    refused = _refused(footprint, wanted) or _forbidden(made)
+    problems = (*refused, *short, *_hidden(made))
     return replace(made, problems=problems)
 
 

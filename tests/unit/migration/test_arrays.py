@@ -130,6 +130,8 @@ class TestWhere:
 
     def test_slices_join_into_the_same_result(self, monkeypatch):
         a = anonymous(3000)
+        # This thread may change to the CPU of another node while it writes.
+        memory.bind(a, mp.topology().allowed_nodes[0])
         a[: 2037 * PAGE] = 1
         whole = mp.where(a)
         monkeypatch.setattr(survey, "SURVEY_PAGES", 7)

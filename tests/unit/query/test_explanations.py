@@ -58,6 +58,8 @@ def refused_targets(node):
     sandboxes.enter("docker")
     a = memory.anonymous(4 * memory.PAGE)
     memory.touch(a)
+    # A process that begins in a sandbox never has another engine.
+    mp.where(a)
     for call in (mp.move, mp.bind, lambda _, node: mp.empty(9, node=node)):
         with pytest.raises(mp.MovePagesError) as caught:
             call(a, node)
@@ -68,7 +70,7 @@ def refused_targets(node):
 def test_a_node_that_does_not_exist_is_named_in_a_sandbox_too():
     told = processes.run_as(None, lambda: list(refused_targets(1023)))
     assert len(told) == 4
-    assert all("node 1023 is not a node of this machine" in each for each in told)
+    assert all("node 1023 is not a node of this machine" in each for each in told), told
 
 
 def test_hidden_memory_policy_leaves_the_judgement_to_the_kernel(nodes):
