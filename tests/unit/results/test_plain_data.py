@@ -76,7 +76,8 @@ def test_members():
         "members": {name: each.as_dict() for name, each in where.items()},
     }
     assert moved.as_dict()["by_member"] == moved.by_member.as_dict()
-    assert moved.as_dict()["failures"] == {"ENOENT": 4}
+    # Kernels differ in the errno of a page that is absent.
+    assert moved.as_dict()["failures"] in ({"ENOENT": 4}, {"EFAULT": 4})
     assert "by_member" not in mp.move(both["a"], NODE).as_dict()
 
 
