@@ -92,6 +92,9 @@ ChaseTimes measure_chase(unsigned char* memory, std::size_t bytes, std::size_t l
     times.ended.index = i;
     if (times.ended.error != 0 || times.ended.interrupted) break;
     times.found.push_back(found);
+    // Many chases may each end before the team looks for a signal.
+    times.ended.interrupted = pause.wanted != nullptr && pause.wanted(pause.context);
+    if (times.ended.interrupted) break;
   }
   return times;
 }

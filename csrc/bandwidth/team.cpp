@@ -10,13 +10,11 @@
 
 #include "driver/pace.hpp"
 #include "kernel/affinity.hpp"
+#include "kernel/kernel.hpp"
 
 namespace movepages {
 
-std::int64_t clock_ns() noexcept {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
-}
+std::int64_t clock_ns() noexcept { return real_kernel().now_ns(); }
 
 Team::Ended Team::run(const std::function<void(std::size_t)>& work, const Pause& pause) {
   std::vector<std::thread> threads;

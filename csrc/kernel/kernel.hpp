@@ -37,7 +37,7 @@ struct Kernel {
                      const std::int32_t* nodes, std::int32_t* status, int flags) noexcept;
   bool (*allowed_nodes)(NodeMask& mask) noexcept;  // false: unknown, as in a sandbox
   std::int64_t (*now_ns)() noexcept;
-  // Called before the first of the calls that belong together. Null: nothing to do.
+  // Called once before all calls of one move or query. Null: nothing to do.
   void (*begin)() noexcept = nullptr;
   // Whether move_pages(2) reports some resident pages as absent; see hidden.hpp. Null: never.
   bool (*hides_pages)() noexcept = nullptr;

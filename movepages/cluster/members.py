@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from ..display.html import table_html
+from ..results.plain import by_node
 from ..units import format_bytes
 
 _TITLES = ("member", "host", "pid", "its nodes", "memory", "absent", "elsewhere", "")
@@ -59,7 +60,7 @@ class Member:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data, ready for `json.dumps`."""
-        held = {str(node): n for node, n in self.bytes_per_node.items()}
+        held = by_node(self.bytes_per_node)
         told = {"nodes": list(self.nodes), "bytes_per_node": held}
         return asdict(self) | told | {"misplaced_bytes": self.misplaced_bytes}
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
+from .optional import is_missing
+
 
 def pandas() -> Any:
     """Return the module pandas.
@@ -18,7 +20,7 @@ def pandas() -> Any:
     try:
         return import_module("pandas")
     except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] != "pandas":
+        if not is_missing("pandas", missing):
             raise
         raise ImportError(
             "to_pandas() needs the package pandas, which is not installed: pip install pandas"

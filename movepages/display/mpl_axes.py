@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ..units import byte_marks
+from .optional import is_missing
 
 # Other modules import these names from here, so that one place reports a missing matplotlib.
 try:
@@ -16,7 +17,7 @@ try:
     from matplotlib.path import Path
     from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator
 except ModuleNotFoundError as missing:
-    if (missing.name or "").partition(".")[0] != "matplotlib":
+    if not is_missing("matplotlib", missing):
         raise
     raise ImportError(
         "plot() needs the package matplotlib, which is not installed: pip install 'movepages[plot]'"

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any, Protocol
 
 from ..units import format_bytes
+from .optional import is_missing
 
 
 class Bar(Protocol):
@@ -179,7 +180,7 @@ def _has(package: str) -> bool:
     try:
         import_module(package)
     except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] != package:
+        if not is_missing(package, missing):
             raise
         return False
     return True

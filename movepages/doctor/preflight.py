@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..results.plain import by_node
 from .checks import Check, judge
 from .facts import Facts, read_facts
 from .probes import ask
@@ -75,7 +76,7 @@ class Preflight:
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain data for `json.dumps`; sizes are in bytes."""
         free = self.facts["free_bytes"]
-        as_strings = None if free is None else {str(node): size for node, size in free.items()}
+        as_strings = None if free is None else by_node(free)
         names = "ok", "can_query", "can_move", "can_move_shared", "can_place", "has_pagemap_scan"
         return {
             "engine": self.engine,

@@ -112,9 +112,8 @@ def near(device: object, *, sysfs: str | os.PathLike[str] = "/sys") -> Near:
     found = find_device(device, root)
     machine = read_topology(root)
     home = _home(found, machine)
-    nodes = machine.cpu_nodes_near(home)
-    cpus = tuple(sorted(cpu for each in nodes for cpu in machine.nodes[each].cpus))
-    return Near(found, machine.nearest_memory(home), nodes[0], cpus)
+    node, cpu_node = machine.nearest_memory(home), machine.nearest_cpus(home)
+    return Near(found, node, cpu_node, machine.cpus_near(home))
 
 
 def _home(device: Device, machine: Topology) -> int:

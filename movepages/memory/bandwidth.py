@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from ..results.bandwidth import Bandwidth
 from ..results.kept_bandwidth import keep_bandwidth, kept_bandwidth
-from ..system.machine_key import machine_key
+from ..system.machine_key import MachineKey, machine_key
 from ..system.topology import Topology
 from ..system.topology_reader import read_topology
 from .bandwidth_places import find_places
@@ -67,15 +67,18 @@ def measure_bandwidth(
     if not 0 <= seconds <= 3600:
         raise ValueError(f"seconds: expected 0 to 3600, got {seconds!r}")
     machine = read_topology()
-    found = None if fresh else kept_bandwidth(machine_key(machine))
+    key = machine_key(machine)
+    found = None if fresh else kept_bandwidth(key)
     if found is None:
-        found = _measured(machine, seconds, progress)
+        found = _measured(machine, key, seconds, progress)
         keep_bandwidth(found)
     return found
 
 
-def _measured(machine: Topology, seconds: float, progress: Progress | None) -> Bandwidth:
-    key, places = machine_key(machine), find_places(machine)
+def _measured(
+    machine: Topology, key: MachineKey, seconds: float, progress: Progress | None
+) -> Bandwidth:
+    places = find_places(machine)
     with Run(places, seconds, progress) as run:
         figures, together = run.matrix(), run.together()
     return Bandwidth(

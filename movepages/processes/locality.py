@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..results.plain import by_node
 from ..system.topology import Topology
 from ..units import format_bytes
 
@@ -48,7 +49,7 @@ class Locality:
     def as_dict(self) -> dict[str, Any]:
         """Return plain data, ready for `json.dumps`."""
         return {
-            "bytes_per_node": {str(node): n for node, n in self.bytes_per_node.items()},
+            "bytes_per_node": by_node(self.bytes_per_node),
             "nbytes": self.nbytes,
             "threads": self.threads,
             "near": self.near,

@@ -142,10 +142,7 @@ def _cpus_near(machine: Topology, how: Localize) -> tuple[int, ...]:
         raise make_error(code, why)
     if not how.cpus:
         return ()
-    if how.near_cpus is not None:
-        return how.near_cpus
-    near = machine.cpu_nodes_near(how.node)
-    return tuple(sorted(cpu for each in near for cpu in machine.nodes[each].cpus))
+    return machine.cpus_near(how.node) if how.near_cpus is None else how.near_cpus
 
 
 def _per_node(machine: Topology, held: Mapping[int, Regions]) -> Counter[int]:

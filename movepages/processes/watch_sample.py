@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from ..results.plain import by_node, picked
 from ..units import format_bytes
 
 
@@ -42,11 +43,11 @@ class WatchSample:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data, ready for `json.dumps`."""
-        per_node = {
-            name: {str(node): n for node, n in getattr(self, name).items()}
-            for name in ("bytes_per_node", "bytes_per_second")
+        return picked(self, "pid name time seconds") | {
+            "bytes_per_node": by_node(self.bytes_per_node),
+            "bytes_per_second": by_node(self.bytes_per_second),
+            "nbytes": self.nbytes,
         }
-        return asdict(self) | {"nbytes": self.nbytes} | per_node
 
     def __str__(self) -> str:
         rates = self.bytes_per_second

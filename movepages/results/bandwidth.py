@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..system.machine_key import MachineKey
 from .bandwidth_figures import FIGURES, Figure, Figures, Pair, Rates
+from .plain import by_node
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,7 +82,7 @@ class Bandwidth:
             "memory_nodes": list(self.memory_nodes),
             **{name: getattr(self, name).tolist() for name in FIGURES},
             "together": {name: rates._asdict() for name, rates in self.together.items()},
-            "nbytes": {str(node): nbytes for node, nbytes in self.nbytes.items()},
+            "nbytes": by_node(self.nbytes),
             "machine": self.machine._asdict(),
             "measured_at": self.measured_at.isoformat(timespec="seconds"),
             "notes": list(self.notes),

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..pages.runs import RUN_DTYPE, Runs, Statuses, per_page_status, restore_read_only
 from .absence import Absence, Absences, count_reasons, nothing_absent
-from .plain import by_name, outcomes_frame, picked
+from .plain import COUNTS, by_name, outcomes_frame, picked
 from .status import PageStatus
 from .wording import TORN, describe_counts, describe_missing
 
@@ -153,8 +153,7 @@ class MoveResult:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data, ready for `json.dumps`; ``by_member`` only if there are several."""
-        found = picked(self, "pages moved already_there failed not_attempted untargeted overruled")
-        found |= picked(self, "torn split rounds seconds ok")
+        found = picked(self, f"{COUNTS} torn split rounds seconds ok")
         found |= {
             "failures": by_name(self.failures),
             "absent_reasons": by_name(self.absent_reasons),

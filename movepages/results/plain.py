@@ -14,7 +14,7 @@ from ..display.frames import pandas
 _T = TypeVar("_T", int, float)
 
 # Counts of a move, in the order of its columns.
-_COUNTS = ("pages", "moved", "already_there", "failed", "not_attempted", "untargeted", "overruled")
+COUNTS = "pages moved already_there failed not_attempted untargeted overruled"
 
 
 def picked(thing: object, names: str) -> dict[str, Any]:
@@ -42,6 +42,7 @@ def outcomes_frame(results: Mapping[str, Any]) -> Any:
     """Return a DataFrame with a row for the `MoveResult` of each member."""
     pd, each = pandas(), list(results.values())
     reasons: dict[IntEnum, None] = {reason: None for one in each for reason in one.failures}
-    columns = {name: [getattr(one, name) for one in each] for name in (*_COUNTS, "torn", "ok")}
+    names = (*COUNTS.split(), "torn", "ok")
+    columns = {name: [getattr(one, name) for one in each] for name in names}
     failures = {reason.name: [one.failures.get(reason, 0) for one in each] for reason in reasons}
     return pd.DataFrame(columns | failures, index=pd.Index(results, name="member", dtype=object))

@@ -183,6 +183,24 @@ class Topology:
         closest = min(self.distance(each, node) for each in nodes)
         return tuple(each for each in nodes if self.distance(each, node) == closest)
 
+    def cpus_near(self, node: int) -> tuple[int, ...]:
+        """Return the CPUs of `cpu_nodes_near`, in ascending order.
+
+        Raises
+        ------
+        KeyError, ValueError
+            As for `cpu_nodes_near`.
+
+        Examples
+        --------
+        >>> machine = topology()
+        >>> node = machine.cpu_nodes[0]
+        >>> machine.cpus_near(node) == machine.nodes[node].cpus
+        True
+        """
+        near = self.cpu_nodes_near(node)
+        return tuple(sorted(cpu for each in near for cpu in self.nodes[each].cpus))
+
     def distance_matrix(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
         """Return all distances as an array.
 

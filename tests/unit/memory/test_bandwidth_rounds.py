@@ -169,8 +169,7 @@ def test_an_interrupt_ends_a_chase():
     def pause():
         raise StopError
 
-    # So many that to link them alone takes longer than the time until handlers run.
-    a = lines(1 << 20)
+    a = lines(1 << 16)
     came = _core.chase(a, LINE, np.array(CPUS[:1] * 100, np.int32), 3600, 0, pause)
     assert isinstance(came, StopError)
     came = traffic("copy", (a[: len(a) // 2], a[len(a) // 2 :], CPUS[0]), seconds=3600, pause=pause)
