@@ -91,12 +91,12 @@ def test_huge_page_made_during_the_move(here_and_there):
     a[::PAGE] = 1
     pages = memory.pages_of(a)
     assert mp.move_pages(pages[:1], there).tolist() == [there]
-    system.succeed(system.libc.madvise(start, FRAME, MADV_HUGEPAGE))
     calls = []
 
     def collapse(done, _total):
         calls.append(done)
         if len(calls) == 2:
+            system.libc.madvise(start, FRAME, MADV_HUGEPAGE)
             system.libc.madvise(start, FRAME, MADV_COLLAPSE)
 
     r = mp.move(a, there, progress=collapse)
