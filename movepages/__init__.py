@@ -7,6 +7,9 @@ __version__ = "0.1.0"
 # A public name's module is imported when the name is first used, so that importing the package
 # costs a script nothing that it does not use.
 _HOMES = {
+    "advice.advice": ("Advice",),
+    "advice.advise": ("advise",),
+    "advice.finding": ("Finding",),
     "doctor.checks": ("Check",),
     "doctor.preflight": (
         "Preflight",
@@ -73,6 +76,7 @@ _HOMES = {
         "Process",
         "process",
     ),
+    "processes.thread_use": ("ThreadUse",),
     "processes.watch_sample": ("WatchSample",),
     "processes.watching": (
         "Watch",

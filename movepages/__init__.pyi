@@ -1,3 +1,6 @@
+from .advice.advice import Advice
+from .advice.advise import advise
+from .advice.finding import Finding
 from .doctor.checks import Check
 from .doctor.preflight import Preflight, preflight
 from .inputs.registry import register
@@ -30,6 +33,7 @@ from .processes.affinity import ThreadCpus
 from .processes.locality import Locality
 from .processes.localization import Localization
 from .processes.process import Process, process
+from .processes.thread_use import ThreadUse
 from .processes.watch_sample import WatchSample
 from .processes.watching import Watch, watch
 from .query.mempolicy import mempolicy_nodes
@@ -67,11 +71,13 @@ __all__ = [
     "MPOL_MF_MOVE_ALL",
     "Absence",
     "Access",
+    "Advice",
     "BackgroundMove",
     "Bandwidth",
     "Check",
     "CollapseResult",
     "Device",
+    "Finding",
     "HugePagePool",
     "Layout",
     "LayoutWarning",
@@ -103,10 +109,12 @@ __all__ = [
     "Replicas",
     "RetryPolicy",
     "ThreadCpus",
+    "ThreadUse",
     "Topology",
     "TopologyError",
     "Watch",
     "WatchSample",
+    "advise",
     "allocating",
     "bind",
     "blocks",

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from html import escape
 
 from ..units import format_bytes
-from .escaping import printable
 from .html import node_chip, table_html
+from .text_table import aligned, shortened
 from .views import PlacementView
 
-# Most characters of a name in a text table.
-_NAME = 32
 _TOTAL = "total (shared pages once)"
 
 
 def members_text(total: PlacementView, members: Mapping[str, PlacementView], count: int) -> str:
     """Return a table with a row for each member, for the rest of `count`, and for the total."""
     heads = ["member", "bytes", *(f"node {node}" for node in total.bytes_per_node)]
-    rows = [[_shortened(name), *_cells(total, each)] for name, each in members.items()]
+    rows = [[shortened(name), *_cells(total, each)] for name, each in members.items()]
     rows.append([_TOTAL, *_cells(total, total)])
     table = [heads + _off_nodes(total), *rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = [_line(widths, row) for row in table]
+    lines = aligned(table)
     if left_out := count - len(members):
         lines.insert(-1, f"and {left_out:,} smaller ones")
     return "\n".join(lines)
@@ -51,20 +48,3 @@ def _cells(total: PlacementView, each: PlacementView) -> list[str]:
     if total.hidden_bytes:
         found.append(each.hidden_bytes)
     return [format_bytes(nbytes) if nbytes else "-" for nbytes in found]
-
-
-def _shortened(name: str) -> str:
-    # Keys come from data, which must not control the terminal.
-    name = printable(name)
-    if len(name) <= _NAME:
-        return name
-    half = (_NAME - 3) // 2
-    return f"{name[:half]}...{name[-half:]}"
-
-
-def _line(widths: Iterable[int], cells: Iterable[str]) -> str:
-    aligned = [
-        f"{cell:>{width}}" if column else f"{cell:<{width}}"
-        for column, (width, cell) in enumerate(zip(widths, cells, strict=True))
-    ]
-    return "  ".join(aligned)

@@ -11,6 +11,8 @@ from ..system.machine_key import MachineKey
 from ..system.refusals import Refusal
 from .bandwidth import Bandwidth
 
+_PREFIX = "bandwidth-"
+
 
 def kept_bandwidth(key: MachineKey) -> Bandwidth | None:
     """Return the figures kept for a machine; None if there are none, or their file is damaged."""
@@ -19,6 +21,24 @@ def kept_bandwidth(key: MachineKey) -> Bandwidth | None:
         with Refusal(ValueError):
             found = Bandwidth.load(file)
     return found if found is not None and found.machine == key else None
+
+
+def bandwidth_of_host(key: MachineKey) -> Bandwidth | None:
+    """Return the figures kept for a machine, or those of most nodes that hold for other CPUs of it.
+
+    A thread that is bound to some CPUs does not find those that were measured with all of them.
+    """
+    file, exact = kept_file(key), kept_bandwidth(key)
+    if exact is not None or file is None:
+        return exact
+    others = []
+    with Refusal(ValueError):
+        for name in os.listdir(file.parent):
+            if name.startswith(_PREFIX):
+                with Refusal(ValueError):
+                    others.append(Bandwidth.load(file.parent / name))
+    same = [each for each in others if each.machine[:3] == key[:3]]
+    return max(same, key=lambda each: (each.read.size, each.measured_at), default=None)
 
 
 def keep_bandwidth(made: Bandwidth) -> None:
@@ -41,4 +61,4 @@ def kept_file(key: MachineKey) -> Path | None:
     if not os.path.isabs(folder):
         return None
     digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
-    return Path(folder) / "movepages" / f"bandwidth-{digest}.json"
+    return Path(folder) / "movepages" / f"{_PREFIX}{digest}.json"

@@ -1,0 +1,170 @@
+"""Judge one memory: what its threads wish, what that costs, and whether it pays."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from ..migration.calibrate import calibrate, rate_known
+from ..migration.forecast import Plan
+from ..migration.plan import plan
+from ..results.bandwidth import Bandwidth
+from ..results.bandwidth_passes import pass_seconds
+from ..system.topology import Topology
+from ..units import format_bytes
+from .finding import Finding
+from .subjects import LEAST_BYTES, Subject
+from .use import Use, near_share
+from .wishes import Access, Wish, average_near, nodes_using, wish_for
+
+# Gains below these are noise of the measurement, or not worth a move.
+_LEAST_GAIN = 0.05
+_CALIBRATED_BYTES = 4 << 20
+
+_Traffic = dict[tuple[int, int], float]
+
+
+class Setting(NamedTuple):
+    """What all memories of one call are judged by.
+
+    Attributes
+    ----------
+    machine : Topology
+    use : Use
+    access : {"parts", "all"}
+    balancing : bool
+        Whether the kernel moves pages to the threads that use them.
+    bandwidth : Bandwidth or None
+    """
+
+    machine: Topology
+    use: Use
+    access: Access
+    balancing: bool
+    bandwidth: Bandwidth | None
+
+
+def judge(subject: Subject, by: Setting) -> Finding:
+    """Return what to do with one memory."""
+    placement = subject.placement
+    found = Finding(
+        name=subject.name, nbytes=placement.nbytes, bytes_per_node=placement.bytes_per_node,
+        near=None, _subject=subject,
+    )  # fmt: skip
+    if not placement.bytes_per_node:
+        why = "no memory yet: it comes where a thread first writes to it"
+        if placement.hidden_bytes:
+            why = "its nodes are not known: see movepages doctor"
+        return replace(found, reason=why)
+    wish = wish_for(by.machine, subject, by.use, by.access)
+    found = replace(found, near=wish.near, reason=wish.reason)
+    if wish.verdict == "leave":
+        return found
+    if by.balancing and subject.balanced:
+        why = (
+            "automatic balancing is on and brings pages to the threads that use them, by and by "
+            f"(at once: {wish.layout})"
+        )
+        return replace(found, reason=why)
+    if wish.verdict == "bind":
+        found = replace(found, verdict="bind", near_after=1.0)
+        return replace(found, layout=wish.layout, target=wish.target)
+    if wish.verdict == "replicate":
+        return _of_copies(found, subject, wish, by)
+    return _of_a_move(found, subject, wish, by)
+
+
+def _of_a_move(found: Finding, subject: Subject, wish: Wish, by: Setting) -> Finding:
+    planned = plan(subject.array, wish.target)
+    if planned.to_move < LEAST_BYTES:
+        return replace(found, reason=f"only {format_bytes(planned.to_move)} would move")
+    after = _near_after(planned, wish, by)
+    if wish.by_parts and after - wish.near < _LEAST_GAIN:
+        return replace(found, reason="its huge pages cannot be divided so that more of it is near")
+    cost = planned.to_move / rate if (rate := rate_known() or _calibrated()) else None
+    found = replace(
+        found, verdict="move", layout=wish.layout, target=wish.target, to_move=planned.to_move,
+        near_after=after, cost_seconds=cost, problems=planned.problems,
+    )  # fmt: skip
+    if wish.by_parts:
+        now, then = _by_parts(planned, by)
+    else:
+        now = _by_all(found.bytes_per_node, by)
+        then = _by_all(planned.expected, by)
+    return _weighed(found, now, then, by)
+
+
+def _of_copies(found: Finding, subject: Subject, wish: Wish, by: Setting) -> Finding:
+    nbytes = subject.placement.nbytes
+    now = _by_all(found.bytes_per_node, by)
+    shares = by.use.shares.items()
+    then = {(node, by.machine.nearest_memory(node)): nbytes * share for node, share in shares}
+    cost = None
+    if by.bandwidth is not None:
+        slowest = float(by.bandwidth.copy.min())
+        cost = len(wish.target) * 2 * nbytes / 1e9 / slowest
+    found = replace(
+        found, verdict="replicate", layout=wish.layout, target=wish.target,
+        to_move=nbytes * len(wish.target), near_after=1.0, cost_seconds=cost,
+    )  # fmt: skip
+    return _weighed(found, now, then, by)
+
+
+def _weighed(found: Finding, now: _Traffic, then: _Traffic, by: Setting) -> Finding:
+    """Add what a pass gains, and turn the advice into "leave" if that is nothing."""
+    if by.bandwidth is None:
+        return found
+    before, after = pass_seconds(by.bandwidth, now), pass_seconds(by.bandwidth, then)
+    if before is None or after is None:
+        return found
+    gain = before - after
+    if gain < _LEAST_GAIN * before:
+        why = (
+            f"a read of all of it takes about {_ms(before)} now and {_ms(after)} then, by the "
+            "measured bandwidths: a move does not pay"
+        )
+        return replace(
+            found, verdict="leave", layout="", target=None, to_move=0, near_after=None,
+            cost_seconds=None, reason=why, pass_seconds=before, problems=(),
+        )  # fmt: skip
+    passes = None if found.cost_seconds is None else max(math.ceil(found.cost_seconds / gain), 1)
+    return replace(found, pass_seconds=before, pass_seconds_after=after, passes=passes)
+
+
+def _near_after(planned: Plan, wish: Wish, by: Setting) -> float:
+    if not wish.by_parts:
+        return average_near(by.machine, planned.expected, by.use)
+    if isinstance(wish.target, int):
+        return near_share(by.machine, planned.expected, by.use.nodes[0])
+    overruled = planned.overruled * planned.page_size
+    return 1 - overruled / max(planned.in_place + planned.to_move, 1)
+
+
+def _by_parts(planned: Plan, by: Setting) -> tuple[_Traffic, _Traffic]:
+    """Return the traffic now and then if each page is read by the node that it goes to."""
+    now: Counter[tuple[int, int]] = Counter()
+    then: Counter[tuple[int, int]] = Counter()
+    for (source, to), nbytes in planned.flows.items():
+        reader = nodes_using(by.machine, by.use, to)
+        now[reader, source] += nbytes
+        then[reader, to] += nbytes
+    return dict(now), dict(then)
+
+
+def _by_all(held: Mapping[int, int], by: Setting) -> _Traffic:
+    return {
+        (reader, node): share * nbytes
+        for reader, share in by.use.shares.items()
+        for node, nbytes in held.items()
+    }
+
+
+def _calibrated() -> float | None:
+    return calibrate(_CALIBRATED_BYTES)
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1e3:.3g} ms"

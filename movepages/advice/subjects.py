@@ -1,0 +1,149 @@
+"""Subjects: the memories that are looked at one by one, largest first."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..inputs.members import Members
+from ..inputs.memory_of import memory_of
+from ..pages.buffers import Region
+from ..pages.memory import Memory
+from ..processes.regions import Regions, regions_of
+from ..query.readings import mappings_read_once
+from ..query.where import where
+from ..results.placement import Placement
+from ..system.topology import Topology
+
+# Smaller memories are looked at together, and so are all beyond the largest few.
+LEAST_BYTES = 1 << 20
+_MOST = 100
+
+
+class Subject(NamedTuple):
+    """One memory, or several that are looked at together.
+
+    Attributes
+    ----------
+    name : str
+        Of a member, or of a region of another process; empty for one array.
+    array : object
+        What `plan` and `move` take.
+    placement : Placement
+    read_only : bool
+        Whether nobody can write to it by this array, so that copies stay equal.
+    divides_by_rows : bool
+        Whether blocks of it along the first axis are contiguous.
+    rows : int
+        Length of the first axis; 0 for memory without axes.
+    balanced : bool
+        Whether automatic balancing moves its pages, where that is on.
+    """
+
+    name: str
+    array: Any
+    placement: Placement
+    read_only: bool = False
+    divides_by_rows: bool = False
+    rows: int = 0
+    balanced: bool = False
+
+    @property
+    def pid(self) -> int:
+        """The process that it belongs to; 0 is the calling process."""
+        return self.placement.pid
+
+
+def of_object(obj: object, machine: Topology) -> list[Subject]:
+    """Return the memory of an object, or its members.
+
+    Raises
+    ------
+    TypeError, ValueError, MovePagesError
+        As for `where`.
+    """
+    array, _ = memory_of(obj)
+    regions = regions_of(0, machine.memory_nodes)
+    if not isinstance(array, Members):
+        return [_subject("", array, regions)]
+    sizes, names = array.footprints.sizes, array.footprints.names
+    order = sorted(range(len(sizes)), key=lambda index: -sizes[index])
+    large = [index for index in order if sizes[index] >= LEAST_BYTES][:_MOST]
+    found = [_subject(names[index], array.arrays[index], regions) for index in large]
+    rest = sorted({*order} - {*large})
+    if len(rest) == 1:
+        return [*found, _subject(names[rest[0]], array.arrays[rest[0]], regions)]
+    others = [array.arrays[index] for index in rest]
+    return [*found, *_together(others, "members", regions)]
+
+
+def of_process(pid: int, machine: Topology) -> list[Subject]:
+    """Return the regions of a process that have memory, but for programs and libraries.
+
+    Raises
+    ------
+    MovePagesError
+        There is no such process, or this process may not look at it.
+    """
+    regions = regions_of(pid, machine.memory_nodes)
+    held = regions["bytes"].sum(axis=1)
+    mine = [
+        index
+        for index in np.argsort(-held, kind="stable").tolist()
+        if held[index] and "x" not in str(regions[index]["permissions"])
+    ]
+    large = [index for index in mine if held[index] >= LEAST_BYTES][:_MOST]
+    rest = sorted({*mine} - {*large})
+    with mappings_read_once():
+        found = [_subject(_name(regions[i]), _region(regions[i], pid), regions) for i in large]
+        others = [_region(regions[index], pid) for index in rest]
+        return [*found, *_together(others, "regions", regions)]
+
+
+def _subject(name: str, array: Any, regions: Regions) -> Subject:
+    placement = where(array)
+    rows = array.shape[0] if isinstance(array, (np.ndarray, Memory)) and array.ndim > 1 else 0
+    return Subject(
+        name, array, placement, _is_read_only(array),
+        bool(rows) and isinstance(array, np.ndarray) and array.flags.c_contiguous, rows,
+        _is_balanced(placement.address, regions),
+    )  # fmt: skip
+
+
+def _together(arrays: list[Any], what: str, regions: Regions) -> Iterator[Subject]:
+    if arrays:
+        placement = where(arrays).total
+        balanced = _is_balanced(placement.address, regions)
+        yield Subject(f"{len(arrays):,} smaller {what}", arrays, placement, balanced=balanced)
+
+
+def _is_read_only(array: object) -> bool:
+    if isinstance(array, np.ndarray):
+        return not array.flags.writeable
+    return isinstance(array, bytes) or (isinstance(array, memoryview) and array.readonly)
+
+
+def _is_balanced(address: int, regions: Regions) -> bool:
+    """Tell whether a mapping is private anonymous memory without a policy of its own."""
+    index = int(np.searchsorted(regions["address"], np.uintp(address), "right")) - 1
+    if index < 0:
+        return False
+    row = regions[index]
+    anonymous = row["name"] in ("", "[heap]") or str(row["name"]).startswith("[anon")
+    private = str(row["permissions"]).endswith("p")
+    # Pages of hugetlbfs stay where they are.
+    normal = row["page_size"] == mmap.PAGESIZE
+    return bool(anonymous and private and normal and row["policy"] == "default")
+
+
+def _region(row: np.void, pid: int) -> Region:
+    return Region(int(row["address"]), int(row["nbytes"]), pid)
+
+
+def _name(row: np.void) -> str:
+    name = os.path.basename(row["name"]) or "anonymous"
+    return f"{name} {row['address']:#x}"

@@ -1,0 +1,156 @@
+"""Use: on which nodes the threads run that use some memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from math import gcd
+
+from ..processes.locality import memory_near
+from ..processes.thread_use import ThreadUse
+from ..system.topology import Topology
+from ..units import format_ids
+
+_Known = tuple[ThreadUse, set[int]]
+
+# Threads with less than this share of the CPU time of the busiest are helpers that hardly run.
+_IDLE = 0.01
+# More parts than this say nothing more about the shares of nodes.
+_MOST_PARTS = 256
+
+
+class Kind(Enum):
+    """How threads are spread over nodes."""
+
+    ONE_NODE = "all on one node"
+    BOUND = "each bound to one of several nodes"
+    FREE = "several, free to run on several nodes"
+    FREE_ALONE = "one, free to run on several nodes"
+
+
+@dataclass(frozen=True)
+class Use:
+    """The threads that count, and their nodes.
+
+    Attributes
+    ----------
+    threads : tuple of ThreadUse
+        Those that count: with CPU time, or bound more narrowly than the busiest.
+    kind : Kind
+    order : tuple of int
+        The node of each thread's part of the memory, in the order of the parts.
+    """
+
+    threads: tuple[ThreadUse, ...]
+    kind: Kind
+    order: tuple[int, ...]
+
+    @property
+    def nodes(self) -> list[int]:
+        """The nodes whose CPUs use the memory, ascending."""
+        return sorted({*self.order})
+
+    @property
+    def shares(self) -> dict[int, float]:
+        """Share of the use by the CPUs of each node."""
+        counts = Counter(self.order)
+        return {node: counts[node] / len(self.order) for node in self.nodes}
+
+    def __str__(self) -> str:
+        count = len(self.threads)
+        who = f"{count:,} thread{'' if count == 1 else 's'}"
+        nodes = f"node{'s' if len(self.nodes) > 1 else ''} {format_ids(self.nodes)}"
+        if self.kind is Kind.ONE_NODE:
+            return f"{who} on {nodes}"
+        if self.kind is Kind.BOUND:
+            shares = ", ".join(f"node {node} {share:.0%}" for node, share in self.shares.items())
+            return f"{who}, each bound to one node ({shares})"
+        if self.kind is Kind.FREE_ALONE:
+            return f"1 thread, free to run on several nodes, last on {nodes}"
+        return f"{who}, free to run on {nodes}"
+
+
+def use_of(machine: Topology, threads: Iterable[ThreadUse]) -> Use | None:
+    """Return the use that threads make of memory; None if their CPUs are on no known node."""
+    home = homes(machine)
+    known = [(each, {home[cpu] for cpu in each.cpus if cpu in home}) for each in threads]
+    known = [(each, nodes) for each, nodes in known if nodes]
+    if not known:
+        return None
+    counted = _counted(known)
+    threads = tuple(each for each, _ in counted)
+    union = {node for _, nodes in counted for node in nodes}
+    if len(union) == 1:
+        return Use(threads, Kind.ONE_NODE, tuple(union))
+    if all(len(nodes) == 1 for _, nodes in counted):
+        return Use(threads, Kind.BOUND, _fewest(node for _, nodes in counted for node in nodes))
+    if len(counted) == 1:
+        ((alone, nodes),) = counted
+        return Use(threads, Kind.FREE_ALONE, (home.get(alone.last_cpu, min(nodes)),))
+    return Use(threads, Kind.FREE, tuple(sorted(union)))
+
+
+def _counted(known: list[_Known]) -> list[_Known]:
+    """Return the threads that count as users."""
+    busiest, _ = max(known, key=lambda pair: pair[0].seconds)
+    busy = [pair for pair in known if pair[0].seconds >= _IDLE * busiest.seconds]
+    bound = [pair for pair in busy if len(pair[1]) == 1]
+    free = [pair for pair in busy if len(pair[1]) > 1]
+    # Workers that somebody has bound and that have hardly begun.
+    fresh = [pair for pair in known if len(pair[1]) == 1 and pair not in busy]
+    if len(fresh) > 1:
+        bound += fresh
+    # One free thread beside bound ones has started them, and waits for them.
+    return bound if bound and len(free) < 2 else busy
+
+
+def use_of_cpus(machine: Topology, cpus: Collection[int]) -> Use:
+    """Return the use by a thread on each CPU; their parts follow one another in this order.
+
+    Raises
+    ------
+    ValueError
+        A CPU belongs to no node, or there is none.
+    """
+    home = homes(machine)
+    if not cpus:
+        raise ValueError("cpus: expected the numbers of CPUs, got none")
+    if unknown := [cpu for cpu in cpus if cpu not in home]:
+        raise ValueError(
+            f"cpus: {unknown[0]} is not a CPU of any node, expected some of {format_ids(home)}"
+        )
+    threads = tuple(ThreadUse(0, "", (cpu,), cpu, 0.0) for cpu in cpus)
+    order = tuple(home[cpu] for cpu in cpus)
+    if len({*order}) == 1:
+        return Use(threads, Kind.ONE_NODE, order[:1])
+    return Use(threads, Kind.BOUND, order)
+
+
+def homes(machine: Topology) -> dict[int, int]:
+    """Return the node of each CPU."""
+    return {cpu: node for node in machine.cpu_nodes for cpu in machine.nodes[node].cpus}
+
+
+def near_share(machine: Topology, held: Mapping[int, int], node: int) -> float:
+    """Return the share of memory that is near the CPUs of a node."""
+    near = memory_near(machine, node)
+    return sum(n for each, n in held.items() if each in near) / max(sum(held.values()), 1)
+
+
+def _fewest(nodes: Iterable[int]) -> tuple[int, ...]:
+    """Return nodes in ascending order, in the same proportions and as few as possible.
+
+    Examples
+    --------
+    >>> _fewest([1, 0, 0, 1, 0, 0])
+    (0, 0, 1)
+    """
+    counts = Counter(nodes)
+    common = gcd(*counts.values())
+    total = counts.total() // common
+    shares = {node: counts[node] // common for node in sorted(counts)}
+    if total > _MOST_PARTS:
+        shares = {n: max(round(c * _MOST_PARTS / total), 1) for n, c in shares.items()}
+    return tuple(node for node, count in shares.items() for _ in range(count))

@@ -1,0 +1,71 @@
+"""The threads of a process: the CPUs they may use, the last one they did use, and their time."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Any, NamedTuple
+
+from ..results.outcome import make_error
+from ..system.refusals import Refusal, read_if_told
+from .tree import threads_of
+
+# Fields of /proc/PID/task/TID/stat after the name, see proc_pid_stat(5).
+_USER_TIME, _SYSTEM_TIME, _LAST_CPU = 11, 12, 36
+
+
+class ThreadUse(NamedTuple):
+    """A thread, and where it may run and did.
+
+    Attributes
+    ----------
+    tid : int
+        Its number; 0 for a thread that a caller of `advise` named by its CPU alone.
+    name : str
+        As in /proc/PID/task/TID/comm. A process can choose any characters.
+    cpus : tuple of int
+        The CPUs that it may run on; after an observed run, those of the nodes where it ran.
+    last_cpu : int
+        The CPU that it ran on last.
+    seconds : float
+        CPU time that it has used.
+    """
+
+    tid: int
+    name: str
+    cpus: tuple[int, ...]
+    last_cpu: int
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for `json.dumps`."""
+        return self._asdict() | {"cpus": list(self.cpus)}
+
+
+def read_thread_use(pid: int) -> list[ThreadUse]:
+    """Return the threads of a process in the order of their numbers.
+
+    Raises
+    ------
+    MovePagesError
+        There is no such process (also a ProcessLookupError).
+    """
+    found = [each for tid in threads_of(pid) if (each := _read(pid, tid))]
+    if not found:
+        raise make_error(errno.ESRCH, f"there is no process {pid}; it may have ended")
+    return found
+
+
+def _read(pid: int, tid: int) -> ThreadUse | None:
+    stat = (read_if_told(pid, f"task/{tid}/stat") or b"").rpartition(b")")[2].split()
+    if len(stat) <= _LAST_CPU:
+        return None
+    seconds = (int(stat[_USER_TIME]) + int(stat[_SYSTEM_TIME])) / os.sysconf("SC_CLK_TCK")
+    # Some kernels do not have this finer count.
+    if fine := (read_if_told(pid, f"task/{tid}/schedstat") or b"").split():
+        seconds = int(fine[0]) / 1e9
+    name = (read_if_told(pid, f"task/{tid}/comm") or b"").decode("utf-8", "replace").rstrip("\n")
+    with Refusal():
+        cpus = tuple(sorted(os.sched_getaffinity(tid)))
+        return ThreadUse(tid, name, cpus, int(stat[_LAST_CPU]), seconds)
+    return None
