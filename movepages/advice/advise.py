@@ -107,23 +107,21 @@ def _advice(
 ) -> Advice:
     balancing = is_balancing()
     if use is None or len(machine.allowed_nodes) < 2:
-        why = (
-            "the CPUs of its threads belong to no node"
-            if use is None
-            else "one node with memory: there is nothing to compare"
-        )
+        why = "the CPUs of the threads belong to no known node"
+        if use is not None:
+            why = "one node with memory that may be used: there is nothing to compare"
         findings: tuple[Finding, ...] = tuple(_left(each, why) for each in subjects)
-        bandwidth = None
+        notes = [f"{why.capitalize()}."]
     else:
         bandwidth = bandwidth_of_host(machine_key(machine))
         setting = Setting(machine, use, access, balancing, bandwidth)
         findings = tuple(judge(each, setting) for each in subjects)
-    changes = any(each.verdict != "leave" for each in findings)
+        changes = any(each.verdict != "leave" for each in findings)
+        notes = [_PLACEMENT, *([_NOT_MEASURED] if changes and bandwidth is None else ())]
     return Advice(
         findings=findings, pid=pid, threads=use.threads if use else (),
         users=use.shares if use else {}, described_use=str(use or "no threads on known nodes"),
-        balancing=balancing,
-        notes=(_PLACEMENT, *([_NOT_MEASURED] if changes and bandwidth is None else ())),
+        balancing=balancing, notes=tuple(notes),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import movepages as mp
 
 from ..system.refusals import Refusal
 from . import (
+    advise,
     bench,
     completion,
     demo,
@@ -118,6 +119,8 @@ def _parser() -> argparse.ArgumentParser:
     commands: Commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", parser_class=CommandParser
     )
-    for module in (topology, doctor, where, maps, move, localize, run, watch, bench, demo, schema):
+    for module in (
+        topology, doctor, where, maps, move, localize, advise, run, watch, bench, demo, schema,
+    ):  # fmt: skip
         module.add_to(commands)
     return parser

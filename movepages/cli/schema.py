@@ -14,6 +14,7 @@ COMMANDS = (
     "maps",
     "move",
     "localize",
+    "advise",
     "run",
     "watch",
     "bench",

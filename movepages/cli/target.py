@@ -18,7 +18,8 @@ TARGET is one of
                           much goes to a node at a time
   weighted:0=3,1=1        the same, with three times as much on node 0
   weighted                the same by the kernel's weights, or by bandwidth
-  blocks:0,1              one contiguous part of each region on each node
+  blocks:0,1              one contiguous part of each region on each node, in
+                          this order; blocks:0,0,1 gives node 0 two parts
   local:4-7               an equal part of each region near each of these CPUs
   near:eth0               the node nearest to a device: a network interface, a
                           disk, a GPU such as cuda:0, a PCI address, a file
@@ -34,6 +35,8 @@ def parse_target(text: str) -> Any:
     1
     >>> parse_target("interleave:0,1/2MiB").block
     2097152
+    >>> parse_target("blocks:1,0,0")
+    Blocks(nodes=(1, 0, 0))
     """
     name, _, rest = text.partition(":")
     try:
@@ -51,7 +54,7 @@ def parse_target(text: str) -> Any:
             shares = (pair.partition("=") for pair in what.split(","))
             return mp.weighted({_one(node): _one(n) for node, _, n in shares}, block=size)
         if name == "blocks" and not slash:
-            return mp.blocks(_ids(what))
+            return mp.blocks([node for part in what.split(",") for node in _ids(part)])
         if name == "local" and not slash:
             return mp.local(_ids(what))
     except (ValueError, mp.TopologyError) as error:

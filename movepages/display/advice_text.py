@@ -45,6 +45,8 @@ def sentences(advice: AdviceView) -> Iterable[str]:
     found = advice.findings
     if len(found) > _ROWS:
         yield f"and {len(found) - _ROWS:,} more"
+    if len(found) > _ALL_REASONS and all(each.verdict == "leave" for each in found):
+        yield "There is nothing to do."
     for each in found:
         if each.verdict != "leave" or len(found) <= _ALL_REASONS:
             yield f"{printable(each.name) or 'advice'}: {verdict_of(each)}"

@@ -1,0 +1,69 @@
+"""``movepages advise``: what of a process is far from its threads, and what would mend it."""
+
+from __future__ import annotations
+
+import argparse
+
+import movepages as mp
+
+from ..display.advice_text import sentences, table_of
+from ..display.escaping import printable
+from . import id_lists
+from .json_output import Commands, add_json_option, print_json
+from .regions import add_process_option
+from .terminal import say, show
+
+_DESCRIPTION = """\
+Say which memory of a running process is far from the threads that use it,
+where it should be, what the move costs and after how many passes over the
+memory it has paid. Nothing moves. Only placement is seen: of the threads,
+where they may run and last ran, and not which memory they use.
+"""
+
+_EPILOG = """\
+What a move gains is known where "movepages bench --matrix" has measured this
+machine before.
+
+exit status:
+  0    there is advice, or nothing to do ("ok" in the JSON tells)
+  1    no such process, or no permission
+  2    wrong arguments
+"""
+
+
+def add_to(commands: Commands) -> None:
+    """Add the sub-command to the parser."""
+    parser = commands.add_parser(
+        "advise",
+        help="say what of a process is far from its threads, and what would mend it",
+        description=_DESCRIPTION,
+        epilog=f"{id_lists.HELP}\n{_EPILOG}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_process_option(parser)
+    parser.add_argument(
+        "--cpus", type=id_lists.cpus, metavar="CPUS",
+        help="the CPUs that use the memory; by default those of threads that have run",
+    )  # fmt: skip
+    parser.add_argument(
+        "--access", choices=("parts", "all"), default="parts",
+        help="threads bound to several nodes use a part each, or all of it (default: %(default)s)",
+    )  # fmt: skip
+    add_json_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the advice and return the exit status."""
+    found = mp.advise(pid=options.pid, cpus=options.cpus, access=options.access)
+    if options.json:
+        print_json("advise", found.as_dict())
+        return 0
+    say(f"used by {found.described_use}")
+    say()
+    heads, rows = table_of(found)
+    show(heads, rows, left=(0, len(heads) - 1))
+    say()
+    for each in sentences(found):
+        say(printable(each))
+    return 0
