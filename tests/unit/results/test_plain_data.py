@@ -27,6 +27,7 @@ def results():
     """Return an object of each public class of results."""
     a, both, machine = memory.anonymous(8 * PAGE, NODE), two_arrays(), mp.topology()
     device = mp.Device("eth0", "network", None)
+    advice = mp.advise(a)
     with mp.replicate(np.ones(9), [NODE]) as replicas:
         localized = mp.process().localize(machine.cpu_nodes[0], dry_run=True)
         return [
@@ -36,6 +37,7 @@ def results():
             localized.before, localized.threads[0], mp.policy(a)[0],
             mp.CollapseResult(nbytes=5, failures={16: 5}), mp.Near(device, NODE, 0, (0, 1)),
             next(mp.watch(count=1)), Member(name="x"), Survey([Member(name="x")]),
+            advice, advice.findings[0], advice.threads[0],
         ]  # fmt: skip
 
 

@@ -1,0 +1,202 @@
+"""advise(): arguments, what is looked at, and what is told; on any machine."""
+
+import copy
+import json
+import os
+
+import numpy as np
+import pytest
+
+import movepages as mp
+import movepages.advice.advise as advising
+from advice_fixtures import bandwidth, machine
+from movepages.advice import judge as judging
+from movepages.advice.subjects import of_object, of_process
+from movepages.results.kept_bandwidth import keep_bandwidth
+from movepages.system.machine_key import machine_key
+from support import memory, nodes, processes
+from support.policies import thread_has
+
+pytestmark = pytest.mark.skipif(0 not in mp.topology().allowed_nodes, reason="needs node 0")
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def two(tmp_path, monkeypatch):
+    """Have advise() see a machine with two sockets; memory and threads stay real."""
+    found = machine(tmp_path)
+    monkeypatch.setattr(advising, "read_topology", lambda: found)
+    monkeypatch.setattr(advising, "is_balancing", lambda: False)
+    monkeypatch.setattr(judging, "rate_known", lambda: 2.0**30)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return found
+
+
+def filled(nbytes):
+    a = memory.anonymous(nbytes, 0)
+    memory.touch(a)
+    return a
+
+
+def test_members_are_looked_at_one_by_one_and_small_ones_together(two):
+    small = [filled(memory.PAGE) for _ in range(300)]
+    held = {"a": filled(2 * MIB), "b": filled(4 * MIB), "rest": small}
+    found = mp.advise(held, cpus=[2, 3])
+    assert [each.name for each in found.findings] == ["b", "a", "300 smaller members"]
+    assert [each.layout for each in found.findings] == ["1", "1", "1"]
+    assert not found.ok
+    assert found.users == {1: 1.0}
+    together = found.findings[2]
+    assert (together.nbytes, together.to_move) == (300 * memory.PAGE, 300 * memory.PAGE)
+    both = mp.advise(held, cpus=[0, 2])
+    assert [each.layout for each in both.findings] == ["blocks:0,1", "blocks:0,1", ""]
+
+
+def test_tiny_memory_is_no_advice(two):
+    found = mp.advise([np.ones(100), np.ones(10)], cpus=[2, 3])
+    assert found.ok
+    assert [each.name for each in found.findings] == ["2 smaller members"]
+    assert mp.advise([], cpus=[2]).findings == ()
+
+
+def test_read_only_arrays_get_copies(two):
+    a = filled(2 * MIB)
+    view = a.view()
+    view.flags.writeable = False
+    assert [mp.advise(each, cpus=[0, 2]).findings[0].verdict for each in (a, view)] == [
+        "move", "replicate",
+    ]  # fmt: skip
+
+
+def test_rows_are_divided_along_the_first_axis(two):
+    a = filled(2 * MIB)
+    layouts = [
+        mp.advise(each, cpus=[0, 2]).findings[0].layout
+        for each in (a.reshape(64, -1), a.reshape(64, -1).T, a)
+    ]
+    assert layouts == ["by_axis(0, [0, 1])", "blocks:0,1", "blocks:0,1"]
+
+
+def test_kept_figures_are_used(two):
+    a = filled(2 * MIB)
+    unknown = mp.advise(a, cpus=[2])
+    assert unknown.findings[0].passes is None
+    assert any("bench --matrix" in note for note in unknown.notes)
+    # They were measured with other CPUs of this host.
+    key = machine_key(two)._replace(cpus="0-999")
+    keep_bandwidth(bandwidth(key=key))
+    known = mp.advise(a, cpus=[2])
+    assert known.findings[0].passes >= 1
+    assert not any("bench --matrix" in note for note in known.notes)
+    keep_bandwidth(bandwidth(100, 99, key=key))
+    assert mp.advise(a, cpus=[2]).ok
+
+
+def test_figures_of_other_hosts_and_damaged_files_are_not_used(two, tmp_path):
+    keep_bandwidth(bandwidth(key=machine_key(two)._replace(host="elsewhere")))
+    (tmp_path / "movepages" / "bandwidth-0123456789abcdef.json").write_text("{")
+    assert mp.advise(filled(2 * MIB), cpus=[2]).findings[0].passes is None
+
+
+def test_one_node_has_nothing_to_compare(tmp_path, monkeypatch):
+    found = machine(tmp_path)
+    only = type(found)({0: found.nodes[0]}, (), memory.PAGE, ())
+    monkeypatch.setattr(advising, "read_topology", lambda: only)
+    told = mp.advise(filled(2 * MIB), cpus=[0])
+    assert told.ok
+    assert "nothing to compare" in str(told)
+    monkeypatch.setattr(advising, "use_of", lambda *_: None)
+    assert "no known node" in str(mp.advise(filled(2 * MIB)))
+
+
+def test_regions_of_a_process(two):
+    held = []
+
+    def hold():
+        held.append(filled(3 * MIB))
+        return held[0].ctypes.data
+
+    with processes.child(hold) as child:
+        address = child.result
+        found = mp.advise(pid=child.pid, cpus=[2])
+        names = [each.name for each in found.findings]
+        assert f"anonymous {address:#x}" in names
+        assert names[-1].endswith(" smaller regions")
+        regions = mp.process(child.pid).regions()
+        code = regions[np.char.find(regions["permissions"], "x") >= 0]
+        assert not {f"{each:#x}" for each in code["address"]} & {n.split()[-1] for n in names}
+        assert found.pid == child.pid
+        if {each.verdict for each in found.findings} == {"move", "leave"}:
+            assert found.commands == (f"movepages localize {child.pid} --node 1 --memory-only",)
+
+
+def test_small_regions_of_a_process_count_too(two):
+    found = of_process(os.getpid(), two)
+    held = sum(sum(each.placement.bytes_per_node.values()) for each in found)
+    regions = mp.process().regions()
+    code = np.char.find(regions["permissions"], "x") >= 0
+    assert held <= regions[~code]["bytes"].sum() + 64 * MIB
+    assert held >= 0.5 * regions[~code]["bytes"].sum()
+
+
+def test_balancing_moves_private_memory_without_a_policy(two):
+    plain = memory.anonymous(2 * MIB)
+    memory.touch(plain)
+    for mode, balanced in ((mp.PolicyMode.DEFAULT, True), (mp.PolicyMode.LOCAL, False)):
+        with thread_has(mode):
+            (found,) = of_object(plain, two)
+        assert found.balanced == balanced
+    bound = filled(2 * MIB)
+    mp.bind(bound, nodes.allowed()[0])
+    (found,) = of_object(bound, two)
+    assert not found.balanced
+
+
+def test_what_is_told(two):
+    found = mp.advise({"big array": filled(2 * MIB), "b": filled(2 * MIB)}, cpus=[2, 3])
+    text = str(found)
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert "used by 2 threads on node 1" in text
+    assert "move it to node 1" in text
+    assert "placement, not access" in text
+    assert "['big array']" in text
+    assert "node 1" in found._repr_html_()
+    assert "2 of 2 to change" in repr(found)
+    data = found.as_dict()
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+    frame = found.to_pandas()
+    assert list(frame["layout"]) == ["1", "1"]
+    assert list(frame["node0"]) == [2 * MIB] * 2
+
+
+def test_html_shows_names_as_they_are(two):
+    found = mp.advise({"<script>": filled(2 * MIB), "b": filled(2 * MIB)}, cpus=[2])
+    assert "<script>" not in found._repr_html_()
+    assert "&lt;script&gt;" in found._repr_html_()
+
+
+def test_advice_cannot_be_copied(two):
+    found = mp.advise(filled(2 * MIB), cpus=[2])
+    with pytest.raises(TypeError, match="cannot be copied"):
+        copy.deepcopy(found)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "error", "why"),
+    [
+        ((), {}, TypeError, "either an object with memory or pid="),
+        ((np.ones(9),), {"pid": 1}, TypeError, "either an object"),
+        ((3,), {}, TypeError, "int"),
+        ((np.ones(9),), {"access": "some"}, ValueError, "access: expected 'parts' or 'all'"),
+        ((np.ones(9),), {"cpus": ["x"]}, TypeError, "cpus: expected the numbers of CPUs"),
+        ((np.ones(9),), {"cpus": []}, ValueError, "cpus: "),
+        ((np.ones(9),), {"cpus": [70000]}, ValueError, "70000 is not a CPU of any node"),
+        ((), {"pid": -1}, ValueError, "pid: "),
+        ((), {"pid": "x"}, TypeError, "pid: "),
+        ((), {"pid": 4194305}, mp.MovePagesLookupError, "no process 4194305"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments, options, error, why):
+    with pytest.raises(error, match=why):
+        mp.advise(*arguments, **options)

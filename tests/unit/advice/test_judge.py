@@ -1,0 +1,222 @@
+"""What is advised for memory on the first node of this machine, as if it had two sockets."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from advice_fixtures import FIRST, SECOND, bandwidth, machine, thread
+from movepages.advice import judge as judging
+from movepages.advice.judge import Setting, judge
+from movepages.advice.subjects import Subject
+from movepages.advice.use import use_of
+from movepages.advice.wishes import wish_for
+from movepages.layouts.blocks import Blocks, ByAxis
+from movepages.layouts.interleave import Interleave
+from support import memory
+
+MIB = 1 << 20
+SIZE = 4 * MIB
+PAGE = memory.PAGE
+BOTH = FIRST + SECOND
+RATE = 2.0**30
+ONE, TWO = [thread(FIRST)], [thread(SECOND)]
+BOUND = [thread((0,)), thread((2,))]
+FREE = [thread(BOTH)] * 3
+
+pytestmark = pytest.mark.skipif(0 not in mp.topology().allowed_nodes, reason="needs node 0")
+
+
+@pytest.fixture(autouse=True)
+def rate(monkeypatch):
+    monkeypatch.setattr(judging, "rate_known", lambda: RATE)
+
+
+@pytest.fixture
+def ask(tmp_path):
+    two = machine(tmp_path)
+
+    def ask(subject, threads, access="parts", balancing=False, figures=None):
+        return judge(subject, Setting(two, use_of(two, threads), access, balancing, figures))
+
+    return ask
+
+
+@pytest.fixture
+def wish(tmp_path):
+    """Ask for the layout alone, of memory that only is said to be somewhere."""
+    two = machine(tmp_path)
+    return lambda subject, threads: wish_for(two, subject, use_of(two, threads), "parts")
+
+
+def subject(shape=(SIZE,), **more):
+    a = memory.anonymous(SIZE, 0)
+    memory.touch(a)
+    a = a.reshape(shape)
+    return Subject("a", a, mp.where(a), **more)
+
+
+def lying(nodes, **more):
+    """Return memory that is said to have so many pages on each node in turn."""
+    a = memory.anonymous(SIZE)
+    start, runs = a.ctypes.data, []
+    for node, pages in nodes:
+        runs.append((start, pages, pages * PAGE, node))
+        start += pages * PAGE
+    found = mp.where(a)
+    made = replace(found, runs=np.array(runs, found.runs.dtype), absences=found.absences[:0])
+    return Subject("a", a, made, **more)
+
+
+def test_memory_near_its_threads_is_left(ask):
+    found = ask(subject(), ONE)
+    assert (found.verdict, found.near, found.to_move, found.layout) == ("leave", 1.0, 0, "")
+
+
+def test_memory_on_the_wrong_node_moves(ask):
+    found = ask(subject(), TWO)
+    assert (found.verdict, found.layout, found.target) == ("move", "1", 1)
+    assert (found.near, found.near_after, found.to_move) == (0.0, 1.0, SIZE)
+    assert found.cost_seconds == SIZE / RATE
+    assert (found.pass_seconds, found.passes) == (None, None)
+    # Node 1 of this machine may not exist.
+    assert found.problems or 1 in mp.topology().allowed_nodes
+
+
+def test_memory_near_by_distance_counts_as_near(wish):
+    assert wish(lying([(2, 1024)]), TWO).verdict == "leave"
+    assert wish(lying([(2, 1024)]), ONE).layout == "0"
+
+
+def test_threads_bound_to_nodes_get_a_part_each(ask):
+    found = ask(subject(), BOUND)
+    assert (found.verdict, found.layout, found.target) == ("move", "blocks:0,1", Blocks((0, 1)))
+    assert (found.near, found.near_after, found.to_move) == (0.5, 1.0, SIZE // 2)
+    rows = ask(subject((4, MIB), divides_by_rows=True, rows=4), BOUND)
+    assert (rows.layout, rows.target) == ("by_axis(0, [0, 1])", ByAxis(0, (0, 1)))
+    row = ask(subject((1, SIZE), divides_by_rows=True, rows=1), BOUND)
+    assert row.layout == "blocks:0,1"
+    three = [thread((0,)), thread((2,)), thread((3,))]
+    assert ask(subject(), three).layout == "blocks:0,1,1"
+
+
+def test_memory_that_somebody_has_divided_is_left(wish):
+    for parts in ([(1, 512), (0, 512)], [(1, 300), (0, 520), (1, 204)]):
+        found = wish(lying(parts), BOUND)
+        assert found.verdict == "leave"
+        assert found.reason == "divided into long parts that match the threads' shares"
+    assert wish(lying([(1, 900), (0, 124)]), BOUND).layout == "blocks:0,1"
+    turns = [(page % 2, 1) for page in range(1024)]
+    assert wish(lying(turns), BOUND).layout == "blocks:0,1"
+
+
+def test_threads_that_all_use_all_of_it_share_the_nodes(ask):
+    found = ask(subject(), BOUND, "all")
+    assert (found.verdict, found.layout) == ("move", "interleave:0,1")
+    assert found.target == Interleave((0, 1), None)
+    assert found.to_move == SIZE // 2
+    assert ask(lying([(0, 512), (1, 512)]), BOUND, "all").verdict == "leave"
+
+
+@pytest.mark.parametrize("access", ["parts", "all"])
+def test_read_only_memory_is_copied(ask, access):
+    found = ask(subject(read_only=True), BOUND, access)
+    assert (found.verdict, found.layout, found.target) == ("replicate", "replicate:0,1", [0, 1])
+    assert (found.to_move, found.near_after, found.cost_seconds) == (2 * SIZE, 1.0, None)
+    known = ask(subject(read_only=True), BOUND, access, figures=bandwidth())
+    assert known.cost_seconds == pytest.approx(2 * 2 * SIZE / 25e9)
+
+
+def test_read_only_memory_without_room_for_copies_is_divided(ask):
+    huge = subject(read_only=True)
+    huge = huge._replace(placement=replace(huge.placement, nbytes=1 << 40))
+    assert ask(huge, BOUND).verdict == "move"
+
+
+def test_free_threads_get_memory_in_turns(ask):
+    found = ask(subject(), FREE)
+    assert (found.verdict, found.layout) == ("move", "interleave:0,1")
+    for parts in ([(0, 512), (1, 512)], [(page % 2, 1) for page in range(1024)]):
+        assert ask(lying(parts), FREE).verdict == "leave"
+
+
+def test_free_threads_that_fit_on_the_node_of_the_memory_are_bound_there(ask):
+    found = ask(subject(), [thread(BOTH)] * 2)
+    assert (found.verdict, found.layout, found.target) == ("bind", "CPUs of node 0", 0)
+    assert "2 threads fit on node 0" in found.reason
+    assert (found.to_move, found.near_after) == (0, 1.0)
+
+
+def test_one_free_thread_is_bound_where_the_memory_is(ask):
+    assert ask(subject(), [thread(BOTH, last=1)]).verdict == "leave"
+    found = ask(subject(), [thread(BOTH, last=2)])
+    assert (found.verdict, found.target) == ("bind", 0)
+    assert "ran on node 1 last" in found.reason
+    spread = ask(lying([(0, 512), (1, 512)]), [thread(BOTH, last=2)])
+    assert (spread.verdict, spread.near) == ("leave", 0.5)
+
+
+def test_what_the_kernel_balances_is_left_to_it(ask):
+    found = ask(subject(balanced=True), TWO, balancing=True)
+    assert found.verdict == "leave"
+    assert "automatic balancing is on" in found.reason
+    assert "at once: 1" in found.reason
+    assert ask(subject(balanced=False), TWO, balancing=True).verdict == "move"
+    assert ask(subject(balanced=True), TWO).verdict == "move"
+
+
+def test_little_memory_and_no_memory_are_left(ask):
+    few = ask(lying([(0, 800), (1, 224)]), ONE)
+    assert few.verdict == "leave"
+    assert "would move" in few.reason
+    a = memory.anonymous(SIZE)
+    absent = ask(Subject("a", a, mp.where(a)), TWO)
+    assert (absent.verdict, absent.near) == ("leave", None)
+    assert "no memory yet" in absent.reason
+
+
+def test_what_a_pass_gains_comes_from_the_figures(ask):
+    found = ask(subject(), TWO, figures=bandwidth(100, 25))
+    assert found.pass_seconds == pytest.approx(SIZE / 25e9)
+    assert found.pass_seconds_after == pytest.approx(SIZE / 100e9)
+    gain = SIZE / 25e9 - SIZE / 100e9
+    assert found.passes == math.ceil(SIZE / RATE / gain)
+    # Each node reads its half; the far half decides.
+    halves = ask(subject(), BOUND, figures=bandwidth(100, 25))
+    assert halves.pass_seconds == pytest.approx(SIZE / 2 / 25e9)
+    assert halves.pass_seconds_after == pytest.approx(SIZE / 2 / 100e9)
+
+
+@pytest.mark.parametrize("threads", [TWO, BOUND])
+def test_what_gains_nothing_is_left(ask, threads):
+    # The memory of one node gives both sockets no less.
+    found = ask(subject(), threads, figures=bandwidth(100, 99) if threads is TWO else wide())
+    assert (found.verdict, found.layout, found.target) == ("leave", "", None)
+    assert "does not pay" in found.reason
+    assert found.pass_seconds > 0
+
+
+def wide():
+    """Return figures by which the CPUs are the bottleneck, and all memory is alike."""
+    figures = bandwidth(100, 100)
+    read = figures.read * np.array([[1.0], [1000.0]])
+    return replace(figures, read=read)
+
+
+def test_figures_of_other_nodes_say_nothing(ask):
+    other = bandwidth()
+    other = replace(other, memory_nodes=(0, 5, 6))
+    found = ask(subject(), TWO, figures=other)
+    assert (found.verdict, found.pass_seconds, found.passes) == ("move", None, None)
+
+
+def test_huge_pages_that_cannot_be_divided_are_left(ask, monkeypatch):
+    real = judging.plan
+    monkeypatch.setattr(
+        judging, "plan", lambda *args: replace(real(*args), overruled=SIZE // 2 // PAGE)
+    )
+    found = ask(subject(), BOUND)
+    assert (found.verdict, found.near) == ("leave", 0.5)
+    assert "huge pages" in found.reason

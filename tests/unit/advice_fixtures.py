@@ -1,0 +1,47 @@
+"""A machine with two sockets and a node of memory alone, and threads on it."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+
+import movepages as mp
+import sysfs_fixtures as fake
+from movepages.processes.thread_use import ThreadUse
+from movepages.results.bandwidth_figures import Rates
+from movepages.system.machine_key import MachineKey
+from movepages.system.topology_reader import topology
+
+GIB_KB = 1 << 20
+FIRST, SECOND = (0, 1), (2, 3)
+
+
+def machine(base):
+    """CPUs 0-1 are on node 0, 2-3 on node 1; node 2 has memory alone, near node 1."""
+    nodes = {
+        0: fake.FakeNode("0-1", "10 20 30", 8 * GIB_KB, 4 * GIB_KB),
+        1: fake.FakeNode("2-3", "20 10 20", 8 * GIB_KB, 4 * GIB_KB),
+        2: fake.FakeNode("", "30 20 10", 8 * GIB_KB, 4 * GIB_KB),
+    }
+    return topology(
+        fake.numa_machine(
+            base, nodes, online="0-2", possible="0-2", has_memory="0-2", has_cpu="0-1"
+        )
+    )
+
+
+def thread(cpus, seconds=1.0, last=None):
+    return ThreadUse(
+        100 + cpus[0], "worker", tuple(cpus), cpus[0] if last is None else last, seconds
+    )
+
+
+def bandwidth(near=100.0, far=25.0, key=None):
+    """Return figures by which far memory is so much slower."""
+    read = np.array([[near, far, far], [far, near, near]])
+    return mp.Bandwidth(
+        cpu_nodes=(0, 1), memory_nodes=(0, 1, 2), read=read, write=read / 2, copy=read.copy(),
+        latency=1e4 / read, together={"local": Rates(1.0, 1.0, 1.0)},
+        nbytes=dict.fromkeys((0, 1, 2), 1 << 28),
+        machine=key or MachineKey("host", "6.12", "cpu", "0-3", "0-2"),
+        measured_at=datetime(2026, 1, 2, tzinfo=UTC),
+    )  # fmt: skip
