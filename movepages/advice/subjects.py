@@ -97,7 +97,8 @@ def of_process(pid: int, machine: Topology) -> list[Subject]:
         if held[index] and "x" not in str(regions[index]["permissions"])
     ]
     large = [index for index in mine if held[index] >= LEAST_BYTES][:_MOST]
-    rest = sorted({*mine} - {*large})
+    # Small read-only regions are parts of libraries, which other processes use, too.
+    rest = [i for i in sorted({*mine} - {*large}) if "w" in str(regions[i]["permissions"])]
     with mappings_read_once():
         found = [_subject(_name(regions[i]), _region(regions[i], pid), regions) for i in large]
         others = [_region(regions[index], pid) for index in rest]

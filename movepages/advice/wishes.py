@@ -9,7 +9,6 @@ from typing import Any, Literal
 import numpy as np
 
 from ..layouts.blocks import blocks, by_axis
-from ..layouts.by_member import together
 from ..layouts.interleave import interleave
 from ..migration.plan import plan
 from ..processes.locality import memory_near
@@ -150,8 +149,6 @@ def _for_parts(machine: Topology, subject: Subject, use: Use) -> Wish:
 
 def _divided(subject: Subject, order: list[int]) -> tuple[str, Any]:
     text = f"blocks:{','.join(map(str, order))}"
-    if isinstance(subject.array, list):
-        return text, together(blocks(order))
     if subject.divides_by_rows and subject.rows >= len(order):
         return f"by_axis(0, {order})", by_axis(0, order)
     return text, blocks(order)

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable
 
 from ..units import format_bytes
+from .advice_groups import alike
 from .advice_view import AdviceView, FindingView
 from .escaping import printable
 from .text_table import aligned, shortened
@@ -47,9 +48,9 @@ def sentences(advice: AdviceView) -> Iterable[str]:
         yield f"and {len(found) - _ROWS:,} more"
     if len(found) > _ALL_REASONS and all(each.verdict == "leave" for each in found):
         yield "There is nothing to do."
-    for each in found:
-        if each.verdict != "leave" or len(found) <= _ALL_REASONS:
-            yield f"{printable(each.name) or 'advice'}: {verdict_of(each)}"
+    told = [each for each in found if each.verdict != "leave" or len(found) <= _ALL_REASONS]
+    for each in alike(told):
+        yield f"{printable(each.name) or 'advice'}: {verdict_of(each)}"
     yield from (f"$ {command}" for command in advice.commands)
     yield from advice.notes
 

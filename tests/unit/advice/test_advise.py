@@ -200,3 +200,15 @@ def test_advice_cannot_be_copied(two):
 def test_wrong_arguments_are_refused(arguments, options, error, why):
     with pytest.raises(error, match=why):
         mp.advise(*arguments, **options)
+
+
+def test_the_same_advice_for_several_is_told_once(two):
+    keep_bandwidth(bandwidth(key=machine_key(two)))
+    found = mp.advise({f"a{i}": filled((i + 2) * MIB) for i in range(4)}, cpus=[2])
+    text = " ".join(str(found).split())
+    assert "a3 and 3 more: move it to node 1" in text
+    assert text.count("all threads that use it run on node 1") == 1
+    assert "14 MiB to be moved" in text
+    costs = sum(each.cost_seconds for each in found.findings)
+    gains = sum(each.pass_seconds - each.pass_seconds_after for each in found.findings)
+    assert f"paid after {max(1, int(np.ceil(costs / gains)))}." in text
