@@ -70,4 +70,4 @@ def _mean(group: list[FindingView], name: str) -> float | None:
     pairs = [(getattr(each, name), sum(each.bytes_per_node.values())) for each in group]
     if any(value is None for value, _ in pairs):
         return None
-    return sum(value * n for value, n in pairs) / max(sum(n for _, n in pairs), 1)
+    return float(sum(value * n for value, n in pairs) / max(sum(n for _, n in pairs), 1))

@@ -211,4 +211,4 @@ def test_the_same_advice_for_several_is_told_once(two):
     assert "14 MiB to be moved" in text
     costs = sum(each.cost_seconds for each in found.findings)
     gains = sum(each.pass_seconds - each.pass_seconds_after for each in found.findings)
-    assert f"paid after {max(1, int(np.ceil(costs / gains)))}." in text
+    assert f"paid after {max(1, int(np.ceil(costs / gains)))}" in text
