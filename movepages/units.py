@@ -32,6 +32,20 @@ def format_pages(count: int) -> str:
     return f"{count:,} page{'' if count == 1 else 's'}"
 
 
+def format_seconds(seconds: float) -> str:
+    """Format a duration in a unit that gives at least 1, with two digits.
+
+    Examples
+    --------
+    >>> format_seconds(0.00123), format_seconds(0.1234), format_seconds(12.3)
+    ('1.2 ms', '120 ms', '12 s')
+    """
+    for unit, factor in (("s", 1.0), ("ms", 1e3), ("us", 1e6)):
+        if seconds * factor >= 1:
+            return f"{float(f'{seconds * factor:.2g}'):,g} {unit}"
+    return "less than 1 us"
+
+
 def byte_marks(span: float, most: int = 8) -> tuple[float, str, int]:
     """Return the spacing in bytes of marks on an axis of `span` bytes, a unit, and its size.
 

@@ -14,7 +14,7 @@ from ..migration.plan import plan
 from ..results.bandwidth import Bandwidth
 from ..results.bandwidth_passes import pass_seconds
 from ..system.topology import Topology
-from ..units import format_bytes
+from ..units import format_bytes, format_seconds
 from .finding import Finding
 from .subjects import LEAST_BYTES, Subject
 from .use import Use, near_share
@@ -122,9 +122,10 @@ def _weighed(found: Finding, now: _Traffic, then: _Traffic, by: Setting) -> Find
         return found
     gain = before - after
     if gain < _LEAST_GAIN * before:
+        durations = f"{format_seconds(before)} now and {format_seconds(after)} then"
         why = (
-            f"a read of all of it takes about {_ms(before)} now and {_ms(after)} then, by the "
-            "measured bandwidths: a move does not pay"
+            f"a read of all of it takes about {durations}, by the measured bandwidths: a move does "
+            "not pay"
         )
         return replace(
             found, verdict="leave", layout="", target=None, to_move=0, near_after=None,
@@ -164,7 +165,3 @@ def _by_all(held: Mapping[int, int], by: Setting) -> _Traffic:
 
 def _calibrated() -> float | None:
     return calibrate(_CALIBRATED_BYTES)
-
-
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1e3:.3g} ms"

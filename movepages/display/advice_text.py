@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from ..units import format_bytes
+from ..units import format_bytes, format_seconds
 from .advice_groups import alike
 from .advice_view import AdviceView, FindingView
 from .escaping import printable
@@ -62,13 +62,14 @@ def verdict_of(found: FindingView) -> str:
         return f"leave it: {found.reason}."
     parts.insert(0, _what_to_do(found))
     if found.to_move:
-        took = "" if found.cost_seconds is None else f" in about {duration(found.cost_seconds)}"
+        cost = found.cost_seconds
+        took = "" if cost is None else f" in about {format_seconds(cost)}"
         what = "copied" if found.verdict == "replicate" else "moved"
         parts.append(f"{format_bytes(found.to_move)} to be {what}{took}")
     if found.near is not None and (found.near_after or 0) > found.near:
         parts.append(f"near: {found.near:.0%} now, {found.near_after:.0%} then")
     if found.pass_seconds is not None and found.pass_seconds_after is not None:
-        now, then = duration(found.pass_seconds), duration(found.pass_seconds_after)
+        now, then = format_seconds(found.pass_seconds), format_seconds(found.pass_seconds_after)
         paid = "" if found.passes is None else f", paid after {found.passes:,}"
         parts.append(f"a read of all of it: about {now} now, {then} then{paid}")
     parts += [f"problem: {each}" for each in found.problems]
@@ -81,20 +82,6 @@ def _what_to_do(found: FindingView) -> str:
     if found.verdict == "replicate":
         return f"use a copy on each node ({found.layout})"
     return f"move it to {'node ' * found.layout.isdecimal()}{found.layout}"
-
-
-def duration(seconds: float) -> str:
-    """Return a duration as text.
-
-    Examples
-    --------
-    >>> duration(0.00123), duration(0.1234), duration(12.3)
-    ('1.2 ms', '120 ms', '12 s')
-    """
-    for unit, factor in (("s", 1.0), ("ms", 1e3), ("us", 1e6)):
-        if seconds * factor >= 1:
-            return f"{float(f'{seconds * factor:.2g}'):,g} {unit}"
-    return "less than 1 us"
 
 
 def _wrapped(sentence: str) -> list[str]:

@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ..layouts.interleave import Interleave
 from ..results.outcome import MoveResult
 from ..results.plain import by_node, picked
 from ..results.wording import TORN
-from ..units import format_bytes, format_pages
+from ..units import format_bytes, format_pages, format_seconds
 from .calibrate import rate_known
 from .huge_page_targets import OnConflict
 from .move import move
+from .reading import reading_seconds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,6 +127,15 @@ class Plan:
         rate = rate_known()
         return None if rate is None else self.to_move / rate
 
+    @property
+    def reading(self) -> tuple[float, float] | None:
+        """Estimated seconds of one read of all of it, now and after the move.
+
+        The CPUs near where a page goes read it; of a layout in turns, all CPUs read all of it. None
+        unless `measure_bandwidth` has measured this machine.
+        """
+        return reading_seconds(self.flows, by_all=isinstance(self._target, Interleave))
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain data, ready for `json.dumps`; sizes in bytes."""
         found = picked(self, "pages page_size absent untargeted overruled torn split hidden")
@@ -135,6 +146,7 @@ class Plan:
             "wanted": by_node(self.wanted),
             "expected": by_node(self.expected),
             "seconds": self.seconds,
+            "reading": None if self.reading is None else list(self.reading),
             "problems": list(self.problems),
         }
 
@@ -172,6 +184,9 @@ class Plan:
     def remarks(self) -> list[str]:
         """Summary of everything but the flows, one sentence an entry."""
         lines = [f"to move: {format_bytes(self.to_move)}" + self._duration()]
+        if self.to_move and (reading := self.reading):
+            now, then = map(format_seconds, reading)
+            lines.append(f"one read of all of it: about {now} now, {then} then")
         if self.overruled:
             lines += [
                 f"node {node}: {format_bytes(self.expected.get(node, 0))} expected, "
