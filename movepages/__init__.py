@@ -72,6 +72,7 @@ _HOMES = {
     "processes.affinity": ("ThreadCpus",),
     "processes.locality": ("Locality",),
     "processes.localization": ("Localization",),
+    "processes.observation": ("Observation",),
     "processes.process": (
         "Process",
         "process",

@@ -32,6 +32,7 @@ from .pages.like import MemoryLike as MemoryLike
 from .processes.affinity import ThreadCpus
 from .processes.locality import Locality
 from .processes.localization import Localization
+from .processes.observation import Observation
 from .processes.process import Process, process
 from .processes.thread_use import ThreadUse
 from .processes.watch_sample import WatchSample
@@ -97,6 +98,7 @@ __all__ = [
     "MoveResult",
     "Near",
     "Node",
+    "Observation",
     "PageStatus",
     "Placement",
     "Placements",

@@ -6,6 +6,7 @@ import numpy as np
 
 import movepages as mp
 from movepages.cluster.members import Member, Survey
+from movepages.processes.observing import observe
 from movepages.system.node import HugePagePool
 from support import memory
 
@@ -37,7 +38,7 @@ def results():
             localized.before, localized.threads[0], mp.policy(a)[0],
             mp.CollapseResult(nbytes=5, failures={16: 5}), mp.Near(device, NODE, 0, (0, 1)),
             next(mp.watch(count=1)), Member(name="x"), Survey([Member(name="x")]),
-            advice, advice.findings[0], advice.threads[0],
+            advice, advice.findings[0], advice.threads[0], observe(sum, [[1]]),
         ]  # fmt: skip
 
 

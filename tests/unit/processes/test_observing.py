@@ -1,0 +1,336 @@
+"""observe(): CPU time of each thread by CPU, against clocks of the threads themselves."""
+
+import gc
+import itertools
+import json
+import os
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import movepages as mp
+from interruptions import trial
+from movepages.processes import observation, observing, thread_sampler
+from movepages.processes.observation import ObservedThread
+from movepages.processes.observing import observe
+from movepages.processes.thread_sampler import ThreadSampler
+from movepages.system.numa_counters import BalancingCounters, NodeCounters
+from support import memory
+from sysfs_fixtures import write
+
+CPUS = sorted(os.sched_getaffinity(0))
+HOME = {cpu: node for node, each in mp.topology().nodes.items() for cpu in each.cpus}
+# Sums of floats in another order.
+NEARLY = 1e-6
+# Greater than any thread's number.
+NO_THREAD = 1 << 23
+PATIENCE_S = 60
+
+
+def compute(seconds=0.05):
+    """Compute without Python's lock for this CPU time; return how long that was."""
+    a = np.ones(1 << 16)
+    begin = time.thread_time()
+    while time.thread_time() - begin < seconds:
+        np.sqrt(a, out=a)
+    return time.thread_time() - begin
+
+
+@contextmanager
+def workers(*cpus):
+    """Yield a function that has a thread on each CPU compute, and that returns their CPU times.
+
+    The threads end after the block.
+    """
+    end, threads, took = threading.Event(), [], {}
+
+    def work(cpu, done):
+        os.sched_setaffinity(0, {cpu})
+        took[threading.get_native_id()] = cpu, compute()
+        done.set()
+        end.wait()
+
+    def work_on_each():
+        ready = [threading.Event() for _ in cpus]
+        for cpu, done in zip(cpus, ready, strict=True):
+            threads.append(threading.Thread(target=work, args=(cpu, done)))
+            threads[-1].start()
+        for done in ready:
+            done.wait()
+        return took
+
+    try:
+        yield work_on_each
+    finally:
+        end.set()
+        for thread in threads:
+            thread.join()
+
+
+def by_tid(seen):
+    return {each.tid: each for each in seen.threads}
+
+
+def tasks():
+    return set(os.listdir("/proc/self/task"))
+
+
+def wait_for(condition):
+    """Wait for what the kernel does soon, such as the end of a thread that was joined."""
+    until = time.monotonic() + PATIENCE_S
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.001)
+    assert condition()
+
+
+def test_the_time_of_pinned_workers_is_on_their_cpus():
+    cpus = list(itertools.islice(itertools.cycle(CPUS), 3))
+    with workers(*cpus) as work:
+        seen = observe(work)
+        threads = by_tid(seen)
+        for tid, (cpu, took) in seen.result.items():
+            each = threads[tid]
+            assert (each.cpus, each.cpu) == ((cpu,), cpu)
+            assert each.cpu_seconds_per_cpu[cpu] >= took - NEARLY
+            assert each.cpu_seconds_per_node[HOME[cpu]] >= took - NEARLY
+            assert each.cpu_seconds == sum(each.cpu_seconds_per_cpu.values())
+    assert sum(seen.cpu_seconds_per_cpu.values()) == pytest.approx(seen.cpu_seconds)
+    assert sum(seen.cpu_seconds_per_node.values()) == pytest.approx(seen.cpu_seconds)
+
+
+def test_threads_that_were_there_before_count_from_the_start_of_the_run():
+    with workers(CPUS[0]) as work:
+        ((tid, (_, took)),) = work().items()
+        seen = observe(compute)
+        assert took > 0
+        assert by_tid(seen)[tid].cpu_seconds < took
+
+
+@pytest.mark.parametrize("function", [compute, lambda: sum(range(1_000_000))])
+def test_the_time_of_the_calling_thread_is_complete(function):
+    def timed():
+        begin = time.thread_time()
+        function()
+        return time.thread_time() - begin
+
+    begin = time.thread_time()
+    seen = observe(timed)
+    around = time.thread_time() - begin
+    mine = by_tid(seen)[threading.get_native_id()]
+    assert seen.result - NEARLY <= mine.cpu_seconds <= around + NEARLY
+    assert mine.name == Path("/proc/thread-self/comm").read_text().rstrip("\n")
+    assert mine.cpus == tuple(sorted(os.sched_getaffinity(0)))
+    assert seen.seconds > 0
+
+
+def test_samples_are_taken_meanwhile():
+    def wait():
+        (sampler,) = (each for each in threading.enumerate() if each not in before)
+        wait_for(lambda: len(looks) > 3)
+        return sampler.native_id
+
+    looks, before, look = [], threading.enumerate(), ThreadSampler.look
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ThreadSampler, "look", lambda self: (look(self), looks.append(0)))
+        seen = observe(wait)
+    # One look more comes before the run, and one after.
+    assert seen.samples == len(looks) - 2
+    assert seen.result not in by_tid(seen)
+
+
+def test_a_thread_that_ends_meanwhile_counts_up_to_a_sample():
+    def start_and_end():
+        threads = [threading.Thread(target=compute, args=(0.02,)) for _ in range(4)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+
+    begin = time.process_time()
+    seen = observe(start_and_end)
+    around = time.process_time() - begin
+    assert 0.08 <= seen.cpu_seconds + seen.unseen_seconds <= around + NEARLY
+
+
+def test_faults_and_allocations():
+    pages = 1000
+
+    def touch():
+        memory.touch(memory.anonymous(pages * memory.PAGE, huge=False))
+
+    seen = observe(touch)
+    assert seen.minor_faults >= pages
+    assert seen.major_faults >= 0
+    assert set(seen.numa) <= {*mp.topology().nodes}
+    assert (seen.node_loads is None) == (seen.node_load_misses is None) == bool(seen.no_counters)
+
+
+def test_arguments_and_the_result():
+    result = observe(divmod, (17, 5)).result
+    assert result == (3, 2)
+    kept = np.ones(3)
+    seen = observe(lambda: kept)
+    assert seen.result is kept
+    assert "array" not in repr(seen)
+    assert "result" not in seen.as_dict()
+
+
+@pytest.mark.parametrize("kind", [ZeroDivisionError, KeyboardInterrupt, SystemExit])
+def test_exceptions_come_through_and_leave_nothing(kind):
+    raised = kind("from the function")
+
+    def fail():
+        raise raised
+
+    tasks_before, open_before = tasks(), os.listdir("/proc/self/fd")
+    with pytest.raises(kind) as caught:
+        observe(fail)
+    assert caught.value is raised
+    assert raised.__context__ is raised.__cause__ is None
+    wait_for(lambda: tasks() == tasks_before)
+    assert os.listdir("/proc/self/fd") == open_before
+
+
+def test_no_thread_and_no_descriptor_is_left():
+    tasks_before, open_before = tasks(), os.listdir("/proc/self/fd")
+    for _ in range(20):
+        observe(sum, [[1]])
+    wait_for(lambda: tasks() == tasks_before)
+    assert os.listdir("/proc/self/fd") == open_before
+
+
+def test_signals_leave_nothing():
+    def check(_raised):
+        gc.collect()
+        wait_for(lambda: tasks() == before)
+        assert os.listdir("/proc/self/fd") == open_before
+
+    before, open_before = tasks(), os.listdir("/proc/self/fd")
+    assert trial(lambda: observe(time.sleep, [0.001]), 1, check)
+
+
+def fake_stat(proc, tid, cpu, ticks, name="worker", start=5):
+    fields = [0] * 50
+    fields[11], fields[12], fields[19], fields[36] = ticks, ticks, start, cpu
+    text = f"{tid} ({name}) R " + " ".join(map(str, fields[1:]))
+    write(proc / "task" / str(tid) / "stat", text + "\n")
+
+
+@pytest.fixture
+def second():
+    """Return the ticks of half a second, for `fake_stat` adds two times."""
+    return os.sysconf("SC_CLK_TCK") // 2
+
+
+def test_without_a_clock_the_time_comes_from_stat(tmp_path, second):
+    sampler, name = ThreadSampler(tmp_path), "a) R (b\x1b"
+    fake_stat(tmp_path, NO_THREAD, 0, second, name)
+    sampler.begin()
+    fake_stat(tmp_path, NO_THREAD, 3, 3 * second, name)
+    sampler.look()
+    fake_stat(tmp_path, NO_THREAD, 1, 4 * second, name)
+    # Threads that are new count from their start, also those with a number that is used again.
+    fake_stat(tmp_path, NO_THREAD + 1, 2, second)
+    sampler.look()
+    fake_stat(tmp_path, NO_THREAD + 1, 5, second, start=6)
+    sampler.look()
+    found = [(each.tid, each.cpu, dict(each.seconds)) for each in sampler.threads]
+    assert found == [
+        (NO_THREAD, 1, {3: 2, 1: 1}),
+        (NO_THREAD + 1, 2, {2: 1}),
+        (NO_THREAD + 1, 5, {5: 1}),
+    ]
+    assert sampler.threads[0].name == name
+    assert sampler.threads[0].cpus == ()
+
+
+def test_threads_end_between_looks(tmp_path, second):
+    sampler = ThreadSampler(tmp_path)
+    fake_stat(tmp_path, NO_THREAD, 0, 0)
+    fake_stat(tmp_path, NO_THREAD + 1, 0, 0)
+    sampler.begin()
+    (tmp_path / "task" / str(NO_THREAD) / "stat").unlink()
+    write(tmp_path / "task" / str(NO_THREAD + 1) / "stat", "")
+    sampler.look()
+    assert [sum(each.seconds.values()) for each in sampler.threads] == [0, 0]
+
+
+def test_without_proc_the_function_still_runs(monkeypatch, tmp_path):
+    monkeypatch.setattr(observing, "ThreadSampler", lambda: ThreadSampler(tmp_path))
+    seen = observe(compute)
+    assert (seen.threads, seen.cpu_seconds) == ((), 0.0)
+    assert seen.unseen_seconds >= seen.result - NEARLY
+    assert "that no sample saw" in str(seen)
+
+
+def test_many_threads_are_sampled_less_often(monkeypatch):
+    waits = []
+
+    class Lock:
+        def acquire(self, timeout):
+            waits.append(timeout)
+            return len(waits) == 3
+
+    sampler = ThreadSampler()
+    sampler.running, sampler._begun = Lock(), True
+    monkeypatch.setattr(sampler, "look", lambda: compute(0.01))
+    sampler._keep_looking()
+    assert waits[0] == thread_sampler._LEAST_S
+    assert min(waits[1:]) >= 0.01 / thread_sampler._SHARE
+    assert sampler.samples == 2
+
+
+def a_thread(tid, seconds, node=0, name="worker"):
+    return ObservedThread(
+        tid=tid, name=name, cpus=(0, 1, 4), cpu=4,
+        cpu_seconds_per_cpu={4: seconds}, cpu_seconds_per_node={node: seconds},
+    )  # fmt: skip
+
+
+def test_the_text():
+    seen = mp.Observation(
+        seconds=2,
+        threads=(a_thread(7, 1.5), a_thread(8, 0.5, 1, "x\x1b[2J"), a_thread(9, 0.001)),
+        samples=1234,
+        minor_faults=5000,
+        numa={0: NodeCounters(4000, 30, 0, 0, 0)},
+        balancing=BalancingCounters(10, 4, 3, 1),
+        node_loads=1000,
+        node_load_misses=250,
+    )
+    lines = str(seen).splitlines()
+    assert lines[:3] == [
+        "2 s, 2 s of CPU time (node 0: 1.5 s, node 1: 0.5 s), samples: 1,234",
+        "thread 7 (worker): 1.5 s on node 0; may run on CPUs 0-1,4, last on CPU 4",
+        "thread 8 (x\\x1b[2J): 0.5 s on node 1; may run on CPUs 0-1,4, last on CPU 4",
+    ]
+    assert "other threads, with less CPU time: 1" in lines
+    assert "1,000 loads from memory, 250 (25.0%) from another node" in lines
+    text = str(seen)
+    assert "4,000 pages allocated as wanted" in text
+    assert "10 hint faults, 4 of" in text
+    assert max(map(len, lines)) < 80
+    assert repr(seen) == f"<Observation of 2 s, {lines[0][5:-16]}>"
+
+
+def test_the_text_without_anything():
+    assert str(mp.Observation(seconds=0)).splitlines() == [
+        "0 s, 0 s of CPU time (no node known), samples: 0",
+        "page faults: 0 minor, 0 major",
+        "no count of loads: not tried",
+    ]
+    many = mp.Observation(seconds=1, threads=tuple(a_thread(n, 1) for n in range(20)))
+    assert f"less CPU time: {20 - observation._SHOWN}" in str(many)
+
+
+def test_plain_data():
+    seen = observe(compute)
+    data = json.loads(json.dumps(seen.as_dict(), allow_nan=False))
+    assert data["cpu_seconds"] == seen.cpu_seconds
+    assert {int(cpu) for cpu in data["cpu_seconds_per_cpu"]} <= {*HOME}
+    assert [each["tid"] for each in data["threads"]] == [each.tid for each in seen.threads]
+    assert data["numa"].keys() == {str(node) for node in seen.numa}
