@@ -11,6 +11,7 @@ from ..display.advice_text import advice_text
 from ..display.frames import node_columns, pandas
 from ..memory.replicas import Replicas
 from ..processes.localization import Localization
+from ..processes.observation import Observation
 from ..processes.thread_use import ThreadUse
 from ..results.outcome import MoveResult
 from ..results.plain import by_node, picked
@@ -45,6 +46,8 @@ class Advice:
         Whether automatic balancing is on.
     notes : tuple of str
         What to know about all of it.
+    observed : Observation or None
+        What was seen of the run of a function.
     """
 
     findings: tuple[Finding, ...]
@@ -54,6 +57,7 @@ class Advice:
     described_use: str
     balancing: bool
     notes: tuple[str, ...] = ()
+    observed: Observation | None = None
 
     def __reduce__(self) -> NoReturn:
         # Pickle and deepcopy would copy the arrays, and `execute` would move the copies.
@@ -65,6 +69,11 @@ class Advice:
     def ok(self) -> bool:
         """Whether there is nothing to do."""
         return all(each.verdict == "leave" for each in self.findings)
+
+    @property
+    def result(self) -> Any:
+        """What the function returned; None unless one was run."""
+        return None if self.observed is None else self.observed.result
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -102,6 +111,7 @@ class Advice:
             "users": by_node(self.users),
             "commands": list(self.commands),
             "notes": list(self.notes),
+            "observed": None if self.observed is None else self.observed.as_dict(),
         }
 
     def to_pandas(self) -> Any:

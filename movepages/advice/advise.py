@@ -5,8 +5,11 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from ..pages.arguments import Count
+from ..processes.observation import Observation
+from ..processes.observing import observe
 from ..processes.process import process
 from ..processes.thread_use import read_thread_use
 from ..results.kept_bandwidth import bandwidth_of_host
@@ -15,28 +18,22 @@ from ..system.machine_key import machine_key
 from ..system.topology import Topology
 from ..system.topology_reader import read_topology
 from .advice import Advice
+from .calls import as_function, is_function, of_call
 from .finding import Finding
 from .judge import Setting, judge
+from .notes import notes_for, why_nothing
 from .subjects import Subject, of_object, of_process
-from .use import Use, use_of, use_of_cpus
+from .use import Use, use_of, use_of_cpus, use_seen
 from .wishes import Access
 
 _NOTHING = object()
 _ACCESSES = ("parts", "all")
-_PLACEMENT = (
-    "This is placement, not access: which of these threads use which memory is not seen, and "
-    "neither is what stays in caches."
-)
-_NOT_MEASURED = (
-    "What a move gains is not known here: measure_bandwidth() or 'movepages bench --matrix' "
-    "measures this machine, once."
-)
 
 
 def advise(
     obj: object = _NOTHING,
     /,
-    *,
+    *args: Any,
     pid: int | None = None,
     cpus: Collection[Count] | None = None,
     access: Access = "parts",
@@ -45,15 +42,18 @@ def advise(
 
     Parameters
     ----------
-    obj : object with memory
+    obj : object with memory, or callable
         As for `where`. Its members of 1 MiB or more are looked at one by one, and the others
-        together.
+        together. Or a function: it runs once, with `args`, while its threads are observed, and the
+        memory of its arguments and of what it returns is looked at.
+    *args
+        Arguments of the function.
     pid : int
         Instead of `obj`: a process, whose regions are looked at.
     cpus : collection of int, optional
         The CPUs whose threads use the memory, in the order of their parts. By default, /proc tells:
-        threads count that have used CPU time, or that are bound to fewer nodes than the one that
-        has used the most.
+        threads count with at least 1 % of the CPU time of the busiest, and workers that are bound
+        to a node and have hardly begun. Of a function, the nodes count where its threads ran.
     access : {"parts", "all"}
         How threads that are bound to several nodes use the memory. "parts": each its own contiguous
         part, in the order of the nodes. "all": each all of it.
@@ -62,15 +62,18 @@ def advise(
     -------
     Advice
         A `Finding` for each memory: how much is near, where to put it and why, what the move costs,
-        and what a pass over the memory gains. ``execute()`` carries it out.
+        and what a pass over the memory gains. ``execute()`` carries it out. Of a function, also
+        ``.observed`` and ``.result``.
 
     Raises
     ------
     TypeError, ValueError
-        Neither `obj` nor `pid` is given, or both; `obj` holds no memory; an argument is not as
-        described.
+        Neither `obj` nor `pid` is given, or both; `obj` holds no memory and is no function; an
+        argument is not as described.
     MovePagesError
         There is no such process (also a ProcessLookupError), or this process may not look at it.
+    Exception
+        What the function raises comes through unchanged.
 
     Notes
     -----
@@ -92,36 +95,43 @@ def advise(
     if access not in _ACCESSES:
         raise ValueError(f"access: expected 'parts' or 'all', got {access!r}")
     machine = read_topology()
-    who = 0 if pid is None else _as_pid(pid)
-    use = (
-        use_of_cpus(machine, _as_cpus(cpus))
-        if cpus is not None
-        else use_of(machine, read_thread_use(who or os.getpid()))
-    )
-    subjects = of_process(who, machine) if who else of_object(obj, machine)
-    return _advice(machine, subjects, use, access, who)
+    given = None if cpus is None else use_of_cpus(machine, _as_cpus(cpus))
+    if pid is not None:
+        who = process(pid).pid or os.getpid()
+        threads = read_thread_use(who)
+        subjects = of_process(who, machine)
+        return _advice(machine, subjects, given or use_of(machine, threads), access, pid=who)
+    if args or is_function(obj):
+        seen = observe(as_function(obj), args)
+        subjects, notes = of_call(args, seen.result, machine)
+        use = given or use_seen(machine, seen)
+        return _advice(machine, subjects, use, access, seen=seen, notes=notes)
+    subjects = of_object(obj, machine)
+    use = given or use_of(machine, read_thread_use(os.getpid()))
+    return _advice(machine, subjects, use, access)
 
 
 def _advice(
-    machine: Topology, subjects: list[Subject], use: Use | None, access: Access, pid: int
+    machine: Topology,
+    subjects: list[Subject],
+    use: Use | None,
+    access: Access,
+    *,
+    pid: int = 0,
+    seen: Observation | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Advice:
-    balancing = is_balancing()
-    if use is None or len(machine.allowed_nodes) < 2:
-        why = "the CPUs of the threads belong to no known node"
-        if use is not None:
-            why = "one node with memory that may be used: there is nothing to compare"
-        findings: tuple[Finding, ...] = tuple(_left(each, why) for each in subjects)
-        notes = [f"{why.capitalize()}."]
-    else:
-        bandwidth = bandwidth_of_host(machine_key(machine))
+    balancing, bandwidth = is_balancing(), bandwidth_of_host(machine_key(machine))
+    nothing = why_nothing(machine, use)
+    findings = [_left(each, nothing) for each in subjects] if nothing else []
+    if use is not None and not nothing:
         setting = Setting(machine, use, access, balancing, bandwidth)
-        findings = tuple(judge(each, setting) for each in subjects)
-        changes = any(each.verdict != "leave" for each in findings)
-        notes = [_PLACEMENT, *([_NOT_MEASURED] if changes and bandwidth is None else ())]
+        findings = [judge(each, setting) for each in subjects]
+    told = notes_for(findings, use, nothing, measured=bandwidth is not None, seen=seen is not None)
     return Advice(
-        findings=findings, pid=pid, threads=use.threads if use else (),
+        findings=tuple(findings), pid=pid, threads=use.threads if use else (),
         users=use.shares if use else {}, described_use=str(use or "no threads on known nodes"),
-        balancing=balancing, notes=tuple(notes),
+        balancing=balancing, notes=(*notes, *told), observed=seen,
     )  # fmt: skip
 
 
@@ -131,10 +141,6 @@ def _left(subject: Subject, why: str) -> Finding:
         name=subject.name, nbytes=placement.nbytes, bytes_per_node=placement.bytes_per_node,
         near=None, reason=why, _subject=subject,
     )  # fmt: skip
-
-
-def _as_pid(pid: int) -> int:
-    return process(pid).pid or os.getpid()
 
 
 def _as_cpus(cpus: Iterable[Count]) -> list[int]:

@@ -9,9 +9,13 @@ from enum import Enum
 from math import gcd
 
 from ..processes.locality import memory_near
+from ..processes.observation import Observation
 from ..processes.thread_use import ThreadUse
 from ..system.topology import Topology
 from ..units import format_ids
+
+# A thread was on the nodes where it had more than this share of its CPU time.
+_STRAY = 0.05
 
 _Known = tuple[ThreadUse, set[int]]
 
@@ -126,6 +130,17 @@ def use_of_cpus(machine: Topology, cpus: Collection[int]) -> Use:
     if len({*order}) == 1:
         return Use(threads, Kind.ONE_NODE, order[:1])
     return Use(threads, Kind.BOUND, order)
+
+
+def use_seen(machine: Topology, seen: Observation) -> Use | None:
+    """Return the use by threads that were seen to run; None if none was seen on a known node."""
+    threads = []
+    for each in seen.threads:
+        least = _STRAY * each.cpu_seconds
+        nodes = [node for node, n in each.cpu_seconds_per_node.items() if n > least]
+        cpus = tuple(cpu for node in nodes for cpu in machine.nodes[node].cpus)
+        threads.append(ThreadUse(each.tid, each.name, cpus, each.cpu, each.cpu_seconds))
+    return use_of(machine, threads)
 
 
 def homes(machine: Topology) -> dict[int, int]:

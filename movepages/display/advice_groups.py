@@ -39,7 +39,8 @@ def alike(found: Iterable[FindingView]) -> Iterator[FindingView]:
         key = each.verdict, each.layout, each.reason, tuple(each.problems)
         groups.setdefault(key, []).append(each)
     for group in groups.values():
-        yield from group if len(group) <= _SINGLE else [_sum(group)]
+        apart = 1 if group[0].verdict == "leave" else _SINGLE
+        yield from group if len(group) <= apart else [_sum(group)]
 
 
 def _sum(group: list[FindingView]) -> _Sum:

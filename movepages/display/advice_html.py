@@ -18,4 +18,6 @@ def advice_html(advice: AdviceView) -> str:
     ]
     table = table_html(chips, "l" + "r" * (len(heads) - 2) + "l", [[*map(escape, r)] for r in rows])
     told = "".join(f"<p>{escape(each)}</p>" for each in sentences(advice))
-    return f"<p>used by {escape(advice.described_use)}</p>{table}{told}"
+    if advice.observed is not None:
+        told += f"<p>seen during the run:</p><pre>{escape(str(advice.observed))}</pre>"
+    return f"<p>used by {escape(advice.described_use)}</p>{table if rows else ''}{told}"

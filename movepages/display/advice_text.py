@@ -19,9 +19,12 @@ _ROWS, _ALL_REASONS = 20, 3
 def advice_text(advice: AdviceView) -> str:
     """Return who uses the memory, a table, the reasons, commands and notes."""
     heads, rows = table_of(advice)
-    lines = [*_wrapped(f"used by {advice.described_use}"), *aligned([heads, *rows])]
+    lines = _wrapped(f"used by {advice.described_use}")
+    lines += aligned([heads, *rows]) if rows else []
     for each in sentences(advice):
         lines += _wrapped(each)
+    if advice.observed is not None:
+        lines += ["", "seen during the run:", str(advice.observed)]
     return "\n".join(lines)
 
 
@@ -52,7 +55,8 @@ def sentences(advice: AdviceView) -> Iterable[str]:
     for each in alike(told):
         yield f"{printable(each.name) or 'advice'}: {verdict_of(each)}"
     yield from (f"$ {command}" for command in advice.commands)
-    yield from advice.notes
+    reasons = {f"{each.reason.capitalize()}." for each in told}
+    yield from (note for note in advice.notes if note not in reasons)
 
 
 def verdict_of(found: FindingView) -> str:

@@ -105,9 +105,9 @@ def test_one_node_has_nothing_to_compare(tmp_path, monkeypatch):
     monkeypatch.setattr(advising, "read_topology", lambda: only)
     told = mp.advise(filled(2 * MIB), cpus=[0])
     assert told.ok
-    assert "nothing to compare" in str(told)
+    assert "nothing to compare" in " ".join(str(told).split())
     monkeypatch.setattr(advising, "use_of", lambda *_: None)
-    assert "no known node" in str(mp.advise(filled(2 * MIB)))
+    assert "no known node" in " ".join(str(mp.advise(filled(2 * MIB))).split())
 
 
 def test_regions_of_a_process(two):
