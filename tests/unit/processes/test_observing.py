@@ -2,7 +2,6 @@
 
 import gc
 import itertools
-import json
 import os
 import threading
 import time
@@ -14,20 +13,15 @@ import pytest
 
 import movepages as mp
 from interruptions import trial
-from movepages.processes import observation, observing, thread_sampler
-from movepages.processes.observation import ObservedThread
+from movepages.processes import observing
 from movepages.processes.observing import observe
 from movepages.processes.thread_sampler import ThreadSampler
-from movepages.system.numa_counters import BalancingCounters, NodeCounters
 from support import memory
-from sysfs_fixtures import write
 
 CPUS = sorted(os.sched_getaffinity(0))
 HOME = {cpu: node for node, each in mp.topology().nodes.items() for cpu in each.cpus}
 # Sums of floats in another order.
 NEARLY = 1e-6
-# Greater than any thread's number.
-NO_THREAD = 1 << 23
 PATIENCE_S = 60
 
 
@@ -142,6 +136,18 @@ def test_samples_are_taken_meanwhile():
     assert seen.result not in by_tid(seen)
 
 
+def test_the_time_of_the_sampler_is_left_out(monkeypatch):
+    def look_slowly(sampler):
+        look(sampler)
+        if threading.current_thread() is sampler.thread:
+            took.append(compute(0.1))
+
+    took, look = [], ThreadSampler.look
+    monkeypatch.setattr(ThreadSampler, "look", look_slowly)
+    seen = observe(lambda: wait_for(lambda: took))
+    assert seen.unseen_seconds < sum(took) / 2
+
+
 def test_a_thread_that_ends_meanwhile_counts_up_to_a_sample():
     def start_and_end():
         threads = [threading.Thread(target=compute, args=(0.02,)) for _ in range(4)]
@@ -213,124 +219,9 @@ def test_signals_leave_nothing():
     assert trial(lambda: observe(time.sleep, [0.001]), 1, check)
 
 
-def fake_stat(proc, tid, cpu, ticks, name="worker", start=5):
-    fields = [0] * 50
-    fields[11], fields[12], fields[19], fields[36] = ticks, ticks, start, cpu
-    text = f"{tid} ({name}) R " + " ".join(map(str, fields[1:]))
-    write(proc / "task" / str(tid) / "stat", text + "\n")
-
-
-@pytest.fixture
-def second():
-    """Return the ticks of half a second, for `fake_stat` adds two times."""
-    return os.sysconf("SC_CLK_TCK") // 2
-
-
-def test_without_a_clock_the_time_comes_from_stat(tmp_path, second):
-    sampler, name = ThreadSampler(tmp_path), "a) R (b\x1b"
-    fake_stat(tmp_path, NO_THREAD, 0, second, name)
-    sampler.begin()
-    fake_stat(tmp_path, NO_THREAD, 3, 3 * second, name)
-    sampler.look()
-    fake_stat(tmp_path, NO_THREAD, 1, 4 * second, name)
-    # Threads that are new count from their start, also those with a number that is used again.
-    fake_stat(tmp_path, NO_THREAD + 1, 2, second)
-    sampler.look()
-    fake_stat(tmp_path, NO_THREAD + 1, 5, second, start=6)
-    sampler.look()
-    found = [(each.tid, each.cpu, dict(each.seconds)) for each in sampler.threads]
-    assert found == [
-        (NO_THREAD, 1, {3: 2, 1: 1}),
-        (NO_THREAD + 1, 2, {2: 1}),
-        (NO_THREAD + 1, 5, {5: 1}),
-    ]
-    assert sampler.threads[0].name == name
-    assert sampler.threads[0].cpus == ()
-
-
-def test_threads_end_between_looks(tmp_path, second):
-    sampler = ThreadSampler(tmp_path)
-    fake_stat(tmp_path, NO_THREAD, 0, 0)
-    fake_stat(tmp_path, NO_THREAD + 1, 0, 0)
-    sampler.begin()
-    (tmp_path / "task" / str(NO_THREAD) / "stat").unlink()
-    write(tmp_path / "task" / str(NO_THREAD + 1) / "stat", "")
-    sampler.look()
-    assert [sum(each.seconds.values()) for each in sampler.threads] == [0, 0]
-
-
 def test_without_proc_the_function_still_runs(monkeypatch, tmp_path):
     monkeypatch.setattr(observing, "ThreadSampler", lambda: ThreadSampler(tmp_path))
     seen = observe(compute)
     assert (seen.threads, seen.cpu_seconds) == ((), 0.0)
     assert seen.unseen_seconds >= seen.result - NEARLY
     assert "that no sample saw" in str(seen)
-
-
-def test_many_threads_are_sampled_less_often(monkeypatch):
-    waits = []
-
-    class Lock:
-        def acquire(self, timeout):
-            waits.append(timeout)
-            return len(waits) == 3
-
-    sampler = ThreadSampler()
-    sampler.running, sampler._begun = Lock(), True
-    monkeypatch.setattr(sampler, "look", lambda: compute(0.01))
-    sampler._keep_looking()
-    assert waits[0] == thread_sampler._LEAST_S
-    assert min(waits[1:]) >= 0.01 / thread_sampler._SHARE
-    assert sampler.samples == 2
-
-
-def a_thread(tid, seconds, node=0, name="worker"):
-    return ObservedThread(
-        tid=tid, name=name, cpus=(0, 1, 4), cpu=4,
-        cpu_seconds_per_cpu={4: seconds}, cpu_seconds_per_node={node: seconds},
-    )  # fmt: skip
-
-
-def test_the_text():
-    seen = mp.Observation(
-        seconds=2,
-        threads=(a_thread(7, 1.5), a_thread(8, 0.5, 1, "x\x1b[2J"), a_thread(9, 0.001)),
-        samples=1234,
-        minor_faults=5000,
-        numa={0: NodeCounters(4000, 30, 0, 0, 0)},
-        balancing=BalancingCounters(10, 4, 3, 1),
-        node_loads=1000,
-        node_load_misses=250,
-    )
-    lines = str(seen).splitlines()
-    assert lines[:3] == [
-        "2 s, 2 s of CPU time (node 0: 1.5 s, node 1: 0.5 s), samples: 1,234",
-        "thread 7 (worker): 1.5 s on node 0; may run on CPUs 0-1,4, last on CPU 4",
-        "thread 8 (x\\x1b[2J): 0.5 s on node 1; may run on CPUs 0-1,4, last on CPU 4",
-    ]
-    assert "other threads, with less CPU time: 1" in lines
-    assert "1,000 loads from memory, 250 (25.0%) from another node" in lines
-    text = str(seen)
-    assert "4,000 pages allocated as wanted" in text
-    assert "10 hint faults, 4 of" in text
-    assert max(map(len, lines)) < 80
-    assert repr(seen) == f"<Observation of 2 s, {lines[0][5:-16]}>"
-
-
-def test_the_text_without_anything():
-    assert str(mp.Observation(seconds=0)).splitlines() == [
-        "0 s, 0 s of CPU time (no node known), samples: 0",
-        "page faults: 0 minor, 0 major",
-        "no count of loads: not tried",
-    ]
-    many = mp.Observation(seconds=1, threads=tuple(a_thread(n, 1) for n in range(20)))
-    assert f"less CPU time: {20 - observation._SHOWN}" in str(many)
-
-
-def test_plain_data():
-    seen = observe(compute)
-    data = json.loads(json.dumps(seen.as_dict(), allow_nan=False))
-    assert data["cpu_seconds"] == seen.cpu_seconds
-    assert {int(cpu) for cpu in data["cpu_seconds_per_cpu"]} <= {*HOME}
-    assert [each["tid"] for each in data["threads"]] == [each.tid for each in seen.threads]
-    assert data["numa"].keys() == {str(node) for node in seen.numa}
