@@ -45,12 +45,14 @@ print("ready", flush=True)
 sys.stdin.read()
 """
 
-# File name, and the command; {pid} is a process that holds memory, {last} the last node.
+# File name, and the command; {pid} is a process that holds memory, {last} the last node, {cpu} a
+# CPU of the last node that has some.
 COMMANDS = {
     "topology": "movepages topology",
     "doctor": "movepages doctor",
     "where": "movepages where --self",
     "maps": "movepages maps {pid} --limit 6",
+    "advise": "movepages advise {pid} --cpus {cpu}",
     "plan": "movepages move {pid} --to {last} --dry-run",
     "move": "movepages move {pid} --to {last}",
     "localize": "movepages localize {pid} --node {last}",
@@ -108,9 +110,11 @@ def tutorial() -> Iterator[tuple[str, str]]:
 def run_all() -> Iterator[tuple[str, str]]:
     """Return each file's name and what belongs in it."""
     yield from tutorial()
+    machine = mp.topology()
+    last, cpu = machine.allowed_nodes[-1], machine.nodes[machine.cpu_nodes[-1]].cpus[0]
     with holder() as pid:
         for name, command in COMMANDS.items():
-            yield name, captured(command.format(pid=pid, last=mp.topology().allowed_nodes[-1]))
+            yield name, captured(command.format(pid=pid, last=last, cpu=cpu))
 
 
 def unpack(output: str) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from ..display.escaping import printable
 from . import id_lists
 from .json_output import Commands, add_json_option, print_json
 from .regions import add_process_option
-from .terminal import say, show
+from .terminal import is_terminal, say, show
 
 _DESCRIPTION = """\
 Say which memory of a running process is far from the threads that use it,
@@ -61,6 +61,9 @@ def run(options: argparse.Namespace) -> int:
         # No function runs here.
         del data["observed"]
         print_json("advise", data)
+        return 0
+    if not is_terminal():
+        print(found)
         return 0
     say(f"used by {found.described_use}")
     say()
