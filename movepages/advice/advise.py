@@ -52,8 +52,9 @@ def advise(
         Instead of `obj`: a process, whose regions are looked at.
     cpus : collection of int, optional
         The CPUs whose threads use the memory, in the order of their parts. By default, /proc tells:
-        threads count with at least 1 % of the CPU time of the busiest, and workers that are bound
-        to a node and have hardly begun. Of a function, the nodes count where its threads ran.
+        the busiest thread counts, others with half a second and 5 % of its CPU time, and those that
+        are bound to a node with 1 % of it, or as workers that have hardly begun. Of a function, the
+        nodes count where its threads ran.
     access : {"parts", "all"}
         How threads that are bound to several nodes use the memory. "parts": each its own contiguous
         part, in the order of the nodes. "all": each all of it.

@@ -19,8 +19,9 @@ _STRAY = 0.05
 
 _Known = tuple[ThreadUse, set[int]]
 
-# Threads with less than this share of the CPU time of the busiest are helpers that hardly run.
-_IDLE = 0.01
+# Threads with less than these shares of the CPU time of the busiest are helpers that hardly run.
+# Those of BLAS libraries wait in a loop for up to a seventh of a second when a process starts.
+_IDLE, _IDLE_IF_FREE, _WAITING_S = 0.01, 0.05, 0.5
 # More parts than this say nothing more about the shares of nodes.
 _MOST_PARTS = 256
 
@@ -76,14 +77,19 @@ class Use:
         return f"{who}, free to run on {nodes}"
 
 
-def use_of(machine: Topology, threads: Iterable[ThreadUse]) -> Use | None:
-    """Return the use that threads make of memory; None if their CPUs are on no known node."""
+def use_of(
+    machine: Topology, threads: Iterable[ThreadUse], *, waiting: float = _WAITING_S
+) -> Use | None:
+    """Return the use that threads make of memory; None if their CPUs are on no known node.
+
+    Free threads count that have used more CPU time than `waiting`, in seconds.
+    """
     home = homes(machine)
     known = [(each, {home[cpu] for cpu in each.cpus if cpu in home}) for each in threads]
     known = [(each, nodes) for each, nodes in known if nodes]
     if not known:
         return None
-    counted = _counted(known)
+    counted = _counted(known, waiting)
     threads = tuple(each for each, _ in counted)
     union = {node for _, nodes in counted for node in nodes}
     if len(union) == 1:
@@ -96,18 +102,17 @@ def use_of(machine: Topology, threads: Iterable[ThreadUse]) -> Use | None:
     return Use(threads, Kind.FREE, tuple(sorted(union)))
 
 
-def _counted(known: list[_Known]) -> list[_Known]:
-    """Return the threads that count as users."""
-    busiest, _ = max(known, key=lambda pair: pair[0].seconds)
-    busy = [pair for pair in known if pair[0].seconds >= _IDLE * busiest.seconds]
-    bound = [pair for pair in busy if len(pair[1]) == 1]
-    free = [pair for pair in busy if len(pair[1]) > 1]
-    # Workers that somebody has bound and that have hardly begun.
-    fresh = [pair for pair in known if len(pair[1]) == 1 and pair not in busy]
-    if len(fresh) > 1:
-        bound += fresh
-    # One free thread beside bound ones has started them, and waits for them.
-    return bound if bound and len(free) < 2 else busy
+def _counted(known: list[_Known], waiting: float) -> list[_Known]:
+    """Return the threads that count as users; free ones from `waiting` seconds on."""
+    most = max(each.seconds for each, _ in known)
+    least = min(max(_IDLE_IF_FREE * most, waiting), most)
+    bound = [pair for pair in known if len(pair[1]) == 1]
+    busy = [pair for pair in bound if pair[0].seconds >= _IDLE * most]
+    free = [pair for pair in known if len(pair[1]) > 1 and pair[0].seconds >= least]
+    # Workers that somebody has bound may have hardly begun. A single one may only wait.
+    workers = bound if len(bound) - len(busy) > 1 else busy
+    # Free threads beside as many bound ones have started them.
+    return workers if len(workers) >= len(free) else busy + free
 
 
 def use_of_cpus(machine: Topology, cpus: Collection[int]) -> Use:
@@ -140,7 +145,7 @@ def use_seen(machine: Topology, seen: Observation) -> Use | None:
         nodes = [node for node, n in each.cpu_seconds_per_node.items() if n > least]
         cpus = tuple(cpu for node in nodes for cpu in machine.nodes[node].cpus)
         threads.append(ThreadUse(each.tid, each.name, cpus, each.cpu, each.cpu_seconds))
-    return use_of(machine, threads)
+    return use_of(machine, threads, waiting=0.0)
 
 
 def homes(machine: Topology) -> dict[int, int]:
@@ -150,8 +155,26 @@ def homes(machine: Topology) -> dict[int, int]:
 
 def near_share(machine: Topology, held: Mapping[int, int], node: int) -> float:
     """Return the share of memory that is near the CPUs of a node."""
-    near = memory_near(machine, node)
+    near = nodes_near(machine, node)
     return sum(n for each, n in held.items() if each in near) / max(sum(held.values()), 1)
+
+
+def nodes_near(machine: Topology, node: int) -> set[int]:
+    """Return the nodes with memory at the least distance, and those near with faster memory.
+
+    Memory without CPUs, such as CXL, is no nearer than that of another socket. Faster memory, such
+    as HBM, is in a memory tier with a smaller number.
+    """
+    memory = machine.memory_nodes
+    closest = min((machine.distance(node, each) for each in memory), default=0)
+    near = {each for each in memory if machine.distance(node, each) == closest}
+    tiers = [tier for each in near if (tier := machine.nodes[each].tier) is not None]
+    faster = {
+        each
+        for each in memory_near(machine, node) - near
+        if tiers and (tier := machine.nodes[each].tier) is not None and tier < min(tiers)
+    }
+    return near | faster
 
 
 def _fewest(nodes: Iterable[int]) -> tuple[int, ...]:

@@ -11,20 +11,19 @@ import numpy as np
 from ..layouts.blocks import blocks, by_axis
 from ..layouts.interleave import interleave
 from ..migration.plan import plan
-from ..processes.locality import memory_near
 from ..system.topology import Topology
 from ..units import format_ids
 from .finding import Verdict
 from .subjects import Subject
-from .use import Kind, Use, near_share
+from .use import Kind, Use, near_share, nodes_near
 
 Access = Literal["parts", "all"]
 
 # Memory counts as near, or spread evenly, from these shares on.
 NEAR = 0.9
 _UNEVEN = 1.5
-# So many runs of pages for each part still are a division that somebody made.
-_RUNS = 4
+# Runs of pages below this share of the memory are edges, where a huge page was not cut.
+_EDGE = 1 / 64
 
 
 @dataclass(frozen=True)
@@ -156,12 +155,13 @@ def _divided(subject: Subject, order: list[int]) -> tuple[str, Any]:
 
 def _is_divided(subject: Subject, order: list[int]) -> bool:
     """Tell whether a memory is in long contiguous parts whose shares match those of the threads."""
-    runs = subject.placement.runs
-    status = runs["status"][runs["status"] >= 0]
-    if 1 + int(np.count_nonzero(np.diff(status))) > _RUNS * len(order):
-        return False
-    held = subject.placement.bytes_per_node
+    runs, held = subject.placement.runs, subject.placement.bytes_per_node
     total = sum(held.values())
+    long = (runs["status"] >= 0) & (runs["nbytes"] >= _EDGE * total)
+    # Runs of one node count once if only absent pages or edges are between them.
+    parts = 1 + int(np.count_nonzero(np.diff(runs["status"][long])))
+    if parts > len({*order}) or runs["nbytes"][long].sum() < NEAR * total:
+        return False
     return all(
         1 / _UNEVEN <= held.get(node, 0) * len(order) / (total * order.count(node)) <= _UNEVEN
         for node in {*order}
@@ -197,5 +197,5 @@ def _can_be_copied(machine: Topology, subject: Subject, nodes: list[int]) -> boo
 def nodes_using(machine: Topology, use: Use, memory: int) -> int:
     """Return the node whose CPUs use the parts that lie on a node with memory."""
     mine = [node for node in use.nodes if machine.nearest_memory(node) == memory]
-    near = [node for node in use.nodes if memory in memory_near(machine, node)]
+    near = [node for node in use.nodes if memory in nodes_near(machine, node)]
     return (mine or near or use.nodes)[0]

@@ -11,7 +11,7 @@ from advice_fixtures import FIRST, SECOND, bandwidth, machine, thread
 from movepages.advice import judge as judging
 from movepages.advice.judge import Setting, judge
 from movepages.advice.subjects import Subject
-from movepages.advice.use import use_of
+from movepages.advice.use import nodes_near, use_of
 from movepages.advice.wishes import wish_for
 from movepages.layouts.blocks import Blocks, ByAxis
 from movepages.layouts.interleave import Interleave
@@ -85,9 +85,16 @@ def test_memory_on_the_wrong_node_moves(ask):
     assert found.problems or 1 in mp.topology().allowed_nodes
 
 
-def test_memory_near_by_distance_counts_as_near(wish):
-    assert wish(lying([(2, 1024)]), TWO).verdict == "leave"
+def test_memory_without_cpus_is_near_if_it_is_faster(wish, tmp_path):
+    assert wish(lying([(2, 1024)]), TWO).layout == "1"
     assert wish(lying([(2, 1024)]), ONE).layout == "0"
+    two = machine(tmp_path / "tiers")
+    tiers = {0: 4, 1: 4, 2: 2}
+    nodes = {each: replace(node, tier=tiers[each]) for each, node in two.nodes.items()}
+    fast = replace(two, nodes=nodes)
+    assert [nodes_near(fast, node) for node in (0, 1)] == [{0}, {1, 2}]
+    slow = replace(two, nodes=nodes | {2: replace(nodes[2], tier=6)})
+    assert [nodes_near(slow, node) for node in (0, 1)] == [{0}, {1}]
 
 
 def test_threads_bound_to_nodes_get_a_part_each(ask):
@@ -103,13 +110,14 @@ def test_threads_bound_to_nodes_get_a_part_each(ask):
 
 
 def test_memory_that_somebody_has_divided_is_left(wish):
-    for parts in ([(1, 512), (0, 512)], [(1, 300), (0, 520), (1, 204)]):
+    for parts in ([(1, 512), (0, 512)], [(1, 300), (0, 5), (1, 207), (0, 512)]):
         found = wish(lying(parts), BOUND)
         assert found.verdict == "leave"
         assert found.reason == "divided into long parts that match the threads' shares"
     assert wish(lying([(1, 900), (0, 124)]), BOUND).layout == "blocks:0,1"
-    turns = [(page % 2, 1) for page in range(1024)]
-    assert wish(lying(turns), BOUND).layout == "blocks:0,1"
+    for pages in (1, 128, 256):
+        turns = [(turn % 2, pages) for turn in range(1024 // pages)]
+        assert wish(lying(turns), BOUND).layout == "blocks:0,1"
 
 
 def test_threads_that_all_use_all_of_it_share_the_nodes(ask):

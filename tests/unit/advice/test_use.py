@@ -48,7 +48,11 @@ def test_workers_count_that_somebody_has_bound(two):
     workers = [thread((0,), 0.01), thread((3,), 0.0)]
     assert use_of(two, [starter, *workers]).threads == tuple(workers)
     assert use_of(two, [starter, thread((2,), 5)]).order == (1,)
-    # Several free threads are no starters.
+    # As those of BLAS libraries, which wait in a loop when a process starts.
+    waiting = thread(BOTH, 0.2)
+    assert use_of(two, [thread(BOTH, 0.3, last=0), waiting, waiting]).kind is Kind.FREE_ALONE
+    assert use_of(two, [starter, waiting, *workers]).threads == tuple(workers)
+    # More free threads than bound ones are no starters.
     assert use_of(two, [starter, starter, thread((2,), 5)]).kind is Kind.FREE
 
 
