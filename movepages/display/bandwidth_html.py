@@ -14,7 +14,7 @@ def bandwidth_html(found: BandwidthView) -> str:
     parts = [f"<p>{escape(describe_machine(found))}</p>"]
     for what, unit in UNITS.items():
         rows = [
-            [f"CPUs of {node_chip(node)}", *map(figure, row)]
+            [f"CPUs\N{NO-BREAK SPACE}of\N{NO-BREAK SPACE}{node_chip(node)}", *map(figure, row)]
             for node, row in zip(found.cpu_nodes, getattr(found, what), strict=True)
         ]
         title = f"{what}, {unit}, by node of the memory"

@@ -22,7 +22,9 @@ _MOST_ROWS = 64
 
 _BAR = "display:inline-block;height:.7em;background:currentColor;opacity:.45"
 _HEAD = 'th scope="col"'
-_ALIGNED = 'style="text-align:{};padding:.1em .5em"'
+_LEFT = "text-align:left;padding:.1em .5em"
+# A number stays on one line with its unit.
+_RIGHT = "text-align:right;padding:.1em .5em;white-space:nowrap"
 
 
 def flows_html(moved: Mapping[tuple[int, int], int], remarks: Sequence[str]) -> str:
@@ -140,7 +142,7 @@ def _used(total: int, free: int, largest: int) -> str:
 
 def table_html(heads: Iterable[str], sides: str, rows: Iterable[list[str]]) -> str:
     """Return a table of HTML cells; `sides` aligns each column left (l) or right (r)."""
-    styles = [_ALIGNED.format({"l": "left", "r": "right"}[side]) for side in sides]
+    styles = [f'style="{_LEFT if side == "l" else _RIGHT}"' for side in sides]
 
     def line(tag: str, each: Iterable[str]) -> str:
         marked = zip(styles, each, strict=True)

@@ -127,7 +127,9 @@ class _Picture:
 
     def _repr_html_(self) -> str:
         value = f'value="{self._done}" max="{max(self._total, 1)}"'
-        return f'<progress {value} style="width:20em"></progress> {self._text}'
+        return (
+            f'<progress {value} style="width:20em;vertical-align:middle"></progress> {self._text}'
+        )
 
 
 def describe(done: int, total: int, seconds: float) -> str:

@@ -22,12 +22,17 @@ _GRID = 48, 96
 
 _WIDTH = 640
 _HEIGHT = 36
+# Least room for the numbers of rows, and what separates them from the picture.
 _MARGIN = 90
+_GAP = 6
 _EDGE = 20
 _LEAST_SIDE = 96.0
 _MOST_HEIGHT = 288.0
 _LINE = 18
 _LEGEND_COLUMNS = 4
+# Widths of a legend's coloured box with its gap, and of a letter of 12 px in a wide font.
+_KEY = 22
+_LETTER = 7
 # A stretch of at least this many cells has room for its node's number.
 _LABELLED = 10
 
@@ -96,14 +101,18 @@ def document(
     parts = [f'<text x="0" y="13" font-weight="bold">{escape(heading)}</text>']
     parts.append(f'<g transform="translate(0 {_LINE + 2})">{body}</g>')
     top = height + _LINE + 10
-    for index, (kind, label) in enumerate(legend.items()):
-        row, column = divmod(index, _LEGEND_COLUMNS)
-        x, y = column * _WIDTH // _LEGEND_COLUMNS, top + row * _LINE
+    column, each = 0, _WIDTH // _LEGEND_COLUMNS
+    for kind, label in legend.items():
+        wide = -(-(_KEY + _LETTER * len(label)) // each)
+        if column + wide > _LEGEND_COLUMNS:
+            column, top = 0, top + _LINE
+        x = column * each
+        column += wide
         parts.append(
-            f'<rect x="{x}" y="{y:g}" width="16" height="12" {fill(kind)}/>'
-            f'<text x="{x + 22}" y="{y + 10:g}">{escape(label)}</text>'
+            f'<rect x="{x}" y="{top:g}" width="16" height="12" {fill(kind)}/>'
+            f'<text x="{x + _KEY}" y="{top + 10:g}">{escape(label)}</text>'
         )
-    total = top + -(-len(legend) // _LEGEND_COLUMNS) * _LINE
+    total = top + (_LINE if legend else 0)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(what)}" '
         f'viewBox="0 0 {_WIDTH} {total:g}" width="{_WIDTH}" height="{total:g}" '
@@ -138,21 +147,23 @@ def _axis(nbytes: int, height: float) -> str:
 def _shape(placement: PlacementView, legend: Mapping[int, str]) -> tuple[str, float]:
     rows, columns = placement.shape[0], int(np.prod(placement.shape[1:], dtype=np.int64))
     pixels = grid(placement, *_GRID)
-    # Keep the array's proportions as far as the picture stays readable.
-    width = float(_WIDTH - _MARGIN)
-    height = min(max(width * rows / columns, _LEAST_SIDE), _MOST_HEIGHT)
-    width = min(width, max(height * columns / rows, 2 * _LEAST_SIDE))
     flat = len(placement.shape) == 2
     down, across = ("row", "column") if flat else ("axis 0:", "others:")
+    last = f"{down} {rows - 1:,}"
+    margin = max(_MARGIN, _GAP + _LETTER * len(last))
+    # Keep the array's proportions as far as the picture stays readable.
+    width = float(_WIDTH - margin)
+    height = min(max(width * rows / columns, _LEAST_SIDE), _MOST_HEIGHT)
+    width = min(width, max(height * columns / rows, 2 * _LEAST_SIDE))
     text = (
-        f'<text x="{_MARGIN - 6}" y="11" text-anchor="end">{down} 0</text>'
-        f'<text x="{_MARGIN - 6}" y="{height:g}" text-anchor="end">{down} {rows - 1:,}</text>'
-        f'<text x="{_MARGIN}" y="{height + 14:g}">{across} 0</text>'
-        f'<text x="{_MARGIN + width:g}" y="{height + 14:g}" text-anchor="end">'
+        f'<text x="{margin - _GAP}" y="11" text-anchor="end">{down} 0</text>'
+        f'<text x="{margin - _GAP}" y="{height:g}" text-anchor="end">{last}</text>'
+        f'<text x="{margin}" y="{height + 14:g}">{across} 0</text>'
+        f'<text x="{margin + width:g}" y="{height + 14:g}" text-anchor="end">'
         f"{across} {columns - 1:,}</text>"
     )
     drawn = _pixels(pixels, legend, width, height)
-    return f'<g transform="translate({_MARGIN} 0)">{drawn}</g>{text}', height + _LINE
+    return f'<g transform="translate({margin} 0)">{drawn}</g>{text}', height + _LINE
 
 
 def _pixels(

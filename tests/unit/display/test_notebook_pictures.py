@@ -152,3 +152,39 @@ def test_many_runs_take_little_time():
     begin = time.perf_counter()
     assert len(many(10**6)._repr_html_()) < 200_000
     assert time.perf_counter() - begin < 60
+
+
+def fits(svg):
+    """Whether each text lies within the picture, by the widths of letters of a wide font."""
+    for text in svg.iter(f"{SVG}text"):
+        x, width = float(text.get("x")), 7 * len(text.text)
+        left = x - {"end": width, "middle": width / 2}.get(text.get("text-anchor"), 0)
+        yield left >= 0 and left + width <= 640
+
+
+def test_numbers_of_very_many_rows_are_not_cut_off():
+    tree = parsed(placed([24], [1], shape=(4_194_304, 8))._repr_html_())
+    assert "row 4,194,303" in {text.text for text in tree.iter(f"{SVG}text")}
+    assert all(fits(tree))
+
+
+def test_long_entries_of_a_legend_take_two_columns():
+    runs = placed([1, 1, 1, 1], [0, 1, ABSENT, int(mp.PageStatus.EBUSY)]).runs
+    result = mp.MoveResult(
+        pages=4, moved=2, already_there=0, _runs=runs,
+        failures={mp.PageStatus.EBUSY: 1, mp.PageStatus.ENOENT: 1},
+    )  # fmt: skip
+    tree = parsed(result._repr_html_())
+    assert all(fits(tree))
+    places = {text.text: (text.get("x"), text.get("y")) for text in tree.iter(f"{SVG}text")}
+    (x, y), (_, above) = places["failed or not attempted"], places["absent"]
+    assert x == places["node 0"][0]
+    assert float(y) > float(above)
+
+
+def test_a_number_stays_on_one_line_with_its_unit():
+    for shown in (mp.where({"a": np.ones(1 << 12), "b" * 200: np.ones(9)}), mp.topology()):
+        cells = [*parsed(shown._repr_html_()).iter("td")]
+        sizes = [cell for cell in cells if re.fullmatch(r"[\d.,]+ \w*B", cell.text or "")]
+        assert sizes
+        assert all("white-space:nowrap" in cell.get("style") for cell in sizes)
