@@ -59,6 +59,7 @@ COMMANDS = {
     "run": "movepages run --node {last} --report -- python -m timeit -n 9 '[0]*9**7'",
     "watch": "movepages watch {pid} --count 2 --interval 0.5",
     "bench": "movepages bench --size 8MiB",
+    "matrix": "movepages bench --matrix",
     "demo": "movepages demo --size 8MiB",
     "schema": "movepages schema watch",
 }
@@ -79,6 +80,8 @@ def holder() -> Iterator[int]:
 def captured(command: str) -> str:
     """Return a command and what it prints on 80 columns; one that prints nothing ends this."""
     plain = {"COLUMNS": COLUMNS, "NO_COLOR": "1", "TERM": "dumb", "LANG": "C.UTF-8"}
+    # Figures that are kept from another time would not come from this run.
+    plain["XDG_CACHE_HOME"] = os.devnull
     kept = {name: value for name, value in os.environ.items() if name != "FORCE_COLOR"}
     # The programs that are installed beside this Python.
     plain["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
