@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+import movepages as mp
+from movepages.memory.bandwidth_places import find_places
+
 ROOT = Path(__file__).parents[2]
 TINY = ["--rounds", "1", "--size", "4M", "--sparse", "64M", "--move-size", "256K"]
 
@@ -20,9 +23,27 @@ pytestmark = [
 ]
 
 
-def run(*arguments):
+# It takes a second for each pass, on the CPUs of the first node.
+LIKWID = """#!{python}
+import sys
+cpus = {cpus}
+if sys.argv[1] == "-p":
+    print("Domain 0:\\n\\tTag N:", *cpus)
+elif sys.argv[1] == "-a":
+    print(*(f"{{kernel}} - Double-precision" for kernel in ("copy", "load", "store")), sep="\\n")
+else:
+    size, passes = sys.argv[4].split(":")[1].rstrip("B"), int(sys.argv[6])
+    for cpu in cpus:
+        print(f"Group: 0 Thread 0 running on hwthread {{cpu}} - Vector length 1 Offset 0")
+    print(f"Time:\\t{{passes:e}} sec\\nSize (Byte):\\t{{size}}")
+    print(f"Data volume (Byte):\\t{{passes * int(size)}}")
+"""
+
+
+def run(*arguments, **environment):
     command = [sys.executable, "benchmarks/run.py", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    env = os.environ | environment
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -49,6 +70,19 @@ def test_every_row_has_a_figure(tmp_path):
         assert skip["why"]
         assert skip["name"] in printed
     assert told["machine"]["cpus"] == len(os.sched_getaffinity(0))
+
+
+def test_bandwidth_is_compared_with_likwid_where_it_is_installed(tmp_path):
+    cpus = next(iter(find_places(mp.topology()).cpus.values()))
+    program = tmp_path / "likwid-bench"
+    program.write_text(LIKWID.format(python=sys.executable, cpus=cpus))
+    program.chmod(0o755)
+    path = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
+    run(*TINY, "--only", "bandwidth", "--output", str(tmp_path), PATH=path)
+    rows = files(tmp_path, "benchmarks")["rows"]
+    found = [row for row in rows if row["name"].endswith("likwid-bench")]
+    assert [row["name"].split()[0] for row in found] == ["read", "write", "copy"]
+    assert all("likwid-bench 1 s" in row["detail"] for row in found)
 
 
 def test_growth(tmp_path):
