@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,25 @@ def _no_automatic_balancing() -> Iterator[None]:
     yield
     with contextlib.suppress(OSError):
         system.syscall(system.SYS_SET_MEMPOLICY, system.MPOL_DEFAULT, None, 0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep bandwidths that were measured apart from those of the user, which change advice."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_measured(_own_cache_folder: None) -> None:
+    """Forget what an earlier test has measured."""
+    kept = sys.modules.get("movepages.results.kept_bandwidth")
+    if kept is not None:
+        kept._measured_here.clear()
+        folder = Path(os.environ["XDG_CACHE_HOME"], "movepages")
+        for file in folder.glob("bandwidth-*.json"):
+            file.unlink()
 
 
 @pytest.fixture(scope="session")

@@ -171,10 +171,11 @@ class Observation:
 
     def _machine_lines(self) -> Iterator[str]:
         for node, n in self.numa.items():
-            yield (
-                f"node {node}, all processes: {n.numa_hit:,} pages allocated as wanted, "
-                f"{n.numa_miss:,} although another node was wanted"
-            )
+            if n.numa_hit or n.numa_miss:
+                yield (
+                    f"node {node}, all processes: {n.numa_hit:,} pages allocated as wanted, "
+                    f"{n.numa_miss:,} although another node was wanted"
+                )
         faults, local, moved, _ = self.balancing
         if faults or moved:
             yield (

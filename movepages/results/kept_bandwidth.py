@@ -12,6 +12,8 @@ from ..system.refusals import Refusal
 from .bandwidth import Bandwidth
 
 _PREFIX = "bandwidth-"
+# What this process measured last, for where the folder cannot be written to.
+_measured_here: list[Bandwidth] = []
 
 
 def kept_bandwidth(key: MachineKey) -> Bandwidth | None:
@@ -29,20 +31,25 @@ def bandwidth_of_host(key: MachineKey) -> Bandwidth | None:
     A thread that is bound to some CPUs does not find those that were measured with all of them.
     """
     file, exact = kept_file(key), kept_bandwidth(key)
+    others = list(_measured_here)
     if exact is not None or file is None:
-        return exact
-    others = []
+        return exact or _best(others, key)
     with Refusal(ValueError):
         for name in os.listdir(file.parent):
             if name.startswith(_PREFIX):
                 with Refusal(ValueError):
                     others.append(Bandwidth.load(file.parent / name))
-    same = [each for each in others if each.machine[:3] == key[:3]]
+    return _best(others, key)
+
+
+def _best(found: list[Bandwidth], key: MachineKey) -> Bandwidth | None:
+    same = [each for each in found if each.machine[:3] == key[:3]]
     return max(same, key=lambda each: (each.read.size, each.measured_at), default=None)
 
 
 def keep_bandwidth(made: Bandwidth) -> None:
     """Keep figures for later processes, if the user's cache folder can be written to."""
+    _measured_here[:] = [made]
     file = kept_file(made.machine)
     if file is not None:
         with Refusal():

@@ -9,7 +9,12 @@ import pytest
 
 import movepages as mp
 from movepages.results.bandwidth_figures import Rates
-from movepages.results.kept_bandwidth import keep_bandwidth, kept_bandwidth, kept_file
+from movepages.results.kept_bandwidth import (
+    bandwidth_of_host,
+    keep_bandwidth,
+    kept_bandwidth,
+    kept_file,
+)
 from movepages.system.machine_key import MachineKey
 
 KEY = MachineKey("host", "6.12", "A processor", "0-3", "0,2-3")
@@ -152,3 +157,22 @@ def test_a_signal_handler_is_not_taken_for_a_refusal(cache, monkeypatch):
     keep_bandwidth(made())
     with pytest.raises(HandlerError):
         kept_bandwidth(KEY)
+
+
+def test_what_was_measured_here_serves_where_the_folder_cannot_be_written(monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/1")
+    assert bandwidth_of_host(KEY) is None
+    mine = made()
+    keep_bandwidth(mine)
+    assert kept_bandwidth(KEY) is None
+    assert bandwidth_of_host(KEY) is mine
+    assert bandwidth_of_host(KEY._replace(cpus="1")) is mine
+    assert bandwidth_of_host(KEY._replace(host="elsewhere")) is None
+
+
+def test_figures_of_most_nodes_serve_threads_with_fewer_cpus(cache):
+    wide = KEY._replace(cpus="0-7")
+    for figures in (made((0,), (0, 2)), made(key=wide)):
+        keep_bandwidth(figures)
+    assert bandwidth_of_host(KEY).cpu_nodes == (0,)
+    assert bandwidth_of_host(KEY._replace(cpus="1")).machine == wide
