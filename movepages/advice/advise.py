@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
+from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -126,7 +127,10 @@ def _advice(
     nothing = why_nothing(machine, use)
     findings = [_left(each, nothing) for each in subjects] if nothing else []
     if use is not None and not nothing:
-        setting = Setting(machine, use, access, balancing, bandwidth)
+        total: Counter[int] = Counter()
+        for each in subjects:
+            total.update(each.placement.bytes_per_node)
+        setting = Setting(machine, use, access, balancing, bandwidth, total)
         findings = [judge(each, setting) for each in subjects]
     told = notes_for(findings, use, nothing, measured=bandwidth is not None, seen=seen is not None)
     return Advice(

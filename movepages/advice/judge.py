@@ -17,8 +17,9 @@ from ..system.topology import Topology
 from ..units import format_bytes, format_seconds
 from .finding import Finding
 from .subjects import LEAST_BYTES, Subject
-from .use import Use, near_share
-from .wishes import Access, Wish, average_near, nodes_using, wish_for
+from .use import Use, average_near, near_share
+from .wish import Wish
+from .wishes import Access, nodes_using, wish_for
 
 # Gains below these are noise of the measurement, or not worth a move.
 _LEAST_GAIN = 0.05
@@ -38,6 +39,8 @@ class Setting(NamedTuple):
     balancing : bool
         Whether the kernel moves pages to the threads that use them.
     bandwidth : Bandwidth or None
+    total : mapping of int to int
+        Bytes of all memories on each node.
     """
 
     machine: Topology
@@ -45,6 +48,7 @@ class Setting(NamedTuple):
     access: Access
     balancing: bool
     bandwidth: Bandwidth | None
+    total: Mapping[int, int]
 
 
 def judge(subject: Subject, by: Setting) -> Finding:
@@ -59,7 +63,7 @@ def judge(subject: Subject, by: Setting) -> Finding:
         if placement.hidden_bytes:
             why = "its nodes are not known: see movepages doctor"
         return replace(found, reason=why)
-    wish = wish_for(by.machine, subject, by.use, by.access)
+    wish = wish_for(by.machine, subject, by.use, by.access, by.total)
     found = replace(found, near=wish.near, reason=wish.reason)
     if wish.verdict == "leave":
         return found
@@ -90,7 +94,7 @@ def _of_a_move(found: Finding, subject: Subject, wish: Wish, by: Setting) -> Fin
         near_after=after, cost_seconds=cost, problems=planned.problems,
     )  # fmt: skip
     if wish.by_parts:
-        now, then = _by_parts(planned, by)
+        now, then = _by_parts(planned, wish, by)
     else:
         now = _by_all(found.bytes_per_node, by)
         then = _by_all(planned.expected, by)
@@ -138,18 +142,20 @@ def _weighed(found: Finding, now: _Traffic, then: _Traffic, by: Setting) -> Find
 def _near_after(planned: Plan, wish: Wish, by: Setting) -> float:
     if not wish.by_parts:
         return average_near(by.machine, planned.expected, by.use)
-    if isinstance(wish.target, int):
-        return near_share(by.machine, planned.expected, by.use.nodes[0])
+    if wish.home is not None:
+        return near_share(by.machine, planned.expected, wish.home)
     overruled = planned.overruled * planned.page_size
     return 1 - overruled / max(planned.in_place + planned.to_move, 1)
 
 
-def _by_parts(planned: Plan, by: Setting) -> tuple[_Traffic, _Traffic]:
+def _by_parts(planned: Plan, wish: Wish, by: Setting) -> tuple[_Traffic, _Traffic]:
     """Return the traffic now and then if each page is read by the node that it goes to."""
     now: Counter[tuple[int, int]] = Counter()
     then: Counter[tuple[int, int]] = Counter()
     for (source, to), nbytes in planned.flows.items():
-        reader = nodes_using(by.machine, by.use, to)
+        reader = wish.home
+        if reader is None:
+            reader = nodes_using(by.machine, by.use, to)
         now[reader, source] += nbytes
         then[reader, to] += nbytes
     return dict(now), dict(then)

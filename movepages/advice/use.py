@@ -159,6 +159,11 @@ def near_share(machine: Topology, held: Mapping[int, int], node: int) -> float:
     return sum(n for each, n in held.items() if each in near) / max(sum(held.values()), 1)
 
 
+def average_near(machine: Topology, held: Mapping[int, int], use: Use) -> float:
+    """Return the share that is near if every thread uses all of it alike."""
+    return sum(share * near_share(machine, held, node) for node, share in use.shares.items())
+
+
 def nodes_near(machine: Topology, node: int) -> set[int]:
     """Return the nodes with memory at the least distance, and those near with faster memory.
 

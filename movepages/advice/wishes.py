@@ -3,68 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from ..layouts.blocks import blocks, by_axis
-from ..layouts.interleave import interleave
 from ..migration.plan import plan
 from ..system.topology import Topology
 from ..units import format_ids
-from .finding import Verdict
 from .subjects import Subject
-from .use import Kind, Use, near_share, nodes_near
+from .use import Kind, Use, average_near, near_share, nodes_near
+from .wish import NEAR, UNEVEN, Wish, interleaved, is_even, memory_of_nodes
+from .wishes_free import wish_of_free_threads
 
 Access = Literal["parts", "all"]
 
-# Memory counts as near, or spread evenly, from these shares on.
-NEAR = 0.9
-_UNEVEN = 1.5
 # Runs of pages below this share of the memory are edges, where a huge page was not cut.
 _EDGE = 1 / 64
 
 
-@dataclass(frozen=True)
-class Wish:
-    """Where a memory should be.
-
-    Attributes
-    ----------
-    verdict : str
-    near : float
-        Share that is near now.
-    reason : str
-    layout, target
-        As in `Finding`.
-    by_parts : bool
-        Whether each page is used by the node that the target gives it to.
-    """
-
-    verdict: Verdict
-    near: float
-    reason: str
-    layout: str = ""
-    target: Any = None
-    by_parts: bool = True
-
-
-def wish_for(machine: Topology, subject: Subject, use: Use, access: Access) -> Wish:
-    """Return where a memory should be that some threads use."""
+def wish_for(
+    machine: Topology, subject: Subject, use: Use, access: Access, total: Mapping[int, int]
+) -> Wish:
+    """Return where a memory should be that some threads use; `total` is what all have together."""
     held = subject.placement.bytes_per_node
     if use.kind is Kind.ONE_NODE:
         return _on_one_node(machine, held, use.nodes[0])
-    if use.kind is Kind.FREE_ALONE:
-        return _for_one_free_thread(machine, held, use)
-    if use.kind is Kind.FREE:
-        return _for_free_threads(machine, held, use)
+    if use.kind is Kind.FREE_ALONE or use.kind is Kind.FREE:
+        return wish_of_free_threads(machine, held, use, total)
     return _for_all(machine, subject, use) if access == "all" else _for_parts(machine, subject, use)
-
-
-def average_near(machine: Topology, held: Mapping[int, int], use: Use) -> float:
-    """Return the share that is near if every thread uses all of it alike."""
-    return sum(share * near_share(machine, held, node) for node, share in use.shares.items())
 
 
 def _on_one_node(machine: Topology, held: Mapping[int, int], node: int) -> Wish:
@@ -72,57 +39,21 @@ def _on_one_node(machine: Topology, held: Mapping[int, int], node: int) -> Wish:
     if near >= NEAR:
         return Wish("leave", near, f"{near:.0%} of it near the threads that use it")
     to = machine.nearest_memory(node)
-    return Wish("move", near, f"all threads that use it run on node {node}", f"{to}", to)
-
-
-def _for_one_free_thread(machine: Topology, held: Mapping[int, int], use: Use) -> Wish:
-    (now,) = use.nodes
-    near = near_share(machine, held, now)
-    if near >= NEAR:
-        return Wish("leave", near, f"{near:.0%} of it near the thread that uses it")
-    best = max(machine.cpu_nodes, key=lambda node: near_share(machine, held, node))
-    if near_share(machine, held, best) < NEAR:
-        why = "spread over several nodes, and the thread may run on any of them"
-        return Wish("leave", near, why)
-    why = (
-        f"the thread ran on node {now} last and may run anywhere: bind it to node {best}, where "
-        "the memory is"
-    )
-    return Wish("bind", near, why, f"CPUs of node {best}", best)
-
-
-def _for_free_threads(machine: Topology, held: Mapping[int, int], use: Use) -> Wish:
-    near, nodes = average_near(machine, held, use), _memory_of(machine, use)
-    if _is_even(held, nodes):
-        why = "spread evenly over the nodes on which the threads may run"
-        return Wish("leave", near, why, by_parts=False)
-    fits = [
-        node
-        for node in use.nodes
-        if near_share(machine, held, node) >= NEAR
-        and len(use.threads) <= len(machine.cpus_near(node))
-    ]
-    if fits:
-        why = (
-            f"the {len(use.threads):,} threads fit on node {fits[0]}, where the memory is, and "
-            "may run anywhere: bind them there"
-        )
-        return Wish("bind", near, why, f"CPUs of node {fits[0]}", fits[0])
-    why = "the threads may run anywhere, and the memory of one node serves most of their accesses"
-    return _interleaved(near, nodes, why)
+    why = f"all threads that use it run on node {node}"
+    return Wish("move", near, why, f"{to}", to, home=node)
 
 
 def _for_all(machine: Topology, subject: Subject, use: Use) -> Wish:
     held = subject.placement.bytes_per_node
-    near, nodes = average_near(machine, held, use), _memory_of(machine, use)
+    near, nodes = average_near(machine, held, use), memory_of_nodes(machine, use)
     if len(nodes) == 1 and near >= NEAR:
         return Wish("leave", near, f"{near:.0%} of it near the threads that use it")
     if _can_be_copied(machine, subject, nodes):
         return _copied(near, nodes)
-    if _is_even(held, nodes):
+    if is_even(held, nodes):
         why = "spread evenly over the nodes of the threads, which all use all of it"
         return Wish("leave", near, why, by_parts=False)
-    return _interleaved(near, nodes, "threads on several nodes all use all of it")
+    return interleaved(near, nodes, "threads on several nodes all use all of it")
 
 
 def _for_parts(machine: Topology, subject: Subject, use: Use) -> Wish:
@@ -163,24 +94,9 @@ def _is_divided(subject: Subject, order: list[int]) -> bool:
     if parts > len({*order}) or runs["nbytes"][long].sum() < NEAR * total:
         return False
     return all(
-        1 / _UNEVEN <= held.get(node, 0) * len(order) / (total * order.count(node)) <= _UNEVEN
+        1 / UNEVEN <= held.get(node, 0) * len(order) / (total * order.count(node)) <= UNEVEN
         for node in {*order}
     )
-
-
-def _memory_of(machine: Topology, use: Use) -> list[int]:
-    return sorted({machine.nearest_memory(node) for node in use.nodes})
-
-
-def _is_even(held: Mapping[int, int], nodes: list[int]) -> bool:
-    return max(held.values()) * len(nodes) <= _UNEVEN * sum(held.values())
-
-
-def _interleaved(near: float, nodes: list[int], why: str) -> Wish:
-    if len(nodes) == 1:
-        return Wish("move", near, why, f"{nodes[0]}", nodes[0])
-    text = f"interleave:{','.join(map(str, nodes))}"
-    return Wish("move", near, why, text, interleave(nodes), by_parts=False)
 
 
 def _copied(near: float, nodes: list[int]) -> Wish:

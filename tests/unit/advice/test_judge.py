@@ -1,6 +1,7 @@
 """What is advised for memory on the first node of this machine, as if it had two sockets."""
 
 import math
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -39,7 +40,9 @@ def ask(tmp_path):
     two = machine(tmp_path)
 
     def ask(subject, threads, access="parts", balancing=False, figures=None):
-        return judge(subject, Setting(two, use_of(two, threads), access, balancing, figures))
+        total = subject.placement.bytes_per_node
+        use = use_of(two, threads)
+        return judge(subject, Setting(two, use, access, balancing, figures, total))
 
     return ask
 
@@ -48,7 +51,14 @@ def ask(tmp_path):
 def wish(tmp_path):
     """Ask for the layout alone, of memory that only is said to be somewhere."""
     two = machine(tmp_path)
-    return lambda subject, threads: wish_for(two, subject, use_of(two, threads), "parts")
+
+    def wish(subject, threads, *others):
+        total = sum(
+            (Counter(each.placement.bytes_per_node) for each in (subject, *others)), Counter()
+        )
+        return wish_for(two, subject, use_of(two, threads), "parts", total)
+
+    return wish
 
 
 def subject(shape=(SIZE,), **more):
@@ -153,7 +163,7 @@ def test_free_threads_get_memory_in_turns(ask):
 def test_free_threads_that_fit_on_the_node_of_the_memory_are_bound_there(ask):
     found = ask(subject(), [thread(BOTH)] * 2)
     assert (found.verdict, found.layout, found.target) == ("bind", "CPUs of node 0", 0)
-    assert "2 threads fit on node 0" in found.reason
+    assert "2 threads fit on one node" in found.reason
     assert (found.to_move, found.near_after) == (0, 1.0)
 
 
@@ -164,6 +174,16 @@ def test_one_free_thread_is_bound_where_the_memory_is(ask):
     assert "ran on node 1 last" in found.reason
     spread = ask(lying([(0, 512), (1, 512)]), [thread(BOTH, last=2)])
     assert (spread.verdict, spread.near) == ("leave", 0.5)
+
+
+@pytest.mark.parametrize("threads", [[thread(BOTH, last=2)], [thread(BOTH)] * 2])
+def test_all_memories_wish_for_the_same_node(wish, threads):
+    """A thread cannot be bound to two nodes."""
+    large, small = lying([(0, 1024)]), lying([(1, 90)])
+    assert wish(large, threads, small).layout == "CPUs of node 0"
+    found = wish(small, threads, large)
+    assert (found.verdict, found.layout) == ("move", "0")
+    assert wish(lying([(0, 50), (1, 50)]), threads, large).verdict == "leave"
 
 
 def test_what_the_kernel_balances_is_left_to_it(ask):

@@ -1,0 +1,62 @@
+"""Wishes of threads that may run on several nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..system.topology import Topology
+from .use import Kind, Use, average_near, homes, near_share
+from .wish import NEAR, Wish, interleaved, is_even, memory_of_nodes
+
+# One thread gathers its memory where at least this share is.
+_MOST = 0.5
+
+
+def wish_of_free_threads(
+    machine: Topology, held: Mapping[int, int], use: Use, total: Mapping[int, int]
+) -> Wish:
+    """Return where a memory should be; `total` is what all memories have together on each node."""
+    home = _home(machine, use, total)
+    if home is not None:
+        return _gathered(machine, held, use, home)
+    near, nodes = average_near(machine, held, use), memory_of_nodes(machine, use)
+    if use.kind is Kind.FREE_ALONE:
+        why = "memory is spread over several nodes, and the thread may run on any of them"
+        return Wish("leave", near, why)
+    if is_even(held, nodes):
+        why = "spread evenly over the nodes on which the threads may run"
+        return Wish("leave", near, why, by_parts=False)
+    why = "the threads may run anywhere, and the memory of one node serves most of their accesses"
+    return interleaved(near, nodes, why)
+
+
+def _home(machine: Topology, use: Use, total: Mapping[int, int]) -> int | None:
+    """Return the one node where the threads fit and most of their memory is, if there is one."""
+    node_of = homes(machine)
+    allowed = {node_of[cpu] for each in use.threads for cpu in each.cpus if cpu in node_of}
+    now = use.nodes[0] if use.kind is Kind.FREE_ALONE else None
+    share, _, home = max(
+        (near_share(machine, total, node), node == now, node) for node in sorted(allowed)
+    )
+    least = _MOST if use.kind is Kind.FREE_ALONE else NEAR
+    fits = len(use.threads) <= len(machine.cpus_near(home))
+    return home if fits and share >= least else None
+
+
+def _gathered(machine: Topology, held: Mapping[int, int], use: Use, home: int) -> Wish:
+    """Return the wish for memory of threads that should all run on one node."""
+    alone = use.kind is Kind.FREE_ALONE
+    there = alone and use.nodes == [home]
+    who = "the thread" if alone else f"the {len(use.threads):,} threads"
+    if near_share(machine, held, home) >= NEAR:
+        near = average_near(machine, held, use)
+        if there:
+            return Wish("leave", near, f"{near:.0%} of it near the thread that uses it")
+        ran = f"ran on node {use.nodes[0]} last and may" if alone else "fit on one node and may"
+        why = f"{who} {ran} run anywhere: best on node {home}, where the memory is"
+        return Wish("bind", near, why, f"CPUs of node {home}", home)
+    if max(near_share(machine, held, node) for node in machine.memory_nodes) < NEAR:
+        return Wish("leave", near_share(machine, held, home), "spread over several nodes")
+    why = f"most of the memory is on node {home}, where {who} " + ("ran last" if there else "fit")
+    to = machine.nearest_memory(home)
+    return Wish("move", near_share(machine, held, home), why, f"{to}", to, home=home)
