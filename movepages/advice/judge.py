@@ -70,7 +70,7 @@ def judge(subject: Subject, by: Setting) -> Finding:
     if by.balancing and subject.balanced:
         why = (
             "automatic balancing is on and brings pages to the threads that use them, by and by "
-            f"(at once: {wish.layout})"
+            f"(at once: {'node ' * wish.layout.isdecimal()}{wish.layout})"
         )
         return replace(found, reason=why)
     if wish.verdict == "bind":

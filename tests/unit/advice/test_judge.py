@@ -190,7 +190,7 @@ def test_what_the_kernel_balances_is_left_to_it(ask):
     found = ask(subject(balanced=True), TWO, balancing=True)
     assert found.verdict == "leave"
     assert "automatic balancing is on" in found.reason
-    assert "at once: 1" in found.reason
+    assert "at once: node 1" in found.reason
     assert ask(subject(balanced=False), TWO, balancing=True).verdict == "move"
     assert ask(subject(balanced=True), TWO).verdict == "move"
 
