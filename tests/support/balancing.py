@@ -38,6 +38,20 @@ def hurried() -> Iterator[None]:
             path.write_text(text)
 
 
+@contextlib.contextmanager
+def switched(value: str) -> Iterator[None]:
+    """Switch balancing on ("1") or off ("0") within a block. Needs root, except where it is so."""
+    before = _SWITCH.read_text().strip() if _SWITCH.exists() else "0"
+    if before == value:
+        yield
+        return
+    try:
+        _SWITCH.write_text(value)
+        yield
+    finally:
+        _SWITCH.write_text(before)
+
+
 def bare_call(pages: np.ndarray, nodes: np.ndarray | None = None, pid: int = 0) -> np.ndarray:
     """Return the statuses of one move_pages(2) as the kernel wrote them."""
     status = np.full(len(pages), 77, np.int32)

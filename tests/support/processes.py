@@ -109,6 +109,24 @@ def child(
         here.close()
 
 
+@contextlib.contextmanager
+def spawned() -> Iterator[Child]:
+    """Start a child that shares no memory with this process and waits for calls."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_live, args=(there, _begin, (None, None, ())), daemon=True)
+    process.start()
+    there.close()
+    try:
+        one = Child(process.pid, here)
+        one.answer()
+        yield one
+    finally:
+        process.kill()
+        process.join()
+        here.close()
+
+
 def run_as(uid: int | None, function: Callable[..., Any], *arguments: object) -> Any:
     """Run a function in a child, as user `uid` if given; return or raise what it does."""
     with child(function, *arguments, uid=uid) as one:
