@@ -52,7 +52,8 @@ def advise(
     pid : int
         Instead of `obj`: a process, whose regions are looked at.
     cpus : collection of int, optional
-        The CPUs whose threads use the memory, in the order of their parts. By default, /proc tells:
+        The CPUs whose threads use the memory, in the order of their parts; of a set, in ascending
+        order. By default, /proc tells:
         the busiest thread counts, others with half a second and 5 % of its CPU time, and those that
         are bound to a node with 1 % of it, or as workers that have hardly begun. Of a function, the
         nodes count where its threads ran.
@@ -149,7 +150,9 @@ def _left(subject: Subject, why: str) -> Finding:
 
 
 def _as_cpus(cpus: Iterable[Count]) -> list[int]:
+    """Return the numbers of CPUs; those of a set, as of an affinity, in ascending order."""
     try:
-        return [operator.index(cpu) for cpu in cpus]
+        found = [operator.index(cpu) for cpu in cpus]
     except TypeError:
         raise TypeError(f"cpus: expected the numbers of CPUs, got {cpus!r}") from None
+    return sorted(found) if isinstance(cpus, (set, frozenset)) else found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from ..migration.move import move
 from ..processes.localization import Localization
 from ..processes.process import process
 from ..results.outcome import MoveResult
+from ..results.warnings import LayoutWarning
 from ..system.log import info
 from .finding import Finding
 
@@ -35,5 +37,8 @@ def _done(pid: int, finding: Finding, how: Mapping[str, Any]) -> Done:
     array = finding._subject.array
     if finding.verdict == "replicate":
         return replicate(array, finding.target)
-    result: MoveResult = move(array, finding.target, **how)
+    with warnings.catch_warnings():
+        # The finding has told how near it will be.
+        warnings.simplefilter("ignore", LayoutWarning)
+        result: MoveResult = move(array, finding.target, **how)
     return result

@@ -39,7 +39,7 @@ class Finding:
     to_move : int
         Bytes that would move or be copied.
     near_after : float or None
-        What `near` would be then.
+        What `near` would be then; None where pages are spread, which brings none nearer.
     cost_seconds : float or None
         Estimated duration of the move, at the rate that `calibrate` measures.
     pass_seconds, pass_seconds_after : float or None

@@ -17,7 +17,7 @@ from ..system.topology import Topology
 from ..units import format_bytes, format_seconds
 from .finding import Finding
 from .subjects import LEAST_BYTES, Subject
-from .use import Use, average_near, near_share
+from .use import Use, near_share
 from .wish import Wish
 from .wishes import Access, nodes_using, wish_for
 
@@ -70,7 +70,8 @@ def judge(subject: Subject, by: Setting) -> Finding:
     if by.balancing and subject.balanced:
         why = (
             "automatic balancing is on and brings pages to the threads that use them, by and by "
-            f"(at once: {'node ' * wish.layout.isdecimal()}{wish.layout})"
+            f"({'node ' * wish.layout.isdecimal()}{wish.layout} is where they belong: a move does "
+            "it at once)"
         )
         return replace(found, reason=why)
     if wish.verdict == "bind":
@@ -83,15 +84,17 @@ def judge(subject: Subject, by: Setting) -> Finding:
 
 def _of_a_move(found: Finding, subject: Subject, wish: Wish, by: Setting) -> Finding:
     planned = plan(subject.array, wish.target)
-    if planned.to_move < LEAST_BYTES:
-        return replace(found, reason=f"only {format_bytes(planned.to_move)} would move")
+    # The pages of a small part of an array are many more bytes than it has.
+    counts = min(planned.to_move, sum(found.bytes_per_node.values()))
+    if counts < LEAST_BYTES:
+        return replace(found, reason=f"less than 1 MiB of it would move ({format_bytes(counts)})")
     after = _near_after(planned, wish, by)
-    if wish.by_parts and after - wish.near < _LEAST_GAIN:
+    if after is not None and after - wish.near < _LEAST_GAIN:
         return replace(found, reason="its huge pages cannot be divided so that more of it is near")
     cost = planned.to_move / rate if (rate := rate_known() or _calibrated()) else None
     found = replace(
         found, verdict="move", layout=wish.layout, target=wish.target, to_move=planned.to_move,
-        near_after=after, cost_seconds=cost, problems=planned.problems,
+        near_after=after, cost_seconds=cost, problems=(*planned.problems, *_shared(subject)),
     )  # fmt: skip
     if wish.by_parts:
         now, then = _by_parts(planned, wish, by)
@@ -139,9 +142,18 @@ def _weighed(found: Finding, now: _Traffic, then: _Traffic, by: Setting) -> Find
     return replace(found, pass_seconds=before, pass_seconds_after=after, passes=passes)
 
 
-def _near_after(planned: Plan, wish: Wish, by: Setting) -> float:
+def _shared(subject: Subject) -> list[str]:
+    if subject.mapmax < 2:
+        return []
+    return [
+        f"some of its pages are mapped {subject.mapmax:,} times, perhaps by other processes: those "
+        "stay unless MPOL_MF_MOVE_ALL is given (--all), which needs CAP_SYS_NICE"
+    ]
+
+
+def _near_after(planned: Plan, wish: Wish, by: Setting) -> float | None:
     if not wish.by_parts:
-        return average_near(by.machine, planned.expected, by.use)
+        return None
     if wish.home is not None:
         return near_share(by.machine, planned.expected, wish.home)
     overruled = planned.overruled * planned.page_size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,6 +42,8 @@ class Subject(NamedTuple):
         Length of the first axis; 0 for memory without axes.
     balanced : bool
         Whether automatic balancing moves its pages, where that is on.
+    mapmax : int
+        The most times that one of its pages is mapped, by this process and others.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Subject(NamedTuple):
     divides_by_rows: bool = False
     rows: int = 0
     balanced: bool = False
+    mapmax: int = 1
 
     @property
     def pid(self) -> int:
@@ -73,7 +76,7 @@ def of_object(obj: object, machine: Topology) -> list[Subject]:
     sizes, names = array.footprints.sizes, array.footprints.names
     order = sorted(range(len(sizes)), key=lambda index: -sizes[index])
     large = [index for index in order if sizes[index] >= LEAST_BYTES][:_MOST]
-    found = [_subject(names[index], array.arrays[index], regions) for index in large]
+    found = _without_views(_subject(names[index], array.arrays[index], regions) for index in large)
     rest = sorted({*order} - {*large})
     if len(rest) == 1:
         return [*found, _subject(names[rest[0]], array.arrays[rest[0]], regions)]
@@ -111,7 +114,7 @@ def _subject(name: str, array: Any, regions: Regions) -> Subject:
     return Subject(
         name, array, placement, _is_read_only(array),
         bool(rows) and isinstance(array, np.ndarray) and array.flags.c_contiguous, rows,
-        _is_balanced(placement.address, regions),
+        _is_balanced(placement.address, regions), _mapmax([placement.address], regions),
     )  # fmt: skip
 
 
@@ -119,7 +122,37 @@ def _together(arrays: list[Any], what: str, regions: Regions) -> Iterator[Subjec
     if arrays:
         placement = where(arrays).total
         balanced = _is_balanced(placement.address, regions)
-        yield Subject(f"{len(arrays):,} smaller {what}", arrays, placement, balanced=balanced)
+        most = _mapmax(placement.runs["address"], regions)
+        name = f"{len(arrays):,} smaller {what}"
+        yield Subject(name, arrays, placement, balanced=balanced, mapmax=most)
+
+
+def _without_views(found: Iterable[Subject]) -> list[Subject]:
+    """Return the subjects whose pages are not all among those of a larger one before them."""
+    kept: list[Subject] = []
+    for each in found:
+        first, last = _span(each.placement)
+        spans = (_span(one.placement) for one in kept if _is_contiguous(one.placement))
+        if not any(start <= first and last <= end for start, end in spans):
+            kept.append(each)
+    return kept
+
+
+def _span(placement: Placement) -> tuple[int, int]:
+    """Return the addresses of the first page and behind the last."""
+    first, last = placement.runs[0], placement.runs[-1]
+    return int(first["address"]), int(last["address"] + last["pages"] * placement.page_size)
+
+
+def _is_contiguous(placement: Placement) -> bool:
+    first, last = _span(placement)
+    return last - first == placement.pages * placement.page_size
+
+
+def _mapmax(addresses: Any, regions: Regions) -> int:
+    """Return the most times that a page is mapped of the mappings at some addresses."""
+    found = np.searchsorted(regions["address"], np.asarray(addresses, np.uintp), "right") - 1
+    return int(regions["mapmax"][found[found >= 0]].max(initial=1))
 
 
 def _is_read_only(array: object) -> bool:

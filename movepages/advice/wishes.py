@@ -71,8 +71,8 @@ def _for_parts(machine: Topology, subject: Subject, use: Use) -> Wish:
     if _can_be_copied(machine, subject, nodes):
         return _copied(near, nodes)
     why = (
-        f"threads on nodes {format_ids(use.nodes)} use it: if each works on a part of its own, in "
-        'the order of the nodes, that part comes near it (if all use all of it: access="all")'
+        f"threads on nodes {format_ids(use.nodes)} use it, and each is taken to work on a part of "
+        'its own, in the order of the nodes (access="all" if each uses all of it)'
     )
     return Wish("move", near, why, layout, target)
 
@@ -100,7 +100,8 @@ def _is_divided(subject: Subject, order: list[int]) -> bool:
 
 
 def _copied(near: float, nodes: list[int]) -> Wish:
-    why = "nothing can write to it, and threads on several nodes use it: each can read a copy"
+    why = "nothing can write to it, and threads on several nodes use it: replicate(...).here is "
+    why += "the copy near a thread"
     return Wish("replicate", near, why, f"replicate:{','.join(map(str, nodes))}", nodes)
 
 

@@ -53,8 +53,9 @@ class Process:
             One row for each mapping, in address order, with the fields ``address`` (uintp),
             ``nbytes`` (int64), ``permissions`` (such as "rw-p"), ``name`` (a file, "[heap]" or ""),
             ``policy`` (as in numa_maps), ``page_size`` (int64: the size of its pages, that of huge
-            pages for hugetlbfs, 0 if it has no memory) and ``bytes`` (int64: memory of the mapping
-            on each of `nodes`).
+            pages for hugetlbfs, 0 if it has no memory), ``mapmax`` (int64: the most times that one
+            of its pages is mapped, by this process and others) and ``bytes`` (int64: memory of the
+            mapping on each of `nodes`).
 
         Raises
         ------

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..query.procfs import read_process
 from ..system.maps import parse_lines
-from ..system.numa_maps import memory_of
+from ..system.numa_maps import mapmax_of, memory_of
 
 Regions: TypeAlias = "npt.NDArray[np.void]"
 
@@ -42,12 +42,13 @@ def regions_of(pid: int, nodes: tuple[int, ...]) -> Regions:
         policy = _POLICY.match(line)
         row["policy"] = policy[1].decode() if policy else ""
         row["page_size"], held = memory_of(line)
+        row["mapmax"] = mapmax_of(line)
         for node, pages in held.items():
             if node in column:
                 row["bytes"][column[node]] = pages * row["page_size"]
         # The mapping shrank after its pages were counted.
         if row["bytes"].sum() > row["nbytes"]:
-            row["bytes"], row["policy"], row["page_size"] = 0, "", 0
+            row["bytes"], row["policy"], row["page_size"], row["mapmax"] = 0, "", 0, 0
     return found
 
 
@@ -60,6 +61,7 @@ def _dtype(nodes: tuple[int, ...]) -> np.dtype[np.void]:
             ("name", object),
             ("policy", object),
             ("page_size", np.int64),
+            ("mapmax", np.int64),
             ("bytes", np.int64, (len(nodes),)),
         ]
     )

@@ -14,6 +14,7 @@ from .maps import Backing, drop_repeated, read_mappings
 from .refusals import read_if_told
 
 _NODE = re.compile(rb" N(\d+)=(\d+)")
+_MAPMAX = re.compile(rb" mapmax=(\d+)")
 _PAGE_KIB = re.compile(rb" kernelpagesize_kB=(\d+)")
 
 Counts: TypeAlias = "npt.NDArray[np.int64]"
@@ -60,6 +61,12 @@ def memory_of(line: bytes) -> tuple[int, dict[int, int]]:
     unit = _PAGE_KIB.search(line)
     size = int(unit[1]) * 1024 if unit else 0
     return size, {int(node): int(count) for node, count in _NODE.findall(line)}
+
+
+def mapmax_of(line: bytes) -> int:
+    """Return the most times that one of a mapping's pages is mapped; 0 if it has no memory."""
+    found = _MAPMAX.search(line)
+    return int(found[1]) if found else int(_NODE.search(line) is not None)
 
 
 def single_nodes(pid: int) -> Intervals | None:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import mmap
 import os
 
 import numpy as np
@@ -212,3 +213,32 @@ def test_the_same_advice_for_several_is_told_once(two):
     costs = sum(each.cost_seconds for each in found.findings)
     gains = sum(each.pass_seconds - each.pass_seconds_after for each in found.findings)
     assert f"paid after {max(1, int(np.ceil(costs / gains)))}" in text
+
+
+def test_views_of_the_same_memory_count_once(two):
+    a = filled(4 * MIB)
+    found = mp.advise([a, a[::2], a[MIB:], a.reshape(1024, -1).T], cpus=[2])
+    assert [each.name for each in found.findings] == ["[0]"]
+    apart = filled(4 * MIB)
+    halves = mp.advise([apart[: 2 * MIB], apart[2 * MIB :]], cpus=[2])
+    assert [each.to_move for each in halves.findings] == [2 * MIB, 2 * MIB]
+
+
+def test_sets_of_cpus_are_in_ascending_order(two):
+    a = filled(4 * MIB)
+    orders = [mp.advise(a, cpus=each).findings[0].layout for each in ([2, 0], {2, 0}, [2, 0, 0])]
+    assert orders == ["blocks:1,0", "blocks:0,1", "blocks:1,0,0"]
+
+
+def test_pages_mapped_by_a_child_are_told(two):
+    memory_map = mmap.mmap(-1, 2 * MIB)
+    a = np.frombuffer(memory_map, np.uint8)
+    a[:: memory.PAGE] = 1
+    assert of_object(a, two)[0].mapmax == 1
+    with processes.child(touch, a) as child:
+        assert child.result == 1
+        assert of_object(a, two)[0].mapmax == 2
+
+
+def touch(a):
+    return int(a[:: memory.PAGE].min())

@@ -190,7 +190,7 @@ def test_what_the_kernel_balances_is_left_to_it(ask):
     found = ask(subject(balanced=True), TWO, balancing=True)
     assert found.verdict == "leave"
     assert "automatic balancing is on" in found.reason
-    assert "at once: node 1" in found.reason
+    assert "node 1 is where they belong" in found.reason
     assert ask(subject(balanced=False), TWO, balancing=True).verdict == "move"
     assert ask(subject(balanced=True), TWO).verdict == "move"
 
@@ -248,3 +248,19 @@ def test_huge_pages_that_cannot_be_divided_are_left(ask, monkeypatch):
     found = ask(subject(), BOUND)
     assert (found.verdict, found.near) == ("leave", 0.5)
     assert "huge pages" in found.reason
+
+
+def test_pages_that_others_map_are_a_problem(ask):
+    found = ask(subject(mapmax=3), TWO)
+    assert "mapped 3 times" in found.problems[-1]
+    assert "--all" in found.problems[-1]
+    assert not any("mapped" in each for each in ask(subject(), TWO).problems)
+
+
+def test_a_small_part_of_an_array_is_not_worth_its_pages(ask):
+    a = memory.anonymous(SIZE, 0)
+    memory.touch(a)
+    part = a.reshape(-1, PAGE)[:, :10]
+    found = ask(Subject("part", part, mp.where(part)), TWO)
+    assert found.verdict == "leave"
+    assert "less than 1 MiB of it would move" in found.reason
