@@ -16,8 +16,9 @@ from ..results.bandwidth_passes import pass_seconds
 from ..system.topology import Topology
 from ..units import format_bytes, format_seconds
 from .finding import Finding
+from .nearness import near_share
 from .subjects import LEAST_BYTES, Subject
-from .use import Use, near_share
+from .use import Use
 from .wish import Wish
 from .wishes import Access, nodes_using, wish_for
 

@@ -56,6 +56,11 @@ class Subject(NamedTuple):
     mapmax: int = 1
 
     @property
+    def is_several(self) -> bool:
+        """Whether it is a list of small memories."""
+        return isinstance(self.array, list)
+
+    @property
     def pid(self) -> int:
         """The process that it belongs to; 0 is the calling process."""
         return self.placement.pid

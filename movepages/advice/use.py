@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from itertools import groupby
 from math import gcd
 
-from ..processes.locality import memory_near
 from ..processes.observation import Observation
 from ..processes.thread_use import ThreadUse
 from ..system.topology import Topology
 from ..units import format_ids
+from .nearness import homes, near_share
 
 # A thread was on the nodes where it had more than this share of its CPU time.
 _STRAY = 0.05
@@ -134,7 +135,7 @@ def use_of_cpus(machine: Topology, cpus: Collection[int]) -> Use:
     order = tuple(home[cpu] for cpu in cpus)
     if len({*order}) == 1:
         return Use(threads, Kind.ONE_NODE, order[:1])
-    return Use(threads, Kind.BOUND, order)
+    return Use(threads, Kind.BOUND, _shortened(order))
 
 
 def use_seen(machine: Topology, seen: Observation) -> Use | None:
@@ -148,38 +149,22 @@ def use_seen(machine: Topology, seen: Observation) -> Use | None:
     return use_of(machine, threads, waiting=0.0)
 
 
-def homes(machine: Topology) -> dict[int, int]:
-    """Return the node of each CPU."""
-    return {cpu: node for node in machine.cpu_nodes for cpu in machine.nodes[node].cpus}
-
-
-def near_share(machine: Topology, held: Mapping[int, int], node: int) -> float:
-    """Return the share of memory that is near the CPUs of a node."""
-    near = nodes_near(machine, node)
-    return sum(n for each, n in held.items() if each in near) / max(sum(held.values()), 1)
-
-
 def average_near(machine: Topology, held: Mapping[int, int], use: Use) -> float:
     """Return the share that is near if every thread uses all of it alike."""
     return sum(share * near_share(machine, held, node) for node, share in use.shares.items())
 
 
-def nodes_near(machine: Topology, node: int) -> set[int]:
-    """Return the nodes with memory at the least distance, and those near with faster memory.
+def _shortened(order: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the same parts with as few numbers as possible.
 
-    Memory without CPUs, such as CXL, is no nearer than that of another socket. Faster memory, such
-    as HBM, is in a memory tier with a smaller number.
+    Examples
+    --------
+    >>> _shortened((0, 0, 1, 1, 0, 0)), _shortened((0, 0, 1))
+    ((0, 1, 0), (0, 0, 1))
     """
-    memory = machine.memory_nodes
-    closest = min((machine.distance(node, each) for each in memory), default=0)
-    near = {each for each in memory if machine.distance(node, each) == closest}
-    tiers = [tier for each in near if (tier := machine.nodes[each].tier) is not None]
-    faster = {
-        each
-        for each in memory_near(machine, node) - near
-        if tiers and (tier := machine.nodes[each].tier) is not None and tier < min(tiers)
-    }
-    return near | faster
+    runs = [(node, len(list(same))) for node, same in groupby(order)]
+    common = gcd(*(count for _, count in runs))
+    return tuple(node for node, count in runs for _ in range(count // common))
 
 
 def _fewest(nodes: Iterable[int]) -> tuple[int, ...]:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..layouts.by_member import together
 from ..layouts.interleave import interleave
 from ..system.topology import Topology
 from .finding import Verdict
+from .subjects import Subject
 from .use import Use
 
 # Memory counts as near, or spread evenly, from these shares on.
@@ -52,9 +54,11 @@ def is_even(held: Mapping[int, int], nodes: list[int]) -> bool:
     return max(held.values()) * len(nodes) <= UNEVEN * sum(held.values())
 
 
-def interleaved(near: float, nodes: list[int], why: str) -> Wish:
+def interleaved(subject: Subject, near: float, nodes: list[int], why: str) -> Wish:
     """Return the wish for pages on some nodes in turn."""
     if len(nodes) == 1:
         return Wish("move", near, why, f"{nodes[0]}", nodes[0])
     text = f"interleave:{','.join(map(str, nodes))}"
-    return Wish("move", near, why, text, interleave(nodes), by_parts=False)
+    # Each small memory by itself would begin on the first node.
+    target = together(interleave(nodes)) if subject.is_several else interleave(nodes)
+    return Wish("move", near, why, text, target, by_parts=False)

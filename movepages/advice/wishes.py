@@ -11,8 +11,9 @@ from ..layouts.blocks import blocks, by_axis
 from ..migration.plan import plan
 from ..system.topology import Topology
 from ..units import format_ids
+from .nearness import near_share, nodes_near
 from .subjects import Subject
-from .use import Kind, Use, average_near, near_share, nodes_near
+from .use import Kind, Use, average_near
 from .wish import NEAR, UNEVEN, Wish, interleaved, is_even, memory_of_nodes
 from .wishes_free import wish_of_free_threads
 
@@ -30,8 +31,11 @@ def wish_for(
     if use.kind is Kind.ONE_NODE:
         return _on_one_node(machine, held, use.nodes[0])
     if use.kind is Kind.FREE_ALONE or use.kind is Kind.FREE:
-        return wish_of_free_threads(machine, held, use, total)
-    return _for_all(machine, subject, use) if access == "all" else _for_parts(machine, subject, use)
+        return wish_of_free_threads(machine, subject, use, total)
+    # Nobody can tell which thread uses which of many small memories.
+    if access == "all" or subject.is_several:
+        return _for_all(machine, subject, use)
+    return _for_parts(machine, subject, use)
 
 
 def _on_one_node(machine: Topology, held: Mapping[int, int], node: int) -> Wish:
@@ -51,9 +55,9 @@ def _for_all(machine: Topology, subject: Subject, use: Use) -> Wish:
     if _can_be_copied(machine, subject, nodes):
         return _copied(near, nodes)
     if is_even(held, nodes):
-        why = "spread evenly over the nodes of the threads, which all use all of it"
+        why = "spread evenly over the nodes of the threads that use it"
         return Wish("leave", near, why, by_parts=False)
-    return interleaved(near, nodes, "threads on several nodes all use all of it")
+    return interleaved(subject, near, nodes, "threads on several nodes use all of it")
 
 
 def _for_parts(machine: Topology, subject: Subject, use: Use) -> Wish:

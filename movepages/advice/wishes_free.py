@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..system.topology import Topology
-from .use import Kind, Use, average_near, homes, near_share
+from .nearness import homes, near_share
+from .subjects import Subject
+from .use import Kind, Use, average_near
 from .wish import NEAR, Wish, interleaved, is_even, memory_of_nodes
 
 # One thread gathers its memory where at least this share is.
@@ -13,9 +15,10 @@ _MOST = 0.5
 
 
 def wish_of_free_threads(
-    machine: Topology, held: Mapping[int, int], use: Use, total: Mapping[int, int]
+    machine: Topology, subject: Subject, use: Use, total: Mapping[int, int]
 ) -> Wish:
     """Return where a memory should be; `total` is what all memories have together on each node."""
+    held = subject.placement.bytes_per_node
     home = _home(machine, use, total)
     if home is not None:
         return _gathered(machine, held, use, home)
@@ -27,7 +30,7 @@ def wish_of_free_threads(
         why = "spread evenly over the nodes on which the threads may run"
         return Wish("leave", near, why, by_parts=False)
     why = "the threads may run anywhere, and the memory of one node serves most of their accesses"
-    return interleaved(near, nodes, why)
+    return interleaved(subject, near, nodes, why)
 
 
 def _home(machine: Topology, use: Use, total: Mapping[int, int]) -> int | None:

@@ -54,6 +54,13 @@ def test_members_are_looked_at_one_by_one_and_small_ones_together(two):
     assert [each.layout for each in both.findings] == ["blocks:0,1", "blocks:0,1", ""]
 
 
+def test_many_small_members_are_not_divided_among_threads(two):
+    small = [filled(memory.PAGE) for _ in range(600)]
+    (found,) = mp.advise(small, cpus=[0, 2]).findings
+    assert (found.name, found.layout) == ("600 smaller members", "interleave:0,1")
+    assert found.to_move == 300 * memory.PAGE
+
+
 def test_tiny_memory_is_no_advice(two):
     found = mp.advise([np.ones(100), np.ones(10)], cpus=[2, 3])
     assert found.ok

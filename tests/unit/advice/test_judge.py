@@ -11,8 +11,9 @@ import movepages as mp
 from advice_fixtures import FIRST, SECOND, bandwidth, machine, thread
 from movepages.advice import judge as judging
 from movepages.advice.judge import Setting, judge
+from movepages.advice.nearness import nodes_near
 from movepages.advice.subjects import Subject
-from movepages.advice.use import nodes_near, use_of
+from movepages.advice.use import use_of
 from movepages.advice.wishes import wish_for
 from movepages.layouts.blocks import Blocks, ByAxis
 from movepages.layouts.interleave import Interleave

@@ -1,0 +1,37 @@
+"""Which memory is near the CPUs of a node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..processes.locality import memory_near
+from ..system.topology import Topology
+
+
+def homes(machine: Topology) -> dict[int, int]:
+    """Return the node of each CPU."""
+    return {cpu: node for node in machine.cpu_nodes for cpu in machine.nodes[node].cpus}
+
+
+def near_share(machine: Topology, held: Mapping[int, int], node: int) -> float:
+    """Return the share of memory that is near the CPUs of a node."""
+    near = nodes_near(machine, node)
+    return sum(n for each, n in held.items() if each in near) / max(sum(held.values()), 1)
+
+
+def nodes_near(machine: Topology, node: int) -> set[int]:
+    """Return the nodes with memory at the least distance, and those near with faster memory.
+
+    Memory without CPUs, such as CXL, is no nearer than that of another socket. Faster memory, such
+    as HBM, is in a memory tier with a smaller number.
+    """
+    memory = machine.memory_nodes
+    closest = min((machine.distance(node, each) for each in memory), default=0)
+    near = {each for each in memory if machine.distance(node, each) == closest}
+    tiers = [tier for each in near if (tier := machine.nodes[each].tier) is not None]
+    faster = {
+        each
+        for each in memory_near(machine, node) - near
+        if tiers and (tier := machine.nodes[each].tier) is not None and tier < min(tiers)
+    }
+    return near | faster
