@@ -39,6 +39,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--signal-seconds", type=float, default=0.4, help="seconds per call (%(default)s)"
     )
+    group.addoption(
+        "--advice-variants", type=int, default=6, help="memories of each kind (%(default)s)"
+    )
     group.addoption("--every-library", action="store_true", help="move objects of each library")
     group.addoption(
         "--damaged-files", type=int, default=300, help="files of each kind (%(default)s)"

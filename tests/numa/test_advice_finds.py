@@ -21,7 +21,6 @@ from support import (
     well_placed,
 )
 
-VARIANTS = 20
 # Huge pages that a layout cuts go to one node or another.
 pytestmark = pytest.mark.filterwarnings("ignore::movepages.LayoutWarning")
 
@@ -97,7 +96,7 @@ def judge_other(child, maker, seed):
 
 def try_kind(kind, maker, outside, figures, request):
     trials = []
-    for number in range(VARIANTS):
+    for number in range(request.config.getoption("--advice-variants")):
         seed = (zlib.crc32(kind.encode()), number)
         if number % 3 >= 3 - outside:
             trial = judge_other(request.getfixturevalue("other"), maker, seed)
