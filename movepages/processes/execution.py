@@ -119,6 +119,9 @@ class Running:
             ended, status, usage = os.wait4(self.pid, os.WNOHANG)
             if ended:
                 self.status, self.usage = os.waitstatus_to_exitcode(status), usage
+                # What the terminal has sent to both is not to interrupt this process afterwards.
+                while signal.sigtimedwait(self._awaited, 0):
+                    pass
                 return
             heard = signal.sigtimedwait(self._awaited, _LOOK_EVERY_S)
             # The terminal has sent it to the program, too.

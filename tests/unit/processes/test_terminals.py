@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from movepages.processes.execution import Running
 from support.processes import PATIENCE_S
 
 pytestmark = pytest.mark.host
@@ -135,6 +137,15 @@ def test_ctrl_c_reaches_the_command_once():
 def test_a_command_that_ctrl_c_ends():
     command = [*RUN, "sh", "-c", "echo ready; exec sleep 60"]
     assert f"ended with {-signal.SIGINT}" in on_a_terminal(command, termios.VINTR)
+
+
+def test_a_signal_to_both_interrupts_nothing_once_the_command_has_ended():
+    running = Running(["sh", "-c", "kill -INT $$"], lambda: None)
+    with running.started():
+        os.waitid(os.P_PID, running.pid, os.WEXITED | os.WNOWAIT)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        running.wait()
+    assert running.status == -signal.SIGINT
 
 
 def test_ctrl_z_stops_both_and_both_continue():
