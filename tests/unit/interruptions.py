@@ -1,5 +1,7 @@
 """Send signals at random moments of a call; their handler raises an exception of its own."""
 
+import contextlib
+import gc
 import itertools
 import signal
 import sys
@@ -13,6 +15,23 @@ FEWEST_EACH = 30
 
 class InterruptionError(TimeoutError):
     """Raised by nothing but the handler. It is an OSError, as time limits often are."""
+
+
+@contextlib.contextmanager
+def collected():
+    """Collect garbage when asked alone, and then only what is new.
+
+    Exceptions that a handler raises while cyclic garbage is collected get lost, and to look at all
+    objects of all tests each time would take longer than what is tried.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 def moments(call, seconds):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from interruptions import trial
+from interruptions import collected, trial
 from movepages.processes import observing
 from movepages.processes.observing import observe
 from movepages.processes.thread_sampler import ThreadSampler
@@ -215,8 +215,9 @@ def test_signals_leave_nothing():
         wait_for(lambda: tasks() == before)
         assert os.listdir("/proc/self/fd") == open_before
 
-    before, open_before = tasks(), os.listdir("/proc/self/fd")
-    assert trial(lambda: observe(time.sleep, [0.001]), 1, check)
+    with collected():
+        before, open_before = tasks(), os.listdir("/proc/self/fd")
+        assert trial(lambda: observe(time.sleep, [0.001]), 1, check)
 
 
 def test_without_proc_the_function_still_runs(monkeypatch, tmp_path):
