@@ -57,7 +57,10 @@ def _for_all(machine: Topology, subject: Subject, use: Use) -> Wish:
     if is_even(held, nodes):
         why = "spread evenly over the nodes of the threads that use it"
         return Wish("leave", near, why, by_parts=False)
-    return interleaved(subject, near, nodes, "threads on several nodes use all of it")
+    why = "threads on several nodes use all of it"
+    if subject.is_several:
+        why = "nothing tells which of the threads, on several nodes, uses which of these"
+    return interleaved(subject, near, nodes, why)
 
 
 def _for_parts(machine: Topology, subject: Subject, use: Use) -> Wish:
