@@ -44,9 +44,9 @@ def advise(
     Parameters
     ----------
     obj : object with memory, or callable
-        As for `where`. Its members of 1 MiB or more are looked at one by one, and the others
-        together. Or a function: it runs once, with `args`, while its threads are observed, and the
-        memory of its arguments and of what it returns is looked at.
+        As for `where`, of this process. Its members of 1 MiB or more are looked at one by one, and
+        the others together. Or a function: it runs once, with `args`, while its threads are
+        observed, and the memory of its arguments and of what it returns is looked at.
     *args
         Arguments of the function.
     pid : int

@@ -10,11 +10,11 @@ from typing import Any, cast
 import numpy as np
 
 from ..inputs.memory_of import memory_of
-from ..inputs.registry import NoMemoryError
+from ..inputs.registry import NoMemoryError, adapter_for
 from ..system.topology import Topology
-from .subjects import Subject, of_object
+from .subjects import Subject, of_object, refuse_others
 
-# Objects of other classes may be callable and hold memory, as modules of torch.
+# Objects of other classes may be callable and hold memory, as modules of torch do.
 _FUNCTIONS = (
     types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.MethodWrapperType,
     functools.partial, np.ufunc, type,
@@ -23,7 +23,16 @@ _FUNCTIONS = (
 
 def is_function(obj: object) -> bool:
     """Tell whether an object can only be called, and has no memory to look at."""
-    return isinstance(obj, _FUNCTIONS)
+    if isinstance(obj, _FUNCTIONS) or not callable(obj):
+        return isinstance(obj, _FUNCTIONS)
+    try:
+        memory_of(obj)
+    except TypeError:
+        # What is known to hold memory has a reason why that cannot be looked at.
+        return adapter_for(type(obj)) is None
+    except ValueError:
+        pass
+    return False
 
 
 def as_function(obj: object) -> Callable[..., Any]:
@@ -51,10 +60,12 @@ def of_call(
     held, notes = {}, []
     for name, each in found.items():
         try:
-            if memory_of([each])[1].nbytes:
+            pages = memory_of([each])[1]
+            refuse_others(pages)
+            if pages.nbytes:
                 held[name] = each
         except NoMemoryError:
             continue
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             notes.append(f"{name.capitalize()} was not looked at: {error}.")
     return (of_object(held, machine) if held else []), tuple(notes)

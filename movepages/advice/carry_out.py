@@ -22,16 +22,24 @@ Done = MoveResult | Replicas | Localization
 def carry_out(pid: int, findings: Iterable[Finding], how: Mapping[str, Any]) -> dict[str, Done]:
     """Do what findings say, and return what was done by their names."""
     done: dict[str, Done] = {}
+    bound: dict[int, Localization] = {}
     for each in findings:
-        if each.verdict != "leave":
-            done[each.name] = _done(pid, each, how)
+        if each.verdict == "bind":
+            if each.target not in bound:
+                bound[each.target] = _bound(pid, each.target)
+            done[each.name] = bound[each.target]
+        elif each.verdict != "leave":
+            done[each.name] = _done(each, how)
+        if each.name in done:
             info("advice carried out: %s to %s", each.name or "memory", each.layout)
     return done
 
 
-def _done(pid: int, finding: Finding, how: Mapping[str, Any]) -> Done:
-    if finding.verdict == "bind":
-        return process(pid or os.getpid()).localize(finding.target, memory=False)
+def _bound(pid: int, node: int) -> Localization:
+    return process(pid or os.getpid()).localize(node, memory=False)
+
+
+def _done(finding: Finding, how: Mapping[str, Any]) -> Done:
     if finding._subject is None:
         raise TypeError("this finding was made by hand and has no memory to move")
     array = finding._subject.array

@@ -69,18 +69,23 @@ def judge(subject: Subject, by: Setting) -> Finding:
     if wish.verdict == "leave":
         return found
     if by.balancing and subject.balanced:
-        why = (
-            "automatic balancing is on and brings pages to the threads that use them, by and by "
-            f"({'node ' * wish.layout.isdecimal()}{wish.layout} is where they belong: a move does "
-            "it at once)"
-        )
-        return replace(found, reason=why)
+        why = "automatic balancing is on and brings pages to the threads that use them, by and by"
+        return replace(found, reason=f"{why} ({_at_once(wish)})")
     if wish.verdict == "bind":
         found = replace(found, verdict="bind", near_after=1.0)
         return replace(found, layout=wish.layout, target=wish.target)
     if wish.verdict == "replicate":
         return _of_copies(found, subject, wish, by)
     return _of_a_move(found, subject, wish, by)
+
+
+def _at_once(wish: Wish) -> str:
+    if wish.verdict == "bind":
+        return f"to bind the threads to the {wish.layout} does it at once"
+    if wish.verdict == "replicate":
+        return f"{wish.layout} gives each node a copy at once"
+    where = f"{'node ' * wish.layout.isdecimal()}{wish.layout}"
+    return f"{where} is where they belong: a move does it at once"
 
 
 def _of_a_move(found: Finding, subject: Subject, wish: Wish, by: Setting) -> Finding:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from ..inputs.members import Members
 from ..inputs.memory_of import memory_of
 from ..pages.buffers import Region
 from ..pages.memory import Memory
+from ..pages.page_set import PageSet
 from ..processes.regions import Regions, regions_of
 from ..query.readings import mappings_read_once
 from ..query.where import where
 from ..results.placement import Placement
 from ..system.topology import Topology
+from .spans import Spans
 
 # Smaller memories are looked at together, and so are all beyond the largest few.
 LEAST_BYTES = 1 << 20
@@ -35,7 +38,7 @@ class Subject(NamedTuple):
         What `plan` and `move` take.
     placement : Placement
     read_only : bool
-        Whether nobody can write to it by this array, so that copies stay equal.
+        Whether this array, or the process by this region, cannot write to it.
     divides_by_rows : bool
         Whether blocks of it along the first axis are contiguous.
     rows : int
@@ -60,11 +63,6 @@ class Subject(NamedTuple):
         """Whether it is a list of small memories."""
         return isinstance(self.array, list)
 
-    @property
-    def pid(self) -> int:
-        """The process that it belongs to; 0 is the calling process."""
-        return self.placement.pid
-
 
 def of_object(obj: object, machine: Topology) -> list[Subject]:
     """Return the memory of an object, or its members.
@@ -72,21 +70,35 @@ def of_object(obj: object, machine: Topology) -> list[Subject]:
     Raises
     ------
     TypeError, ValueError, MovePagesError
-        As for `where`.
+        As for `where`; also for memory of another process.
     """
-    array, _ = memory_of(obj)
+    array, pages = memory_of(obj)
+    refuse_others(pages)
     regions = regions_of(0, machine.memory_nodes)
     if not isinstance(array, Members):
         return [_subject("", array, regions)]
     sizes, names = array.footprints.sizes, array.footprints.names
     order = sorted(range(len(sizes)), key=lambda index: -sizes[index])
     large = [index for index in order if sizes[index] >= LEAST_BYTES][:_MOST]
-    found = _without_views(_subject(names[index], array.arrays[index], regions) for index in large)
-    rest = sorted({*order} - {*large})
+    found, spans = [], Spans()
+    for index in large:
+        each = _subject(names[index], array.arrays[index], regions)
+        if spans.add(each.placement):
+            found.append(each)
+    rest = spans.outside(array.footprints, sorted({*order} - {*large}))
     if len(rest) == 1:
         return [*found, _subject(names[rest[0]], array.arrays[rest[0]], regions)]
     others = [array.arrays[index] for index in rest]
     return [*found, *_together(others, "members", regions)]
+
+
+def refuse_others(pages: PageSet) -> None:
+    """Raise a ValueError for memory of another process, whose threads are not looked at."""
+    if pages.pid:
+        raise ValueError(
+            f"got memory of process {pages.pid}; advise(pid={pages.pid}) looks at its memory and "
+            "its threads"
+        )
 
 
 def of_process(pid: int, machine: Topology) -> list[Subject]:
@@ -99,18 +111,27 @@ def of_process(pid: int, machine: Topology) -> list[Subject]:
     """
     regions = regions_of(pid, machine.memory_nodes)
     held = regions["bytes"].sum(axis=1)
-    mine = [
-        index
-        for index in np.argsort(-held, kind="stable").tolist()
-        if held[index] and "x" not in str(regions[index]["permissions"])
-    ]
+    executable, writable = _may(regions, "x"), _may(regions, "w")
+    programs = {*regions["name"][executable]} - {""}
+    constants = [name in programs for name in regions["name"]] & ~writable
+    order = np.argsort(-held, kind="stable")
+    mine = order[((held > 0) & ~executable & ~constants)[order]].tolist()
     large = [index for index in mine if held[index] >= LEAST_BYTES][:_MOST]
     # Small read-only regions are parts of libraries, which other processes use, too.
-    rest = [i for i in sorted({*mine} - {*large}) if "w" in str(regions[i]["permissions"])]
+    rest = [index for index in sorted({*mine} - {*large}) if writable[index]]
     with mappings_read_once():
-        found = [_subject(_name(regions[i]), _region(regions[i], pid), regions) for i in large]
+        found = [
+            _subject(_name(regions[i]), _region(regions[i], pid), regions)._replace(
+                read_only=not writable[i]
+            )
+            for i in large
+        ]
         others = [_region(regions[index], pid) for index in rest]
         return [*found, *_together(others, "regions", regions)]
+
+
+def _may(regions: Regions, what: str) -> npt.NDArray[np.bool_]:
+    return np.char.find(regions["permissions"], what) >= 0
 
 
 def _subject(name: str, array: Any, regions: Regions) -> Subject:
@@ -130,28 +151,6 @@ def _together(arrays: list[Any], what: str, regions: Regions) -> Iterator[Subjec
         most = _mapmax(placement.runs["address"], regions)
         name = f"{len(arrays):,} smaller {what}"
         yield Subject(name, arrays, placement, balanced=balanced, mapmax=most)
-
-
-def _without_views(found: Iterable[Subject]) -> list[Subject]:
-    """Return the subjects whose pages are not all among those of a larger one before them."""
-    kept: list[Subject] = []
-    for each in found:
-        first, last = _span(each.placement)
-        spans = (_span(one.placement) for one in kept if _is_contiguous(one.placement))
-        if not any(start <= first and last <= end for start, end in spans):
-            kept.append(each)
-    return kept
-
-
-def _span(placement: Placement) -> tuple[int, int]:
-    """Return the addresses of the first page and behind the last."""
-    first, last = placement.runs[0], placement.runs[-1]
-    return int(first["address"]), int(last["address"] + last["pages"] * placement.page_size)
-
-
-def _is_contiguous(placement: Placement) -> bool:
-    first, last = _span(placement)
-    return last - first == placement.pages * placement.page_size
 
 
 def _mapmax(addresses: Any, regions: Regions) -> int:

@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from itertools import groupby
-from math import gcd
 
 from ..processes.observation import Observation
 from ..processes.thread_use import ThreadUse
 from ..system.topology import Topology
 from ..units import format_ids
 from .nearness import homes, near_share
+from .proportions import by_cpus, fewest, shortest
 
 # A thread was on the nodes where it had more than this share of its CPU time.
 _STRAY = 0.05
@@ -23,8 +22,6 @@ _Known = tuple[ThreadUse, set[int]]
 # Threads with less than these shares of the CPU time of the busiest are helpers that hardly run.
 # Those of BLAS libraries wait in a loop for up to a seventh of a second when a process starts.
 _IDLE, _IDLE_IF_FREE, _WAITING_S = 0.01, 0.05, 0.5
-# More parts than this say nothing more about the shares of nodes.
-_MOST_PARTS = 256
 
 
 class Kind(Enum):
@@ -96,11 +93,11 @@ def use_of(
     if len(union) == 1:
         return Use(threads, Kind.ONE_NODE, tuple(union))
     if all(len(nodes) == 1 for _, nodes in counted):
-        return Use(threads, Kind.BOUND, _fewest(node for _, nodes in counted for node in nodes))
+        return Use(threads, Kind.BOUND, fewest(Counter(node for _, (node,) in counted)))
     if len(counted) == 1:
         ((alone, nodes),) = counted
         return Use(threads, Kind.FREE_ALONE, (home.get(alone.last_cpu, min(nodes)),))
-    return Use(threads, Kind.FREE, tuple(sorted(union)))
+    return Use(threads, Kind.FREE, fewest(by_cpus(threads, home)))
 
 
 def _counted(known: list[_Known], waiting: float) -> list[_Known]:
@@ -135,13 +132,17 @@ def use_of_cpus(machine: Topology, cpus: Collection[int]) -> Use:
     order = tuple(home[cpu] for cpu in cpus)
     if len({*order}) == 1:
         return Use(threads, Kind.ONE_NODE, order[:1])
-    return Use(threads, Kind.BOUND, _shortened(order))
+    return Use(threads, Kind.BOUND, shortest(order))
 
 
 def use_seen(machine: Topology, seen: Observation) -> Use | None:
     """Return the use by threads that were seen to run; None if none was seen on a known node."""
+    # Nobody bound these to where they ran: those that hardly ran are helpers.
+    most = max((each.cpu_seconds for each in seen.threads), default=0.0)
     threads = []
     for each in seen.threads:
+        if each.cpu_seconds < _IDLE * most:
+            continue
         least = _STRAY * each.cpu_seconds
         nodes = [node for node, n in each.cpu_seconds_per_node.items() if n > least]
         cpus = tuple(cpu for node in nodes for cpu in machine.nodes[node].cpus)
@@ -152,33 +153,3 @@ def use_seen(machine: Topology, seen: Observation) -> Use | None:
 def average_near(machine: Topology, held: Mapping[int, int], use: Use) -> float:
     """Return the share that is near if every thread uses all of it alike."""
     return sum(share * near_share(machine, held, node) for node, share in use.shares.items())
-
-
-def _shortened(order: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the same parts with as few numbers as possible.
-
-    Examples
-    --------
-    >>> _shortened((0, 0, 1, 1, 0, 0)), _shortened((0, 0, 1))
-    ((0, 1, 0), (0, 0, 1))
-    """
-    runs = [(node, len(list(same))) for node, same in groupby(order)]
-    common = gcd(*(count for _, count in runs))
-    return tuple(node for node, count in runs for _ in range(count // common))
-
-
-def _fewest(nodes: Iterable[int]) -> tuple[int, ...]:
-    """Return nodes in ascending order, in the same proportions and as few as possible.
-
-    Examples
-    --------
-    >>> _fewest([1, 0, 0, 1, 0, 0])
-    (0, 0, 1)
-    """
-    counts = Counter(nodes)
-    common = gcd(*counts.values())
-    total = counts.total() // common
-    shares = {node: counts[node] // common for node in sorted(counts)}
-    if total > _MOST_PARTS:
-        shares = {n: max(round(c * _MOST_PARTS / total), 1) for n, c in shares.items()}
-    return tuple(node for node, count in shares.items() for _ in range(count))

@@ -8,7 +8,9 @@ from typing import Any, Literal
 import numpy as np
 
 from ..layouts.blocks import blocks, by_axis
+from ..migration.forecast import Plan
 from ..migration.plan import plan
+from ..pages.buffers import Region
 from ..system.topology import Topology
 from ..units import format_ids
 from .nearness import near_share, nodes_near
@@ -43,6 +45,11 @@ def _on_one_node(machine: Topology, held: Mapping[int, int], node: int) -> Wish:
     if near >= NEAR:
         return Wish("leave", near, f"{near:.0%} of it near the threads that use it")
     to = machine.nearest_memory(node)
+    least = machine.distance(node, to)
+    nearest = sum(n for each, n in held.items() if machine.distance(node, each) <= least)
+    if nearest >= NEAR * sum(held.values()):
+        why = f"no node is nearer to node {node} of those that its cpuset allows"
+        return Wish("leave", near, why)
     why = f"all threads that use it run on node {node}"
     return Wish("move", near, why, f"{to}", to, home=node)
 
@@ -70,7 +77,7 @@ def _for_parts(machine: Topology, subject: Subject, use: Use) -> Wish:
         return _on_one_node(machine, subject.placement.bytes_per_node, use.order[0])
     layout, target = _divided(subject, order)
     found = plan(subject.array, target)
-    near = found.in_place / max(found.in_place + found.to_move, 1)
+    near = _near_parts(machine, use, found)
     if near >= NEAR:
         return Wish("leave", near, f"{near:.0%} of it in blocks in the order of the nodes")
     if _is_divided(subject, order):
@@ -82,6 +89,16 @@ def _for_parts(machine: Topology, subject: Subject, use: Use) -> Wish:
         'its own, in the order of the nodes (access="all" if each uses all of it)'
     )
     return Wish("move", near, why, layout, target)
+
+
+def _near_parts(machine: Topology, use: Use, planned: Plan) -> float:
+    """Return the share that is near the threads whose parts go to each node."""
+    near = sum(
+        nbytes
+        for (source, to), nbytes in planned.flows.items()
+        if source == to or source in nodes_near(machine, nodes_using(machine, use, to))
+    )
+    return near / max(planned.in_place + planned.to_move, 1)
 
 
 def _divided(subject: Subject, order: list[int]) -> tuple[str, Any]:
@@ -107,15 +124,19 @@ def _is_divided(subject: Subject, order: list[int]) -> bool:
 
 
 def _copied(near: float, nodes: list[int]) -> Wish:
-    why = "nothing can write to it, and threads on several nodes use it: replicate(...).here is "
-    why += "the copy near a thread"
+    why = (
+        "the array is read-only (copies do not see what others write to its memory), and threads "
+        "on several nodes use it: replicate(...).here is the copy near a thread"
+    )
     return Wish("replicate", near, why, f"replicate:{','.join(map(str, nodes))}", nodes)
 
 
 def _can_be_copied(machine: Topology, subject: Subject, nodes: list[int]) -> bool:
-    """Tell whether it is read-only memory of this process, and each node has room for a copy."""
+    """Tell whether it is a read-only array, and each node has room for a copy."""
+    if isinstance(subject.array, Region):
+        return False
     room = all(machine.nodes[node].memory_free > subject.placement.nbytes for node in nodes)
-    return subject.read_only and not subject.pid and len(nodes) > 1 and room
+    return subject.read_only and len(nodes) > 1 and room
 
 
 def nodes_using(machine: Topology, use: Use, memory: int) -> int:

@@ -71,5 +71,5 @@ def run(options: argparse.Namespace) -> int:
     show(heads, rows, left=(0, len(heads) - 1))
     say()
     for each in sentences(found):
-        say(printable(each))
+        say(printable(each), wrap=not each.startswith("$ "))
     return 0

@@ -81,10 +81,10 @@ def rich_text(cell: Cell) -> Any:
     return Text.assemble(*((part.text, part.style or style_of(part.node)) for part in parts))
 
 
-def say(sentence: str = "") -> None:
-    """Print a sentence, wrapped to the width of the terminal."""
+def say(sentence: str = "", *, wrap: bool = True) -> None:
+    """Print a sentence, wrapped to the width of the terminal, or a command on one line."""
     if is_terminal():
-        console().print(sentence)
+        console().print(sentence, soft_wrap=not wrap)
     else:
         print(sentence)
 

@@ -89,6 +89,10 @@ def _what_to_do(found: FindingView) -> str:
 
 
 def _wrapped(sentence: str) -> list[str]:
-    return textwrap.wrap(
-        sentence, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-    )
+    # Commands go on behind a backslash, so that a shell takes their lines as one.
+    end = " \\" if sentence.startswith("$ ") else ""
+    lines = textwrap.wrap(
+        sentence, _WIDTH - len(end), subsequent_indent="  ", break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+    return [f"{line}{end}" for line in lines[:-1]] + lines[-1:]

@@ -138,6 +138,7 @@ class Plan:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data, ready for `json.dumps`; sizes in bytes."""
+        reading = self.reading
         found = picked(self, "pages page_size absent untargeted overruled torn split hidden")
         return found | {
             "flows": [{"from": a, "to": b, "nbytes": n} for (a, b), n in self.flows.items()],
@@ -146,7 +147,7 @@ class Plan:
             "wanted": by_node(self.wanted),
             "expected": by_node(self.expected),
             "seconds": self.seconds,
-            "reading": None if self.reading is None else list(self.reading),
+            "reading": None if reading is None else list(reading),
             "problems": list(self.problems),
         }
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ..results.bandwidth_passes import pass_seconds
 from ..results.kept_bandwidth import bandwidth_of_host
 from ..system.machine_key import machine_key
-from ..system.topology_reader import read_topology
+from ..system.target_nodes import machine as machine_if_known
 
 
 def reading_seconds(
@@ -29,9 +29,11 @@ def reading_seconds(
     (float, float) or None
         None unless `measure_bandwidth` has measured these nodes, and its figures were kept.
     """
-    machine = read_topology()
+    machine = machine_if_known()
+    if machine is None or not machine.cpu_nodes:
+        return None
     bandwidth = bandwidth_of_host(machine_key(machine))
-    if bandwidth is None or not machine.cpu_nodes:
+    if bandwidth is None:
         return None
     now: Counter[tuple[int, int]] = Counter()
     then: Counter[tuple[int, int]] = Counter()

@@ -29,6 +29,17 @@ def machine(base):
     )
 
 
+def divided_sockets(base):
+    """Two sockets with two nodes each: CPUs 0-3 are on nodes 0-1, CPUs 4-7 on nodes 2-3."""
+    rows = ["10 12 21 21", "12 10 21 21", "21 21 10 12", "21 21 12 10"]
+    nodes = {
+        i: fake.FakeNode(f"{2 * i}-{2 * i + 1}", row, 8 * GIB_KB, 4 * GIB_KB)
+        for i, row in enumerate(rows)
+    }
+    ids = dict.fromkeys(("online", "possible", "has_memory", "has_cpu"), "0-3")
+    return topology(fake.numa_machine(base, nodes, **ids))
+
+
 def thread(cpus, seconds=1.0, last=None):
     return ThreadUse(
         100 + cpus[0], "worker", tuple(cpus), cpus[0] if last is None else last, seconds

@@ -139,6 +139,16 @@ def test_regions_of_a_process(two):
             assert found.commands == (f"movepages localize {child.pid} --node 1 --memory-only",)
 
 
+def test_memory_of_another_process_needs_its_threads(two):
+    with processes.child(lambda: filled(2 * MIB).ctypes.data) as child:
+        region = mp.Region(child.result, 2 * MIB, child.pid)
+        with pytest.raises(ValueError, match=rf"advise\(pid={child.pid}\)"):
+            mp.advise(region)
+        found = mp.advise(id, region)
+    assert found.result == id(region)
+    assert f"advise(pid={child.pid})" in found.notes[0]
+
+
 def test_small_regions_of_a_process_count_too(two):
     found = of_process(os.getpid(), two)
     held = sum(sum(each.placement.bytes_per_node.values()) for each in found)
@@ -146,6 +156,27 @@ def test_small_regions_of_a_process_count_too(two):
     code = np.char.find(regions["permissions"], "x") >= 0
     assert held <= regions[~code]["bytes"].sum() + 64 * MIB
     assert held >= 0.5 * regions[~code]["bytes"].sum()
+
+
+def test_constants_of_programs_are_left_out_and_files_are_not(two, tmp_path):
+    file, program = tmp_path / "file", tmp_path / "program"
+    maps = []
+    for path in (file, program):
+        path.write_bytes(bytes(2 * MIB))
+        with open(path, "rb") as opened:
+            maps.append(mmap.mmap(opened.fileno(), 2 * MIB, prot=mmap.PROT_READ))
+            if path is program:
+                code = mmap.PROT_READ | mmap.PROT_EXEC
+                maps.append(mmap.mmap(opened.fileno(), 2 * MIB, prot=code))
+    for each in maps:
+        assert sum(each[:: memory.PAGE]) == 0
+    found = {each.name.split()[0]: each for each in of_process(os.getpid(), two)}
+    assert found["file"].read_only
+    assert "program" not in found
+    advice = mp.advise(pid=os.getpid(), cpus=[0, 2])
+    assert {each.verdict for each in advice.findings} <= {"leave", "move", "bind"}
+    for each in maps:
+        each.close()
 
 
 def test_balancing_moves_private_memory_without_a_policy(two):
@@ -229,6 +260,15 @@ def test_views_of_the_same_memory_count_once(two):
     apart = filled(4 * MIB)
     halves = mp.advise([apart[: 2 * MIB], apart[2 * MIB :]], cpus=[2])
     assert [each.to_move for each in halves.findings] == [2 * MIB, 2 * MIB]
+
+
+def test_small_views_of_the_same_memory_count_once(two):
+    a, other = filled(4 * MIB), filled(memory.PAGE)
+    rows = [*a.reshape(1024, -1)]
+    found = mp.advise([a, *rows, other, other[:9]], cpus=[2])
+    assert [each.name for each in found.findings] == ["[0]", "2 smaller members"]
+    assert mp.advise([a, *rows], cpus=[2]).findings[0].to_move == 4 * MIB
+    assert [each.name for each in mp.advise(rows, cpus=[2]).findings] == ["1,024 smaller members"]
 
 
 def test_sets_of_cpus_are_in_ascending_order(two):

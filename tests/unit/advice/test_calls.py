@@ -57,6 +57,22 @@ def test_what_can_only_be_called_is_called_without_arguments_too(function, resul
     assert mp.advise(np.add, 1, 2).result == 3
 
 
+def test_callables_of_any_class_without_memory_are_functions():
+    class Five:
+        def __call__(self):
+            return 5
+
+    assert mp.advise(Five()).result == 5
+    assert mp.advise(functools.lru_cache(lambda: 6)).result == 6
+
+    class Elsewhere(Five):
+        def __movepages_buffers__(self):
+            raise TypeError("on another device")
+
+    with pytest.raises(TypeError, match="on another device"):
+        mp.advise(Elsewhere())
+
+
 def test_a_callable_with_memory_is_looked_at_unless_it_has_arguments():
     class Model:
         def __init__(self):
@@ -89,6 +105,10 @@ def test_memory_that_is_elsewhere_is_a_note():
     found = mp.advise(lambda x: x.__class__, Elsewhere())
     assert "Argument_1 was not looked at" in found.notes[0]
     assert "on another device" in found.notes[0]
+    overlapping = np.lib.stride_tricks.as_strided(np.zeros(99, np.uint8), (9, 3), (8, 5))
+    ran = mp.advise(len, overlapping)
+    assert ran.result == 9
+    assert "Argument_1 was not looked at" in ran.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -98,6 +118,7 @@ def test_memory_that_is_elsewhere_is_a_note():
         ([thread({0: 1.0}), thread({1: 1.0})], Kind.BOUND, (0, 1)),
         ([thread({0: 1.0, 1: 1.0}), thread({1: 1.0, 0: 2.0})], Kind.FREE, (0, 1)),
         ([thread({1: 1.0}), thread({0: 0.001})], Kind.ONE_NODE, (1,)),
+        ([thread({0: 9.0}), thread({1: 0.001}), thread({1: 0.001})], Kind.ONE_NODE, (0,)),
     ],
 )
 def test_threads_count_where_they_ran(tmp_path, threads, kind, order):

@@ -5,6 +5,7 @@ import os
 import pytest
 
 import movepages as mp
+from movepages.advice import carry_out as carrying_out
 from movepages.advice.carry_out import carry_out
 from movepages.advice.commands import commands_for
 from movepages.advice.subjects import Subject
@@ -83,6 +84,14 @@ def test_what_is_carried_out_is_returned_by_name():
     assert done["b"].nodes == (NODE,)
     assert done["c"].pids == (os.getpid(),)
     done["b"].close()
+
+
+def test_threads_are_bound_once(monkeypatch):
+    calls = []
+    monkeypatch.setattr(carrying_out, "_bound", lambda pid, node: calls.append((pid, node)))
+    found = [finding("bind", "CPUs of node 1", name) for name in ("a", "b", "c")]
+    assert list(carry_out(7, found, {})) == ["a", "b", "c"]
+    assert calls == [(7, 1)]
 
 
 def test_findings_made_by_hand_have_nothing_to_move():

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from advice_fixtures import FIRST, SECOND, bandwidth, machine, thread
+import sysfs_fixtures as fake
+from advice_fixtures import FIRST, GIB_KB, SECOND, bandwidth, divided_sockets, machine, thread
 from movepages.advice import judge as judging
+from movepages.advice import wishes as wishing
 from movepages.advice.judge import Setting, judge
 from movepages.advice.nearness import nodes_near
 from movepages.advice.subjects import Subject
@@ -17,6 +19,7 @@ from movepages.advice.use import use_of
 from movepages.advice.wishes import wish_for
 from movepages.layouts.blocks import Blocks, ByAxis
 from movepages.layouts.interleave import Interleave
+from movepages.system.topology_reader import topology
 from support import memory
 
 MIB = 1 << 20
@@ -108,6 +111,33 @@ def test_memory_without_cpus_is_near_if_it_is_faster(wish, tmp_path):
     assert [nodes_near(slow, node) for node in (0, 1)] == [{0}, {1}]
 
 
+def test_parts_in_faster_memory_are_near(tmp_path, monkeypatch):
+    two = machine(tmp_path)
+    tiers = {0: 4, 1: 4, 2: 2}
+    fast = replace(
+        two, nodes={each: replace(node, tier=tiers[each]) for each, node in two.nodes.items()}
+    )
+    real, some, use = wishing.plan, subject(), use_of(fast, BOUND)
+    for machine_now, verdict in ((fast, "leave"), (two, "move")):
+        flows = {(0, 0): SIZE // 2, (2, 1): SIZE // 2}
+        monkeypatch.setattr(
+            wishing, "plan", lambda *of, found=flows: replace(real(*of), flows=found)
+        )
+        held = some.placement.bytes_per_node
+        assert wish_for(machine_now, some, use, "parts", held).verdict == verdict
+
+
+def test_memory_is_left_if_no_nearer_node_is_allowed(tmp_path):
+    four = divided_sockets(tmp_path)
+    for allowed, verdict in (((0, 1), "leave"), ((0, 1, 3), "move"), ((0, 1, 2), "move")):
+        nodes = {i: replace(node, allowed=i in allowed) for i, node in four.nodes.items()}
+        cpuset = replace(four, nodes=nodes)
+        some = lying([(1, 1024)])
+        held = some.placement.bytes_per_node
+        found = wish_for(cpuset, some, use_of(cpuset, [thread((4, 5))]), "parts", held)
+        assert (found.verdict, found.near) == (verdict, 0.0)
+
+
 def test_threads_bound_to_nodes_get_a_part_each(ask):
     found = ask(subject(), BOUND)
     assert (found.verdict, found.layout, found.target) == ("move", "blocks:0,1", Blocks((0, 1)))
@@ -168,6 +198,44 @@ def test_free_threads_that_fit_on_the_node_of_the_memory_are_bound_there(ask):
     assert (found.to_move, found.near_after) == (0, 1.0)
 
 
+def test_free_threads_do_not_fit_on_cpus_that_they_may_not_use(ask):
+    found = ask(subject(), [thread((0, 2))] * 2)
+    assert (found.verdict, found.layout) == ("move", "interleave:0,1")
+
+
+def test_memory_near_nearly_all_cpus_of_free_threads_is_left(tmp_path):
+    nodes = {
+        0: fake.FakeNode("0-31", "10 20", GIB_KB, GIB_KB),
+        1: fake.FakeNode("32-63", "20 10", GIB_KB, GIB_KB),
+    }
+    ids = dict.fromkeys(("online", "possible", "has_memory", "has_cpu"), "0-1")
+    large = topology(fake.numa_machine(tmp_path / "large", nodes, **ids))
+    use = use_of(large, [thread(tuple(range(33)))] * 40)
+    for node, verdict in ((0, "leave"), (1, "move")):
+        memory_there = lying([(node, 1024)])
+        held = memory_there.placement.bytes_per_node
+        assert wish_for(large, memory_there, use, "parts", held).verdict == verdict
+
+
+def test_threads_of_a_socket_may_run_on_its_nodes_alone(tmp_path):
+    four = divided_sockets(tmp_path)
+    first, second = thread((0, 1, 2, 3)), thread((4, 5, 6, 7))
+    sockets, anywhere = [first] * 3 + [second] * 3, [thread(tuple(range(8)))] * 6
+
+    def wish(lies_on, threads):
+        some = lying(lies_on)
+        return wish_for(four, some, use_of(four, threads), "parts", some.placement.bytes_per_node)
+
+    one_socket = [(page % 2, 1) for page in range(1024)]
+    assert wish(one_socket, sockets).verdict == "leave"
+    assert wish(one_socket, anywhere).layout == "interleave:0,1,2,3"
+    assert wish([(0, 1024)], sockets).layout == "interleave:0,1,2,3"
+    # Threads cannot be bound to the other socket.
+    assert wish([(0, 1024)], [first, second]).layout == "interleave:0,1,2,3"
+    assert wish([(2, 1024)], [first]).layout == "0"
+    assert wish([(0, 512), (1, 512)], [first]).verdict == "leave"
+
+
 def test_one_free_thread_is_bound_where_the_memory_is(ask):
     assert ask(subject(), [thread(BOTH, last=1)]).verdict == "leave"
     found = ask(subject(), [thread(BOTH, last=2)])
@@ -192,6 +260,10 @@ def test_what_the_kernel_balances_is_left_to_it(ask):
     assert found.verdict == "leave"
     assert "automatic balancing is on" in found.reason
     assert "node 1 is where they belong" in found.reason
+    alone = ask(subject(balanced=True), [thread(BOTH, last=2)], balancing=True)
+    assert "bind the threads to the CPUs of node 0 does it at once" in alone.reason
+    copies = ask(subject(balanced=True, read_only=True), BOUND, balancing=True)
+    assert "replicate:0,1 gives each node a copy at once" in copies.reason
     assert ask(subject(balanced=False), TWO, balancing=True).verdict == "move"
     assert ask(subject(balanced=True), TWO).verdict == "move"
 

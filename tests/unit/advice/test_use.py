@@ -27,6 +27,8 @@ def two(tmp_path):
         ([thread((2,)), thread((3,)), thread((1,))], Kind.BOUND, (0, 1, 1)),
         ([thread(BOTH, last=2)], Kind.FREE_ALONE, (1,)),
         ([thread(BOTH), thread(BOTH)], Kind.FREE, (0, 1)),
+        ([thread((0, 1, 2)), thread((0, 1, 2))], Kind.FREE, (0, 0, 1)),
+        ([thread((2,)), thread(BOTH), thread(BOTH)], Kind.FREE, (0, 1, 1)),
     ],
 )
 def test_threads_are_sorted_into_kinds(two, threads, kind, order):
@@ -65,6 +67,7 @@ def test_cpus_name_the_users_in_the_order_of_their_parts(two):
     use = use_of_cpus(two, [3, 0, 2])
     assert (use.kind, use.order) == (Kind.BOUND, (1, 0, 1))
     assert use_of_cpus(two, (2, 3)).kind is Kind.ONE_NODE
+    assert use_of_cpus(two, [0, 1, 2, 3, 1, 0]).order == (0, 1, 0)
     with pytest.raises(ValueError, match="7 is not a CPU of any node, expected some of 0-3"):
         use_of_cpus(two, [0, 7])
     with pytest.raises(ValueError, match="got none"):

@@ -6,6 +6,7 @@ import pytest
 
 import movepages as mp
 from cli_fixtures import json_of, run
+from movepages.cli import main
 from support import memory, processes
 
 MIB = 1 << 20
@@ -41,6 +42,30 @@ def test_cpus_and_access(other, capsys):
     cpu = min(os.sched_getaffinity(0))
     found = json_of(capsys, "advise", str(other.pid), "--cpus", str(cpu), "--access", "all")
     assert [each["cpus"] for each in found["threads"]] == [[cpu]]
+
+
+@pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "pipe"])
+def test_commands_can_be_copied(terminal, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    if terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+    names = [f"region {number:#x}" for number in range(9)]
+    findings = [
+        mp.Finding(
+            name=name, nbytes=MIB, bytes_per_node={0: MIB}, near=0.5, verdict="move",
+            layout="blocks:0,1",
+        )
+        for name in names
+    ]  # fmt: skip
+    advice = mp.Advice(
+        findings=tuple(findings), pid=7, threads=(), users={}, described_use="", balancing=False
+    )
+    monkeypatch.setattr(mp, "advise", lambda **_: advice)
+    assert main(["advise", "7"]) == 0
+    told = capsys.readouterr().out.replace("\\\n", "")
+    (command,) = (line for line in told.splitlines() if line.startswith("$ "))
+    options = "".join(f" --region {name.split()[1]}" for name in names)
+    assert " ".join(command.split()) == f"$ movepages move 7 --to blocks:0,1{options}"
 
 
 def test_refusals():

@@ -220,6 +220,21 @@ def test_signals_leave_nothing():
         assert trial(lambda: observe(time.sleep, [0.001]), 1, check)
 
 
+def test_what_a_handler_raises_while_the_sampler_starts_comes_through(monkeypatch):
+    def start_and_raise(*arguments, **options):
+        start(*arguments, **options)
+        wait_for(lambda: not threading._limbo)
+        raise TimeoutError("from the handler")
+
+    new = hasattr(threading, "_start_joinable_thread")
+    name = "_start_joinable_thread" if new else "_start_new_thread"
+    start, before = getattr(threading, name), tasks()
+    monkeypatch.setattr(threading, name, start_and_raise)
+    with pytest.raises(TimeoutError, match="from the handler"):
+        observe(len, [""])
+    wait_for(lambda: tasks() == before)
+
+
 def test_without_proc_the_function_still_runs(monkeypatch, tmp_path):
     monkeypatch.setattr(observing, "ThreadSampler", lambda: ThreadSampler(tmp_path))
     seen = observe(compute)
