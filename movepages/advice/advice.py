@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from ..display.advice_html import advice_html
 from ..display.advice_text import advice_text
 from ..display.frames import node_columns, pandas
-from ..memory.replicas import Replicas
-from ..processes.localization import Localization
 from ..processes.observation import Observation
 from ..processes.thread_use import ThreadUse
-from ..results.outcome import MoveResult
 from ..results.plain import by_node, picked
-from .carry_out import carry_out
+from .carry_out import Done, carry_out
 from .commands import commands_for
 from .finding import Finding
 
@@ -48,6 +45,8 @@ class Advice:
         What to know about all of it.
     observed : Observation or None
         What was seen of the run of a function.
+    done : dict of str to MoveResult, Replicas or Localization
+        What `execute` has done, also where it ended with an error.
     """
 
     findings: tuple[Finding, ...]
@@ -58,6 +57,7 @@ class Advice:
     balancing: bool
     notes: tuple[str, ...] = ()
     observed: Observation | None = None
+    done: dict[str, Done] = field(default_factory=dict, compare=False, repr=False)
 
     def __reduce__(self) -> NoReturn:
         # Pickle and deepcopy would copy the arrays, and `execute` would move the copies.
@@ -80,7 +80,7 @@ class Advice:
         """Shell commands that carry out the advice; none for memory of the calling process."""
         return commands_for(self.pid, self.findings)
 
-    def execute(self, **how: Any) -> dict[str, MoveResult | Replicas | Localization]:
+    def execute(self, **how: Any) -> dict[str, Done]:
         """Carry out the advice.
 
         Parameters
@@ -99,9 +99,10 @@ class Advice:
         ------
         MovePagesError
             As for `move`, `replicate` and `Process.localize`. Findings before the one that failed
-            are carried out, and later ones are not attempted.
+            are carried out, as `done` tells, and later ones are not attempted.
         """
-        return carry_out(self.pid, self.findings, how)
+        carry_out(self.pid, self.findings, how, self.done)
+        return self.done
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data, ready for `json.dumps`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 import os
-from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -22,8 +21,10 @@ from .advice import Advice
 from .calls import as_function, is_function, of_call
 from .finding import Finding
 from .judge import Setting, judge
+from .mappings import Mappings
 from .notes import notes_for, why_nothing
 from .subjects import Subject, of_object, of_process
+from .totals import totals_of
 from .use import Use, use_of, use_of_cpus, use_seen
 from .wishes import Access
 
@@ -102,16 +103,19 @@ def advise(
     if pid is not None:
         who = process(pid).pid or os.getpid()
         threads = read_thread_use(who)
-        subjects = of_process(who, machine)
-        return _advice(machine, subjects, given or use_of(machine, threads), access, pid=who)
+        mappings = Mappings(who, machine.memory_nodes)
+        subjects = of_process(who, mappings.regions)
+        use = given or use_of(machine, threads)
+        return _advice(machine, subjects, use, access, mappings, pid=who)
+    mappings = Mappings(0, machine.memory_nodes)
     if args or is_function(obj):
         seen = observe(as_function(obj), args)
-        subjects, notes = of_call(args, seen.result, machine)
+        subjects, notes = of_call(args, seen.result)
         use = given or use_seen(machine, seen)
-        return _advice(machine, subjects, use, access, seen=seen, notes=notes)
-    subjects = of_object(obj, machine)
+        return _advice(machine, subjects, use, access, mappings, seen=seen, notes=notes)
+    subjects = of_object(obj)
     use = given or use_of(machine, read_thread_use(os.getpid()))
-    return _advice(machine, subjects, use, access)
+    return _advice(machine, subjects, use, access, mappings)
 
 
 def _advice(
@@ -119,6 +123,7 @@ def _advice(
     subjects: list[Subject],
     use: Use | None,
     access: Access,
+    mappings: Mappings,
     *,
     pid: int = 0,
     seen: Observation | None = None,
@@ -128,10 +133,8 @@ def _advice(
     nothing = why_nothing(machine, use)
     findings = [_left(each, nothing) for each in subjects] if nothing else []
     if use is not None and not nothing:
-        total: Counter[int] = Counter()
-        for each in subjects:
-            total.update(each.placement.bytes_per_node)
-        setting = Setting(machine, use, access, balancing, bandwidth, total)
+        totals = totals_of(subjects)
+        setting = Setting(machine, use, access, balancing, bandwidth, totals, mappings)
         findings = [judge(each, setting) for each in subjects]
     told = notes_for(findings, use, nothing, measured=bandwidth is not None, seen=seen is not None)
     return Advice(

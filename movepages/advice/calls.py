@@ -11,7 +11,6 @@ import numpy as np
 
 from ..inputs.memory_of import memory_of
 from ..inputs.registry import NoMemoryError, adapter_for
-from ..system.topology import Topology
 from .subjects import Subject, of_object, refuse_others
 
 # Objects of other classes may be callable and hold memory, as modules of torch do.
@@ -51,9 +50,7 @@ def as_function(obj: object) -> Callable[..., Any]:
     return cast("Callable[..., Any]", obj)
 
 
-def of_call(
-    args: Sequence[Any], result: object, machine: Topology
-) -> tuple[list[Subject], tuple[str, ...]]:
+def of_call(args: Sequence[Any], result: object) -> tuple[list[Subject], tuple[str, ...]]:
     """Return the memory of the arguments and of the result of a call, and what was left out."""
     found: dict[str, Any] = {f"argument_{number}": each for number, each in enumerate(args, 1)}
     found["result"] = result
@@ -67,5 +64,5 @@ def of_call(
         except NoMemoryError:
             continue
         except (TypeError, ValueError) as error:
-            notes.append(f"{name.capitalize()} was not looked at: {error}.")
-    return (of_object(held, machine) if held else []), tuple(notes)
+            notes.append(f"{name.capitalize()} was not looked at: {str(error).rstrip('.')}.")
+    return (of_object(held) if held else []), tuple(notes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,16 +11,16 @@ from ..migration.move import move
 from ..processes.localization import Localization
 from ..processes.process import process
 from ..results.outcome import MoveResult
-from ..results.warnings import LayoutWarning
 from ..system.log import info
 from .finding import Finding
 
 Done = MoveResult | Replicas | Localization
 
 
-def carry_out(pid: int, findings: Iterable[Finding], how: Mapping[str, Any]) -> dict[str, Done]:
-    """Do what findings say, and return what was done by their names."""
-    done: dict[str, Done] = {}
+def carry_out(
+    pid: int, findings: Iterable[Finding], how: Mapping[str, Any], done: dict[str, Done]
+) -> None:
+    """Do what findings say, and enter into `done` what was done by their names."""
     bound: dict[int, Localization] = {}
     for each in findings:
         if each.verdict == "bind":
@@ -32,7 +31,6 @@ def carry_out(pid: int, findings: Iterable[Finding], how: Mapping[str, Any]) -> 
             done[each.name] = _done(each, how)
         if each.name in done:
             info("advice carried out: %s to %s", each.name or "memory", each.layout)
-    return done
 
 
 def _bound(pid: int, node: int) -> Localization:
@@ -45,8 +43,5 @@ def _done(finding: Finding, how: Mapping[str, Any]) -> Done:
     array = finding._subject.array
     if finding.verdict == "replicate":
         return replicate(array, finding.target)
-    with warnings.catch_warnings():
-        # The finding has told how near it will be.
-        warnings.simplefilter("ignore", LayoutWarning)
-        result: MoveResult = move(array, finding.target, **how)
+    result: MoveResult = move(array, finding.target, **how)
     return result

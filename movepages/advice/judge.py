@@ -16,8 +16,10 @@ from ..results.bandwidth_passes import pass_seconds
 from ..system.topology import Topology
 from ..units import format_bytes, format_seconds
 from .finding import Finding
+from .mappings import Mappings
 from .nearness import near_share
 from .subjects import LEAST_BYTES, Subject
+from .totals import Totals
 from .use import Use
 from .wish import Wish
 from .wishes import Access, nodes_using, wish_for
@@ -40,8 +42,9 @@ class Setting(NamedTuple):
     balancing : bool
         Whether the kernel moves pages to the threads that use them.
     bandwidth : Bandwidth or None
-    total : mapping of int to int
-        Bytes of all memories on each node.
+    totals : Totals
+    mappings : Mappings or None
+        What the mappings tell of each memory; None if the subjects know it.
     """
 
     machine: Topology
@@ -49,7 +52,8 @@ class Setting(NamedTuple):
     access: Access
     balancing: bool
     bandwidth: Bandwidth | None
-    total: Mapping[int, int]
+    totals: Totals
+    mappings: Mappings | None = None
 
 
 def judge(subject: Subject, by: Setting) -> Finding:
@@ -64,16 +68,21 @@ def judge(subject: Subject, by: Setting) -> Finding:
         if placement.hidden_bytes:
             why = "its nodes are not known: see movepages doctor"
         return replace(found, reason=why)
-    wish = wish_for(by.machine, subject, by.use, by.access, by.total)
+    wish = wish_for(by.machine, subject, by.use, by.access, by.totals)
     found = replace(found, near=wish.near, reason=wish.reason)
     if wish.verdict == "leave":
         return found
+    if by.mappings is not None:
+        subject = by.mappings.told_of(subject)
     if by.balancing and subject.balanced:
         why = "automatic balancing is on and brings pages to the threads that use them, by and by"
         return replace(found, reason=f"{why} ({_at_once(wish)})")
     if wish.verdict == "bind":
         found = replace(found, verdict="bind", near_after=1.0)
-        return replace(found, layout=wish.layout, target=wish.target)
+        found = replace(found, layout=wish.layout, target=wish.target)
+        held = found.bytes_per_node
+        then = {(wish.target, node): float(nbytes) for node, nbytes in held.items()}
+        return _weighed(found, _by_all(held, by), then, by)
     if wish.verdict == "replicate":
         return _of_copies(found, subject, wish, by)
     return _of_a_move(found, subject, wish, by)
@@ -84,6 +93,8 @@ def _at_once(wish: Wish) -> str:
         return f"to bind the threads to the {wish.layout} does it at once"
     if wish.verdict == "replicate":
         return f"{wish.layout} gives each node a copy at once"
+    if not wish.by_parts:
+        return f"it would not leave pages in turns as {wish.layout}, unless bind() does that"
     where = f"{'node ' * wish.layout.isdecimal()}{wish.layout}"
     return f"{where} is where they belong: a move does it at once"
 
@@ -137,8 +148,8 @@ def _weighed(found: Finding, now: _Traffic, then: _Traffic, by: Setting) -> Find
     if gain < _LEAST_GAIN * before:
         durations = f"{format_seconds(before)} now and {format_seconds(after)} then"
         why = (
-            f"a read of all of it takes about {durations}, by the measured bandwidths: a move does "
-            "not pay"
+            f"a read of all of it takes about {durations}, by the measured bandwidths: it does not "
+            "pay"
         )
         return replace(
             found, verdict="leave", layout="", target=None, to_move=0, near_after=None,

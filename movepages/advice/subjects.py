@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -15,11 +14,10 @@ from ..inputs.memory_of import memory_of
 from ..pages.buffers import Region
 from ..pages.memory import Memory
 from ..pages.page_set import PageSet
-from ..processes.regions import Regions, regions_of
+from ..processes.regions import Regions
 from ..query.readings import mappings_read_once
 from ..query.where import where
 from ..results.placement import Placement
-from ..system.topology import Topology
 from .spans import Spans
 
 # Smaller memories are looked at together, and so are all beyond the largest few.
@@ -64,7 +62,7 @@ class Subject(NamedTuple):
         return isinstance(self.array, list)
 
 
-def of_object(obj: object, machine: Topology) -> list[Subject]:
+def of_object(obj: object) -> list[Subject]:
     """Return the memory of an object, or its members.
 
     Raises
@@ -74,22 +72,21 @@ def of_object(obj: object, machine: Topology) -> list[Subject]:
     """
     array, pages = memory_of(obj)
     refuse_others(pages)
-    regions = regions_of(0, machine.memory_nodes)
     if not isinstance(array, Members):
-        return [_subject("", array, regions)]
+        return [_subject("", array)]
     sizes, names = array.footprints.sizes, array.footprints.names
     order = sorted(range(len(sizes)), key=lambda index: -sizes[index])
     large = [index for index in order if sizes[index] >= LEAST_BYTES][:_MOST]
     found, spans = [], Spans()
     for index in large:
-        each = _subject(names[index], array.arrays[index], regions)
+        each = _subject(names[index], array.arrays[index])
         if spans.add(each.placement):
             found.append(each)
     rest = spans.outside(array.footprints, sorted({*order} - {*large}))
     if len(rest) == 1:
-        return [*found, _subject(names[rest[0]], array.arrays[rest[0]], regions)]
+        return [*found, _subject(names[rest[0]], array.arrays[rest[0]])]
     others = [array.arrays[index] for index in rest]
-    return [*found, *_together(others, "members", regions)]
+    return [*found, *_together(others, "members")]
 
 
 def refuse_others(pages: PageSet) -> None:
@@ -101,7 +98,7 @@ def refuse_others(pages: PageSet) -> None:
         )
 
 
-def of_process(pid: int, machine: Topology) -> list[Subject]:
+def of_process(pid: int, regions: Regions) -> list[Subject]:
     """Return the regions of a process that have memory, but for programs and libraries.
 
     Raises
@@ -109,7 +106,6 @@ def of_process(pid: int, machine: Topology) -> list[Subject]:
     MovePagesError
         There is no such process, or this process may not look at it.
     """
-    regions = regions_of(pid, machine.memory_nodes)
     held = regions["bytes"].sum(axis=1)
     executable, writable = _may(regions, "x"), _may(regions, "w")
     programs = {*regions["name"][executable]} - {""}
@@ -121,61 +117,37 @@ def of_process(pid: int, machine: Topology) -> list[Subject]:
     rest = [index for index in sorted({*mine} - {*large}) if writable[index]]
     with mappings_read_once():
         found = [
-            _subject(_name(regions[i]), _region(regions[i], pid), regions)._replace(
+            _subject(_name(regions[i]), _region(regions[i], pid))._replace(
                 read_only=not writable[i]
             )
             for i in large
         ]
         others = [_region(regions[index], pid) for index in rest]
-        return [*found, *_together(others, "regions", regions)]
+        return [*found, *_together(others, "regions")]
 
 
 def _may(regions: Regions, what: str) -> npt.NDArray[np.bool_]:
     return np.char.find(regions["permissions"], what) >= 0
 
 
-def _subject(name: str, array: Any, regions: Regions) -> Subject:
+def _subject(name: str, array: Any) -> Subject:
     placement = where(array)
     rows = array.shape[0] if isinstance(array, (np.ndarray, Memory)) and array.ndim > 1 else 0
     return Subject(
         name, array, placement, _is_read_only(array),
         bool(rows) and isinstance(array, np.ndarray) and array.flags.c_contiguous, rows,
-        _is_balanced(placement.address, regions), _mapmax([placement.address], regions),
     )  # fmt: skip
 
 
-def _together(arrays: list[Any], what: str, regions: Regions) -> Iterator[Subject]:
+def _together(arrays: list[Any], what: str) -> Iterator[Subject]:
     if arrays:
-        placement = where(arrays).total
-        balanced = _is_balanced(placement.address, regions)
-        most = _mapmax(placement.runs["address"], regions)
-        name = f"{len(arrays):,} smaller {what}"
-        yield Subject(name, arrays, placement, balanced=balanced, mapmax=most)
-
-
-def _mapmax(addresses: Any, regions: Regions) -> int:
-    """Return the most times that a page is mapped of the mappings at some addresses."""
-    found = np.searchsorted(regions["address"], np.asarray(addresses, np.uintp), "right") - 1
-    return int(regions["mapmax"][found[found >= 0]].max(initial=1))
+        yield Subject(f"{len(arrays):,} smaller {what}", arrays, where(arrays).total)
 
 
 def _is_read_only(array: object) -> bool:
     if isinstance(array, np.ndarray):
         return not array.flags.writeable
     return isinstance(array, bytes) or (isinstance(array, memoryview) and array.readonly)
-
-
-def _is_balanced(address: int, regions: Regions) -> bool:
-    """Tell whether a mapping is private anonymous memory without a policy of its own."""
-    index = int(np.searchsorted(regions["address"], np.uintp(address), "right")) - 1
-    if index < 0:
-        return False
-    row = regions[index]
-    anonymous = row["name"] in ("", "[heap]") or str(row["name"]).startswith("[anon")
-    private = str(row["permissions"]).endswith("p")
-    # Pages of hugetlbfs stay where they are.
-    normal = row["page_size"] == mmap.PAGESIZE
-    return bool(anonymous and private and normal and row["policy"] == "default")
 
 
 def _region(row: np.void, pid: int) -> Region:

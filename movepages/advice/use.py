@@ -22,6 +22,10 @@ _Known = tuple[ThreadUse, set[int]]
 # Threads with less than these shares of the CPU time of the busiest are helpers that hardly run.
 # Those of BLAS libraries wait in a loop for up to a seventh of a second when a process starts.
 _IDLE, _IDLE_IF_FREE, _WAITING_S = 0.01, 0.05, 0.5
+# Bound threads that are as young may have hardly begun; older ones with no CPU time are helpers.
+_YOUNG_S = 60.0
+# Older ones have been started by free ones if they have at least this share of their CPU time.
+_WORKS = 0.1
 
 
 class Kind(Enum):
@@ -107,10 +111,16 @@ def _counted(known: list[_Known], waiting: float) -> list[_Known]:
     bound = [pair for pair in known if len(pair[1]) == 1]
     busy = [pair for pair in bound if pair[0].seconds >= _IDLE * most]
     free = [pair for pair in known if len(pair[1]) > 1 and pair[0].seconds >= least]
-    # Workers that somebody has bound may have hardly begun. A single one may only wait.
-    workers = bound if len(bound) - len(busy) > 1 else busy
+    begun = [pair for pair in bound if pair not in busy and pair[0].age <= _YOUNG_S]
+    # A single one that has hardly begun may only wait.
+    workers = busy + (begun if len(begun) > 1 else [])
     # Free threads beside as many bound ones have started them.
-    return workers if len(workers) >= len(free) else busy + free
+    works = len(begun) > 1 or _seconds(busy) >= _WORKS * _seconds(free)
+    return workers if works and len(workers) >= len(free) else busy + free
+
+
+def _seconds(pairs: list[_Known]) -> float:
+    return sum(each.seconds for each, _ in pairs)
 
 
 def use_of_cpus(machine: Topology, cpus: Collection[int]) -> Use:

@@ -15,6 +15,7 @@ from ..system.topology import Topology
 from ..units import format_ids
 from .nearness import near_share, nodes_near
 from .subjects import Subject
+from .totals import Totals
 from .use import Kind, Use, average_near
 from .wish import NEAR, UNEVEN, Wish, interleaved, is_even, memory_of_nodes
 from .wishes_free import wish_of_free_threads
@@ -25,19 +26,17 @@ Access = Literal["parts", "all"]
 _EDGE = 1 / 64
 
 
-def wish_for(
-    machine: Topology, subject: Subject, use: Use, access: Access, total: Mapping[int, int]
-) -> Wish:
-    """Return where a memory should be that some threads use; `total` is what all have together."""
+def wish_for(machine: Topology, subject: Subject, use: Use, access: Access, totals: Totals) -> Wish:
+    """Return where a memory should be that some threads use; `totals` are of all memories."""
     held = subject.placement.bytes_per_node
     if use.kind is Kind.ONE_NODE:
         return _on_one_node(machine, held, use.nodes[0])
     if use.kind is Kind.FREE_ALONE or use.kind is Kind.FREE:
-        return wish_of_free_threads(machine, subject, use, total)
+        return wish_of_free_threads(machine, subject, use, totals.held)
     # Nobody can tell which thread uses which of many small memories.
     if access == "all" or subject.is_several:
         return _for_all(machine, subject, use)
-    return _for_parts(machine, subject, use)
+    return _for_parts(machine, subject, use, totals)
 
 
 def _on_one_node(machine: Topology, held: Mapping[int, int], node: int) -> Wish:
@@ -70,7 +69,7 @@ def _for_all(machine: Topology, subject: Subject, use: Use) -> Wish:
     return interleaved(subject, near, nodes, why)
 
 
-def _for_parts(machine: Topology, subject: Subject, use: Use) -> Wish:
+def _for_parts(machine: Topology, subject: Subject, use: Use, totals: Totals) -> Wish:
     order = [machine.nearest_memory(node) for node in use.order]
     nodes = sorted({*order})
     if len(nodes) == 1:
@@ -82,6 +81,9 @@ def _for_parts(machine: Topology, subject: Subject, use: Use) -> Wish:
         return Wish("leave", near, f"{near:.0%} of it in blocks in the order of the nodes")
     if _is_divided(subject, order):
         return Wish("leave", near, "divided into long parts that match the threads' shares")
+    if _is_own(subject, order, totals):
+        why = "on one node, as others are on the other nodes: taken to be each thread's own"
+        return Wish("leave", near, why)
     if _can_be_copied(machine, subject, nodes):
         return _copied(near, nodes)
     why = (
@@ -117,6 +119,19 @@ def _is_divided(subject: Subject, order: list[int]) -> bool:
     parts = 1 + int(np.count_nonzero(np.diff(runs["status"][long])))
     if parts > len({*order}) or runs["nbytes"][long].sum() < NEAR * total:
         return False
+    return _match(held, order)
+
+
+def _is_own(subject: Subject, order: list[int], totals: Totals) -> bool:
+    """Tell whether memories that each lie on one node are shared out as the threads are."""
+    held = subject.placement.bytes_per_node
+    whole = max(held.values()) >= NEAR * sum(held.values())
+    return whole and _match(totals.whole, order)
+
+
+def _match(held: Mapping[int, int], order: list[int]) -> bool:
+    """Tell whether the shares of nodes are like those of the threads."""
+    total = sum(held.values())
     return all(
         1 / UNEVEN <= held.get(node, 0) * len(order) / (total * order.count(node)) <= UNEVEN
         for node in {*order}

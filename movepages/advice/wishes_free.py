@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..system.cores import count_cores
 from ..system.topology import Topology
 from .nearness import homes, near_share
 from .subjects import Subject
@@ -76,10 +77,11 @@ def _home(machine: Topology, use: Use, total: Mapping[int, int]) -> int | None:
         default=(0.0, False, -1),
     )
     least = _MOST if use.kind is Kind.FREE_ALONE else NEAR
-    # A cpuset may keep the threads from the other CPUs of the node.
-    if share < least or len(use.threads) > len(cpus.intersection(machine.cpus_near(home))):
+    if share < least:
         return None
-    return home
+    # A cpuset may keep the threads from the other CPUs of the node.
+    fits = len(use.threads) <= count_cores(cpus.intersection(machine.cpus_near(home)))
+    return home if fits else None
 
 
 def _gathered(machine: Topology, held: Mapping[int, int], use: Use, home: int) -> Wish:

@@ -11,7 +11,7 @@ from ..layouts.by_member import MemberTarget, wanted_by
 from ..pages.like import MemoryLike
 from ..query.syscall import MPOL_MF_MOVE
 from ..results.outcome import MovePagesError, MoveResult
-from ..results.warnings import LayoutWarning, MovePagesWarning
+from ..results.warnings import LayoutWarning, MovePagesWarning, calls_in_package
 from ..results.wording import OVERRULED
 from ..units import parse_rate
 from . import executor
@@ -212,10 +212,10 @@ def _warn_of_pages_elsewhere(result: MoveResult) -> None:
 
 
 def _warn(warning: MovePagesWarning | LayoutWarning, result: MoveResult) -> None:
-    """Issue a warning at the caller of `move`, two calls above the caller of this function."""
+    """Issue a warning at the line of the user that led to it."""
     # If warnings are errors, the result is on the warning.
     warning.result = result
-    warnings.warn(warning, stacklevel=4)
+    warnings.warn(warning, stacklevel=calls_in_package())
 
 
 def refuse_unknown(name: str, given: str, known: tuple[str, ...]) -> None:

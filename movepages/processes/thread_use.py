@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from typing import Any, NamedTuple
 
 from ..results.outcome import make_error
@@ -11,7 +12,7 @@ from ..system.refusals import Refusal, read_if_told
 from .tree import threads_of
 
 # Fields of /proc/PID/task/TID/stat after the name, see proc_pid_stat(5).
-_USER_TIME, _SYSTEM_TIME, _LAST_CPU = 11, 12, 36
+_USER_TIME, _SYSTEM_TIME, _START_TIME, _LAST_CPU = 11, 12, 19, 36
 
 
 class ThreadUse(NamedTuple):
@@ -29,6 +30,8 @@ class ThreadUse(NamedTuple):
         The CPU that it ran on last.
     seconds : float
         CPU time that it has used.
+    age : float
+        Seconds since it started; 0 if that is not known.
     """
 
     tid: int
@@ -36,6 +39,7 @@ class ThreadUse(NamedTuple):
     cpus: tuple[int, ...]
     last_cpu: int
     seconds: float
+    age: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data, ready for `json.dumps`."""
@@ -60,12 +64,14 @@ def _read(pid: int, tid: int) -> ThreadUse | None:
     stat = (read_if_told(pid, f"task/{tid}/stat") or b"").rpartition(b")")[2].split()
     if len(stat) <= _LAST_CPU:
         return None
-    seconds = (int(stat[_USER_TIME]) + int(stat[_SYSTEM_TIME])) / os.sysconf("SC_CLK_TCK")
+    ticks = os.sysconf("SC_CLK_TCK")
+    seconds = (int(stat[_USER_TIME]) + int(stat[_SYSTEM_TIME])) / ticks
+    age = max(time.clock_gettime(time.CLOCK_BOOTTIME) - int(stat[_START_TIME]) / ticks, 0.0)
     # Some kernels do not have this finer count.
     if fine := (read_if_told(pid, f"task/{tid}/schedstat") or b"").split():
         seconds = int(fine[0]) / 1e9
     name = (read_if_told(pid, f"task/{tid}/comm") or b"").decode("utf-8", "replace").rstrip("\n")
     with Refusal():
         cpus = tuple(sorted(os.sched_getaffinity(tid)))
-        return ThreadUse(tid, name, cpus, int(stat[_LAST_CPU]), seconds)
+        return ThreadUse(tid, name, cpus, int(stat[_LAST_CPU]), seconds, age)
     return None

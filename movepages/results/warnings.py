@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+
 from .outcome import MoveResult
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+def calls_in_package() -> int:
+    """Return the stack level, for `warnings.warn` in the caller, of who called this package."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 class MovePagesWarning(RuntimeWarning):

@@ -70,8 +70,9 @@ def first_touch(random: np.random.Generator, outside: bool) -> Situation:
     if everything:
         made.options["access"] = "all"
     some_arrays, huge = arrays(random, 2 if everything else len(parts), whole=outside)
+    # One thread has touched all of them.
+    node = int(random.choice(parts))
     for array, wrong in zip(some_arrays, some(random, len(some_arrays)), strict=True):
-        node = int(random.choice(parts))
         if wrong:
             fit = Expected("move", "interleave", frozenset(parts))
             expected = fit if everything else as_blocks(array, parts, outside)

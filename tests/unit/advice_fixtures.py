@@ -40,10 +40,9 @@ def divided_sockets(base):
     return topology(fake.numa_machine(base, nodes, **ids))
 
 
-def thread(cpus, seconds=1.0, last=None):
-    return ThreadUse(
-        100 + cpus[0], "worker", tuple(cpus), cpus[0] if last is None else last, seconds
-    )
+def thread(cpus, seconds=1.0, last=None, age=0.0):
+    last = cpus[0] if last is None else last
+    return ThreadUse(100 + cpus[0], "worker", tuple(cpus), last, seconds, age)
 
 
 def bandwidth(near=100.0, far=25.0, key=None):

@@ -10,8 +10,11 @@ import pytest
 
 import movepages as mp
 import movepages.advice.advise as advising
+import movepages.advice.carry_out as carrying_out
+import movepages.advice.mappings as mappings_module
 from advice_fixtures import bandwidth, machine
 from movepages.advice import judge as judging
+from movepages.advice.mappings import Mappings
 from movepages.advice.subjects import of_object, of_process
 from movepages.results.kept_bandwidth import keep_bandwidth
 from movepages.system.machine_key import machine_key
@@ -32,6 +35,11 @@ def two(tmp_path, monkeypatch):
     monkeypatch.setattr(judging, "rate_known", lambda: 2.0**30)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return found
+
+
+def told_of(obj):
+    mappings = Mappings(0, mp.topology().memory_nodes)
+    return [mappings.told_of(each) for each in of_object(obj)]
 
 
 def filled(nbytes):
@@ -150,7 +158,7 @@ def test_memory_of_another_process_needs_its_threads(two):
 
 
 def test_small_regions_of_a_process_count_too(two):
-    found = of_process(os.getpid(), two)
+    found = of_process(os.getpid(), mp.process().regions())
     held = sum(sum(each.placement.bytes_per_node.values()) for each in found)
     regions = mp.process().regions()
     code = np.char.find(regions["permissions"], "x") >= 0
@@ -170,7 +178,7 @@ def test_constants_of_programs_are_left_out_and_files_are_not(two, tmp_path):
                 maps.append(mmap.mmap(opened.fileno(), 2 * MIB, prot=code))
     for each in maps:
         assert sum(each[:: memory.PAGE]) == 0
-    found = {each.name.split()[0]: each for each in of_process(os.getpid(), two)}
+    found = {each.name.split()[0]: each for each in of_process(os.getpid(), mp.process().regions())}
     assert found["file"].read_only
     assert "program" not in found
     advice = mp.advise(pid=os.getpid(), cpus=[0, 2])
@@ -184,11 +192,11 @@ def test_balancing_moves_private_memory_without_a_policy(two):
     memory.touch(plain)
     for mode, balanced in ((mp.PolicyMode.DEFAULT, True), (mp.PolicyMode.LOCAL, False)):
         with thread_has(mode):
-            (found,) = of_object(plain, two)
+            (found,) = told_of(plain)
         assert found.balanced == balanced
     bound = filled(2 * MIB)
     mp.bind(bound, nodes.allowed()[0])
-    (found,) = of_object(bound, two)
+    (found,) = told_of(bound)
     assert not found.balanced
 
 
@@ -281,11 +289,33 @@ def test_pages_mapped_by_a_child_are_told(two):
     memory_map = mmap.mmap(-1, 2 * MIB)
     a = np.frombuffer(memory_map, np.uint8)
     a[:: memory.PAGE] = 1
-    assert of_object(a, two)[0].mapmax == 1
+    assert told_of(a)[0].mapmax == 1
     with processes.child(touch, a) as child:
         assert child.result == 1
-        assert of_object(a, two)[0].mapmax == 2
+        assert told_of(a)[0].mapmax == 2
 
 
 def touch(a):
     return int(a[:: memory.PAGE].min())
+
+
+def test_mappings_are_read_only_where_something_may_move(two, monkeypatch):
+    monkeypatch.setattr(mappings_module, "regions_of", lambda *_: 1 / 0)
+    assert mp.advise(filled(4 * MIB), cpus=[0]).ok
+    with pytest.raises(ZeroDivisionError):
+        mp.advise(filled(4 * MIB), cpus=[2])
+
+
+def test_what_was_done_is_kept_after_an_error(two, monkeypatch):
+    a, b = filled(4 * MIB), filled(2 * MIB)
+    found = mp.advise({"a": a, "b": b}, cpus=[2])
+
+    def move(array, target, **_how):
+        if array is b:
+            raise mp.MovePagesMemoryError(12, "no room")
+        return target
+
+    monkeypatch.setattr(carrying_out, "move", move)
+    with pytest.raises(mp.MovePagesMemoryError):
+        found.execute()
+    assert found.done == {"a": 1}

@@ -75,7 +75,7 @@ def test_what_is_carried_out_is_returned_by_name():
         finding("bind", f"CPUs of node {NODE}", "c", mp.topology().nearest_cpus(NODE)),
     ]
     try:
-        done = carry_out(0, found, {"progress": None})
+        carry_out(0, found, {"progress": None}, done := {})
     finally:
         for tid, those in cpus.items():
             os.sched_setaffinity(tid, those)
@@ -90,10 +90,11 @@ def test_threads_are_bound_once(monkeypatch):
     calls = []
     monkeypatch.setattr(carrying_out, "_bound", lambda pid, node: calls.append((pid, node)))
     found = [finding("bind", "CPUs of node 1", name) for name in ("a", "b", "c")]
-    assert list(carry_out(7, found, {})) == ["a", "b", "c"]
+    carry_out(7, found, {}, done := {})
+    assert list(done) == ["a", "b", "c"]
     assert calls == [(7, 1)]
 
 
 def test_findings_made_by_hand_have_nothing_to_move():
     with pytest.raises(TypeError, match="made by hand"):
-        carry_out(0, [finding()], {})
+        carry_out(0, [finding()], {}, {})

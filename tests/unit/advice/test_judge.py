@@ -1,7 +1,6 @@
 """What is advised for memory on the first node of this machine, as if it had two sockets."""
 
 import math
-from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -12,9 +11,11 @@ import sysfs_fixtures as fake
 from advice_fixtures import FIRST, GIB_KB, SECOND, bandwidth, divided_sockets, machine, thread
 from movepages.advice import judge as judging
 from movepages.advice import wishes as wishing
+from movepages.advice import wishes_free
 from movepages.advice.judge import Setting, judge
 from movepages.advice.nearness import nodes_near
 from movepages.advice.subjects import Subject
+from movepages.advice.totals import totals_of
 from movepages.advice.use import use_of
 from movepages.advice.wishes import wish_for
 from movepages.layouts.blocks import Blocks, ByAxis
@@ -37,6 +38,7 @@ pytestmark = pytest.mark.skipif(0 not in mp.topology().allowed_nodes, reason="ne
 @pytest.fixture(autouse=True)
 def rate(monkeypatch):
     monkeypatch.setattr(judging, "rate_known", lambda: RATE)
+    monkeypatch.setattr(wishes_free, "count_cores", len)
 
 
 @pytest.fixture
@@ -44,9 +46,8 @@ def ask(tmp_path):
     two = machine(tmp_path)
 
     def ask(subject, threads, access="parts", balancing=False, figures=None):
-        total = subject.placement.bytes_per_node
-        use = use_of(two, threads)
-        return judge(subject, Setting(two, use, access, balancing, figures, total))
+        use, totals = use_of(two, threads), totals_of([subject])
+        return judge(subject, Setting(two, use, access, balancing, figures, totals))
 
     return ask
 
@@ -57,10 +58,8 @@ def wish(tmp_path):
     two = machine(tmp_path)
 
     def wish(subject, threads, *others):
-        total = sum(
-            (Counter(each.placement.bytes_per_node) for each in (subject, *others)), Counter()
-        )
-        return wish_for(two, subject, use_of(two, threads), "parts", total)
+        totals = totals_of([subject, *others])
+        return wish_for(two, subject, use_of(two, threads), "parts", totals)
 
     return wish
 
@@ -123,7 +122,7 @@ def test_parts_in_faster_memory_are_near(tmp_path, monkeypatch):
         monkeypatch.setattr(
             wishing, "plan", lambda *of, found=flows: replace(real(*of), flows=found)
         )
-        held = some.placement.bytes_per_node
+        held = totals_of([some])
         assert wish_for(machine_now, some, use, "parts", held).verdict == verdict
 
 
@@ -133,7 +132,7 @@ def test_memory_is_left_if_no_nearer_node_is_allowed(tmp_path):
         nodes = {i: replace(node, allowed=i in allowed) for i, node in four.nodes.items()}
         cpuset = replace(four, nodes=nodes)
         some = lying([(1, 1024)])
-        held = some.placement.bytes_per_node
+        held = totals_of([some])
         found = wish_for(cpuset, some, use_of(cpuset, [thread((4, 5))]), "parts", held)
         assert (found.verdict, found.near) == (verdict, 0.0)
 
@@ -213,7 +212,7 @@ def test_memory_near_nearly_all_cpus_of_free_threads_is_left(tmp_path):
     use = use_of(large, [thread(tuple(range(33)))] * 40)
     for node, verdict in ((0, "leave"), (1, "move")):
         memory_there = lying([(node, 1024)])
-        held = memory_there.placement.bytes_per_node
+        held = totals_of([memory_there])
         assert wish_for(large, memory_there, use, "parts", held).verdict == verdict
 
 
@@ -224,7 +223,7 @@ def test_threads_of_a_socket_may_run_on_its_nodes_alone(tmp_path):
 
     def wish(lies_on, threads):
         some = lying(lies_on)
-        return wish_for(four, some, use_of(four, threads), "parts", some.placement.bytes_per_node)
+        return wish_for(four, some, use_of(four, threads), "parts", totals_of([some]))
 
     one_socket = [(page % 2, 1) for page in range(1024)]
     assert wish(one_socket, sockets).verdict == "leave"
@@ -337,3 +336,50 @@ def test_a_small_part_of_an_array_is_not_worth_its_pages(ask):
     found = ask(Subject("part", part, mp.where(part)), TWO)
     assert found.verdict == "leave"
     assert "less than 1 MiB of it would move" in found.reason
+
+
+def test_memory_of_each_thread_is_left(wish):
+    """Threads that are bound to nodes have buffers of their own, such as heaps."""
+    mine, theirs = lying([(0, 1024)]), lying([(1, 900)])
+    assert "each thread's own" in wish(mine, BOUND, theirs).reason
+    assert "each thread's own" in wish(theirs, BOUND, mine).reason
+    assert wish(mine, BOUND).layout == wish(mine, BOUND, lying([(1, 90)])).layout == "blocks:0,1"
+    # Divided memory beside it is no thread's own.
+    assert wish(mine, BOUND, lying([(0, 512), (1, 512)])).layout == "blocks:0,1"
+
+
+def test_binding_is_weighed_too(ask):
+    free = [thread(BOTH)] * 2
+    # Far memory is as fast, so two nodes give more than one.
+    found = ask(subject(), free, figures=bandwidth(100, 99))
+    assert (found.verdict, found.near) == ("leave", 0.5)
+    assert "does not pay" in found.reason
+    found = ask(subject(), free, figures=bandwidth(100, 10))
+    assert found.verdict == "bind"
+    assert found.pass_seconds_after < found.pass_seconds
+
+
+def test_threads_that_share_cores_do_not_fit_on_one_node(ask, monkeypatch):
+    monkeypatch.setattr(wishes_free, "count_cores", lambda cpus: len(cpus) // 2)
+    assert ask(subject(), [thread(BOTH)] * 2).layout == "interleave:0,1"
+
+
+def test_balancing_does_not_give_nodes_turns(ask):
+    found = ask(subject(balanced=True), FREE, balancing=True)
+    assert found.verdict == "leave"
+    assert "would not leave pages in turns" in found.reason
+
+
+def test_firmware_tells_faster_memory(tmp_path):
+    two = machine(tmp_path)
+
+    def machine_with(*speeds):
+        nodes = {
+            each: replace(node, access={1: mp.Access((1,), speed, None, None, None)})
+            for (each, node), speed in zip(two.nodes.items(), speeds, strict=True)
+        }
+        return replace(two, nodes=nodes)
+
+    assert nodes_near(machine_with(100, 100, 300), 1) == {1, 2}
+    assert nodes_near(machine_with(100, 100, 50), 1) == {1}
+    assert nodes_near(machine_with(100, None, 300), 1) == {1}
