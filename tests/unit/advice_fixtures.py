@@ -1,18 +1,26 @@
 """A machine with two sockets and a node of memory alone, and threads on it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 
 import movepages as mp
 import sysfs_fixtures as fake
+from movepages.advice.subjects import Subject
 from movepages.processes.thread_use import ThreadUse
 from movepages.results.bandwidth_figures import Rates
 from movepages.system.machine_key import MachineKey
 from movepages.system.topology_reader import topology
+from support import memory
 
 GIB_KB = 1 << 20
 FIRST, SECOND = (0, 1), (2, 3)
+BOTH = FIRST + SECOND
+MIB = 1 << 20
+SIZE = 4 * MIB
+PAGE = memory.PAGE
+RATE = 2.0**30
 
 
 def machine(base):
@@ -55,3 +63,27 @@ def bandwidth(near=100.0, far=25.0, key=None):
         machine=key or MachineKey("host", "6.12", "cpu", "0-3", "0-2"),
         measured_at=datetime(2026, 1, 2, tzinfo=UTC),
     )  # fmt: skip
+
+
+def subject(shape=(SIZE,), **more):
+    a = memory.anonymous(SIZE, 0)
+    memory.touch(a)
+    a = a.reshape(shape)
+    return Subject("a", a, mp.where(a), **more)
+
+
+def lying(nodes, **more):
+    """Return memory that is said to have so many pages on each node in turn."""
+    a = memory.anonymous(SIZE)
+    start, runs = a.ctypes.data, []
+    for node, pages in nodes:
+        runs.append((start, pages, pages * PAGE, node))
+        start += pages * PAGE
+    found = mp.where(a)
+    made = replace(found, runs=np.array(runs, found.runs.dtype), absences=found.absences[:0])
+    return Subject("a", a, made, **more)
+
+
+ONE, TWO = [thread(FIRST)], [thread(SECOND)]
+BOUND = [thread((0,)), thread((2,))]
+FREE = [thread(BOTH)] * 3
