@@ -72,6 +72,12 @@ def subject(shape=(SIZE,), **more):
     return Subject("a", a, mp.where(a), **more)
 
 
+def filled(nbytes):
+    a = memory.anonymous(nbytes, 0)
+    memory.touch(a)
+    return a
+
+
 def lying(nodes, **more):
     """Return memory that is said to have so many pages on each node in turn."""
     a = memory.anonymous(SIZE)

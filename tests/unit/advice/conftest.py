@@ -2,6 +2,7 @@
 
 import pytest
 
+import movepages.advice.advise as advising
 from advice_fixtures import RATE, machine
 from movepages.advice import judge as judging
 from movepages.advice import wishes_free
@@ -38,3 +39,14 @@ def wish(tmp_path):
         return wish_for(two, subject, use_of(two, threads), "parts", totals)
 
     return wish
+
+
+@pytest.fixture
+def two(tmp_path, monkeypatch):
+    """Have advise() see a machine with two sockets; memory and threads stay real."""
+    found = machine(tmp_path)
+    monkeypatch.setattr(advising, "read_topology", lambda: found)
+    monkeypatch.setattr(advising, "is_balancing", lambda: False)
+    monkeypatch.setattr(judging, "rate_known", lambda: 2.0**30)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return found
