@@ -111,11 +111,13 @@ def _counted(known: list[_Known], waiting: float) -> list[_Known]:
     bound = [pair for pair in known if len(pair[1]) == 1]
     busy = [pair for pair in bound if pair[0].seconds >= _IDLE * most]
     free = [pair for pair in known if len(pair[1]) > 1 and pair[0].seconds >= least]
-    begun = [pair for pair in bound if pair not in busy and pair[0].age <= _YOUNG_S]
+    young = [pair for pair in bound if pair[0].age <= _YOUNG_S]
+    workers = busy
     # A single one that has hardly begun may only wait.
-    workers = busy + (begun if len(begun) > 1 else [])
+    if len([pair for pair in young if pair not in busy]) > 1:
+        workers = [pair for pair in bound if pair in busy or pair in young]
     # Free threads beside as many bound ones have started them.
-    works = len(begun) > 1 or _seconds(busy) >= _WORKS * _seconds(free)
+    works = len(young) > 1 or _seconds(busy) >= _WORKS * _seconds(free)
     return workers if works and len(workers) >= len(free) else busy + free
 
 

@@ -50,6 +50,9 @@ def test_workers_count_that_somebody_has_bound(two):
     workers = [thread((0,), 0.01), thread((3,), 0.0)]
     assert use_of(two, [starter, *workers]).threads == tuple(workers)
     assert use_of(two, [starter, thread((2,), 5)]).order == (1,)
+    # They may have begun, but with much less time than who started them.
+    young = [thread((0,), 0.2), thread((2,), 0.2)]
+    assert use_of(two, [starter, *young]).threads == tuple(young)
     # Those of long ago that still have no CPU time are helpers, and so is one with little.
     idle = [thread((2,), 0.0, age=1000.0)] * 2
     assert use_of(two, [thread(BOTH, 1000, last=0), *idle]).kind is Kind.FREE_ALONE
