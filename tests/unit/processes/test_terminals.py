@@ -38,8 +38,9 @@ print("counts", counts, flush=True)
 
 @pytest.fixture(autouse=True)
 def _no_signal_is_ignored():
-    """Let commands have signals that a script's jobs in the background ignore."""
-    ignored = [n for n in (signal.SIGINT, signal.SIGQUIT) if signal.getsignal(n) == signal.SIG_IGN]
+    """Let commands have signals that a script's jobs in the background, or nohup, ignore."""
+    those = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+    ignored = [n for n in those if signal.getsignal(n) == signal.SIG_IGN]
     for number in ignored:
         signal.signal(number, signal.SIG_DFL)
     yield

@@ -22,15 +22,17 @@ def other():
 
 
 def test_samples_of_this_process_follow_its_memory():
+    size = 64 * MIB
     with mp.watch(interval=0.05) as samples:
         before = next(samples)
         # The heap may have had room for it, a new mapping has not.
-        added = memory.anonymous(8 * MIB, mp.topology().allowed_nodes[0])
+        added = memory.anonymous(size, mp.topology().allowed_nodes[0])
         after = next(samples)
     assert before.pid == after.pid == os.getpid()
     assert set(before.bytes_per_second.values()) == {0.0}
-    assert added.nbytes == 8 * MIB
-    assert after.nbytes - before.nbytes > 7 * MIB
+    assert added.nbytes == size
+    # Other tests' memory may be freed meanwhile.
+    assert after.nbytes - before.nbytes > size - 8 * MIB
     assert sum(after.bytes_per_second.values()) > 0
     assert after.seconds - before.seconds >= 0.05
     assert sum(after.bytes_per_node.values()) == after.nbytes
