@@ -22,6 +22,7 @@ CPUS = sorted(os.sched_getaffinity(0))
 HOME = {cpu: node for node, each in mp.topology().nodes.items() for cpu in each.cpus}
 # Sums of floats in another order.
 NEARLY = 1e-6
+A_TICK_S = 0.01
 PATIENCE_S = 60
 
 
@@ -239,5 +240,6 @@ def test_without_proc_the_function_still_runs(monkeypatch, tmp_path):
     monkeypatch.setattr(observing, "ThreadSampler", lambda: ThreadSampler(tmp_path))
     seen = observe(compute)
     assert (seen.threads, seen.cpu_seconds) == ((), 0.0)
-    assert seen.unseen_seconds >= seen.result - NEARLY
+    # The clock of the process lags behind those of its threads by up to a tick of the scheduler.
+    assert seen.unseen_seconds >= seen.result - A_TICK_S
     assert "that no sample saw" in str(seen)
