@@ -9,6 +9,9 @@ from typing import NamedTuple
 from .subjects import Subject
 from .wish import NEAR
 
+# Buffers that threads make for the same work are of about the same size.
+_ALIKE = 1.25
+
 
 class Totals(NamedTuple):
     """Bytes of all memories together.
@@ -17,20 +20,28 @@ class Totals(NamedTuple):
     ----------
     held : mapping of int to int
         Bytes on each node.
-    whole : mapping of int to int
-        Those of memories that each lie on one node, as good as wholly.
+    whole : list of mapping of int to int
+        Bytes on each node of every memory that lies on one node, as good as wholly.
     """
 
     held: Mapping[int, int]
-    whole: Mapping[int, int]
+    whole: list[Mapping[int, int]]
+
+    def like(self, mine: Mapping[int, int]) -> Mapping[int, int]:
+        """Return what memories of about this size that lie on one node have together."""
+        size, found = sum(mine.values()), Counter[int]()
+        for each in self.whole:
+            if size <= _ALIKE * sum(each.values()) and sum(each.values()) <= _ALIKE * size:
+                found.update(each)
+        return found
 
 
 def totals_of(subjects: Iterable[Subject]) -> Totals:
     """Return what some memories have together."""
-    held, whole = Counter[int](), Counter[int]()
+    held, whole = Counter[int](), list[Mapping[int, int]]()
     for each in subjects:
         mine = each.placement.bytes_per_node
         held.update(mine)
         if mine and max(mine.values()) >= NEAR * sum(mine.values()):
-            whole.update(mine)
+            whole.append(mine)
     return Totals(held, whole)

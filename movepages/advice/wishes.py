@@ -123,10 +123,10 @@ def _is_divided(subject: Subject, order: list[int]) -> bool:
 
 
 def _is_own(subject: Subject, order: list[int], totals: Totals) -> bool:
-    """Tell whether memories that each lie on one node are shared out as the threads are."""
+    """Tell whether memories of about its size, each on one node, are shared out as the threads."""
     held = subject.placement.bytes_per_node
     whole = max(held.values()) >= NEAR * sum(held.values())
-    return whole and _match(totals.whole, order)
+    return whole and _match(totals.like(held), order)
 
 
 def _match(held: Mapping[int, int], order: list[int]) -> bool:

@@ -130,5 +130,6 @@ def test_memory_of_each_thread_is_left(wish):
     assert "each thread's own" in wish(mine, BOUND, theirs).reason
     assert "each thread's own" in wish(theirs, BOUND, mine).reason
     assert wish(mine, BOUND).layout == wish(mine, BOUND, lying([(1, 90)])).layout == "blocks:0,1"
-    # Divided memory beside it is no thread's own.
+    # Neither are memories of other sizes, such as the heap, nor is divided memory.
+    assert wish(mine, BOUND, lying([(1, 700)])).layout == "blocks:0,1"
     assert wish(mine, BOUND, lying([(0, 512), (1, 512)])).layout == "blocks:0,1"
