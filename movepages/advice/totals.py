@@ -9,8 +9,8 @@ from typing import NamedTuple
 from .subjects import Subject
 from .wish import NEAR
 
-# Buffers that threads make for the same work are of about the same size.
-_ALIKE = 1.25
+# Buffers that threads make for the same work are of the same size, give or take a page.
+_ALIKE = 1.02
 
 
 class Totals(NamedTuple):

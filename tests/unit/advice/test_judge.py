@@ -126,10 +126,10 @@ def test_a_small_part_of_an_array_is_not_worth_its_pages(ask):
 
 def test_memory_of_each_thread_is_left(wish):
     """Threads that are bound to nodes have buffers of their own, such as heaps."""
-    mine, theirs = lying([(0, 1024)]), lying([(1, 900)])
+    mine, theirs = lying([(0, 1024)]), lying([(1, 1010)])
     assert "each thread's own" in wish(mine, BOUND, theirs).reason
     assert "each thread's own" in wish(theirs, BOUND, mine).reason
     assert wish(mine, BOUND).layout == wish(mine, BOUND, lying([(1, 90)])).layout == "blocks:0,1"
     # Neither are memories of other sizes, such as the heap, nor is divided memory.
-    assert wish(mine, BOUND, lying([(1, 700)])).layout == "blocks:0,1"
+    assert wish(mine, BOUND, lying([(1, 900)])).layout == "blocks:0,1"
     assert wish(mine, BOUND, lying([(0, 512), (1, 512)])).layout == "blocks:0,1"
