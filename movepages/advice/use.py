@@ -23,7 +23,7 @@ _Known = tuple[ThreadUse, set[int]]
 # Those of BLAS libraries wait in a loop for up to a seventh of a second when a process starts.
 _IDLE, _IDLE_IF_FREE, _WAITING_S = 0.01, 0.05, 0.5
 # Bound threads that are as young may have hardly begun; older ones with no CPU time are helpers.
-_YOUNG_S = 60.0
+_YOUNG_S = 300.0
 # Older ones have been started by free ones if they have at least this share of their CPU time.
 _WORKS = 0.1
 
