@@ -9,28 +9,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from .._core import read_file
 from ..system.refusals import Refusal
+from .thread_stat import ThreadStat, parse_stat
 
 _SELF = Path("/proc/self")
-# Fields of /proc/PID/stat after the name, which may contain anything: see proc_pid_stat(5).
-_USER_TIME, _SYSTEM_TIME, _START_TIME, _PROCESSOR = 11, 12, 19, 36
-_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 # Least seconds between samples, and the most of a CPU that samples of many threads take.
 _LEAST_S, _SHARE = 0.01, 0.05
 # CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED of include/linux/posix-timers.h.
 _CLOCK_OF_THREAD = 4 | 2
-
-
-class Stat(NamedTuple):
-    """What the kernel tells of a thread at one moment."""
-
-    name: str
-    start_time: int
-    cpu: int
-    seconds: float
 
 
 @dataclass
@@ -80,7 +68,7 @@ class ThreadSampler:
 
     def __init__(self, proc: Path = _SELF) -> None:
         self._tasks, self._begun = proc / "task", False
-        self._seen: dict[tuple[int, int], SampledThread] = {}
+        self._seen: dict[tuple[int, float], SampledThread] = {}
         self.samples, self.seconds = 0, 0.0
         self.running = threading.Lock()
         self.thread = threading.Thread(target=self._keep_looking, daemon=True)
@@ -144,16 +132,8 @@ def _clock_of(tid: int) -> float | None:
     return None
 
 
-def _read_stat(path: Path) -> Stat | None:
+def _read_stat(path: Path) -> ThreadStat | None:
     """Return what the kernel tells of a thread; None if it has ended."""
-    text = b""
     with Refusal():
-        text = read_file(str(path))
-    before, _, after = text.rpartition(b")")
-    fields = after.split()
-    if len(fields) <= _PROCESSOR:
-        return None
-    name = before.partition(b"(")[2].decode("utf-8", "replace")
-    ticks = int(fields[_USER_TIME]) + int(fields[_SYSTEM_TIME])
-    start, cpu = int(fields[_START_TIME]), int(fields[_PROCESSOR])
-    return Stat(name, start, cpu, ticks / _TICKS_A_SECOND)
+        return parse_stat(read_file(str(path)))
+    return None

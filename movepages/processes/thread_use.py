@@ -9,10 +9,8 @@ from typing import Any, NamedTuple
 
 from ..results.outcome import make_error
 from ..system.refusals import Refusal, read_if_told
+from .thread_stat import parse_stat
 from .tree import threads_of
-
-# Fields of /proc/PID/task/TID/stat after the name, see proc_pid_stat(5).
-_USER_TIME, _SYSTEM_TIME, _START_TIME, _LAST_CPU = 11, 12, 19, 36
 
 
 class ThreadUse(NamedTuple):
@@ -61,17 +59,14 @@ def read_thread_use(pid: int) -> list[ThreadUse]:
 
 
 def _read(pid: int, tid: int) -> ThreadUse | None:
-    stat = (read_if_told(pid, f"task/{tid}/stat") or b"").rpartition(b")")[2].split()
-    if len(stat) <= _LAST_CPU:
+    stat = parse_stat(read_if_told(pid, f"task/{tid}/stat") or b"")
+    if stat is None:
         return None
-    ticks = os.sysconf("SC_CLK_TCK")
-    seconds = (int(stat[_USER_TIME]) + int(stat[_SYSTEM_TIME])) / ticks
-    age = max(time.clock_gettime(time.CLOCK_BOOTTIME) - int(stat[_START_TIME]) / ticks, 0.0)
     # Some kernels do not have this finer count.
-    if fine := (read_if_told(pid, f"task/{tid}/schedstat") or b"").split():
-        seconds = int(fine[0]) / 1e9
-    name = (read_if_told(pid, f"task/{tid}/comm") or b"").decode("utf-8", "replace").rstrip("\n")
+    fine = (read_if_told(pid, f"task/{tid}/schedstat") or b"").split()
+    seconds = int(fine[0]) / 1e9 if fine else stat.seconds
+    age = max(time.clock_gettime(time.CLOCK_BOOTTIME) - stat.start_time, 0.0)
     with Refusal():
         cpus = tuple(sorted(os.sched_getaffinity(tid)))
-        return ThreadUse(tid, name, cpus, int(stat[_LAST_CPU]), seconds, age)
+        return ThreadUse(tid, stat.name, cpus, stat.cpu, seconds, age)
     return None
