@@ -54,10 +54,9 @@ def advise(
         Instead of `obj`: a process, whose regions are looked at.
     cpus : collection of int, optional
         The CPUs whose threads use the memory, in the order of their parts; of a set, in ascending
-        order. By default, /proc tells:
-        the busiest thread counts, others with half a second and 5 % of its CPU time, and those that
-        are bound to a node with 1 % of it, or as workers that have hardly begun. Of a function, the
-        nodes count where its threads ran.
+        order. By default the threads that /proc shows use it: the busiest one, others with half a
+        second and 5 % of its CPU time, and threads that are bound to a node with 1 % of it, or as
+        workers that have hardly begun. Of a function, the nodes count where its threads ran.
     access : {"parts", "all"}
         How threads that are bound to several nodes use the memory. "parts": each its own contiguous
         part, in the order of the nodes. "all": each all of it.
@@ -129,11 +128,10 @@ def _advice(
     seen: Observation | None = None,
     notes: tuple[str, ...] = (),
 ) -> Advice:
-    balancing, bandwidth = is_balancing(), bandwidth_of_host(machine_key(machine))
-    nothing = why_nothing(machine, use)
+    balancing, bandwidth, nothing = is_balancing(), None, why_nothing(machine, use)
     findings = [_left(each, nothing) for each in subjects] if nothing else []
     if use is not None and not nothing:
-        totals = totals_of(subjects)
+        bandwidth, totals = bandwidth_of_host(machine_key(machine)), totals_of(subjects)
         setting = Setting(machine, use, access, balancing, bandwidth, totals, mappings)
         findings = [judge(each, setting) for each in subjects]
     told = notes_for(findings, use, nothing, measured=bandwidth is not None, seen=seen is not None)

@@ -9,11 +9,6 @@ from ..system.node import Node
 from ..system.topology import Topology
 
 
-def homes(machine: Topology) -> dict[int, int]:
-    """Return the node of each CPU."""
-    return {cpu: node for node in machine.cpu_nodes for cpu in machine.nodes[node].cpus}
-
-
 def near_share(machine: Topology, held: Mapping[int, int], node: int) -> float:
     """Return the share of memory that is near the CPUs of a node."""
     near = nodes_near(machine, node)

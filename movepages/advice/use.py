@@ -7,11 +7,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from ..processes.locality import homes
 from ..processes.observation import Observation
 from ..processes.thread_use import ThreadUse
 from ..system.topology import Topology
 from ..units import format_ids
-from .nearness import homes, near_share
+from .nearness import near_share
 from .proportions import by_cpus, fewest, shortest
 
 # A thread was on the nodes where it had more than this share of its CPU time.
@@ -24,7 +25,7 @@ _Known = tuple[ThreadUse, set[int]]
 _IDLE, _IDLE_IF_FREE, _WAITING_S = 0.01, 0.05, 0.5
 # Bound threads that are as young may have hardly begun; older ones with no CPU time are helpers.
 _YOUNG_S = 300.0
-# Older ones have been started by free ones if they have at least this share of their CPU time.
+# Bound threads of any age are the workers of free ones from this share of their CPU time on.
 _WORKS = 0.1
 
 
@@ -44,7 +45,7 @@ class Use:
     Attributes
     ----------
     threads : tuple of ThreadUse
-        Those that count: with CPU time, or bound more narrowly than the busiest.
+        Those that count as users: see `_counted`.
     kind : Kind
     order : tuple of int
         The node of each thread's part of the memory, in the order of the parts.

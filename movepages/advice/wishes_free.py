@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..processes.locality import homes
 from ..system.cores import count_cores
 from ..system.topology import Topology
-from .nearness import homes, near_share
+from .nearness import near_share
 from .subjects import Subject
 from .use import Kind, Use, average_near
 from .wish import NEAR, Wish, interleaved, is_even, memory_of_nodes

@@ -56,6 +56,11 @@ class Locality:
         }
 
 
+def homes(machine: Topology) -> dict[int, int]:
+    """Return the node of each CPU."""
+    return {cpu: node for node in machine.cpu_nodes for cpu in machine.nodes[node].cpus}
+
+
 def locality(
     machine: Topology, bytes_per_node: Mapping[int, int], threads: Iterable[Iterable[int]]
 ) -> Locality:
@@ -68,7 +73,7 @@ def locality(
     Locality(bytes_per_node={0: 4096}, threads=2, near=1.0)
     """
     held = {node: n for node, n in sorted(bytes_per_node.items()) if n}
-    home = {cpu: node for node in machine.cpu_nodes for cpu in machine.nodes[node].cpus}
+    home = homes(machine)
     near = {
         node: sum(held.get(each, 0) for each in memory_near(machine, node))
         for node in machine.cpu_nodes

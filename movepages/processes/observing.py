@@ -11,6 +11,7 @@ from typing import Any
 from ..system.numa_counters import read_numa_counters
 from ..system.perf_events import EventCounters
 from ..system.topology_reader import read_topology
+from .locality import homes
 from .observation import Observation, ObservedThread
 from .thread_sampler import SampledThread, ThreadSampler
 
@@ -49,7 +50,7 @@ def observe(function: Callable[..., Any], args: Sequence[Any] = ()) -> Observati
     (4999950000, True)
     """
     machine = read_topology()
-    home = {cpu: node for node in machine.cpu_nodes for cpu in machine.nodes[node].cpus}
+    home = homes(machine)
     sampler = ThreadSampler()
     try:
         with sampler.running:
