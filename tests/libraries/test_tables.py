@@ -3,6 +3,8 @@
 import pytest
 
 import movepages as mp
+import movepages.advice.advise as advising
+from advice_fixtures import MIB, machine
 from support import memory
 
 pytest.importorskip("pandas")
@@ -33,18 +35,18 @@ def test_a_table_of_what_a_move_did():
 
 
 def test_tables_of_the_machine():
-    machine = mp.topology()
-    nodes = machine.to_pandas()
-    assert nodes.index.tolist() == list(machine.nodes)
-    for a in machine.nodes:
-        assert nodes.loc[a, "cpus"] == machine.nodes[a].cpus
-        for b in machine.nodes:
-            assert nodes.loc[a, f"distance{b}"] == machine.distance(a, b)
-    devices = machine.to_pandas("devices")
-    assert devices.index.tolist() == [each.name for each in machine.devices]
+    here = mp.topology()
+    nodes = here.to_pandas()
+    assert nodes.index.tolist() == list(here.nodes)
+    for a in here.nodes:
+        assert nodes.loc[a, "cpus"] == here.nodes[a].cpus
+        for b in here.nodes:
+            assert nodes.loc[a, f"distance{b}"] == here.distance(a, b)
+    devices = here.to_pandas("devices")
+    assert devices.index.tolist() == [each.name for each in here.devices]
     assert [*devices] == ["kind", "node", "pci", "driver", "physical_function"]
     with pytest.raises(ValueError, match="of: expected 'nodes' or 'devices', got 'cpus'"):
-        machine.to_pandas("cpus")
+        here.to_pandas("cpus")
 
 
 def test_a_table_of_regions():
@@ -69,3 +71,15 @@ def test_a_table_of_samples():
     assert (table[[f"node{n}" for n in nodes]].sum(axis=1) == table["nbytes"]).all()
     assert table["time"].is_monotonic_increasing
     assert list(samples) == []
+
+
+@pytest.mark.skipif(NODE != 0, reason="needs node 0")
+def test_a_table_of_advice(tmp_path, monkeypatch):
+    two_nodes = machine(tmp_path)
+    monkeypatch.setattr(advising, "read_topology", lambda: two_nodes)
+    both = {"a": memory.anonymous(8 * MIB, NODE), "b": memory.anonymous(4 * MIB, NODE)}
+    found = mp.advise(both, cpus=[2, 3])
+    table = found.to_pandas()
+    assert len(table) == len(found.findings) == 2
+    assert table["layout"].tolist() == ["1", "1"]
+    assert sorted(table["node0"]) == [4 * MIB, 8 * MIB]
