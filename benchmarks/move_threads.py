@@ -1,68 +1,33 @@
-"""Measure whether several threads move pages faster than one, by the bare call on disjoint parts.
+"""Measure moves by two threads, here or in a guest whose CPUs run at the same time.
 
-    python benchmarks/move_threads.py [--size 128] [--rounds 3]
+    python benchmarks/move_threads.py [options of benchmarks/run.py]
 
-The result shows why move() uses one thread. Needs two nodes and two CPUs.
+The guest, of tests/vm/lab.py, has four nodes, and is used where this machine has one.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
+import shlex
+import subprocess
 import sys
-import threading
-
-import numpy as np
+import tempfile
+from pathlib import Path
 
 import movepages as mp
-from harness import memory
-from harness.contenders import by_c, timed
-from harness.contest import ratio, seconds, take_turns
 
-THREADS = (1, 2, 4)
-
-
-def move_by_threads(pages: np.ndarray, node: int, count: int) -> None:
-    """Make the call in each thread, on a contiguous part of the pages."""
-    status = np.empty(len(pages), np.int32)
-    nodes = np.full(len(pages), node, np.int32)
-    parts = [np.array_split(each, count) for each in (pages, nodes, status)]
-    threads = [threading.Thread(target=by_c, args=part) for part in zip(*parts, strict=True)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (status == node).all(), "some pages were not moved"
+ROOT = Path(__file__).parents[1]
+KERNEL = "linux-image-6.12-amd64"
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--size", type=int, default=128, help="MiB to move (%(default)s)")
-    parser.add_argument(
-        "--rounds", type=int, default=3, help="number of rounds, for the median (%(default)s)"
-    )
-    options = parser.parse_args(argv)
-    nodes, cpus = mp.topology().allowed_nodes, len(os.sched_getaffinity(0))
-    if len(nodes) < 2 or cpus < 2:
-        print(f"move_threads: needs two nodes and two CPUs, found {len(nodes)} and {cpus}")
-        return 0
-    pages = memory.pages_of(array := memory.small_pages(options.size << 20))
-    mp.move(array, nodes[0]).raise_for_status()
-
-    def there_and_back(count: int) -> float:
-        return timed(lambda: [move_by_threads(pages, node, count) for node in nodes[1::-1]])
-
-    def check() -> None:
-        assert mp.where(array).bytes_per_node == {nodes[0]: array.nbytes}
-
-    turns = {str(count): lambda count=count: there_and_back(count) for count in THREADS}
-    rounds = take_turns(turns, options.rounds, check)
-    for count in THREADS:
-        print(
-            f"{count} threads on {cpus} CPUs: {seconds(rounds, str(count)):.3f} s, "
-            f"{ratio(rounds, '1', str(count)):.2f} times as fast as one"
-        )
-    return 0
+    """Run the group of benchmarks; return its exit status."""
+    run = [sys.executable, "benchmarks/run.py", "--only", "threads", "--move-size", "256M", *argv]
+    if len(mp.topology().allowed_nodes) > 1:
+        return subprocess.run(run, cwd=ROOT).returncode
+    with tempfile.TemporaryDirectory() as results:
+        lab = [sys.executable, "tests/vm/lab.py", "--parallel", "--kernel", KERNEL]
+        lab += ["--results", results, "--command", shlex.join(run)]
+        return subprocess.run(lab, cwd=ROOT).returncode
 
 
 if __name__ == "__main__":

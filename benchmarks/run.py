@@ -27,6 +27,7 @@ from cases.members import MEMBERS
 from cases.moves import MOVES
 from cases.numactl import NUMACTL
 from cases.queries import BINDING, QUERIES, Sizes
+from cases.threads import THREADS
 from harness import growth, report
 from harness.contest import Line, Row
 
@@ -35,6 +36,7 @@ GROUPS = {
     "members": MEMBERS,
     "binding": BINDING,
     "moves": (*MOVES, *NUMACTL),
+    "threads": THREADS,
     "creation": CREATION,
     "engines": ENGINES,
     "bandwidth": BANDWIDTH,

@@ -3,12 +3,9 @@
 #include <sched.h>
 
 #include <cerrno>
-#include <chrono>
 #include <new>
-#include <system_error>
-#include <thread>
 
-#include "driver/pace.hpp"
+#include "driver/workers.hpp"
 #include "kernel/affinity.hpp"
 #include "kernel/kernel.hpp"
 
@@ -17,24 +14,18 @@ namespace movepages {
 std::int64_t clock_ns() noexcept { return real_kernel().now_ns(); }
 
 Team::Ended Team::run(const std::function<void(std::size_t)>& work, const Pause& pause) {
-  std::vector<std::thread> threads;
-  threads.reserve(cpus_.size());
-  for (std::size_t index = 0; index < cpus_.size() && !stop_; ++index) {
-    const std::lock_guard lock(mutex_);
+  {
+    Workers workers;
     try {
-      threads.emplace_back([this, index, &work] { work_on_cpu(index, work); });
-      ++running_;
-    } catch (const std::system_error&) {
-      stop_ = true;
-      result_.error = -EAGAIN;
-      result_.index = index;
+      for (std::size_t index = 0; index < cpus_.size() && !stop_; ++index) {
+        const bool started = workers.start([this, index, &work] { work_on_cpu(index, work); });
+        if (!started) fail(-EAGAIN, index);
+      }
     } catch (const std::bad_alloc&) {
-      stop_ = true;
-      result_.error = -ENOMEM;
+      fail(-ENOMEM, 0);
     }
+    workers.wait([this, &pause] { watch(pause); });
   }
-  wait(pause);
-  for (std::thread& thread : threads) thread.join();
   return result_;
 }
 
@@ -50,23 +41,13 @@ void Team::work_on_cpu(std::size_t index, const std::function<void(std::size_t)>
   } catch (const std::bad_alloc&) {
     fail(-ENOMEM, index);
   }
-  const std::lock_guard lock(mutex_);
-  --running_;
-  ended_.notify_one();
 }
 
-void Team::wait(const Pause& pause) {
-  std::unique_lock lock(mutex_);
-  while (running_ > 0) {
-    ended_.wait_for(lock, std::chrono::nanoseconds(kSliceNs));
-    if (stop_ || running_ == 0) continue;
-    lock.unlock();
-    const bool interrupted = pause.wanted != nullptr && pause.wanted(pause.context);
-    lock.lock();
-    if (!interrupted) continue;
-    result_.interrupted = true;
-    stop_ = true;
-  }
+void Team::watch(const Pause& pause) noexcept {
+  if (stop_ || pause.wanted == nullptr || !pause.wanted(pause.context)) return;
+  const std::lock_guard lock(mutex_);
+  result_.interrupted = true;
+  stop_ = true;
 }
 
 void Team::fail(long error, std::size_t index) noexcept {

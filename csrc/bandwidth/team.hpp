@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -50,7 +49,7 @@ class Team {
   // Another thread of the team may wait for this CPU, if others use it, too.
   static void relax(std::size_t looked) noexcept;
   void work_on_cpu(std::size_t index, const std::function<void(std::size_t)>& work) noexcept;
-  void wait(const Pause& pause);
+  void watch(const Pause& pause) noexcept;
   void fail(long error, std::size_t index) noexcept;
 
   const std::vector<int>& cpus_;
@@ -58,8 +57,6 @@ class Team {
   std::atomic<std::size_t> waiting_{0};
   std::atomic<std::size_t> turn_{0};
   std::mutex mutex_;
-  std::condition_variable ended_;
-  std::size_t running_ = 0;
   Ended result_;
 };
 

@@ -58,7 +58,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
 
   // Lists of pages.
   module.def("move_pages", &move_pages, "pages"_a, "nodes"_a, "status"_a, "pid"_a, "flags"_a,
-             "pause"_a,
+             "pause"_a, "threads"_a = 1,
              "Query or move pages. Return None; (errno, index of the refused node or -1); or, if "
              "interrupted, (exception, number of pages after which none was attempted).");
   module.def("untold", &untold, "count"_a,

@@ -34,11 +34,15 @@ inline py::object untold(std::size_t count) {
 
 inline py::object move_pages(const py::object& pages, const py::object& nodes,
                              const py::object& status, const py::object& pid,
-                             const py::object& flags, const py::object& pause) {
+                             const py::object& flags, const py::object& pause,
+                             const py::object& threads) {
   // These conversions come first, because they may run code of the caller.
   Request request;
   request.pid = to_pid(pid);
   request.flags = to_int(flags, "flags", -1);
+  constexpr int kMostThreads = 256;
+  request.threads =
+      static_cast<std::size_t>(std::clamp(to_int(threads, "threads", 1), 1, kMostThreads));
   Target target;
   const bool one_node = !nodes.is_none() && !py::isinstance<py::array>(nodes);
   if (one_node) target.all = to_int(nodes, "nodes", -1);

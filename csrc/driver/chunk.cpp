@@ -74,14 +74,21 @@ bool Driver::move_heads(const RunGroup& group) noexcept {
   }
   done_ += group.entries;
   told_ = std::max(told_, done_);
-  if (!goes_on_after(outcome.error)) return false;
+  bool goes_on = goes_on_after(outcome.error);
   huge_.forget();
   // The kernel splits a huge page when its target is full.
   for (std::size_t k = 0; k < group.heads; ++k) {
+    const std::size_t begin = start + huge_.first(k);
+    const std::size_t end = start + huge_.first(k + 1);
     if (huge_.is_piece(head[k])) continue;
-    if (!move_pieces(start + huge_.first(k), start + huge_.first(k + 1))) return false;
+    if (goes_on) {
+      goes_on = move_pieces(begin, end);
+    } else if (huge_.tells()) {
+      // The status of its head says nothing of the other pieces, and nothing more can be asked.
+      std::fill(request_.status + begin, request_.status + end, kNotAttempted);
+    }
   }
-  return true;
+  return goes_on;
 }
 
 bool Driver::move_pieces(std::size_t begin, std::size_t end) noexcept {

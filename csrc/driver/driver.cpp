@@ -40,6 +40,8 @@ void Driver::attempt() noexcept {
     outcome_.error = query_.ask(nullptr, 0, nullptr);
   } else if (request_.target == nullptr) {
     query_all();
+  } else if (request_.threads > 1 && move_by_threads()) {
+    return;
   } else if (prepare_nodes()) {
     move_all();
     // A later entry can move the folio of an earlier one, to its target or away from it. With one

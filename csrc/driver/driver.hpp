@@ -1,10 +1,12 @@
-// One run of the driver. driver.cpp goes through the list, chunk.cpp moves a part of it, and
-// recheck.cpp asks again about pages with a missing or unreliable status.
+// One run of the driver. driver.cpp goes through the list, parts.cpp divides it among threads,
+// chunk.cpp moves a chunk of it, and recheck.cpp asks again about pages with a missing or
+// unreliable status.
 #pragma once
 
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 
 #include "driver/huge.hpp"
@@ -29,6 +31,7 @@ class Driver {
   // The statuses that are queried again.
   enum class Doubt {
     kMissing,    // no status, or a failure that another entry for the same folio may have fixed
+    kFailures,   // every failure: another thread may have had the folio in hand
     kEveryPage,  // every status: with several targets, another entry may have undone a success
   };
 
@@ -50,6 +53,13 @@ class Driver {
   long refusal_of(std::int32_t node) const noexcept;
   bool prepare_nodes() noexcept;
   void move_all() noexcept;
+
+  struct Part;
+  bool move_by_threads() noexcept;
+  bool divide(std::deque<Part>* parts, const Pause& own, const Pause& others);
+  std::size_t border_from(std::size_t i) const noexcept;
+  void take(const Part& part) noexcept;
+
   Span span_of(std::size_t start, std::size_t most, std::size_t most_huge_pages) const noexcept;
 
   std::size_t move_chunk(std::size_t most) noexcept;

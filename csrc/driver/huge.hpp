@@ -36,6 +36,8 @@ class HugePages {
   void forget() noexcept { from_ = until_ = 0; }
   // Whether the page is a piece of a huge page.
   bool is_piece(std::uintptr_t page) noexcept;
+  // Whether the page tables could be read the last time.
+  bool tells() const noexcept { return tells_; }
 
  private:
   std::uintptr_t huge_page_of(std::uintptr_t page) const noexcept {

@@ -34,6 +34,9 @@ struct Request {
   // The cost of a call as measured so far, updated by this migration; may be null.
   Pace* pace = nullptr;
   bool untold = false;  // the statuses hold kNotAttempted already
+  // Threads that move, the calling one included. Large folios with entries in several parts of the
+  // list can be busy more often.
+  std::size_t threads = 1;
 };
 
 // wanted() is called between chunks, at most once per time slice. If it returns true, the call ends

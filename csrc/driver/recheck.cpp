@@ -30,10 +30,10 @@ bool Driver::recheck(std::size_t begin, std::size_t end, Doubt doubt,
   for (std::size_t i = begin; i < end;) {
     std::size_t count = 0;
     for (; i < end && count < kRecheck; ++i) {
-      if (doubt == Doubt::kMissing) {
+      if (doubt != Doubt::kEveryPage) {
         // Most statuses are nodes, so the first comparison alone decides for most pages.
         const std::int32_t status = request_.status[i];
-        if (status >= 0 || !in_doubt(status)) continue;
+        if (status >= 0 || (doubt == Doubt::kMissing && !in_doubt(status))) continue;
       }
       index[count] = i;
       pages[count++] = request_.pages[i];
@@ -50,7 +50,7 @@ bool Driver::recheck(std::size_t begin, std::size_t end, Doubt doubt,
       for (std::size_t k = 0; k < count; ++k) {
         const bool untold = request_.status[index[k]] == kNotAttempted;
         // The move knew more of a page than a query finds out.
-        if (now[k] == kHidden && doubt == Doubt::kMissing && failed(request_.status[index[k]])) {
+        if (now[k] == kHidden && doubt != Doubt::kEveryPage && failed(request_.status[index[k]])) {
           continue;
         }
         set_status(index[k], now[k], fallback);
@@ -72,7 +72,9 @@ bool Driver::recheck(std::size_t begin, std::size_t end, Doubt doubt,
 // Marks statuses in doubt as unknown, because the kernel cannot be asked again.
 void Driver::forget(std::size_t begin, std::size_t end, Doubt doubt) noexcept {
   for (std::size_t i = begin; i < end; ++i) {
-    if (doubt == Doubt::kEveryPage || in_doubt(request_.status[i])) {
+    const std::int32_t status = request_.status[i];
+    if (doubt == Doubt::kEveryPage || (doubt == Doubt::kFailures && status < 0) ||
+        in_doubt(status)) {
       request_.status[i] = kNotAttempted;
     }
   }
@@ -128,7 +130,8 @@ void Driver::set_status(std::size_t i, std::int32_t now, std::int32_t fallback) 
     status = now;
   } else if (status == kNotAttempted) {
     status = fallback;
-  } else if (status >= 0) {
+  } else if (status >= 0 || looks_absent(status)) {
+    // It came into memory meanwhile, or another thread was moving it.
     status = -EBUSY;
   }
 }

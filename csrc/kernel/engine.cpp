@@ -70,6 +70,8 @@ Kernel table(decltype(Kernel::move_pages) move_pages, bool hides,
   kernel.begin = begin;
   kernel.move_pages = move_pages;
   if (!hides) kernel.hides_pages = nullptr;
+  // A policy call changes mappings, and those of its neighbours with them.
+  kernel.moves_alone = !hides;
   return kernel;
 }
 

@@ -37,6 +37,8 @@ struct Kernel {
                      const std::int32_t* nodes, std::int32_t* status, int flags) noexcept;
   bool (*allowed_nodes)(NodeMask& mask) noexcept;  // false: unknown, as in a sandbox
   std::int64_t (*now_ns)() noexcept;
+  // Whether calls that move must not overlap.
+  bool moves_alone = false;
   // Called once before all calls of one move or query. Null: nothing to do.
   void (*begin)() noexcept = nullptr;
   // Whether move_pages(2) reports some resident pages as absent; see hidden.hpp. Null: never.

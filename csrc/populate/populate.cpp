@@ -3,16 +3,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <chrono>
-#include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <new>
 #include <optional>
-#include <system_error>
-#include <thread>
 
-#include "driver/pace.hpp"
+#include "driver/workers.hpp"
 #include "kernel/affinity.hpp"
 #include "kernel/policy.hpp"
 #include "populate/bound_thread.hpp"
@@ -32,64 +28,40 @@ class Populator {
   }
 
   Populated run() {
-    std::vector<std::thread> threads;
-    std::vector<std::size_t> own;
-    try {
-      for (std::size_t share = 0; share < shares_.size(); ++share) {
-        if (!start_threads(share, &threads)) own.push_back(share);
+    {
+      Workers workers;
+      std::vector<std::size_t> own;
+      try {
+        for (std::size_t share = 0; share < shares_.size(); ++share) {
+          if (!start_threads(share, &workers)) own.push_back(share);
+        }
+        for (const std::size_t share : own) work(share, true);
+        workers.wait([this] { check_signals(); });
+      } catch (const std::bad_alloc&) {
+        fail(-ENOMEM, -1, false);
       }
-      for (const std::size_t share : own) work(share, true);
-      wait();
-    } catch (const std::bad_alloc&) {
-      fail(-ENOMEM, -1, false);
     }
-    for (std::thread& thread : threads) thread.join();
     return found_;
   }
 
  private:
   // False if the calling thread has to do the work of this share.
-  bool start_threads(std::size_t share, std::vector<std::thread>* threads) {
+  bool start_threads(std::size_t share, Workers* workers) {
     const std::size_t most = parts_[share].left() / kPartBytes + 1;
     const auto wanted = std::min<std::size_t>(shares_[share].threads, most);
     for (std::size_t started = 0; started < wanted; ++started) {
-      threads->reserve(threads->size() + 1);
-      {
-        const std::lock_guard lock(mutex_);
-        ++running_;
-      }
-      try {
-        threads->emplace_back([this, share] {
-          // Without these CPUs the thread is slower, and no page is elsewhere.
-          // Without these CPUs the thread is slower, and no page is elsewhere.
-          run_on(shares_[share].cpus);
-          work(share, false);
-          const std::lock_guard lock(mutex_);
-          --running_;
-          ended_.notify_one();
-        });
-      } catch (const std::system_error&) {
-        const std::lock_guard lock(mutex_);
-        --running_;
-        return started > 0;
-      }
+      const bool runs = workers->start([this, share] {
+        // Without these CPUs the thread is slower, and no page is elsewhere.
+        run_on(shares_[share].cpus);
+        work(share, false);
+      });
+      if (!runs) return started > 0;
     }
     return wanted > 0;
   }
 
-  void wait() {
-    std::unique_lock lock(mutex_);
-    while (running_ > 0) {
-      ended_.wait_for(lock, std::chrono::nanoseconds(kSliceNs));
-      if (stop_ || running_ == 0) continue;
-      lock.unlock();
-      check_signals();
-      lock.lock();
-    }
-  }
-
   void check_signals() noexcept {
-    if (found_.interrupted || pause_.wanted == nullptr || !pause_.wanted(pause_.context)) return;
+    if (stop_ || pause_.wanted == nullptr || !pause_.wanted(pause_.context)) return;
     found_.interrupted = true;
     stop_ = true;
   }
@@ -102,7 +74,7 @@ class Populator {
         if (bytes == 0) return;
         populate_part(share, part, bytes);
         // Handlers of signals run with the thread's own policy.
-        if (watches && !stop_) check_signals();
+        if (watches) check_signals();
       }
     } catch (const std::bad_alloc&) {
       fail(-ENOMEM, node_of(share), false);
@@ -168,8 +140,6 @@ class Populator {
   const Pause& pause_;
   std::deque<Parts> parts_;  // its elements never move
   std::mutex mutex_;
-  std::condition_variable ended_;
-  std::size_t running_ = 0;
   std::atomic<bool> stop_{false};
   Populated found_;
 };

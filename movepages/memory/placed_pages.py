@@ -20,12 +20,13 @@ from ..migration.layout_targets import future_targets, wanted_pages
 from ..pages.arguments import Addresses
 from ..pages.page_set import PageSet
 from ..system.node_cpus import cpus_of
+from ..system.threads import worthwhile_threads
 from ..system.zone_reserves import zone_reserves
 from .kept_small import KeptSmall, part_from_neighbours
 from .kernel_turns import follows_turns, nodes_in_turn, took_turns
 from .node_room import became_full, refuse_full_nodes
 from .policy_modes import refuse_unusable
-from .populate import Share, populate_error, populate_shares, worthwhile_threads
+from .populate import Share, populate_error, populate_shares
 
 # The plan for this many runs takes about 1 MiB; a larger one is computed twice.
 _MOST_RUNS = 1 << 16

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import mmap
-import operator
 import os
 from typing import NamedTuple, SupportsIndex
 
@@ -17,14 +16,11 @@ from ..pages.like import MemoryLike
 from ..results.outcome import make_error
 from ..system.advice import MADV_POPULATE_WRITE
 from ..system.node_cpus import cpus_beside
+from ..system.threads import as_threads, worthwhile_threads
 from .own_ranges import own_ranges
 
 # Touching this much takes tens of milliseconds.
 _PART_BYTES = 64 << 20
-# Populating this much takes a hundred times as long as starting a thread.
-_BYTES_A_THREAD = 16 << 20
-# More threads wait for each other in the kernel.
-_MOST_THREADS = 16
 
 
 class Share(NamedTuple):
@@ -90,10 +86,7 @@ def touch(a: MemoryLike, *, threads: SupportsIndex | None = None) -> None:
     starts = np.array([start for start, _ in ranges], np.uintp)
     nbytes = np.array([size for _, size in ranges], np.int64)
     cpus = np.empty(0, np.int32)
-    if threads is None:
-        count = worthwhile_threads(int(nbytes.sum()), len(os.sched_getaffinity(0)))
-    else:
-        count = _as_threads(threads)
+    count = worthwhile_threads(int(nbytes.sum())) if threads is None else as_threads(threads)
     if count > 1:
         cpus = cpus_beside(_core.current_cpu(), os.sched_getaffinity(0))
         count = min(count, len(cpus)) if threads is None else count
@@ -101,11 +94,6 @@ def touch(a: MemoryLike, *, threads: SupportsIndex | None = None) -> None:
     failed = populate_shares([Share(*by_policy, starts, nbytes, cpus, count if count > 1 else 0)])
     if failed is not None:
         raise populate_error(failed[0])
-
-
-def worthwhile_threads(nbytes: int, cpus: int) -> int:
-    """Return how many threads populate some memory best, 1 at least."""
-    return max(min(nbytes // _BYTES_A_THREAD, cpus, _MOST_THREADS), 1)
 
 
 def populate_shares(shares: list[Share]) -> tuple[int, int, bool] | None:
@@ -141,17 +129,6 @@ def populate_error(code: int, node: int = -1, *, used: str = "written to") -> Ex
         f"that can be {used}",
     }
     return make_error(code, why.get(code, os.strerror(code)))
-
-
-def _as_threads(threads: SupportsIndex) -> int:
-    try:
-        count = operator.index(threads)
-    except TypeError:
-        raise TypeError(f"threads: expected a whole number from 1, got {threads!r}") from None
-    if count < 1:
-        raise ValueError(f"threads: expected 1 or more, got {count}")
-    # The core starts no more threads than there is work for, and takes no larger number than C.
-    return min(count, 1 << 16)
 
 
 def _can_populate() -> bool:

@@ -1,15 +1,17 @@
-"""Deadline, progress callback, retry policy and bandwidth limit of a move."""
+"""Deadline, progress callback, retry policy, bandwidth limit and threads of a move."""
 
 from __future__ import annotations
 
 import errno
 import math
+import mmap
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from ..results.outcome import make_error
 from ..results.status import PageStatus
+from ..system.threads import worthwhile_threads
 from .progress import Progress
 
 # With a bandwidth limit, a slice holds as many bytes as the limit allows in so many seconds.
@@ -90,8 +92,10 @@ class Control:
         deadline: float | None,
         progress: Progress | None,
         limit: float | None = None,
+        threads: int | None = None,
     ) -> None:
         self.retry = retry
+        self._threads = threads
         self._limit = limit
         self.done = 0
         self._total = total
@@ -125,6 +129,10 @@ class Control:
     def most_bytes(self) -> float:
         """Largest slice in bytes that cannot exceed the bandwidth limit by much."""
         return float("inf") if self._limit is None else self._limit * _SLICE_SECONDS
+
+    def threads_for(self, pages: int) -> int:
+        """Return how many threads move some pages."""
+        return self._threads or worthwhile_threads(pages * mmap.PAGESIZE)
 
     def throttle(self, moved_bytes: int) -> None:
         """Wait until `moved_bytes` since the start are within the bandwidth limit."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Literal, SupportsIndex, TypeAlias, TypedDict, Unpack, overload
 
 from ..inputs.members import Members
 from ..inputs.memory_of import memory_of
@@ -13,6 +13,7 @@ from ..query.syscall import MPOL_MF_MOVE
 from ..results.outcome import MovePagesError, MoveResult
 from ..results.warnings import LayoutWarning, MovePagesWarning, calls_in_package
 from ..results.wording import OVERRULED
+from ..system.threads import as_threads
 from ..units import parse_rate
 from . import executor
 from .control import Control, RetryPolicy, as_deadline
@@ -38,6 +39,7 @@ class MoveOptions(TypedDict, total=False):
     progress: ProgressOption
     deadline: float | None
     limit: float | str | None
+    threads: SupportsIndex | None
 
 
 @overload
@@ -67,6 +69,7 @@ def move(
     progress: ProgressOption = None,
     deadline: float | None = None,
     limit: float | str | None = None,
+    threads: SupportsIndex | None = None,
     background: bool = False,
 ) -> MoveResult | BackgroundMove:
     """Move the pages of `a` to other NUMA nodes; its contents and address stay the same.
@@ -114,6 +117,11 @@ def move(
         Seconds after which the move ends.
     limit : float or str, optional
         Largest average bandwidth: bytes per second, "2GiB/s" or "500MB/s".
+    threads : int, optional
+        Number of threads that call the kernel; by default one for each 16 MiB, but not more than
+        16, nor more than the CPUs that this thread may run on. They move disjoint parts of the
+        memory, and the answer is the same. Memory that a sandbox lets move by policies alone (see
+        `doctor`) is moved by one thread.
     background : bool, default False
         Move in a thread, and return a `BackgroundMove` at once: a Future with ``progress`` and
         ``cancel()``. Invalid arguments still raise here.
@@ -158,6 +166,7 @@ def move(
     True
     """
     is_plain = retry is None and progress is None and deadline is None and limit is None
+    is_plain = is_plain and threads is None
     if is_plain and on_conflict == "majority" and on_error == "raise" and not background:
         placed = placed_already(a, target, flags)
         if placed is not None:
@@ -169,6 +178,7 @@ def move(
     if not isinstance(turns, RetryPolicy):
         raise TypeError(f"retry: expected a RetryPolicy, got a {type(retry).__name__}")
     seconds = as_deadline(deadline)
+    workers = None if threads is None else as_threads(threads)
     array, pages = memory_of(a)
     shown = as_progress(progress, pages.page_size)
     nodes = wanted_by(target, array, pages, keep=background)
@@ -177,7 +187,7 @@ def move(
     def run(report: Progress | None) -> MoveResult:
         try:
             with drawing(shown):
-                control = Control(pages.pages, turns, seconds, report, rate)
+                control = Control(pages.pages, turns, seconds, report, rate, workers)
                 return executor.migrate(pages, nodes, flags, control, on_conflict, members)
         except MovePagesError as error:
             if on_error == "raise" or error.result is None:

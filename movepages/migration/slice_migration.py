@@ -126,6 +126,7 @@ class SliceMigration:
             move_in_slices(
                 turn.pages, turn.nodes, outcome,
                 pid=self.pid, flags=self.flags, pause=self.control,
+                threads=self.control.threads_for(len(pages)),
             )  # fmt: skip
             whole = True
         finally:

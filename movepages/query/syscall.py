@@ -136,9 +136,13 @@ def move_in_slices(
     pid: int,
     flags: int,
     pause: Callable[[], object],
+    threads: int = 1,
 ) -> None:
-    """Move like `move_pages`; `pause`, called after every 25 ms of work, may raise to end it."""
-    failure = _core.move_pages(pages, nodes, status, pid, flags, pause)
+    """Move like `move_pages`; `pause`, called after every 25 ms of work, may raise to end it.
+
+    Each of the threads moves a part of the pages.
+    """
+    failure = _core.move_pages(pages, nodes, status, pid, flags, pause, threads)
     if failure is not None:
         raise _failed(failure, nodes, status, pid=pid, flags=flags)
 

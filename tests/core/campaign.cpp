@@ -120,6 +120,7 @@ void choose_mishaps(Random& random, Trial& trial) {
   if (random.one_in(50)) trial.flags |= 8;
   trial.pid = random.one_in(3) ? 4711 : 0;
   trial.untold = random.one_in(4);
+  if (random.one_in(4)) trial.threads = random.among<std::size_t>({2, 3, 8});
 }
 
 void run_one(std::uint64_t seed, Coverage& coverage) {

@@ -14,6 +14,7 @@ extern const Case kHiddenPageCases[];  // before Linux 6.6: pages under hinting 
 extern const Case kOrderCases[];       // unordered lists
 extern const Case kPaceCases[];        // the cost of calls, and the number of pages in each
 extern const Case kStoppedCases[];     // calls that end before every page was tried
+extern const Case kThreadCases[];      // lists that several threads move
 
 void run_campaign(long calls, unsigned long long seed);
 void run_many_pages();

@@ -72,6 +72,20 @@ void a_part_of_a_huge_page_in_any_order() {
   CHECK(kernel.looked_at == 2);
 }
 
+// The status of its head says nothing of pieces that stayed.
+void a_split_one_is_not_told_as_moved_after_an_error() {
+  for (long fails_from = 1; fails_from < 40; ++fails_from) {
+    Kernel kernel;
+    kernel.free[1] = 4;
+    kernel.fails_from = fails_from;
+    kernel.fails_with = -EPERM;
+    Trial trial(kernel);
+    trial.pages = huge_pages(kernel, 2);
+    trial.all = 1;
+    trial.run();
+  }
+}
+
 void a_pinned_one_is_busy_in_every_piece() {
   Kernel kernel;
   Trial trial(kernel);
@@ -149,6 +163,8 @@ const Case kFoldedCases[] = {
     {"one entry moves a huge page", one_entry_moves_a_huge_page},
     {"between other pages", between_other_pages},
     {"a part of a huge page in any order", a_part_of_a_huge_page_in_any_order},
+    {"a split one is not told as moved after an error",
+     a_split_one_is_not_told_as_moved_after_an_error},
     {"a pinned one is busy in every piece", a_pinned_one_is_busy_in_every_piece},
     {"a busy one moves when asked why", a_busy_one_moves_when_asked_why},
     {"one that splits has pieces on two nodes", one_that_splits_has_pieces_on_two_nodes},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <thread>
 
 #include "check.hpp"
 
@@ -57,7 +58,9 @@ std::int32_t Kernel::truth(std::uintptr_t address) const {
 
 std::int32_t Kernel::stat(std::uintptr_t address) const {
   const std::int32_t node = truth(address);
-  return node >= 0 && pages_[index_of(address)].hinting ? -ENOENT : node;
+  if (node < 0) return node;
+  const Page& page = pages_[index_of(address)];
+  return page.hinting || folios_[page.folio].migrating ? -ENOENT : node;
 }
 
 void Kernel::hide(std::uintptr_t address, int times) {
@@ -103,7 +106,10 @@ long Kernel::move_pages(int whose, std::size_t count, const std::uintptr_t* page
   clock_ns += nodes != nullptr ? call_ns + noise() : query_ns;
   if (eintr_every != 0 && calls % eintr_every == 0) return -EINTR;
   const long ret = answer(count, pages, nodes, status, flags);
-  if (ret < 0) error = ret;
+  if (ret < 0) {
+    error = ret;
+    errors.insert(ret);
+  }
   if (ret == -ENOMEM) no_memory = true;
   return ret;
 }
@@ -205,6 +211,7 @@ long Kernel::queue(const Call& call, std::size_t i, Batch& batch) {
 // move_pages_and_store_status()
 long Kernel::flush(const Call& call, Batch& batch, std::size_t end) {
   if (batch.folios.empty()) return 0;
+  let_others_in(batch);
   const long err = migrate(batch);
   for (const std::size_t id : batch.folios) folios_[id].isolated = false;
   batch.folios.clear();
@@ -213,6 +220,16 @@ long Kernel::flush(const Call& call, Batch& batch, std::size_t end) {
   if (err > 0) return err + static_cast<long>(call.count - end);
   if (err == 0) std::fill(call.status + batch.start, call.status + end, batch.node);
   return err;
+}
+
+// Folios wait for their migration without a lock.
+void Kernel::let_others_in(const Batch& batch) {
+  if (!threaded) return;
+  for (const std::size_t id : batch.folios) folios_[id].migrating = true;
+  turn.unlock();
+  std::this_thread::yield();
+  turn.lock();
+  for (const std::size_t id : batch.folios) folios_[id].migrating = false;
 }
 
 // migrate_pages(): the number of failed folios, or -ENOMEM, which leaves later folios untried.

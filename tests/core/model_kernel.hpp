@@ -7,6 +7,8 @@
 #include <climits>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
+#include <set>
 #include <vector>
 
 #include "driver/migrate.hpp"
@@ -28,8 +30,9 @@ struct Folio {
   bool hugetlb = false;
   bool isolable = true;  // false: vdso, io_uring ring
   bool isolated = false;
-  int moves = 0;          // number of times it migrated
-  bool troubled = false;  // one of its migrations failed
+  bool migrating = false;  // its pages read as absent meanwhile
+  int moves = 0;           // number of times it migrated
+  bool troubled = false;   // one of its migrations failed
 };
 
 struct Page {
@@ -130,10 +133,15 @@ class Kernel {
   long looked_at = 0;  // entries of all calls
   long call_limit = LONG_MAX;
   long error = 0;          // the last -errno of a call, except EINTR by eintr_every
+  std::set<long> errors;   // all of them
   bool no_memory = false;  // a call returned ENOMEM
   bool lost = false;       // a call returned fails_with
   long retried = 0;        // entries tried more than once
   std::vector<Entry> entries;
+
+  // Threads take turns at the model, and each migration lets others in before it begins.
+  bool threaded = false;
+  mutable std::mutex turn;
 
  private:
   struct Call;
@@ -146,6 +154,7 @@ class Kernel {
   long refused_node(std::int32_t node) const;
   long queue(const Call& call, std::size_t i, Batch& batch);
   long flush(const Call& call, Batch& batch, std::size_t end);
+  void let_others_in(const Batch& batch);
   long migrate(const Batch& batch);
   bool migrate_one(Folio& folio, std::int32_t node);
   void split(std::size_t folio, std::vector<std::size_t>& pieces);

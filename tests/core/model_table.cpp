@@ -12,6 +12,7 @@ Kernel* current = nullptr;  // movepages::Kernel carries no context
 
 long call_move_pages(int pid, std::size_t count, const std::uintptr_t* pages,
                      const std::int32_t* nodes, std::int32_t* status, int flags) noexcept {
+  const std::lock_guard lock(current->turn);
   return current->move_pages(pid, count, pages, nodes, status, flags);
 }
 
@@ -19,12 +20,16 @@ bool call_allowed_nodes(movepages::NodeMask& mask) noexcept { return current->al
 
 bool call_hides_pages() noexcept { return current->version.hides_pages; }
 
-std::int64_t call_now_ns() noexcept { return current->clock_ns; }
+std::int64_t call_now_ns() noexcept {
+  const std::lock_guard lock(current->turn);
+  return current->clock_ns;
+}
 
 movepages::HugeAnswer call_huge_until(movepages::Pagemap& /*pagemap*/, std::uintptr_t start,
                                       std::uintptr_t end) noexcept {
   constexpr std::uintptr_t kHugePage = kHugePagePages * kPageBytes;
   if (!current->version.tells_huge_pages) return {start, false};
+  const std::lock_guard lock(current->turn);
   CHECK(start % kHugePage == 0 && end % kHugePage == 0 && start < end);
   while (start < end && current->is_huge(start)) start += kHugePage;
   return {start, true};
@@ -58,6 +63,7 @@ movepages::Kernel Kernel::table() {
 namespace movepages {
 
 std::int32_t HiddenPages::reveal(std::uintptr_t page, std::int32_t status) noexcept {
+  const std::lock_guard lock(model::current->turn);
   const std::int32_t node = model::current->truth(page);
   const bool hidden = status == -ENOENT && node >= 0;
   if (hidden && pid_ != 0 && !touches_) return kHidden;

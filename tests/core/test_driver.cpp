@@ -18,8 +18,9 @@ int main(int argc, char** argv) {
     check::running = "campaign";
     run_campaign(std::atol(argv[2]), argc > 3 ? std::strtoull(argv[3], nullptr, 10) : 1);
   } else {
-    for (const Case* cases : {kModelCases, kDriverCases, kHugePageCases, kFoldedCases,
-                              kHiddenPageCases, kOrderCases, kPaceCases, kStoppedCases}) {
+    for (const Case* cases :
+         {kModelCases, kDriverCases, kHugePageCases, kFoldedCases, kHiddenPageCases, kOrderCases,
+          kPaceCases, kStoppedCases, kThreadCases}) {
       for (; cases->name != nullptr; ++cases) {
         check::running = cases->name;
         cases->run();

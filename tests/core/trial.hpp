@@ -30,6 +30,7 @@ struct Trial {
   int flags = 2;
   int pid = 0;
   movepages::Pace* pace = nullptr;
+  std::size_t threads = 1;
   bool untold = false;    // the statuses hold kNotAttempted already
   long pause_after = -1;  // Pause lets the run go on this often, then ends it; -1: never
 

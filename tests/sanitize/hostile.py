@@ -168,7 +168,8 @@ def move_pages(h: Hostile) -> tuple[Any, ...]:
     count = h.count()
     pages = h.pages(count)
     nodes = h.among([None, 0, -1, 1024, h.number(), h.nodes(count), h.nodes(count)])
-    return pages, nodes, h.status(count, pages, nodes), h.pid(), h.flags(), h.pause()
+    threads = h.among([1, 1, 2, 8, 0, h.number()])
+    return pages, nodes, h.status(count, pages, nodes), h.pid(), h.flags(), h.pause(), threads
 
 
 def sort_out(h: Hostile) -> tuple[Any, ...]:

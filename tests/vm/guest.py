@@ -36,6 +36,7 @@ class Machine:
     icount: bool = False
     avx: bool = False
     devices: bool = False
+    parallel: bool = False
 
 
 def vng_arguments(kernel: Kernel, folder: Path, machine: Machine) -> list[str]:
@@ -53,8 +54,8 @@ def vng_arguments(kernel: Kernel, folder: Path, machine: Machine) -> list[str]:
     if not machine.avx:
         # Without xsave there is no AVX, whose emulation sorts wrongly: see sorts.py.
         append.append("noxsave")
-    # With several threads, this emulation sometimes panics while it patches kernel text.
-    qemu = "-accel tcg,thread=single"
+    # With a thread for each CPU, this emulation sometimes panics while it patches kernel text.
+    qemu = f"-accel tcg,thread={'multi' if machine.parallel else 'single'}"
     if machine.icount:
         append += ["nokaslr", "numa_balancing=disable"]
         qemu += " -icount shift=0"

@@ -25,6 +25,8 @@ import outcome
 TICK_S = 0.2
 REPORT_EVERY_S = 30
 CONSOLE_LINES = 80
+# How often guests with parallel CPUs may boot.
+BOOTS = 4
 
 
 def parse_arguments(argv: list[str]) -> argparse.Namespace:
@@ -67,6 +69,11 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
         help="with devices near three of the nodes, and a table of performance (HMAT)",
     )
     add(
+        "--parallel",
+        action="store_true",
+        help="CPUs that run at the same time, to measure threads; a boot may fail, and is repeated",
+    )
+    add(
         "--timeout",
         type=float,
         default=3600,
@@ -82,6 +89,8 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
         parser.error("--command runs instead of pytest: leave out one of the two")
     if options.devices and options.icount:
         parser.error("--devices needs two CPUs, and --icount has one: leave out one of the two")
+    if options.parallel and options.icount:
+        parser.error("--icount has one CPU, and --parallel needs two: leave out one of the two")
     if options.jobs < 1:
         parser.error(f"--jobs is {options.jobs}, expected 1 or more")
     options.kernel = options.kernel or list(kernels.DEFAULT_METAS)
@@ -146,8 +155,11 @@ def run_guests(
 
     A signal ends this early, without the guests that still ran.
     """
-    machine = guest.Machine(tuple(options.append), options.icount, options.avx, options.devices)
+    machine = guest.Machine(
+        tuple(options.append), options.icount, options.avx, options.devices, options.parallel
+    )
     waiting, running = list(found), []
+    boots_left = BOOTS - 1 if machine.parallel else 0
     reported = time.monotonic()
     alone = len(found) == 1
     follower = Follower(options.results / found[0].version / outcome.OUTPUT) if alone else None
@@ -168,6 +180,10 @@ def run_guests(
                     running.remove(each)
                     killed = f"timed out after {options.timeout:g} s" if late else ""
                     result = each.close(killed)
+                    if outcome.died_in_boot(result, each.folder) and boots_left:
+                        boots_left -= 1
+                        waiting.append(each.kernel)
+                        continue
                     if follower:
                         follower.show()
                     yield result, each.folder

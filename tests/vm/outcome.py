@@ -57,6 +57,11 @@ def read(folder: Path, version: str, seconds: float, killed: str = "") -> Outcom
     return Outcome(version, None, seconds, "ended without an exit status")
 
 
+def died_in_boot(result: Outcome, folder: Path) -> bool:
+    """Return whether a guest panicked before its command began."""
+    return result.reason == "kernel panic" and not (folder / OUTPUT).exists()
+
+
 def read_text(path: Path) -> str:
     """Return the text of a log, '' if there is none. A console may hold any byte."""
     return path.read_text(errors="replace") if path.exists() else ""

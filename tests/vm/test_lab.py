@@ -52,6 +52,66 @@ def test_counting_machine_keeps_its_nodes_and_one_cpu():
     assert "-icount shift=0" in qemu_options(arguments)
 
 
+def test_parallel_machine_has_a_thread_for_each_cpu():
+    machine = guest.Machine(parallel=True)
+    assert "thread=multi" in qemu_options(guest.vng_arguments(KERNEL, Path("/r"), machine))
+    assert "thread=single" in qemu_options(guest.vng_arguments(KERNEL, Path("/r"), guest.Machine()))
+
+
+class PanickingGuest:
+    """A guest that panics in its first boots."""
+
+    panics = 2
+    boots = 0
+
+    def __init__(self, kernel, folder, _command, _machine):
+        self.kernel, self.folder, self.seconds = kernel, folder, 1.0
+        outcome.clear(folder)
+        type(self).boots += 1
+
+    def pump(self):
+        pass
+
+    def running(self):
+        return False
+
+    def close(self, killed=""):
+        panicked = type(self).boots <= self.panics
+        text = "Kernel panic - not syncing: x" if panicked else ""
+        (self.folder / outcome.CONSOLE).write_text(text)
+        if not panicked:
+            (self.folder / outcome.STATUS).write_text("0")
+        return outcome.read(self.folder, self.kernel.version, self.seconds, killed)
+
+
+@pytest.mark.parametrize(
+    ("argv", "panics", "boots", "reasons"),
+    [
+        (["--parallel"], 2, 3, [""]),
+        (["--parallel"], 9, lab.BOOTS, ["kernel panic"]),
+        ([], 2, 1, ["kernel panic"]),
+    ],
+)
+def test_a_parallel_guest_may_panic_in_its_boot(
+    argv, panics, boots, reasons, monkeypatch, tmp_path
+):
+    kind = type("Kind", (PanickingGuest,), {"panics": panics, "boots": 0})
+    monkeypatch.setattr(guest, "Guest", kind)
+    monkeypatch.setattr(lab, "TICK_S", 0)
+    options = lab.parse_arguments([*argv, "--results", str(tmp_path)])
+    ended = list(lab.run_guests([KERNEL], options, lab.Stop()))
+    assert [result.reason for result, _ in ended] == reasons
+    assert kind.boots == boots
+
+
+def test_a_panic_after_the_boot_is_no_panic_in_the_boot(tmp_path):
+    (tmp_path / outcome.CONSOLE).write_text("Kernel panic")
+    result = outcome.read(tmp_path, "6.1", 1.0)
+    assert outcome.died_in_boot(result, tmp_path)
+    (tmp_path / outcome.OUTPUT).write_text("begun")
+    assert not outcome.died_in_boot(result, tmp_path)
+
+
 def test_machine_with_devices_names_the_node_nearest_to_memory():
     arguments = guest.vng_arguments(KERNEL, Path("/r"), guest.Machine(devices=True))
     assert values(arguments, "--numa")[1:] == [
@@ -201,6 +261,7 @@ def test_arguments_after_the_dashes_are_for_pytest():
     [
         ["--jobs", "0"],
         ["--devices", "--icount"],
+        ["--parallel", "--icount"],
         ["--command", "true", "--", "tests/numa"],
         ["--results", "/tmp/two words"],
     ],

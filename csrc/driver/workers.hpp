@@ -1,0 +1,73 @@
+// Threads at work, and the calling thread, which looks for signals until all of them have ended.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "driver/pace.hpp"
+
+namespace movepages {
+
+class Workers {
+ public:
+  Workers() = default;
+  ~Workers() {
+    for (std::thread& thread : threads_) thread.join();
+  }
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+
+  // Runs `work`, which must not throw, in a new thread. Returns false if there can be none. Throws
+  // std::bad_alloc.
+  template <typename Work>
+  bool start(Work work) {
+    threads_.reserve(threads_.size() + 1);
+    change(1);
+    try {
+      threads_.emplace_back([this, work = std::move(work)]() mutable {
+        work();
+        change(-1);
+      });
+    } catch (const std::system_error&) {
+      change(-1);
+      return false;
+    } catch (...) {
+      change(-1);
+      throw;
+    }
+    return true;
+  }
+
+  // Calls `watch` once every time slice until all threads have ended.
+  template <typename Watch>
+  void wait(Watch watch) {
+    std::unique_lock lock(mutex_);
+    while (running_ > 0) {
+      ended_.wait_for(lock, std::chrono::nanoseconds(kSliceNs));
+      if (running_ == 0) return;
+      lock.unlock();
+      watch();
+      lock.lock();
+    }
+  }
+
+ private:
+  void change(int by) noexcept {
+    const std::lock_guard lock(mutex_);
+    running_ += by;
+    ended_.notify_one();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  int running_ = 0;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace movepages
