@@ -108,7 +108,8 @@ def _of_a_move(found: Finding, subject: Subject, wish: Wish, by: Setting) -> Fin
     after = _near_after(planned, wish, by)
     if after is not None and after - wish.near < _LEAST_GAIN:
         return replace(found, reason="its huge pages cannot be divided so that more of it is near")
-    cost = planned.to_move / rate if (rate := rate_known() or _calibrated()) else None
+    rate = rate_known(planned.to_move) or _calibrated()
+    cost = planned.to_move / rate if rate else None
     found = replace(
         found, verdict="move", layout=wish.layout, target=wish.target, to_move=planned.to_move,
         near_after=after, cost_seconds=cost, problems=(*planned.problems, *_shared(subject)),

@@ -44,6 +44,20 @@ def as_size(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def as_threads(text: str) -> int:
+    """Convert a number of threads, as an argparse type.
+
+    Examples
+    --------
+    >>> as_threads("4")
+    4
+    """
+    count = parse_count(text)
+    if count == 0:
+        raise argparse.ArgumentTypeError("expected a whole number from 1, got '0'")
+    return count
+
+
 def parse_count(text: str) -> int:
     """Convert a whole number, 0 or more, as an argparse type.
 

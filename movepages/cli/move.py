@@ -9,6 +9,7 @@ import movepages as mp
 
 from ..migration.huge_page_targets import OnConflict
 from . import move_files, subjects
+from .arguments import as_threads
 from .json_output import Commands, add_json_option
 from .move_outcome import Outcome
 from .move_progress import shown_progress
@@ -67,6 +68,12 @@ def add_to(commands: Commands) -> None:
         help="split huge pages that the target spreads over several nodes, so that each small page "
         "reaches its node; without this, a huge page goes to the node wanted for most of it",
     )
+    parser.add_argument(
+        "--threads",
+        type=as_threads,
+        metavar="N",
+        help="threads that move; by default one for each 16 MiB, and at most 16 or the CPUs",
+    )
     add_file_options(parser)
     parser.add_argument(
         "--read", action="store_true", help="of files: first read what is not in memory"
@@ -104,7 +111,10 @@ def run(options: argparse.Namespace) -> int:
     try:
         # Count only bytes in memory: absent pages would make the rate look better than it is.
         with shown_progress(int(regions["bytes"].sum()), quiet=options.json) as tell:
-            migrate(pid, regions, options.to, flags, tell, outcome, on_conflict)
+            migrate(
+                pid, regions, options.to, tell, outcome,
+                flags=flags, on_conflict=on_conflict, threads=options.threads,
+            )  # fmt: skip
             finish(pid, regions, options.to, flags, outcome, all_of_it=options.whole)
     finally:
         # Also after Ctrl-C: pages moved by then stay moved, so report them.

@@ -62,7 +62,7 @@ def _move_one(
     with shown_progress(nbytes, quiet=options.json) as tell, outcome.collecting():
         moved = mp.move(
             memory, target, flags=mp.MPOL_MF_MOVE_ALL if options.all else mp.MPOL_MF_MOVE,
-            on_conflict="split" if options.split else "majority",
+            on_conflict="split" if options.split else "majority", threads=options.threads,
             progress=lambda done, pages: tell(nbytes * done // max(pages, 1)),
         )  # fmt: skip
         outcome.add(moved)

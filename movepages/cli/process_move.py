@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import movepages as mp
 
 from ..layouts.interleave import Interleave
 from ..migration.forecast import bytes_arriving
 from ..migration.huge_page_targets import OnConflict
+from ..migration.move import MoveOptions
 from ..migration.plan import short_of_memory
 from ..query.readings import mappings_read_once
 from .move_outcome import Outcome
@@ -119,14 +120,13 @@ def migrate(
     pid: int,
     regions: Regions,
     target: Any,
-    flags: int,
     tell: Progress,
     outcome: Outcome,
-    on_conflict: OnConflict = "majority",
+    **how: Unpack[MoveOptions],
 ) -> None:
     """Move the regions, pass the bytes done so far to `tell`, and add each result to `outcome`.
 
-    The first call that fails as a whole ends the move.
+    The first call that fails as a whole ends the move. `how` is passed on to `movepages.move`.
 
     Raises
     ------
@@ -140,7 +140,8 @@ def migrate(
             def progress(pages: int, of: int, before: int = done, held: int = held) -> None:
                 tell(before + held * pages // max(of, 1))
 
-            moved = mp.move(region, to, flags=flags, on_conflict=on_conflict, progress=progress)
+            how["progress"] = progress
+            moved = mp.move(region, to, **how)
             outcome.add(moved)
             done += held
             tell(done)

@@ -64,7 +64,7 @@ def _move_hidden(
     migrate_process(pid, away_from, node)
     outcome.forget_hidden()
     again = Outcome(outcome.pages)
-    migrate(pid, regions, node, flags, lambda _done: None, again)
+    migrate(pid, regions, node, lambda _done: None, again, flags=flags)
     outcome.replace(again)
 
 

@@ -10,30 +10,40 @@ import numpy.typing as npt
 from ..results.outcome import MovePagesError
 from ..system.log import debug
 from ..system.refusals import Refusal
+from ..system.threads import worthwhile_threads
 from ..system.topology_reader import read_topology
 from ..units import format_bytes
 from .move import move
 
-_known: list[float] = []
+# Bytes per second by the number of threads.
+_known: dict[int, float] = {}
 
 
-def rate_known() -> float | None:
-    """Return the bytes per second that `calibrate` last measured in this process, or None."""
-    return _known[-1] if _known else None
+def rate_known(nbytes: int) -> float | None:
+    """Return the bytes per second at which so much moves, or None before `calibrate`.
+
+    It is that of the threads that `move` uses, or of the next lower number that was measured.
+    """
+    threads = worthwhile_threads(nbytes)
+    measured = [each for each in _known if each <= threads]
+    return _known[max(measured)] if measured else None
 
 
-def calibrate(nbytes: int = 16 << 20) -> float | None:
+def calibrate(nbytes: int = 64 << 20) -> float | None:
     """Measure how fast small pages move between two nodes, for `Plan.seconds`.
+
+    It measures one thread, and the threads that `move` uses for so much memory.
 
     Parameters
     ----------
-    nbytes : int, default 16 MiB
+    nbytes : int, default 64 MiB
         Memory to move there and back.
 
     Returns
     -------
     float or None
-        Bytes per second of the slower direction; None if fewer than two nodes are usable.
+        Bytes per second at which `nbytes` move, in the slower direction; None if fewer than two
+        nodes are usable.
 
     Raises
     ------
@@ -53,20 +63,33 @@ def calibrate(nbytes: int = 16 << 20) -> float | None:
         return None
     array = small_pages(nbytes)
     array[:: mmap.PAGESIZE] = 1
-    rates = []
+    found: dict[int, float] = {}
     try:
         move(array, nodes[0])
-        for node in (nodes[1], nodes[0]):
-            result = move(array, node)
-            if result.ok and result.moved:
-                rates.append(result.moved * mmap.PAGESIZE / result.seconds)
+        for threads in sorted({1, worthwhile_threads(nbytes)}):
+            rate = _slower(array, (nodes[1], nodes[0]), threads)
+            if rate is None:
+                return None
+            found[threads] = rate
+            debug(
+                "calibrate: %s/s between nodes %d and %d by %d threads",
+                format_bytes(int(rate)), *nodes[:2], threads,
+            )  # fmt: skip
     except MovePagesError:
         return None
-    if not rates:
-        return None
-    _known[:] = [min(rates)]
-    debug("calibrate: %s/s between nodes %d and %d", format_bytes(int(_known[0])), *nodes[:2])
-    return _known[0]
+    _known.clear()
+    _known.update(found)
+    return found[max(found)]
+
+
+def _slower(array: npt.NDArray[np.uint8], nodes: tuple[int, ...], threads: int) -> float | None:
+    """Move an array to each node in turn; return the bytes per second of the slowest move."""
+    rates = []
+    for node in nodes:
+        result = move(array, node, threads=threads)
+        if result.ok and result.moved:
+            rates.append(result.moved * mmap.PAGESIZE / result.seconds)
+    return min(rates, default=None)
 
 
 def small_pages(nbytes: int) -> npt.NDArray[np.uint8]:

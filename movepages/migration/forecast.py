@@ -124,7 +124,7 @@ class Plan:
     @property
     def seconds(self) -> float | None:
         """Estimated duration at the rate that `calibrate` measured; None before a measurement."""
-        rate = rate_known()
+        rate = rate_known(self.to_move)
         return None if rate is None else self.to_move / rate
 
     @property

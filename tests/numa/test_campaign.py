@@ -150,7 +150,7 @@ class Campaign:
         flags, node = int(random.choice([MOVE, MOVE_ALL])), int(random.choice(self.ids))
         error = 0
         try:
-            result = mp.move(region, node, flags=flags)
+            result = mp.move(region, node, flags=flags, threads=int(random.choice([1, 2, 3])))
         except MemoryError as failure:
             result, error = failure.result, failure.errno
         now = judge.look()

@@ -40,13 +40,13 @@ def kill_after(pid, seconds):
     os.kill(pid, signal.SIGKILL)
 
 
-def move_of_dying(pid, pages, target, by_array):
+def move_of_dying(pid, pages, target, by_array, threads):
     """Return the status of each page, and the error that ended the move, if any."""
     status = np.full(len(pages), UNTOUCHED, np.int32)
     try:
         if by_array:
             region = mp.Region(int(pages[0]), len(pages) * PAGE, pid=pid)
-            return mp.move(region, target).status, None
+            return mp.move(region, target, threads=threads).status, None
         return mp.move_pages(pages, target, status, pid=pid), None
     except mp.MovePagesError as error:
         return error.result.status if by_array else error.status, error
@@ -63,16 +63,16 @@ def test_the_process_dies_while_its_pages_move(here_and_there, storm):
         memory.bind(a, here)
         pages = memory.pages_of(a)
         target, each = targets(random, here, there, PAGES)
-        by_array = bool(run % 2)
+        by_array, threads = bool(run % 2), 1 + run // 2 % 3
         delay = random.random() * 1.2 * usual
         with child(memory.touch, a) as one:
             assert (nodes_by_frame(pages, one.pid) == here).all()
             start = time.perf_counter()
             with meanwhile(kill_after, one.pid, delay):
-                status, error = move_of_dying(one.pid, pages, target, by_array)
+                status, error = move_of_dying(one.pid, pages, target, by_array, threads)
                 took = time.perf_counter() - start
         assert took < PATIENCE_S
-        label = f"seed {seed}, run {run}, by_array={by_array}, one target={isinstance(target, int)}"
+        label = f"seed {seed}, run {run}, {by_array=}, {threads=}, {type(target).__name__}"
         if error is None:
             usual = took
         else:
@@ -129,7 +129,10 @@ def test_mappings_change_while_their_pages_move(here_and_there, storm):
         start = time.perf_counter()
         with meanwhile(remap, a, odd, stop, np.random.default_rng([seed, run, 1])):
             try:
-                status = mp.move(a, target).status if run % 2 else mp.move_pages(pages, target)
+                if run % 2:
+                    status = mp.move(a, target, threads=1 + run // 2 % 3).status
+                else:
+                    status = mp.move_pages(pages, target)
                 seen = mp.where(a).status
             finally:
                 stop.set()

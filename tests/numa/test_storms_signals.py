@@ -80,7 +80,7 @@ def test_signals_while_pages_move(here_and_there, big, interrupt_after, storm):
         try:
             with interrupt_after(random.random() * 1.2 * usual):
                 if run % 2:
-                    result = mp.move(big, target)
+                    result = mp.move(big, target, threads=1 + run // 2 % 3)
                 else:
                     mp.move_pages(pages, target, status)
                 ended = False

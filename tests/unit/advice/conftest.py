@@ -14,7 +14,7 @@ from movepages.advice.wishes import wish_for
 
 @pytest.fixture(autouse=True)
 def rate(monkeypatch):
-    monkeypatch.setattr(judging, "rate_known", lambda: RATE)
+    monkeypatch.setattr(judging, "rate_known", lambda _nbytes: RATE)
     monkeypatch.setattr(wishes_free, "count_cores", len)
 
 
@@ -47,6 +47,6 @@ def two(tmp_path, monkeypatch):
     found = machine(tmp_path)
     monkeypatch.setattr(advising, "read_topology", lambda: found)
     monkeypatch.setattr(advising, "is_balancing", lambda: False)
-    monkeypatch.setattr(judging, "rate_known", lambda: 2.0**30)
+    monkeypatch.setattr(judging, "rate_known", lambda _nbytes: 2.0**30)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return found

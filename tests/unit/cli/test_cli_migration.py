@@ -98,7 +98,7 @@ def test_the_mappings_are_read_once_for_all_regions(monkeypatch, empty):
         regions = regions_of(many.pid, chosen(many))
         assert len(regions) == COUNT + 2
         outcome = Outcome(int(regions["nbytes"].sum()) // PAGE)
-        migrate(many.pid, regions, mp.interleave([NODE]), mp.MPOL_MF_MOVE, lambda _: 0, outcome)
+        migrate(many.pid, regions, mp.interleave([NODE]), lambda _: 0, outcome)
         forecast(many.pid, regions, mp.interleave([NODE]))
         assert outcome.already_there + outcome.absent == outcome.pages
         assert outcome.absent == COUNT * empty
@@ -124,7 +124,7 @@ def test_progress_counts_present_pages():
     with processes.child(hold) as child:
         regions = regions_of(child.pid, [hex(address) for address in child.result])
         outcome = Outcome(128)
-        migrate(child.pid, regions, NODE, mp.MPOL_MF_MOVE, told.append, outcome)
+        migrate(child.pid, regions, NODE, told.append, outcome)
     assert (outcome.already_there, outcome.absent, outcome.not_attempted) == (32, 96, 0)
     assert told == sorted(told)
     assert told[-1] == regions["bytes"].sum() == 32 * PAGE

@@ -11,6 +11,7 @@ import movepages as mp
 from movepages.migration import calibrate, plan, preview
 from movepages.migration.chosen_targets import ChosenTargets
 from movepages.migration.folios import Folios
+from movepages.system import threads
 from support import memory
 
 PAGE = memory.PAGE
@@ -84,7 +85,7 @@ def test_a_huge_page_that_is_cut(huge_page_size):
 
 
 def test_text_and_html_of_a_plan(a, monkeypatch):
-    monkeypatch.setattr(calibrate, "_known", [1 << 30])
+    monkeypatch.setattr(calibrate, "_known", {1: 1 << 30})
     p = mp.plan(a, mp.interleave([NODE, NOT_A_NODE], block=PAGE))
     text = str(p)
     assert f"{NODE:>6} {NOT_A_NODE:>6}" in text
@@ -116,3 +117,12 @@ def test_the_rate_is_measured_between_two_nodes():
     assert rate is None or rate > 0
     with pytest.raises(ValueError, match="nbytes: expected"):
         mp.calibrate(1)
+
+
+def test_a_plan_expects_the_rate_of_its_threads(monkeypatch):
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _pid: range(8))
+    monkeypatch.setattr(calibrate, "_known", {})
+    assert calibrate.rate_known(1) is None
+    monkeypatch.setattr(calibrate, "_known", {1: 1e9, 4: 3e9})
+    rates = [calibrate.rate_known(nbytes << 20) for nbytes in (1, 31, 48, 64, 1 << 20)]
+    assert rates == [1e9, 1e9, 1e9, 3e9, 3e9]
