@@ -61,6 +61,9 @@ def probe() -> tuple[int, int, int, int, int, int, int, int]: ...
 def presence(
     starts: npt.NDArray[np.uintp], ends: npt.NDArray[np.uintp], pid: int
 ) -> tuple[npt.NDArray[np.uintp], npt.NDArray[np.uintp], npt.NDArray[np.uint8]] | None: ...
+def huge_ranges_by_count(
+    path: str, first: int, last: int, most: int
+) -> tuple[npt.NDArray[np.uintp], npt.NDArray[np.uintp]] | None: ...
 def reach(start: int, end: int, most: int, pid: int) -> int | None: ...
 def survey(
     starts: npt.NDArray[np.uintp],
@@ -71,6 +74,7 @@ def survey(
     fewest: int | None,
     by_number: int,
     ask_small: bool,
+    in_huge_pages: bool,
     pause: Callable[[], object] | None,
 ) -> tuple[
     tuple[int, int] | BaseException | None,

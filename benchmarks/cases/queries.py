@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from unittest.mock import patch
 
 import numpy as np
 
@@ -30,8 +31,10 @@ from harness.contest import (
     take_turns,
 )
 from harness.rights import without_admin
+from movepages.query import smaps_shortcut
 
 WHERE_HUGE, WHERE_SMALL, WHERE_ADMIN, RANDOM_ORDER = 150, 1.6, 4, 1.3
+WHERE_HUGE_COUNTED = 20
 SPARSE_SECONDS, SPARSE_MIB = 1, 32
 
 
@@ -143,6 +146,25 @@ def where_huge(sizes: Sizes) -> list[Line]:
     ]
 
 
+def where_huge_counted(sizes: Sizes) -> list[Line]:
+    """Take the way of kernels before 6.7, which count huge pages but do not report where they are.
+
+    Two readings of /proc/self/smaps take a few ms, so the bound holds for 1 GiB or more.
+    """
+    name = f"where() of {in_bytes(sizes.size)} of huge pages by counts: C on each page / movepages"
+    array = huge_array(sizes.size, name)
+    if isinstance(array, Skip):
+        return [array]
+
+    def counted() -> mp.Placement:
+        with patch.object(smaps_shortcut, "kernel_scans", lambda: False):
+            return mp.where(array)
+
+    rounds = where_rounds(array, {"movepages": Look(counted)}, sizes.rounds)
+    large = sizes.size >= 1 << 30
+    return [faster(name, rounds, "C", "movepages", WHERE_HUGE_COUNTED if large else None)]
+
+
 def where_small(sizes: Sizes) -> list[Line]:
     array = memory.small_pages(sizes.size)
 
@@ -225,5 +247,5 @@ def other_bindings(sizes: Sizes) -> list[Line]:
     return lines
 
 
-QUERIES = (where_huge, where_small, sparse, random_order)
+QUERIES = (where_huge, where_huge_counted, where_small, sparse, random_order)
 BINDING = (bare_binding, other_bindings)

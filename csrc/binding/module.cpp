@@ -71,7 +71,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   // Queries of ranges and arrays.
   module.def(
       "survey", &survey_ranges, "starts"_a, "pages"_a, "pid"_a, "flags"_a, "threads"_a, "fewest"_a,
-      "by_number"_a, "ask_small"_a, "pause"_a,
+      "by_number"_a, "ask_small"_a, "in_huge_pages"_a, "pause"_a,
       "Return a failure as move_pages() does, and starts, pages, statuses and kinds of runs.");
   module.def(
       "presence", &presence_in, "starts"_a, "ends"_a, "pid"_a,
@@ -79,6 +79,9 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.def(
       "scan_huge", &huge_ranges, "start"_a, "end"_a, "pid"_a,
       "Return starts and ends of what huge pages map in a range; None if these are unknown.");
+  module.def("huge_ranges_by_count", &huge_ranges_by_count, "path"_a, "first"_a, "last"_a, "most"_a,
+             "Return starts and ends of the parts of a range whose memory certainly consists of "
+             "huge pages, by the counts of an smaps file; None if these are unknown.");
   module.def("reach", &reach_of, "start"_a, "end"_a, "most"_a, "pid"_a,
              "Return the end of the range that holds at most `most` pages; None if it is unknown.");
   module.def(

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string>
 #include <vector>
 
 #include "binding/arguments.hpp"
@@ -11,6 +12,7 @@
 #include "driver/migrate.hpp"
 #include "kernel/kernel.hpp"
 #include "kernel/pagemap.hpp"
+#include "kernel/smaps.hpp"
 #include "survey/presence.hpp"
 #include "survey/survey.hpp"
 
@@ -24,13 +26,14 @@ constexpr Expected kCounts = {"pages", 'i',   sizeof(std::int64_t),
 inline py::tuple survey_ranges(const py::object& starts, const py::object& counts,
                                const py::object& pid, const py::object& flags,
                                const py::object& threads, const py::object& fewest,
-                               const py::object& by_number, bool ask_small,
+                               const py::object& by_number, bool ask_small, bool in_huge_pages,
                                const py::object& pause) {
   SurveyRequest request;
   request.pid = to_pid(pid);
   request.flags = to_int(flags, "flags", -1);
   request.threads = static_cast<unsigned>(std::max(1, to_int(threads, "threads", 1)));
   request.ask_small = ask_small;
+  request.in_huge_pages = in_huge_pages;
   request.by_number = static_cast<std::size_t>(std::max(0, to_int(by_number, "by_number", 0)));
   const py::array start = checked(starts, kPages);
   const py::array count = checked(counts, kCounts);
@@ -115,6 +118,18 @@ inline py::dict presence_kinds() {
   return kinds;
 }
 
+inline py::tuple starts_and_ends(const std::vector<Region>& found) {
+  const auto count = static_cast<py::ssize_t>(found.size());
+  py::array_t<std::uintptr_t> starts(count);
+  py::array_t<std::uintptr_t> ends(count);
+  for (py::ssize_t i = 0; i < count; ++i) {
+    const Region& region = found[static_cast<std::size_t>(i)];
+    starts.mutable_at(i) = static_cast<std::uintptr_t>(region.start);
+    ends.mutable_at(i) = static_cast<std::uintptr_t>(region.end);
+  }
+  return py::make_tuple(starts, ends);
+}
+
 // Returns (starts, ends) of what huge pages map in [start, end), or None if the kernel does not
 // report it.
 inline py::object huge_ranges(std::uintptr_t start, std::uintptr_t end, int pid) {
@@ -134,15 +149,22 @@ inline py::object huge_ranges(std::uintptr_t start, std::uintptr_t end, int pid)
     }
   }
   if (ret < 0) return py::none();
-  const auto count = static_cast<py::ssize_t>(found.size());
-  py::array_t<std::uintptr_t> starts(count);
-  py::array_t<std::uintptr_t> ends(count);
-  for (py::ssize_t i = 0; i < count; ++i) {
-    const Region& region = found[static_cast<std::size_t>(i)];
-    starts.mutable_at(i) = static_cast<std::uintptr_t>(region.start);
-    ends.mutable_at(i) = static_cast<std::uintptr_t>(region.end);
+  return starts_and_ends(found);
+}
+
+// Returns (starts, ends) of the ranges of [first, last) whose memory certainly consists of huge
+// pages, by the counts of an smaps file, or None if it cannot be read or lists more than `most`
+// mappings before `last`.
+inline py::object huge_ranges_by_count(const std::string& path, std::uintptr_t first,
+                                       std::uintptr_t last, std::size_t most) {
+  std::vector<Region> found;
+  int error = 0;
+  {
+    const py::gil_scoped_release release;
+    error = movepages::huge_ranges_by_count(path.c_str(), first, last, most, &found);
   }
-  return py::make_tuple(starts, ends);
+  if (error != 0) return py::none();
+  return starts_and_ends(found);
 }
 
 // Returns the end of the range from `start` that holds at most `most` pages, or None if the kernel

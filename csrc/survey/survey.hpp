@@ -30,6 +30,9 @@ struct SurveyRequest {
   // If false, small pages found in the page tables are not queried: they get kNotAttempted and
   // kPage.
   bool ask_small = true;
+  // Whether the ranges consist of huge pages, as the caller knows. They need not start or end with
+  // a whole one.
+  bool in_huge_pages = false;
 };
 
 // Appends runs in the order of the ranges; together they cover the ranges.

@@ -18,6 +18,12 @@ long Surveyor::look(PageRange* rest, std::vector<SurveyRun>* runs) {
   const bool sound =
       rest->start < kUserEnd && rest->pages <= (kUserEnd - rest->start) / kernel_.page_bytes;
   left_ = kStep;
+  if (in_huge_pages_ && sound) {
+    const std::uintptr_t end = rest->start + rest->pages * kernel_.page_bytes;
+    const long ret = ask_heads(rest->start, end, runs);
+    if (ret == 0) *rest = {end, 0};
+    return ret;
+  }
   if (!tells_ || !sound || rest->pages < fewest_) return ask_each(rest, rest->pages, runs);
   const std::size_t before = rest->pages;
   // Small pages are mostly followed by more of them, so a scan would say nothing new.

@@ -18,6 +18,7 @@ class Surveyor {
       : fewest_(request.fewest),
         by_number_(request.by_number),
         ask_small_(request.ask_small),
+        in_huge_pages_(request.in_huge_pages),
         other_process_(request.pid != 0),
         kernel_(without_huge_pages(kernel)),
         pagemap_(request.pid),
@@ -50,6 +51,7 @@ class Surveyor {
   const std::size_t fewest_;
   const std::size_t by_number_;
   const bool ask_small_;
+  const bool in_huge_pages_;
   const bool other_process_;
   const Kernel kernel_;
   Pagemap pagemap_;

@@ -17,7 +17,7 @@ from ..results.absence import Absence, Absences, Reasons, join_absences, merge_a
 from ..results.status import PageStatus
 from ..system.maps import Backing
 from ..system.presence import Presence
-from . import numa_maps_shortcut
+from . import numa_maps_shortcut, smaps_shortcut
 from .absence_reasons import absences, reasons_of
 from .hidden_pages import give_nodes_of_mappings
 from .pagemap_entries import Entries
@@ -107,9 +107,11 @@ class PageQuery:
 
     def at(self, addresses: Addresses, pages: Counts) -> QueryResult:
         """Query rows of pages in address order."""
-        # A move, for which `pause` is set, changes the counts in numa_maps, so it cannot use them.
+        # A move, for which `pause` is set, changes what is counted, so it cannot use the counts.
         if self._sparse and self._entries is not None:
             found = self._entries.look(addresses, pages)
+        elif self._shortcuts and self._pause is None and not smaps_shortcut.kernel_scans():
+            found = smaps_shortcut.look(self._ask, addresses, pages, self._footprint)
         elif self._shortcuts and not self._by_number and self._pause is None:
             found = numa_maps_shortcut.look(
                 self._ask, addresses, pages, self._footprint, FEWEST_PAGES
@@ -149,7 +151,13 @@ class PageQuery:
         self._sparse = bool(found.pages[held].sum() < _SPARSE * found.pages.sum())
 
     def _ask(
-        self, addresses: Addresses, pages: Counts, *, fewest: int | None, ask_small: bool = True
+        self,
+        addresses: Addresses,
+        pages: Counts,
+        *,
+        fewest: int | None,
+        ask_small: bool = True,
+        in_huge_pages: bool = False,
     ) -> SurveyRuns:
         failure, found = survey_rows(
             addresses,
@@ -161,6 +169,7 @@ class PageQuery:
             pause=self._pause,
             by_number=self._by_number,
             ask_small=ask_small,
+            in_huge_pages=in_huge_pages,
         )
         if failure is None:
             return found

@@ -27,6 +27,7 @@ def survey_rows(
     pause: Callable[[], object] | None,
     by_number: int = 0,
     ask_small: bool = True,
+    in_huge_pages: bool = False,
 ) -> tuple[Failure | None, SurveyRuns]:
     """Query the nodes of rows of neighbouring pages, with several threads if that pays off.
 
@@ -34,8 +35,8 @@ def survey_rows(
     pages without an entry are then not queried. For `by_number` or more small pages in a row, a
     process with CAP_SYS_ADMIN takes the nodes from the page frame numbers; 0 means never. Without
     `ask_small`, small pages that the page tables show are not queried: they get status
-    NOT_ATTEMPTED and kind "page". `pause`, called after every 25 ms of work, may raise to end the
-    survey.
+    NOT_ATTEMPTED and kind "page". With `in_huge_pages`, the rows consist of huge pages, and one
+    page of each is queried. `pause`, called after every 25 ms of work, may raise to end the survey.
 
     Returns
     -------
@@ -45,7 +46,7 @@ def survey_rows(
         Runs found before and after the failure.
     """
     told, start, count, status, kind = _core.survey(
-        addresses, pages, pid, flags, threads, fewest, by_number, ask_small, pause
+        addresses, pages, pid, flags, threads, fewest, by_number, ask_small, in_huge_pages, pause
     )
     found = SurveyRuns(start, count, status, kind)
     if told is None:

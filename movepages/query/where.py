@@ -58,10 +58,12 @@ def where(a: MemoryLike, *, threads: int | None = None, shortcuts: bool = True) 
         Maximum number of threads; by default as many as this process has CPUs to use. A short query
         starts no thread besides the caller's.
     shortcuts : bool, default True
-        Find the nodes of many small pages without querying each page, from Linux 6.7 on. With
-        CAP_SYS_ADMIN, page frame numbers give the nodes. Otherwise, if a few pages spread over `a`
-        are on one node, /proc/PID/numa_maps gives the node of the whole mapping. One page in 512 is
-        queried as a check; if its node differs, all pages are queried. False queries every page.
+        Find the nodes of many pages without querying each. From Linux 6.7 on, this is about small
+        pages: with CAP_SYS_ADMIN, page frame numbers give the nodes. Otherwise, if a few pages
+        spread over `a` are on one node, /proc/PID/numa_maps gives the node of the whole mapping.
+        One page in 512 is queried as a check; if its node differs, all pages are queried. Before
+        Linux 6.7, this is about huge pages in arrays of 256 MiB or more: each is queried once,
+        where the counts in /proc/PID/smaps make it certain. False queries every page.
 
     Returns
     -------

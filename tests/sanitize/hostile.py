@@ -185,7 +185,7 @@ def survey(h: Hostile) -> tuple[Any, ...]:
     return (
         h.pages(count), h.counts(count), h.pid(), h.flags(), h.among([1, 2, 8, 0, h.number()]),
         h.among([None, 1, 16, h.number()]), h.among([0, 1, 256, h.number()]),
-        h.among([True, False, h.anything()]), h.pause(),
+        h.among([True, False, h.anything()]), h.among([True, False, h.anything()]), h.pause(),
     )  # fmt: skip
 
 
@@ -355,5 +355,11 @@ ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
         h.pause(),
     ),
     "tells_what_is_in_memory": lambda h: (h.among([h.address(), h.number()]),),
+    "huge_ranges_by_count": lambda h: (
+        h.among(["/proc/self/smaps", *path(h)]),
+        h.among([0, START, h.number()]),
+        h.among([START + 2**24, 2**63, h.number()]),
+        h.among([0, 1, 2**40, h.number()]),
+    ),
     "use_engine": lambda h: (h.among([None, "policy", "proc", "move_pages", h.anything()]),),
 }
