@@ -12,12 +12,13 @@ bool may_have_begun(long error) noexcept {
 
 }  // namespace
 
-// Moves the next chunk, at most `most` pages or huge pages, and makes its statuses true. Returns
-// how many pages or huge pages the kernel processed; 0 if the call failed as a whole.
-std::size_t Driver::move_chunk(std::size_t most) noexcept {
+// Moves the next chunk, at most `most` pages or `most_huge` huge pages, and makes its statuses
+// true. Returns how many pages or huge pages the kernel processed; 0 if the call failed as a whole.
+std::size_t Driver::move_chunk(std::size_t most, std::size_t most_huge) noexcept {
   const std::size_t start = done_;
   const std::int32_t* nodes = request_.target->each ? request_.target->each + start : nullptr;
-  const RunGroup group = huge_.next(request_.pages + start, nodes, request_.count - start, most);
+  const RunGroup group =
+      huge_.next(request_.pages + start, nodes, request_.count - start, most, most_huge);
   if (group.heads > 0) return move_heads(group) ? group.heads : 0;
   return move_each(group.entries) ? done_ - start : 0;
 }
@@ -106,7 +107,10 @@ Outcome Driver::run_within(const std::uintptr_t* pages, std::size_t count, const
   Kernel plain = kernel_;
   plain.hides_pages = nullptr;
   plain.huge_until = nullptr;
-  const Request request = {request_.pid, count, pages, &target, status, request_.flags};
+  // The caller has chosen how many pages one call moves, whatever their size.
+  plain.huge_page_bytes = 0;
+  Pace all(count);
+  const Request request = {request_.pid, count, pages, &target, status, request_.flags, &all};
   Driver driver(request, Pause(), plain);
   driver.last_turn_ = last_turn;
   ++calls_;

@@ -158,14 +158,18 @@ void Driver::move_all() noexcept {
   while (done_ < request_.count) {
     const std::size_t start = done_;
     const Span span = span_of(start, pace.next(), huge_pages);
-    const std::size_t tried = move_chunk(span.entries);
+    const std::int64_t worked_before = kernel_.work_ns();
+    const std::size_t tried = move_chunk(span.entries, std::min(pace.next(), huge_pages));
     const std::int64_t now = kernel_.now_ns();
     if (tried == 0) return;
+    const std::int64_t waited = now - before - (kernel_.work_ns() - worked_before);
     // If one entry stands for each huge page, `tried` is smaller than the number of list entries.
-    const bool dense = tried == done_ - start && span.huge_pages * 8 <= span.entries;
-    pace.learn(tried, now - before, dense);
+    const bool folded = tried < done_ - start;
+    const bool dense = !folded && span.huge_pages * 8 <= span.entries;
+    pace.learn(tried, now - before, waited, dense);
     const bool short_enough = now - before <= kSliceNs + 2 * pace.fixed_ns();
-    huge_pages = short_enough ? std::max(few, 4 * span.huge_pages) : few;
+    const std::size_t huge_now = folded ? tried : span.huge_pages;
+    huge_pages = short_enough ? std::max(few, 4 * huge_now) : few;
     if (done_ >= request_.count || pause_wanted(now)) return;
     // The call of Pause may have taken long.
     before = last_pause_ns_ == now ? kernel_.now_ns() : now;

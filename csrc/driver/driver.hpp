@@ -62,7 +62,7 @@ class Driver {
 
   Span span_of(std::size_t start, std::size_t most, std::size_t most_huge_pages) const noexcept;
 
-  std::size_t move_chunk(std::size_t most) noexcept;
+  std::size_t move_chunk(std::size_t most, std::size_t most_huge) noexcept;
   bool move_each(std::size_t count) noexcept;
   bool move_heads(const RunGroup& group) noexcept;
   bool move_pieces(std::size_t begin, std::size_t end) noexcept;

@@ -24,7 +24,7 @@ HugePages::HugePages(int pid, const Kernel& kernel) noexcept
           kMostBytes / std::max<std::size_t>(kernel.huge_page_bytes, 1), 1, kMostHeads)) {}
 
 RunGroup HugePages::next(const std::uintptr_t* pages, const std::int32_t* nodes, std::size_t count,
-                         std::size_t most) noexcept {
+                         std::size_t most, std::size_t most_huge) noexcept {
   if (!tells_ || count < fewest_) return {std::min(count, most), 0};
   forget();
   std::size_t entries = 0;
@@ -36,7 +36,7 @@ RunGroup HugePages::next(const std::uintptr_t* pages, const std::int32_t* nodes,
     if (huge != (heads > 0) && entries > 0) break;
     if (huge) first_[heads++] = entries;
     entries += huge ? run : run + unlooked_at();
-    if (huge ? heads >= std::min(most, most_heads_) : entries >= std::min(most, count)) break;
+    if (huge ? heads >= std::min(most_huge, most_heads_) : entries >= std::min(most, count)) break;
   }
   if (heads == 0) return {std::min({entries, most, count}), 0};
   first_[heads] = entries;

@@ -18,17 +18,17 @@ struct RunGroup {
 
 class HugePages {
  public:
-  // Moving this many huge pages of 2 MiB takes about 25 ms. For larger huge pages, kMostBytes is
-  // the limit.
-  static constexpr std::size_t kMostHeads = 64;
-  static constexpr std::size_t kMostBytes = std::size_t{128} << 20;
+  // Moving this many huge pages of 2 MiB takes about 100 ms, several times the fixed cost of a call
+  // where that is large. For larger huge pages, kMostBytes is the limit.
+  static constexpr std::size_t kMostHeads = 512;
+  static constexpr std::size_t kMostBytes = std::size_t{1} << 30;
 
   HugePages(int pid, const Kernel& kernel) noexcept;
 
-  // Returns at most the first `most` pages or huge pages of a list of `count` pages.
+  // Returns at most the first `most` pages, or `most_huge` huge pages, of a list of `count` pages.
   // Adjacent pieces with one target are folded into one huge page; `nodes` may be null.
   RunGroup next(const std::uintptr_t* pages, const std::int32_t* nodes, std::size_t count,
-                std::size_t most) noexcept;
+                std::size_t most, std::size_t most_huge) noexcept;
   // After next(): the index of the first entry of huge page k; for k = heads, the end.
   std::size_t first(std::size_t k) const noexcept { return first_[k]; }
 

@@ -19,7 +19,7 @@ long call_again_after_eintr(const Kernel& kernel, int pid, std::size_t count,
 long Query::ask(const std::uintptr_t* pages, std::size_t count, std::int32_t* status) noexcept {
   if (count == 0) return ask_each(pages, 0, status);
   for (std::size_t pos = 0; pos < count;) {
-    const RunGroup group = huge_.next(pages + pos, nullptr, count - pos, kPortion);
+    const RunGroup group = huge_.next(pages + pos, nullptr, count - pos, kPortion, kPortion);
     const long ret = group.heads == 0 ? ask_each(pages + pos, group.entries, status + pos)
                                       : ask_heads(pages + pos, group.heads, status + pos);
     if (ret != 0) return ret;

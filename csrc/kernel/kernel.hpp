@@ -37,6 +37,7 @@ struct Kernel {
                      const std::int32_t* nodes, std::int32_t* status, int flags) noexcept;
   bool (*allowed_nodes)(NodeMask& mask) noexcept;  // false: unknown, as in a sandbox
   std::int64_t (*now_ns)() noexcept;
+  std::int64_t (*work_ns)() noexcept;  // the time for which this thread has run
   // Whether calls that move must not overlap.
   bool moves_alone = false;
   // Called once before all calls of one move or query. Null: nothing to do.

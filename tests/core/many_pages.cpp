@@ -65,6 +65,7 @@ void run_many_pages() {
   kernel.move_pages = count_pages;
   kernel.allowed_nodes = allowed_nodes;
   kernel.now_ns = now_ns;
+  kernel.work_ns = now_ns;
   kernel.page_bytes = 4096;
   for (const bool moves : {true, false}) {
     moving = moves;

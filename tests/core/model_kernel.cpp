@@ -103,7 +103,9 @@ long Kernel::move_pages(int whose, std::size_t count, const std::uintptr_t* page
   CHECK(calls <= call_limit);
   CHECK(whose == pid);
   CHECK(count <= INT_MAX);
-  clock_ns += nodes != nullptr ? call_ns + noise() : query_ns;
+  const std::int64_t waited = nodes != nullptr ? call_ns + noise() : 0;
+  waited_ns += waited;
+  clock_ns += nodes != nullptr ? waited : query_ns;
   if (eintr_every != 0 && calls % eintr_every == 0) return -EINTR;
   const long ret = answer(count, pages, nodes, status, flags);
   if (ret < 0) {
@@ -154,6 +156,7 @@ long Kernel::do_pages_move(const Call& call) {
   long err = 0;
   for (; i < call.count; ++i) {
     const std::int32_t node = call.nodes[i];
+    waited_ns += page_ns * kept_waiting_percent / 100;
     clock_ns += page_ns + (call.pages[i] >= slow_from ? slow_ns : 0);
     ++looked_at;
     err = refused_node(node);

@@ -120,9 +120,11 @@ class Kernel {
   std::vector<std::uintptr_t> vanishing;  // pages freed before the next query
   int pid = 0;                            // every call must name this pid
   std::int64_t clock_ns = 1;
-  std::int64_t call_ns = 155'000;  // fixed cost of a call that moves
+  std::int64_t waited_ns = 0;      // the part of clock_ns for which the thread did not run
+  std::int64_t call_ns = 155'000;  // fixed cost of a call that moves, which is all waiting
   std::int64_t noise_percent = 0;  // how far call_ns may vary
   std::int64_t page_ns = 1'000;
+  std::int64_t kept_waiting_percent = 0;  // the part of page_ns for which other threads run
   std::int64_t query_ns = 1'000;
   std::uintptr_t slow_from = UINTPTR_MAX;  // pages from here on cost this much more
   std::int64_t slow_ns = 0;

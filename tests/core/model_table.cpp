@@ -25,6 +25,8 @@ std::int64_t call_now_ns() noexcept {
   return current->clock_ns;
 }
 
+std::int64_t call_work_ns() noexcept { return current->clock_ns - current->waited_ns; }
+
 movepages::HugeAnswer call_huge_until(movepages::Pagemap& /*pagemap*/, std::uintptr_t start,
                                       std::uintptr_t end) noexcept {
   constexpr std::uintptr_t kHugePage = kHugePagePages * kPageBytes;
@@ -50,6 +52,7 @@ movepages::Kernel Kernel::table() {
   calls.move_pages = call_move_pages;
   calls.allowed_nodes = call_allowed_nodes;
   calls.now_ns = call_now_ns;
+  calls.work_ns = call_work_ns;
   calls.hides_pages = call_hides_pages;
   calls.huge_until = call_huge_until;
   calls.page_bytes = kPageBytes;

@@ -1,5 +1,6 @@
 // The fixed cost of a moving call, and how many pages the driver puts into each call.
 #include <algorithm>
+#include <vector>
 
 #include "cases.hpp"
 #include "check.hpp"
@@ -64,6 +65,84 @@ void a_fixed_cost_is_paid_once_a_slice() {
   }
 }
 
+// The cost of a call is unknown at first, as in a new thread, and estimated from slice to slice.
+struct Costs {
+  std::int64_t took = 0;
+  std::int64_t longest_slice_ns = 0;
+};
+
+Costs costs_of_slices(Kernel& kernel, const std::vector<std::uintptr_t>& pages) {
+  Costs costs;
+  Pace pace;
+  Trial trial(kernel);
+  trial.pace = &pace;
+  trial.all = 1;
+  for (std::size_t done = 0; done < pages.size(); done += trial.pages.size()) {
+    const std::size_t end = std::min(pages.size(), done + kSlicePages);
+    trial.pages.assign(pages.begin() + static_cast<std::ptrdiff_t>(done),
+                       pages.begin() + static_cast<std::ptrdiff_t>(end));
+    costs.took += time_of(trial);
+    costs.longest_slice_ns = std::max(costs.longest_slice_ns, trial.longest_slice_ns);
+  }
+  return costs;
+}
+
+constexpr std::int64_t kFixedNs[] = {155'000, kMs, 5 * kMs, 26 * kMs};
+
+void any_number_of_small_pages_takes_twice_one_call_at_most() {
+  for (const std::int64_t fixed_ns : kFixedNs) {
+    for (const std::int64_t page_ns : {500, 1'000, 2'000, 20'000}) {
+      for (const std::size_t count : {1'000, 5'000, 20'000, 66'000, 200'000}) {
+        Kernel kernel;
+        kernel.call_ns = fixed_ns;
+        kernel.page_ns = page_ns;
+        const Costs costs = costs_of_slices(kernel, small_pages(kernel, count));
+        CHECK(costs.took <= 2 * one_big_call(kernel, count));
+        CHECK(costs.longest_slice_ns <= std::max(51 * kMs, 3 * fixed_ns + kMs));
+      }
+    }
+  }
+}
+
+void any_number_of_huge_pages_takes_twice_one_call_at_most() {
+  for (const std::int64_t fixed_ns : kFixedNs) {
+    for (const std::int64_t page_ns : {50'000, 200'000, 500'000}) {
+      for (const std::size_t count : {10, 100, 1'000, 5'000}) {
+        for (const bool each_piece : {false, true}) {
+          Kernel kernel;
+          kernel.call_ns = fixed_ns;
+          kernel.page_ns = page_ns;
+          Trial trial(kernel);
+          trial.all = 1;
+          for (std::size_t k = 0; k < count; ++k) {
+            const std::uintptr_t head = kernel.add_huge({});
+            const std::size_t listed = each_piece ? model::kHugePagePages : 1;
+            for (std::size_t i = 0; i < listed; ++i) trial.pages.push_back(Kernel::piece(head, i));
+          }
+          const std::int64_t took = time_of(trial);
+          CHECK(took <= 2 * one_big_call(kernel, count));
+          CHECK(trial.longest_slice_ns <= 129 * kMs + fixed_ns);
+        }
+      }
+    }
+  }
+}
+
+// The time for which other threads run must not be taken for the fixed cost of a call.
+void calls_stay_short_on_a_busy_machine() {
+  for (const std::int64_t fixed_ns : kFixedNs) {
+    for (const std::int64_t kept_waiting_percent : {20, 50, 75}) {
+      Kernel kernel;
+      kernel.call_ns = fixed_ns;
+      kernel.page_ns = 2'000;
+      kernel.kept_waiting_percent = kept_waiting_percent;
+      const Costs costs = costs_of_slices(kernel, small_pages(kernel, kPages));
+      CHECK(costs.took <= 2 * one_big_call(kernel, kPages));
+      CHECK(costs.longest_slice_ns <= 110 * kMs + 2 * fixed_ns);
+    }
+  }
+}
+
 // Small pages lead to calls of tens of thousands of entries. Huge pages follow, one entry each.
 void no_call_is_for_seconds_of_huge_pages() {
   constexpr std::size_t kHugePage = 512;
@@ -121,6 +200,11 @@ void a_fixed_cost_that_changes() {
 const Case kPaceCases[] = {
     {"a fixed cost is paid a few times", a_fixed_cost_is_paid_a_few_times},
     {"a fixed cost is paid once a slice", a_fixed_cost_is_paid_once_a_slice},
+    {"any number of small pages takes twice one call at most",
+     any_number_of_small_pages_takes_twice_one_call_at_most},
+    {"any number of huge pages takes twice one call at most",
+     any_number_of_huge_pages_takes_twice_one_call_at_most},
+    {"calls stay short on a busy machine", calls_stay_short_on_a_busy_machine},
     {"no call is for seconds of huge pages", no_call_is_for_seconds_of_huge_pages},
     {"pages far apart get long calls too", pages_far_apart_get_long_calls_too},
     {"a fixed cost that changes", a_fixed_cost_that_changes},
