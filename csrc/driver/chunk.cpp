@@ -77,7 +77,8 @@ bool Driver::move_heads(const RunGroup& group) noexcept {
   told_ = std::max(told_, done_);
   bool goes_on = goes_on_after(outcome.error);
   huge_.forget();
-  // The kernel splits a huge page when its target is full.
+  // The kernel splits a huge page when its target is full. Then its status holds for the head
+  // alone.
   for (std::size_t k = 0; k < group.heads; ++k) {
     const std::size_t begin = start + huge_.first(k);
     const std::size_t end = start + huge_.first(k + 1);
@@ -85,8 +86,8 @@ bool Driver::move_heads(const RunGroup& group) noexcept {
     if (goes_on) {
       goes_on = move_pieces(begin, end);
     } else if (huge_.tells()) {
-      // The status of its head says nothing of the other pieces, and nothing more can be asked.
-      std::fill(request_.status + begin, request_.status + end, kNotAttempted);
+      // Nothing more can be asked about the other pieces.
+      std::fill(request_.status + begin + 1, request_.status + end, kNotAttempted);
     }
   }
   return goes_on;
