@@ -27,6 +27,7 @@ from cases.members import MEMBERS
 from cases.moves import MOVES
 from cases.numactl import NUMACTL
 from cases.queries import BINDING, QUERIES, Sizes
+from cases.start import START
 from cases.threads import THREADS
 from harness import growth, report
 from harness.contest import Line, Row
@@ -40,6 +41,7 @@ GROUPS = {
     "creation": CREATION,
     "engines": ENGINES,
     "bandwidth": BANDWIDTH,
+    "start": START,
 }
 
 

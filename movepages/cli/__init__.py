@@ -7,33 +7,34 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from importlib import import_module
 
 import movepages as mp
 
 from ..system.refusals import Refusal
-from . import (
-    advise,
-    bench,
-    completion,
-    demo,
-    doctor,
-    localize,
-    maps,
-    move,
-    run,
-    schema,
-    topology,
-    watch,
-    where,
-)
-from .arguments import TooLargeError
+from . import completion
+from .failures import NoRegionError, TooLargeError, complain
 from .json_help import CommandParser
 from .json_output import Commands
-from .regions import NoRegionError
-from .terminal import complain
 
 __all__ = ["main"]
+
+# The module of a command is imported when the command is used.
+_COMMANDS = {
+    "topology": "show the NUMA nodes of this machine",
+    "doctor": "report which operations this process can perform, and why others fail",
+    "where": "show which nodes hold the memory of a process, or of files",
+    "maps": "list the regions of a process",
+    "move": "move the memory of a process, or files, to a node or into a layout",
+    "localize": "bring the threads and the memory of a process together on a node",
+    "advise": "say what of a process is far from its threads, and what would mend it",
+    "run": "run a command on chosen CPUs and nodes, and report what it had where",
+    "watch": "show how the memory of a process on each node changes",
+    "bench": "measure how long queries and moves take here",
+    "demo": "move an array to every node and back, with independent checks",
+    "schema": "print the JSON Schema of a command's --json",
+}
 
 _EPILOG = """\
 exit status of all commands:
@@ -78,8 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # File names may contain characters that the terminal's encoding lacks.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with Refusal(mp.MovePagesError, mp.TopologyError) as refusal:
-            status = _run(argv)
+        # The errors of this package that end a command are all OSErrors.
+        with Refusal(OSError) as refusal:
+            status = _run(sys.argv[1:] if argv is None else argv)
             sys.stdout.flush()
     except KeyboardInterrupt:
         complain("interrupted")
@@ -97,8 +99,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def _run(argv: Sequence[str] | None) -> int:
-    parser = _parser()
+def _run(argv: Sequence[str]) -> int:
+    # Before the command there are only options.
+    parser = _parser([each for each in argv if each in _COMMANDS][:1])
     options = parser.parse_args(argv)
     if "run" not in options:
         parser.print_help()
@@ -107,7 +110,8 @@ def _run(argv: Sequence[str] | None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(used: Iterable[str]) -> argparse.ArgumentParser:
+    """Return the parser with the arguments of some commands; the others have their names alone."""
     parser = argparse.ArgumentParser(
         prog="movepages",
         description="See which NUMA nodes hold the memory of a process, and move it between nodes.",
@@ -115,12 +119,13 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"movepages {mp.__version__}")
-    completion.add_to(parser)
+    completion.add_to(parser, lambda: _parser(_COMMANDS))
     commands: Commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", parser_class=CommandParser
     )
-    for module in (
-        topology, doctor, where, maps, move, localize, advise, run, watch, bench, demo, schema,
-    ):  # fmt: skip
-        module.add_to(commands)
+    for name, about in _COMMANDS.items():
+        if name in used:
+            import_module(f".{name}", __name__).add_to(commands, about)
+        else:
+            commands.add_parser(name, help=about)
     return parser

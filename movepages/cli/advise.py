@@ -31,11 +31,11 @@ exit status:
 """
 
 
-def add_to(commands: Commands) -> None:
+def add_to(commands: Commands, about: str) -> None:
     """Add the sub-command to the parser."""
     parser = commands.add_parser(
         "advise",
-        help="say what of a process is far from its threads, and what would mend it",
+        help=about,
         description=_DESCRIPTION,
         epilog=f"{id_lists.HELP}\n{_EPILOG}",
         formatter_class=argparse.RawDescriptionHelpFormatter,

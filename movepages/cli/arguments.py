@@ -7,10 +7,7 @@ import argparse
 import movepages as mp
 
 from ..units import format_bytes, parse_size
-
-
-class TooLargeError(ValueError):
-    """The requested array is larger than the free memory."""
+from .failures import TooLargeError
 
 
 def refuse_too_large(nbytes: int) -> None:

@@ -41,11 +41,11 @@ class Case:
     move_pages_seconds: float | None
 
 
-def add_to(commands: Commands) -> None:
+def add_to(commands: Commands, about: str) -> None:
     """Add the sub-command to the parser."""
     parser = commands.add_parser(
         "bench",
-        help="measure how long queries and moves take here",
+        help=about,
         description="Time where() against move_pages() and get_mempolicy(2) given every page, and "
         "move() against move_pages() given every page, back and forth between the first two nodes. "
         "Small and huge pages are timed separately. The command fails if the answers differ. With "

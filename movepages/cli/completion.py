@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from .terminal import complain
+from .failures import complain
 
 _MISSING = 'the package shtab is missing; to get it: pip install "movepages[cli]"'
 
 
 class _Print(argparse.Action):
+    def __init__(self, *, whole: Callable[[], argparse.ArgumentParser], **rest: Any) -> None:
+        super().__init__(**rest)
+        self._whole = whole
+
     def __call__(
         self,
         parser: argparse.ArgumentParser,
@@ -26,15 +30,16 @@ class _Print(argparse.Action):
                 raise
             complain(_MISSING)
             parser.exit(2)
-        print(shtab.complete(parser, str(values)))
+        print(shtab.complete(self._whole(), str(values)))
         parser.exit(0)
 
 
-def add_to(parser: argparse.ArgumentParser) -> None:
-    """Add the option to the top-level parser."""
+def add_to(parser: argparse.ArgumentParser, whole: Callable[[], argparse.ArgumentParser]) -> None:
+    """Add the option to the top-level parser; `whole` returns it with all arguments."""
     parser.add_argument(
         "--print-completion",
         action=_Print,
+        whole=whole,
         choices=("bash", "zsh", "fish", "tcsh"),
         metavar="SHELL",
         help="print a script for bash, zsh, fish or tcsh that completes commands and options",

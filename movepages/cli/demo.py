@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from ..units import format_bytes
 from .arguments import add_size_option
 from .demo_tour import Tour, target_of
+from .failures import complain
 from .json_output import Commands, add_json_option, has_rich, print_json
-from .terminal import Part, complain, console, rich_text, strip
+from .terminal import Part, console, rich_text, strip
 
 _DESCRIPTION = """\
 Allocate a numpy array and show the NUMA node of each page. Move the array to
@@ -23,9 +24,8 @@ _LABEL, _STRIP, _COLUMN = 13, 64, 9
 _TITLES = ("pages", "not", "", "get_mem-"), ("there", "there", "GiB/s", "policy")
 
 
-def add_to(commands: Commands) -> None:
+def add_to(commands: Commands, about: str) -> None:
     """Add the sub-command to the parser."""
-    about = "move an array to every node and back, with independent checks"
     parser = commands.add_parser("demo", help=about, description=_DESCRIPTION)
     add_size_option(parser, "size of the array")
     add_json_option(parser)

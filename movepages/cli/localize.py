@@ -9,11 +9,12 @@ import movepages as mp
 from ..processes.localization import FROM_OUTSIDE
 from ..units import format_bytes, format_ids
 from .arguments import parse_count
+from .failures import complain
 from .id_lists import device
 from .json_output import Commands, add_json_option, print_json
 from .move_progress import shown_progress
 from .regions import add_process_option
-from .terminal import Cell, bar, complain, printable, say, show
+from .terminal import Cell, bar, printable, say, show
 
 _BAR = 24
 _MOST_THREADS = 20
@@ -35,11 +36,11 @@ exit status:
 """
 
 
-def add_to(commands: Commands) -> None:
+def add_to(commands: Commands, about: str) -> None:
     """Add the sub-command to the parser."""
     parser = commands.add_parser(
         "localize",
-        help="bring the threads and the memory of a process together on a node",
+        help=about,
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

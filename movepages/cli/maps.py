@@ -20,11 +20,11 @@ _GAP = 2
 _LEAST = _LEAST_NAME + _GAP + len("0: 1023.9 MiB, ")
 
 
-def add_to(commands: Commands) -> None:
+def add_to(commands: Commands, about: str) -> None:
     """Add the sub-command to the parser."""
     parser = commands.add_parser(
         "maps",
-        help="list the regions of a process",
+        help=about,
         description="List the regions of a process that have pages in memory, largest first: "
         "address, mapped bytes, permissions, policy (on 70 columns or more), bytes on each node, "
         "and name.",

@@ -36,11 +36,11 @@ exit status:
 """
 
 
-def add_to(commands: Commands) -> None:
+def add_to(commands: Commands, about: str) -> None:
     """Add the sub-command to the parser."""
     parser = commands.add_parser(
         "move",
-        help="move the memory of a process, or files, to a node or into a layout",
+        help=about,
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

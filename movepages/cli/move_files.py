@@ -9,12 +9,13 @@ import movepages as mp
 
 from ..layouts.interleave import Interleave
 from ..system.refusals import Refusal
+from .failures import complain
 from .move_outcome import Outcome
 from .move_progress import shown_progress
 from .move_report import Subject, show_forecast, show_outcome
 from .process_move import Forecast
 from .subjects import Files
-from .terminal import complain, printable, say
+from .terminal import printable, say
 from .where_files import Row, data_of, draw, memory_of_file, problem_of, row_of
 
 

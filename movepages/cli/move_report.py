@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import movepages as mp
 
 from ..units import format_bytes, format_pages
+from .failures import complain
 from .json_output import print_json
 from .move_outcome import Outcome
 from .process_move import Forecast
-from .terminal import complain, say, show
+from .terminal import say, show
 
 
 class Subject(NamedTuple):

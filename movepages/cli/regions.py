@@ -13,15 +13,12 @@ import numpy.typing as npt
 import movepages as mp
 
 from ..system.refusals import read_if_told
+from .failures import NoRegionError
 from .terminal import printable
 
 Regions: TypeAlias = "npt.NDArray[np.void]"
 
 KINDS = ("heap", "stack", "huge", "anonymous", "shared", "file", "kernel")
-
-
-class NoRegionError(LookupError):
-    """The process has no region that matches ``--region``."""
 
 
 _ADDRESS = re.compile("0x[0-9a-fA-F]+")

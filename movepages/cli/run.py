@@ -12,10 +12,10 @@ from ..memory.policy_modes import PolicyMode, as_policy
 from ..processes.execution import CannotRunError, Running, become, end_alike
 from ..processes.placing import CpusRefusedError, Placing, place_thread
 from ..processes.usage import TreeUsage
+from .failures import complain
 from .id_lists import HELP, cpus, cpus_of_nodes, device, memory_nodes, one_node
 from .json_output import Commands, add_json_option
 from .run_report import Report, show_report, why_not_writable
-from .terminal import complain
 from .weights import differing_weights, parse_weights
 
 _DESCRIPTION = """\
@@ -39,11 +39,11 @@ class RefusedError(Exception):
     """A part of the placement was refused, and --strict does without the command then."""
 
 
-def add_to(commands: Commands) -> None:
+def add_to(commands: Commands, about: str) -> None:
     """Add the sub-command to the parser."""
     parser = commands.add_parser(
         "run",
-        help="run a command on chosen CPUs and nodes, and report what it had where",
+        help=about,
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -19,8 +19,9 @@ from ..processes.execution import Running
 from ..processes.usage import Held, ProcessUsage, TreeUsage
 from ..system.refusals import Refusal, is_there
 from ..units import format_bytes
+from .failures import complain
 from .json_output import print_json
-from .terminal import complain, printable, say, show
+from .terminal import printable, say, show
 
 _KIB = 1024
 _MOST_ROWS = 10

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from importlib import resources
 
 from .json_output import Commands
 
@@ -22,11 +21,11 @@ COMMANDS = (
 )
 
 
-def add_to(commands: Commands) -> None:
+def add_to(commands: Commands, about: str) -> None:
     """Add the sub-command to the parser."""
     parser = commands.add_parser(
         "schema",
-        help="print the JSON Schema of a command's --json",
+        help=about,
         description="Print the JSON Schema (draft 2020-12) of what a command prints with --json. "
         "Every object names its command and the version of the schema. A version may gain fields, "
         "but never loses one.",
@@ -49,5 +48,7 @@ def text_of(command: str) -> str:
     >>> '"const": "where"' in text_of("where")
     True
     """
+    from importlib import resources
+
     file = resources.files(__package__) / "schemas" / f"{command}.json"
     return file.read_text(encoding="utf-8")

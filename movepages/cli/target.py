@@ -8,7 +8,7 @@ from typing import Any
 import movepages as mp
 
 from ..units import parse_ids, parse_size
-from .terminal import complain
+from .failures import complain
 
 HELP = """\
 TARGET is one of

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, TypeAlias
 import movepages as mp
 
 from ..display.palette import colour, ink
-from ..display.sampling import cells, pick
 from .json_output import has_rich
 
 
@@ -30,6 +29,8 @@ Cell: TypeAlias = "str | Sequence[Part]"
 _GAP = "  "
 # Output to a file or a pipe is neither shortened nor wrapped.
 _NO_LIMIT = 1 << 16
+# Variables that make rich take a file or a pipe for a terminal.
+_FORCES = ("FORCE_COLOR", "TTY_COMPATIBLE")
 
 
 def show(
@@ -104,7 +105,9 @@ def console() -> Any:
 
 def is_terminal() -> bool:
     """Return whether standard output is a terminal and rich is installed."""
-    return has_rich() and bool(console().is_terminal)
+    # To load rich takes longer than most commands.
+    possible = sys.stdout.isatty() or any(name in os.environ for name in _FORCES)
+    return possible and has_rich() and bool(console().is_terminal)
 
 
 def width() -> int:
@@ -142,6 +145,9 @@ def bar(shares: Sequence[tuple[int, int]], total: int, cells: int) -> list[Part]
 
 def strip(placement: mp.Placement, count: int) -> list[Part]:
     """Return a strip of at most `count` node digits along the addresses; a dot is on no node."""
+    # It needs numpy, and other commands do not.
+    from ..display.sampling import cells, pick
+
     nodes = pick(cells(placement, count))
     return [Part(str(node)[-1], node) if node >= 0 else Part(".") for node in nodes]
 
@@ -164,10 +170,3 @@ def style_of(node: int | None) -> str:
 
 def _plain(cell: Cell) -> str:
     return cell if isinstance(cell, str) else "".join(part.text for part in cell)
-
-
-def complain(sentence: str) -> None:
-    """Print an error to standard error."""
-    # If standard error is closed, print() would write to standard output.
-    if sys.stderr is not None:
-        print(f"movepages: {sentence}", file=sys.stderr)

@@ -14,11 +14,11 @@ from .terminal import say, width
 _WIDEST = 80
 
 
-def add_to(commands: Commands) -> None:
+def add_to(commands: Commands, about: str) -> None:
     """Add the sub-command to the parser."""
     parser = commands.add_parser(
         "topology",
-        help="show the NUMA nodes of this machine",
+        help=about,
         description="Show the NUMA nodes of this machine: CPUs, memory, huge pages, distances, "
         "and which nodes this process may use.",
     )

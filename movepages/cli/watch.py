@@ -32,11 +32,11 @@ _BAR = 30
 Show: TypeAlias = Callable[[mp.WatchSample], object]
 
 
-def add_to(commands: Commands) -> None:
+def add_to(commands: Commands, about: str) -> None:
     """Add the sub-command to the parser."""
     parser = commands.add_parser(
         "watch",
-        help="show how the memory of a process on each node changes",
+        help=about,
         description="Show the memory of a process on each node and how fast it changes, until the "
         "process ends or Ctrl-C. With --json, print one object per line.",
     )

@@ -21,11 +21,11 @@ from .terminal import Cell, bar, room_beside, say, show
 _BAR, _LEAST_BAR = 24, 8
 
 
-def add_to(commands: Commands) -> None:
+def add_to(commands: Commands, about: str) -> None:
     """Add the sub-command to the parser."""
     parser = commands.add_parser(
         "where",
-        help="show which nodes hold the memory of a process, or of files",
+        help=about,
         description="Show which nodes hold the memory of a process, by kind of memory (heap, "
         "stack, ...), or the pages of files in the page cache. The totals of a process come from "
         "/proc/PID/numa_maps. Nothing is read from a disk or moved.",

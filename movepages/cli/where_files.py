@@ -11,9 +11,10 @@ import movepages as mp
 
 from ..system.refusals import Refusal
 from ..units import format_bytes
+from .failures import complain
 from .json_output import print_json
 from .subjects import Files
-from .terminal import Cell, bar, complain, printable, room_beside, say, show
+from .terminal import Cell, bar, printable, room_beside, say, show
 
 _BAR, _LEAST_BAR = 24, 8
 _MOST_ROWS = 40

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from ..display.frames import pandas
 from ..display.topology_table import table
 from ..units import format_ids
 from .devices import Device
 from .node import ById, Node
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 # Fields of a node that hold several values, and have no place in a table.
 _NESTED = ("distances", "huge_pages", "access")
@@ -217,6 +218,8 @@ class Topology:
         >>> ids, matrix = topology().distance_matrix()
         >>> nearest_first = ids[matrix[0].argsort(kind="stable")]
         """
+        import numpy as np
+
         rows = [[self.distance(a, b) for b in self.nodes] for a in self.nodes]
         return np.array(list(self.nodes), dtype=np.int32), np.array(rows, dtype=np.int32)
 

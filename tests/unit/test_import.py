@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import movepages as mp
+from movepages.cli.schema import COMMANDS
 
 # The same on every kernel, and slow under emulation.
 pytestmark = pytest.mark.host
@@ -88,6 +89,48 @@ for name in mp.__all__:
     assert importlib.util.find_spec("rich")
     assert found & optional == set()
     assert "logging" not in modules_after("import movepages as mp\nmp.where(bytearray(1))")
+
+
+def modules_after_command(*arguments):
+    return modules_after(f"""
+import contextlib, io
+from movepages.cli import main
+with (
+    contextlib.suppress(SystemExit),
+    contextlib.redirect_stdout(io.StringIO()),
+    contextlib.redirect_stderr(io.StringIO()),
+):
+    main({arguments})
+""")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--version",), ("--help",), ("nonsense",)])
+def test_a_command_line_without_a_command_loads_no_command(arguments):
+    found = modules_after_command(*arguments)
+    assert {name for name in found if name.startswith("movepages")} == {
+        "movepages",
+        "movepages._core",
+        "movepages.cli",
+        *(f"movepages.cli.{name}" for name in ("completion", "failures")),
+        *(f"movepages.cli.{name}" for name in ("json_help", "json_output", "schema")),
+        "movepages.system",
+        "movepages.system.refusals",
+    }
+    assert found & {"numpy", "rich", "shtab", "importlib.resources"} == set()
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",), ("--help",)])
+def test_topology_needs_neither_numpy_nor_another_command(arguments):
+    found = modules_after_command("topology", *arguments)
+    assert "movepages.cli.topology" in found
+    assert found & {"numpy", "rich", "movepages.cli.where", "movepages.cli.regions"} == set()
+
+
+def test_where_loads_no_other_command_and_nothing_that_moves():
+    found = modules_after_command("where", __file__)
+    assert "movepages.cli.where" in found
+    others = {f"movepages.cli.{name}" for name in COMMANDS if name != "where"}
+    assert found & {*others, "rich", "movepages.migration", "movepages.processes"} == set()
 
 
 def test_error_for_sources_that_are_not_compiled():
