@@ -2,6 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
+#include <vector>
 
 #include "binding/arguments.hpp"
 #include "binding/engine.hpp"
@@ -124,30 +127,58 @@ inline std::uintptr_t buffer_address(const py::object& view) {
   return address;
 }
 
-// Returns the address and length in bytes of each array of a list or tuple. The length is -1 for
-// what is not a contiguous array of exactly the class ndarray with all its elements in place.
-inline py::tuple contiguous_arrays(const py::object& given) {
+// Reads arrays one after another. Most have the same dtype, which is then read once.
+class ContiguousArrays {
+ public:
+  // Returns the bytes of an array, or a negative number if `given` is not a contiguous array of
+  // exactly the class ndarray with all its elements in place.
+  std::int64_t nbytes(PyObject* given) {
+    if (Py_TYPE(given) != exactly_) return -1;
+    const auto* const array = py::detail::array_proxy(given);
+    if ((array->flags & Flags::NPY_ARRAY_C_CONTIGUOUS_) == 0) return -1;
+    if (array->descr != dtype_.ptr()) {
+      const auto whole = py::reinterpret_borrow<py::array>(given);
+      dtype_ = whole.dtype();
+      itemsize_ = has_elements_elsewhere(whole) ? -1 : whole.itemsize();
+    }
+    if (itemsize_ < 0) return -1;
+    return std::accumulate(array->dimensions, array->dimensions + array->nd,
+                           std::int64_t{itemsize_}, std::multiplies<>());
+  }
+
+ private:
+  PyTypeObject* exactly_ = py::detail::npy_api::get().PyArray_Type_;
+  py::object dtype_;
+  py::ssize_t itemsize_ = -1;
+};
+
+// Returns the address and length in bytes of each array of a list or tuple, and the indices of
+// those with two or more dimensions. Returns None if not all are contiguous arrays of exactly the
+// class ndarray with all their elements in place.
+inline py::object contiguous_arrays(const py::object& given) {
   if (!PyList_CheckExact(given.ptr()) && !PyTuple_CheckExact(given.ptr())) {
     throw py::type_error("expected a list or a tuple, got a " +
                          std::string(Py_TYPE(given.ptr())->tp_name));
   }
+  // Another thread may change a list meanwhile.
   const auto sequence = py::reinterpret_steal<py::tuple>(PySequence_Tuple(given.ptr()));
   if (!sequence) throw py::error_already_set();
   const auto count = static_cast<py::ssize_t>(sequence.size());
   py::array_t<std::uintptr_t> address(count);
   py::array_t<std::int64_t> nbytes(count);
-  PyTypeObject* const exactly = py::detail::npy_api::get().PyArray_Type_;
+  std::vector<std::int64_t> many_axes;
+  ContiguousArrays arrays;
+  std::uintptr_t* const addresses = address.mutable_data();
+  std::int64_t* const lengths = nbytes.mutable_data();
   for (py::ssize_t index = 0; index < count; ++index) {
-    const py::handle each = PyTuple_GET_ITEM(sequence.ptr(), index);
-    address.mutable_data()[index] = 0;
-    nbytes.mutable_data()[index] = -1;
-    if (Py_TYPE(each.ptr()) != exactly) continue;
-    const auto array = py::reinterpret_borrow<py::array>(each);
-    if (!has_flag(array, Flags::NPY_ARRAY_C_CONTIGUOUS_) || has_elements_elsewhere(array)) continue;
-    address.mutable_data()[index] = reinterpret_cast<std::uintptr_t>(array.data());
-    nbytes.mutable_data()[index] = array.nbytes();
+    PyObject* const each = PyTuple_GET_ITEM(sequence.ptr(), index);
+    lengths[index] = arrays.nbytes(each);
+    if (lengths[index] < 0) return py::none();
+    addresses[index] = reinterpret_cast<std::uintptr_t>(py::detail::array_proxy(each)->data);
+    if (py::detail::array_proxy(each)->nd > 1) many_axes.push_back(index);
   }
-  return py::make_tuple(address, nbytes);
+  const auto several = static_cast<py::ssize_t>(many_axes.size());
+  return py::make_tuple(address, nbytes, py::array_t<std::int64_t>(several, many_axes.data()));
 }
 
 }  // namespace movepages::binding

@@ -93,8 +93,8 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.def("buffer_address", &buffer_address, "view"_a,
              "Return the address of a buffer's first element.");
   module.def("contiguous_arrays", &contiguous_arrays, "sequence"_a,
-             "Return addresses and lengths in bytes of the arrays in a list or tuple; the length "
-             "is -1 for what is no contiguous array.");
+             "Return addresses and lengths in bytes of the arrays in a list or tuple, and indices "
+             "of those with several axes; None if not all are contiguous arrays.");
   module.def("dlpack_memory", &dlpack_memory, "capsule"_a,
              "Consume a DLPack capsule. Return address, shape, strides in bytes, itemsize, owner, "
              "device type, device number, and whether it is a copy.");

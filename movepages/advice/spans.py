@@ -34,8 +34,7 @@ class Spans:
         begin, end = np.array(sorted(self._known), np.uintp).T
         # Of memories that overlap, the one that reaches farthest counts.
         end = np.maximum.accumulate(end)
-        address = np.array([members.address[index] for index in indices], np.uintp)
-        nbytes = np.array([members.nbytes[index] for index in indices], np.uintp)
+        address, nbytes = members.address[indices], members.nbytes[indices].astype(np.uintp)
         at = np.searchsorted(begin, address, "right") - 1
         inside = ((at >= 0) & (address + nbytes <= end[at])).tolist()
         return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from .. import _core
 from ..pages.buffers import located
 from ..pages.footprint import Footprint
 from ..pages.memory import Memory
-from ..pages.named import NamedFootprints, Parted, Shape
+from ..pages.named import ListNames, NamedFootprints, Parted, Shape
 from ..pages.pieces import Pieces
 
 
@@ -21,7 +21,7 @@ class Members(NamedTuple):
 
     Attributes
     ----------
-    arrays : list
+    arrays : sequence
         What layouts look at: an array, `Memory` or other object for each member.
     footprints : NamedFootprints
         The bytes of each member.
@@ -29,9 +29,28 @@ class Members(NamedTuple):
         Name of the class of the object that has them.
     """
 
-    arrays: list[object]
+    arrays: Sequence[object]
     footprints: NamedFootprints
     kind: str
+
+
+def members_of_list(arrays: Sequence[object], kind: str) -> Members | None:
+    """Return the members of a list of arrays; None if one of them takes a closer look."""
+    # Another thread may change a list meanwhile.
+    arrays = tuple(arrays)
+    found = _core.contiguous_arrays(arrays)
+    if found is None:
+        return None
+    address, nbytes, many_axes = found
+    shapes = _shapes_of(arrays, many_axes.tolist())
+    footprints = NamedFootprints(
+        ListNames(len(arrays)), address, nbytes, {}, shapes, mmap.PAGESIZE, 0
+    )
+    return Members(arrays, footprints, kind)
+
+
+def _shapes_of(arrays: Sequence[Any], indices: Sequence[int]) -> dict[int, Shape]:
+    return {index: (arrays[index].shape, arrays[index].strides) for index in indices}
 
 
 # A container in which containers are shared can have two to the power of its depth.
@@ -73,17 +92,19 @@ class MemberList:
         """Add the arrays of a list, unless one of them takes a closer look."""
         # Another thread may change a list meanwhile.
         arrays = tuple(arrays)
-        address, nbytes = _core.contiguous_arrays(arrays)
-        if not len(arrays) or nbytes.min() < 0:
+        found = _core.contiguous_arrays(arrays)
+        if not arrays or found is None:
             return False
+        address, nbytes, many_axes = found
         self._set_pid(0)
         names = dict.fromkeys(f"{prefix}[{index}]" for index in range(len(arrays)))
         if not self._names.keys().isdisjoint(names):
             return False
         self._names.update(names)
-        for array in arrays:
-            self._note_shape(array)
-            self._arrays.append(array)
+        before = len(self._arrays)
+        for index, shape in _shapes_of(arrays, many_axes.tolist()).items():
+            self._shapes[before + index] = shape
+        self._arrays.extend(arrays)
         self._address.extend(address.tolist())
         self._nbytes.extend(nbytes.tolist())
         return True

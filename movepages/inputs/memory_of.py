@@ -14,7 +14,7 @@ from ..pages.named import naming
 from ..pages.page_set import PageSet
 from ..pages.pieces import Pieces
 from .containers import VALUES, container_members, join_names
-from .members import MemberList, Members
+from .members import MemberList, Members, members_of_list
 from .registry import NoMemoryError, adapter_for
 
 _ONE_MEMORY = (np.ndarray, Memory, Region, Footprint, Pieces, memoryview, bytearray, bytes)
@@ -89,11 +89,13 @@ def _inside(obj: object) -> _Single | Iterator[tuple[str, object]]:
 
 def _collect(obj: object, inside: Iterator[tuple[str, object]]) -> Members:
     """Collect the members of members of an object, to any depth."""
+    if type(obj) in (list, tuple):
+        arrays = members_of_list(cast(Sequence[object], obj), type(obj).__name__)
+        if arrays is not None:
+            return arrays
     found = MemberList()
     # Each container on the way down.
     path, looks, values = [_Level("", obj, inside)], 0, 0
-    if type(obj) in (list, tuple) and found.add_all("", cast(Sequence[object], obj)):
-        path = []
     while path:
         with naming(path[-1].name):
             pair: object = next(path[-1].rest, _END)

@@ -100,6 +100,8 @@ def _join(begin: Addresses, end: Addresses) -> Intervals:
 
 def _total(nbytes: Ints) -> int:
     """Add up lengths that may be too many for 64 bits."""
+    if int(nbytes.max(initial=0)) * len(nbytes) < _MOST_BYTES:
+        return int(nbytes.sum())
     high, low = nbytes >> np.int64(32), nbytes & np.int64(2**32 - 1)
     return (int(high.sum()) << 32) + int(low.sum())
 

@@ -31,8 +31,8 @@ class MemberRows:
         size, some = footprints.page_size, slice(members.start, members.stop)
         self._footprints, self._members = footprints, members
         self.edges = np.arange(members.start, members.stop + 1)
-        self._begin = np.array(footprints.address[some], np.uintp)
-        nbytes = np.array(footprints.nbytes[some], np.uintp)
+        self._begin = footprints.address[some]
+        nbytes = footprints.nbytes[some].astype(np.uintp)
         self._end = self._begin + nbytes
         self._parted = [index for index in members if index in footprints.parted]
         whole = np.flatnonzero(nbytes)

@@ -6,9 +6,10 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TypeAlias
+from typing import TypeAlias, overload
 
 import numpy as np
+import numpy.typing as npt
 
 from .footprint import Footprint
 from .pieces import Pieces
@@ -43,15 +44,16 @@ class NamedFootprints:
     def __init__(
         self,
         names: Sequence[str],
-        address: Sequence[int],
-        nbytes: Sequence[int],
+        address: Sequence[int] | npt.NDArray[np.uintp],
+        nbytes: Sequence[int] | npt.NDArray[np.int64],
         parted: Mapping[int, Parted],
         shapes: Mapping[int, Shape],
         page_size: int,
         pid: int,
     ) -> None:
         self.names, self.shapes, self.page_size, self.pid = names, shapes, page_size, pid
-        self.address, self.nbytes, self.parted = address, nbytes, parted
+        self.address, self.nbytes = np.asarray(address, np.uintp), np.asarray(nbytes, np.int64)
+        self.parted = parted
 
     def __len__(self) -> int:
         return len(self.names)
@@ -63,14 +65,15 @@ class NamedFootprints:
         parted = self.parted.get(index)
         if parted is not None:
             return parted
-        return Footprint(self.address[index], self.nbytes[index], (), self.page_size, self.pid)
+        address, nbytes = int(self.address[index]), int(self.nbytes[index])
+        return Footprint(address, nbytes, (), self.page_size, self.pid)
 
     def portion(self, first: int, most: int) -> range:
         """Return the members from one on that are worked on together: this one, up to `most`."""
         stop, room = first + 1, _PAGES
-        for index in range(first, min(first + most, len(self))):
+        for index, nbytes in enumerate(self.nbytes[first : first + most].tolist(), first):
             parted = self.parted.get(index)
-            room -= parted.pages if parted else self.nbytes[index] // self.page_size + 2
+            room -= parted.pages if parted else nbytes // self.page_size + 2
             if room < 0:
                 break
             stop = index + 1
@@ -82,8 +85,8 @@ class NamedFootprints:
         shapes = {new: self.shapes[old] for new, old in _kept(indices, self.shapes)}
         return NamedFootprints(
             [self.names[index] for index in indices],
-            [self.address[index] for index in indices],
-            [self.nbytes[index] for index in indices],
+            self.address[indices],
+            self.nbytes[indices],
             parted,
             shapes,
             self.page_size,
@@ -109,7 +112,7 @@ class NamedFootprints:
     @cached_property
     def sizes(self) -> list[int]:
         """Bytes of each member."""
-        sizes = list(self.nbytes)
+        sizes: list[int] = self.nbytes.tolist()
         for index, each in self.parted.items():
             sizes[index] = each.nbytes
         return sizes
@@ -119,12 +122,33 @@ class NamedFootprints:
         """The bytes of all members, each byte once."""
         several = [each.intervals for each in self.parted.values() if isinstance(each, Pieces)]
         return Pieces(
-            np.concatenate((np.array(self.address, np.uintp), *(begin for begin, _ in several))),
-            np.concatenate((np.array(self.nbytes, np.int64), *(nbytes for _, nbytes in several))),
+            np.concatenate((self.address, *(begin for begin, _ in several))),
+            np.concatenate((self.nbytes, *(nbytes for _, nbytes in several))),
             [each for each in self.parted.values() if isinstance(each, Footprint)],
             self.page_size,
             self.pid,
         )
+
+
+class ListNames(Sequence[str]):
+    """Names of the members of a list, made when they are asked for."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[str]:
+        return (f"[{index}]" for index in range(self._count))
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        some = range(self._count)[index]
+        return f"[{some}]" if isinstance(some, int) else [f"[{each}]" for each in some]
 
 
 def _kept(indices: Sequence[int], known: Mapping[int, object]) -> Iterator[tuple[int, int]]:

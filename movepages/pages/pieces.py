@@ -106,14 +106,20 @@ class Pieces:
     def shared_edges(self) -> int:
         """Number of partly covered pages; the rest of each may belong to a neighbour."""
         size = np.uintp(self.page_size)
-        # Many pieces may begin in one page, and few pages may be all that is left of them.
-        edges = [_distinct(self._begin // size) * size]
-        edges.append(_distinct((self._end - np.uintp(1)) // size) * size)
+        # Contiguous pieces do not touch, so a page with an edge inside has bytes of none. Many
+        # pieces may begin in one page, and few pages may be all that is left of them.
+        inside = (edges[edges % size > 0] // size for edges in (self._begin, self._end))
+        cut = np.concatenate([_distinct(each) for each in inside])
+        cut.sort(kind="stable")
+        cut = _distinct(cut)
+        if not self._strided:
+            return len(cut)
+        edges = [cut * size]
         for each in self._strided:
             edges += [addresses for addresses, _ in each.chunks(SPANS_AT_ONCE)]
         found = np.unique(np.concatenate(edges))
-        _, inside = self.position(found)
-        return int(np.count_nonzero(inside < self.page_size))
+        _, held = self.position(found)
+        return int(np.count_nonzero(held < self.page_size))
 
     @cached_property
     def _rows(self) -> Rows:
@@ -128,7 +134,7 @@ class Pieces:
         first, last = _rows_of(first[order], last[order])
         return first * size, (last - first).astype(np.int64) + 1
 
-    @property
+    @cached_property
     def _contiguous_rows(self) -> tuple[Pages, Pages]:
         """Numbers of the first and the last page of each row of pages with contiguous pieces."""
         size = np.uintp(self.page_size)

@@ -57,8 +57,8 @@ def write(
     """
     try:
         arrays = _as_arrays(footprints)
-        address, nbytes = np.array(footprints.address, np.uintp), np.array(footprints.nbytes, int)
-        _union(address, nbytes, arrays["pieces"], _strided(footprints), total)
+        strided = _strided(footprints)
+        _union(footprints.address, footprints.nbytes, arrays["pieces"], strided, total)
     except ValueError as error:
         raise ValueError(
             f"too much for one file: {error}; save the placements of parts of the object, such as "
@@ -148,9 +148,8 @@ def read(file: str | os.PathLike[str]) -> Loaded:
         names = read_names(archive, columns.name)
         shapes = dict(read_shapes(dimensions, parted))
         parted.update(members_of_pieces(pieces, total))
-    address = columns.address.tolist()
     size, pid = total["page_size"], total["pid"]
-    footprints = NamedFootprints(names, address, nbytes.tolist(), parted, shapes, size, pid)
+    footprints = NamedFootprints(names, columns.address, nbytes, parted, shapes, size, pid)
     return Loaded(total, footprints, huge)
 
 
