@@ -20,7 +20,7 @@ from harness.contenders import by_ctypes, by_movepages
 from harness.contest import Bound, Row, query_rounds, ratio, seconds
 from harness.memory import PAGE, pages_of, small_pages
 
-LARGE_RATIO, SMALL_EXCESS_US, CTYPES_RATIO = 1.02, 1.5, 3.0
+LARGE_RATIO, SMALL_EXCESS_US, CTYPES_RATIO = 1.02, 1.0, 4.0
 
 
 def measure(count: int, rounds: int, calls: int = 20_000) -> dict[str, float]:

@@ -13,12 +13,17 @@ from harness import memory, tlb
 from harness.contenders import by_c, timed
 from harness.contest import Bound, Line, Rounds, Row, Skip, cost, faster, ratio, seconds, take_turns
 
-IN_PLACE, ONE_IN_PLACE, PLAIN, INTERLEAVED, SHOOTDOWNS = 100, 20, 1.1, 1.05, 0.01
+IN_PLACE, ONE_WARM, ONE_COLD = 100, 30, 12
+PLAIN, INTERLEAVED, SHOOTDOWNS = 1.1, 1.05, 0.01
+# Bytes that push everything else out of the caches when they are written.
+EVICTING = 64 << 20
 Measure = Callable[[Callable[[], object]], float]
 
 
-def in_place_rounds(array: np.ndarray, rounds: int, calls: int) -> Rounds:
-    """Let move() and the bare call move pages to the node they are on."""
+def in_place_rounds(
+    array: np.ndarray, rounds: int, calls: int, ready: Callable[[], object] = lambda: None
+) -> Rounds:
+    """Let move() and the bare call move pages to the node they are on; `ready` precedes each."""
     pages = memory.pages_of(array)
     status = np.empty(len(pages), np.int32)
     by_c(pages, None, status)
@@ -29,14 +34,22 @@ def in_place_rounds(array: np.ndarray, rounds: int, calls: int) -> Rounds:
 
     def check() -> None:
         assert (status == node).all()
-        assert result.pop().already_there == len(pages)
+        assert all(each.already_there == len(pages) for each in result)
+        assert result
         result.clear()
         status.fill(mp.PageStatus.NOT_ATTEMPTED)
 
-    turns = {
-        "C": lambda: by_c(pages, nodes, status),
-        "movepages": lambda: timed(lambda: result.append(mp.move(array, node)), calls),
-    }
+    def by_move() -> float:
+        return timed(lambda: result.append(mp.move(array, node)), calls)
+
+    def turn(measure: Callable[[], float]) -> Callable[[], float]:
+        def get_ready_and_measure() -> float:
+            ready()
+            return measure()
+
+        return get_ready_and_measure
+
+    turns = {"C": turn(lambda: by_c(pages, nodes, status)), "movepages": turn(by_move)}
     return take_turns(turns, rounds, check)
 
 
@@ -52,10 +65,26 @@ def huge_in_place(sizes: Sizes) -> list[Line]:
 
 
 def one_in_place(sizes: Sizes) -> list[Line]:
-    array = memory.small_pages(memory.PAGE)
-    rounds = in_place_rounds(array, max(sizes.rounds, 101), calls=1)
+    array, other = memory.small_pages(memory.PAGE), np.zeros(EVICTING, np.uint8)
+    rounds = max(sizes.rounds, 101)
+
+    def warm() -> None:
+        mp.move(array, next(iter(mp.where(array).bytes_per_node)))
+
+    def cold() -> None:
+        np.add(other, 1, out=other)
+
     name = "move() of one page in place: C / movepages"
-    return [faster(name, rounds, "C", "movepages", ONE_IN_PLACE)]
+    return [
+        faster(name, in_place_rounds(array, rounds, 10, warm), "C", "movepages", ONE_WARM),
+        faster(
+            f"{name}, caches cold",
+            in_place_rounds(array, rounds, 1, cold),
+            "C",
+            "movepages",
+            ONE_COLD,
+        ),
+    ]
 
 
 class Journey:

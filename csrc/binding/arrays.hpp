@@ -48,6 +48,7 @@ class SmallArray {
   std::uintptr_t begin() const noexcept { return begin_; }
   std::uintptr_t first() const noexcept { return begin_ / page_bytes() * page_bytes(); }
   std::size_t count() const noexcept { return count_; }
+  std::size_t nbytes() const noexcept { return end_ - begin_; }
 
   // Returns the node of all pages, or a negative number if there is no such node.
   std::int32_t node() const noexcept {
@@ -99,8 +100,55 @@ inline py::object all_on_node(const py::object& given, const py::object& target)
   return found == node ? py::object(py::make_tuple(array.first(), array.count())) : py::none();
 }
 
-// Returns (address, number of pages, node, bytes in huge pages or None) of a small contiguous
-// array with all its elements in place, if all its pages are on one node; else None.
+// Returns the array if it is dense, one-dimensional and of exactly the class ndarray; else null.
+inline const py::detail::PyArray_Proxy* dense(const py::object& given, const py::dtype& dtype) {
+  constexpr int kDense = Flags::NPY_ARRAY_C_CONTIGUOUS_ | Flags::NPY_ARRAY_ALIGNED_;
+  if (Py_TYPE(given.ptr()) != py::detail::npy_api::get().PyArray_Type_) return nullptr;
+  const auto* const array = py::detail::array_proxy(given.ptr());
+  const bool fits = array->nd == 1 && (array->flags & kDense) == kDense;
+  return fits && array->descr == dtype.ptr() ? array : nullptr;
+}
+
+// Queries a few pages with one call, and returns their statuses: `status`, or a new array if that
+// is None. Returns None if the driver has to look: a page is on no node, or an argument is not as
+// move_pages() takes it.
+inline py::object query_few(const py::object& pages, const py::object& status) {
+  const auto* const asked = dense(pages, py::dtype::of<std::uintptr_t>());
+  if (asked == nullptr) return py::none();
+  const py::ssize_t count = asked->dimensions[0];
+  if (count == 0 || count > static_cast<py::ssize_t>(kFewPages)) return py::none();
+  const py::object result = status.is_none() ? py::array_t<std::int32_t>(count) : status;
+  const auto* const told = dense(result, py::dtype::of<std::int32_t>());
+  if (told == nullptr || told->dimensions[0] != count ||
+      (told->flags & Flags::NPY_ARRAY_WRITEABLE_) == 0) {
+    return py::none();
+  }
+  const auto* const addresses = reinterpret_cast<const std::uintptr_t*>(asked->data);
+  auto* const nodes = reinterpret_cast<std::int32_t*>(told->data);
+  const bool apart = told->data >= reinterpret_cast<const char*>(addresses + count) ||
+                     asked->data >= reinterpret_cast<const char*>(nodes + count);
+  if (!apart) return py::none();
+  const Kernel& table = kernel();
+  long ret = 0;
+  {
+    const py::gil_scoped_release release;
+    ret = table.move_pages(0, static_cast<std::size_t>(count), addresses, nullptr, nodes,
+                           kMpolMfMove);
+  }
+  const bool complete = ret == 0 && *std::min_element(nodes, nodes + count) >= 0;
+  return complete ? result : py::none();
+}
+
+// One record of RUN_DTYPE in movepages/pages/runs.py.
+struct [[gnu::packed]] RunRecord {
+  std::uintptr_t address;
+  std::int64_t pages;
+  std::int64_t nbytes;
+  std::int32_t status;
+};
+
+// Returns (address, number of pages, run of these as bytes, bytes in huge pages or None) of a small
+// contiguous array with all its elements in place, if all its pages are on one node; else None.
 inline py::object small_on_one_node(const py::object& given) {
   require_known_engine();
   const SmallArray array(given);
@@ -114,7 +162,10 @@ inline py::object small_on_one_node(const py::object& given) {
   }
   if (node < 0) return py::none();
   const py::object told = huge < 0 ? py::object(py::none()) : py::int_(huge);
-  return py::make_tuple(array.begin(), array.count(), node, told);
+  const RunRecord run = {array.first(), static_cast<std::int64_t>(array.count()),
+                         static_cast<std::int64_t>(array.nbytes()), node};
+  const py::bytes record(reinterpret_cast<const char*>(&run), sizeof run);
+  return py::make_tuple(array.begin(), array.count(), record, told);
 }
 
 // numpy refuses buffers with a format that it does not know. The address does not depend on the

@@ -61,6 +61,8 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
              "pause"_a, "threads"_a = 1,
              "Query or move pages. Return None; (errno, index of the refused node or -1); or, if "
              "interrupted, (exception, number of pages after which none was attempted).");
+  module.def("query_few", &query_few, "pages"_a, "status"_a,
+             "Return the statuses of a few pages if all are on nodes, or None.");
   module.def("untold", &untold, "count"_a,
              "Return statuses that read as NOT_ATTEMPTED; None if the kernel refuses the memory.");
   module.def("sort_out", &sort_out, "pages"_a, "before"_a, "wanted"_a,
@@ -87,9 +89,10 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.def(
       "all_on_node", &all_on_node, "array"_a, "node"_a,
       "Return first page and number of pages of a small array if it is all on a node, or None.");
-  module.def("small_on_one_node", &small_on_one_node, "array"_a,
-             "Return address, number of pages, node and bytes in huge pages of a small array if "
-             "it is all on one node, or None.");
+  module.def(
+      "small_on_one_node", &small_on_one_node, "array"_a,
+      "Return address, number of pages, the run of these as a record and bytes in huge pages "
+      "of a small array if it is all on one node, or None.");
   module.def("buffer_address", &buffer_address, "view"_a,
              "Return the address of a buffer's first element.");
   module.def("contiguous_arrays", &contiguous_arrays, "sequence"_a,

@@ -22,11 +22,9 @@ def placement_on_one_node(a: Any) -> Placement | None:
     found = _core.small_on_one_node(a)
     if found is None:
         return None
-    address, pages, node, huge_bytes = found
+    address, pages, run, huge_bytes = found
     nbytes, lead = a.nbytes, address % mmap.PAGESIZE
     edges = (lead > 0) + ((lead + nbytes) % mmap.PAGESIZE > 0)
-    runs = np.array([(address - lead, pages, nbytes, node)], RUN_DTYPE)
-    runs.flags.writeable = False
     many_axes = a.ndim > 1
     # The constructor of a frozen dataclass takes longer than the query of the kernel.
     placement = object.__new__(Placement)
@@ -37,7 +35,7 @@ def placement_on_one_node(a: Any) -> Placement | None:
         page_size=mmap.PAGESIZE,
         shared_edges=min(edges, pages),
         pid=0,
-        runs=runs,
+        runs=np.frombuffer(run, RUN_DTYPE),
         absences=nothing_absent(),
         huge_bytes=huge_bytes,
         source=_core.engine(),

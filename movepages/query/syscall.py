@@ -32,6 +32,7 @@ from .explain import Call, explain
 MPOL_MF_MOVE = _core.MPOL_MF_MOVE
 MPOL_MF_MOVE_ALL = _core.MPOL_MF_MOVE_ALL
 
+_OWN = 0
 # Writing the statuses of this many pages takes so long that a signal would have to wait.
 _MANY = 1 << 25
 
@@ -96,6 +97,10 @@ def move_pages(
     >>> bool(np.all(move_pages(pages) >= 0))
     True
     """
+    if nodes is None and pid is _OWN and flags is MPOL_MF_MOVE:
+        few = _core.query_few(pages, status)
+        if few is not None:
+            return few
     if (
         type(pages) is np.ndarray
         and pages.dtype is UINTP

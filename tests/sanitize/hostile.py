@@ -172,6 +172,12 @@ def move_pages(h: Hostile) -> tuple[Any, ...]:
     return pages, nodes, h.status(count, pages, nodes), h.pid(), h.flags(), h.pause(), threads
 
 
+def query_few(h: Hostile) -> tuple[Any, ...]:
+    count = h.among([0, 1, 63, 64, 65, h.count()])
+    pages = h.pages(count)
+    return pages, h.among([None, h.status(count, pages, None)])
+
+
 def sort_out(h: Hostile) -> tuple[Any, ...]:
     count = h.count()
     before = h.nodes(count)
@@ -331,6 +337,7 @@ ARGUMENTS: dict[str, Callable[[Hostile], tuple[Any, ...]]] = {
     "populate": lambda h: (h.among([[share(h), share(h)], [share(h)], h.anything()]), h.pause()),
     "presence": presence,
     "probe": lambda _h: (),
+    "query_few": query_few,
     "reach": reach,
     "read_file": path,
     "resident": resident,

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import movepages as mp
+from movepages import _core
 from movepages.query import where as where_module
 from movepages.query.fast_path import placement_on_one_node
 from support import memory
@@ -102,10 +103,8 @@ def test_huge_pages():
 def test_no_huge_pages_are_told_where_the_kernel_cannot_scan(monkeypatch):
     found = mp.where(PLACED[:PAGE])
     assert found.huge_bytes in (0, None)
-    monkeypatch.setattr(
-        "movepages.query.fast_path._core.small_on_one_node",
-        lambda a: (a.ctypes.data, 1, NODE, None),
-    )
+    told = (*_core.small_on_one_node(PLACED[:PAGE])[:-1], None)
+    monkeypatch.setattr("movepages.query.fast_path._core.small_on_one_node", lambda _: told)
     assert mp.where(PLACED[:PAGE]).huge_bytes is None
 
 
