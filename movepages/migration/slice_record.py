@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..layouts.patterns import NOWHERE, NodeArray
 from ..pages.arguments import Addresses
 from ..pages.page_set import PageSet
-from ..pages.runs import Runs, Statuses, find_runs, totals
+from ..pages.runs import Runs, Statuses, find_runs, join_runs, totals
 from ..results.counting import count_failures
 from ..results.member_results import NO_RUNS, encode
 from ..results.status import PageStatus
@@ -190,6 +190,26 @@ class SliceCounts(NamedTuple):
             runs=_merged(self.runs, aside.runs),
             outcomes=_merged(self.outcomes, aside.outcomes),
         )
+
+
+def sum_counts(parts: Sequence[SliceCounts], page_size: int) -> SliceCounts:
+    """Return the counts of consecutive slices as those of one."""
+    failures: Counter[PageStatus] = Counter()
+    for part in parts:
+        failures.update(part.failures)
+    return SliceCounts(
+        pages=sum(part.pages for part in parts),
+        moved=sum(part.moved for part in parts),
+        already_there=sum(part.already_there for part in parts),
+        failures=dict(failures),
+        untargeted=sum(part.untargeted for part in parts),
+        overruled=sum(part.overruled for part in parts),
+        torn=sum(part.torn for part in parts),
+        split=sum(part.split for part in parts),
+        rounds=max((part.rounds for part in parts), default=0),
+        runs=join_runs([part.runs for part in parts], page_size),
+        outcomes=join_runs([part.outcomes for part in parts], page_size),
+    )
 
 
 def _merged(some: Runs, others: Runs) -> Runs:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections.abc import Sequence
+from itertools import takewhile
 
 from ..layouts.patterns import NodeArray
 from ..pages.arguments import Addresses
 from ..pages.page_set import PageSet
-from ..pages.runs import join_runs
 from ..results.member_results import MemberResults, MemberTargets, why_torn
 from ..results.outcome import MoveResult
-from ..results.status import PageStatus
-from .slice_record import SliceCounts, SliceRecord
+from .slice_record import SliceCounts, SliceRecord, sum_counts
+
+# The slices whose counts are kept before they are summed up.
+_FEW = 64
 
 
 class Tally:
@@ -43,40 +45,43 @@ class Tally:
     def add(self, counts: SliceCounts) -> None:
         """Record pages that are placed or absent, and stay."""
         self._parts.append(counts)
+        self._sum_up()
 
     def count_finished(self, keep: int = 0) -> None:
         """Replace slices by their counts, except the last `keep`."""
         for index in range(max(len(self._parts) - keep - 2, 0), len(self._parts) - keep):
             self._parts[index] = self._parts[index].counts()
+        if self._parts:
+            self._sum_up()
+
+    def _sum_up(self) -> None:
+        """Sum up slices that have ended, so that memory grows with the runs, not the slices."""
+        first = self._parts[0]
+        # Summing copies all runs, so the more there are, the more slices have to come before it.
+        if isinstance(first, SliceCounts) and len(self._parts) > _FEW + len(first.runs) // 8:
+            ended = list(takewhile(lambda part: isinstance(part, SliceCounts), self._parts))
+            self._parts = [self._sum(ended), *self._parts[len(ended) :]]
+
+    def _sum(self, parts: Sequence[SliceRecord | SliceCounts]) -> SliceCounts:
+        return sum_counts([part.counts() for part in parts], self._footprint.page_size)
 
     def result(self) -> MoveResult:
         """Return the outcome so far; pages of later slices count as not attempted."""
-        parts = [part.counts() for part in self._parts]
-        failures: Counter[PageStatus] = Counter()
-        for part in parts:
-            failures.update(part.failures)
-        moved = sum(part.moved for part in parts)
-        already_there = sum(part.already_there for part in parts)
-        pages = self._footprint.pages
+        total, pages = self._sum(self._parts), self._footprint.pages
+        members = self._members
         return MoveResult(
             pages=pages,
-            moved=moved,
-            already_there=already_there,
-            failures=dict(failures),
-            untargeted=sum(part.untargeted for part in parts),
-            overruled=sum(part.overruled for part in parts),
-            torn=sum(part.torn for part in parts),
-            split=sum(part.split for part in parts),
-            rounds=max((part.rounds for part in parts), default=0),
-            not_attempted=pages - moved - already_there - failures.total(),
+            moved=total.moved,
+            already_there=total.already_there,
+            failures=total.failures,
+            untargeted=total.untargeted,
+            overruled=total.overruled,
+            torn=total.torn,
+            split=total.split,
+            rounds=total.rounds,
+            not_attempted=pages - total.moved - total.already_there - sum(total.failures.values()),
             seconds=time.perf_counter() - self._start,
-            _runs=join_runs([part.runs for part in parts], self._footprint.page_size),
-            _members=self._by_member_of(parts),
-            _why_torn=why_torn(self._members and self._members.target),
+            _runs=total.runs,
+            _members=None if members is None else MemberResults(total.outcomes, members),
+            _why_torn=why_torn(members and members.target),
         )
-
-    def _by_member_of(self, parts: list[SliceCounts]) -> MemberResults | None:
-        if self._members is None:
-            return None
-        outcomes = join_runs([part.outcomes for part in parts], self._footprint.page_size)
-        return MemberResults(outcomes, self._members)

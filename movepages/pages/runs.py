@@ -16,6 +16,8 @@ Statuses: TypeAlias = "npt.NDArray[np.int32]"
 RUN_DTYPE = np.dtype(
     [("address", np.uintp), ("pages", np.int64), ("nbytes", np.int64), ("status", np.int32)]
 )
+# The parts that `GrowingRuns` keeps before it merges them.
+_FEW_PARTS = 64
 
 
 def find_runs(addresses: npt.NDArray[np.uintp], status: Statuses, footprint: PageSet) -> Runs:
@@ -60,6 +62,30 @@ def join_runs(parts: Iterable[Runs], page_size: int) -> Runs:
             runs = make_runs(address[starts], pages, nbytes, status[starts])
     runs.flags.writeable = False
     return runs
+
+
+class GrowingRuns:
+    """Runs that come in parts, in address order; memory grows with the runs, not with the parts.
+
+    Parameters
+    ----------
+    page_size : int
+    """
+
+    def __init__(self, page_size: int) -> None:
+        self._page_size = page_size
+        self._parts: list[Runs] = []
+
+    def add(self, runs: Runs) -> None:
+        """Append runs, and merge those seen so far from time to time."""
+        self._parts.append(runs)
+        # Merging copies all runs, so the more there are, the more parts have to come before it.
+        if len(self._parts) > _FEW_PARTS + len(self._parts[0]) // 8:
+            self._parts = [self.joined()]
+
+    def joined(self) -> Runs:
+        """Return all runs as one read-only array."""
+        return join_runs(self._parts, self._page_size)
 
 
 def restore_read_only(state: Mapping[str, object]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import _core
 from ..pages.page_set import PageSet
-from ..pages.runs import Runs, join_runs, make_runs
+from ..pages.runs import GrowingRuns, Runs, make_runs
 from ..system.intervals import Intervals
 from ..system.presence import Presence
 from .survey_runs import SurveyRuns
@@ -27,7 +27,7 @@ class HugeRuns:
 
     def __init__(self, footprint: PageSet, *, kinds_tell: bool) -> None:
         self._footprint, self._kinds_tell = footprint, kinds_tell
-        self._parts: list[Runs] | None = []
+        self._huge: GrowingRuns | None = GrowingRuns(footprint.page_size)
 
     @property
     def found(self) -> Runs | None:
@@ -35,17 +35,17 @@ class HugeRuns:
 
         Linux reports them from 6.7 on.
         """
-        return None if self._parts is None else join_runs(self._parts, self._footprint.page_size)
+        return None if self._huge is None else self._huge.joined()
 
     def add(self, found: SurveyRuns) -> None:
         """Add the huge pages in some runs in address order."""
         some = found.where(found.status >= 0)
-        if self._parts is None or not len(some.address):
+        if self._huge is None or not len(some.address):
             return
         is_huge = some.kind == _HUGE
         # Only a scan of the page tables gives this kind, so the kernel can scan them.
         if is_huge.all():
-            self._parts.append(self._runs(some))
+            self._huge.add(self._runs(some))
             return
         size = self._footprint.page_size
         first = int(some.address[0])
@@ -55,11 +55,11 @@ class HugeRuns:
             first, first + size if self._kinds_tell else last, self._footprint.pid
         )
         if ranges is None:
-            self._parts = None
+            self._huge = None
         elif self._kinds_tell:
-            self._parts.append(self._runs(some.where(is_huge)))
+            self._huge.add(self._runs(some.where(is_huge)))
         else:
-            self._parts.append(self._within(some, ranges))
+            self._huge.add(self._within(some, ranges))
 
     def _within(self, some: SurveyRuns, ranges: tuple[np.ndarray, np.ndarray]) -> Runs:
         edges = np.stack(ranges, axis=1).ravel()

@@ -15,7 +15,7 @@ from ..pages.blocks import cut_rows
 from ..pages.like import Container, MemoryLike, OneMemory
 from ..pages.memory import Memory
 from ..pages.page_set import PageSet
-from ..pages.runs import Runs, join_runs
+from ..pages.runs import GrowingRuns, Runs
 from ..results.absence import Absences, merge_absences
 from ..results.counting import result_of_runs
 from ..results.parts import placement_of
@@ -123,7 +123,7 @@ def survey(
 ) -> tuple[Placement, Runs | None]:
     """Return the node of every page of `footprint`, and its runs in huge pages if known."""
     query = PageQuery(footprint, MPOL_MF_MOVE, threads, shortcuts=shortcuts)
-    parts: list[Runs] = []
+    found = GrowingRuns(footprint.page_size)
     absent: list[Absences] = []
     huge = HugeRuns(footprint, kinds_tell=query.shows_huge_pages)
     try:
@@ -131,17 +131,17 @@ def survey(
         for addresses, pages in cut_rows(footprint, SURVEY_PAGES, query.reach):
             answer = query.at(addresses, pages)
             huge.add(answer.found)
-            parts.append(query.runs(answer.found))
+            found.add(query.runs(answer.found))
             absent.append(answer.absences)
     except BaseException as error:
         if query.partial is not None:
-            parts.append(query.runs(query.partial))
-        attach(error, result_of_runs(parts, footprint.pages))
+            found.add(query.runs(query.partial))
+        attach(error, result_of_runs(found.joined(), footprint.pages))
         raise
     size, in_huge = footprint.page_size, huge.found
     return placement_of(
         footprint,
-        join_runs(parts, size),
+        found.joined(),
         merge_absences(absent, size),
         None if in_huge is None else int(in_huge["nbytes"].sum()),
         source=_core.engine(),

@@ -40,11 +40,9 @@ def result_in_place(run: Run, seconds: float) -> MoveResult:
     return result
 
 
-def result_of_runs(parts: list[Runs], pages: int) -> MoveResult:
+def result_of_runs(runs: Runs, pages: int) -> MoveResult:
     """Return the outcome of a query of `pages` pages that found these runs before it ended."""
-    counts: Counter[int] = Counter()
-    for runs in parts:
-        counts.update(totals(runs, "pages"))
+    counts = Counter(totals(runs, "pages"))
     counts.pop(PageStatus.NOT_ATTEMPTED, None)
     failures = {PageStatus(status): n for status, n in counts.items() if status < 0}
     return MoveResult(
