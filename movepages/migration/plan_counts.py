@@ -9,6 +9,7 @@ import numpy as np
 from ..layouts.patterns import NOWHERE, NodeArray
 from ..layouts.targets import Target
 from ..pages.page_set import PageSet
+from ..query.survey_runs import SurveyRuns
 from ..results.status import PageStatus
 from . import preview
 from .chosen_targets import ChosenTargets
@@ -25,9 +26,26 @@ class PlanCounts:
 
     def add_all(self, footprint: PageSet, target: Target, on_conflict: OnConflict) -> None:
         """Count all pages of a footprint."""
+        if target.only is not None:
+            # No huge page is cut, so the runs need not be expanded to single pages.
+            for found in preview.runs_now(footprint):
+                self._add_runs(found, target.only)
+            return
         for before, chosen, absent in preview.preview(footprint, target, on_conflict):
             self.absent += absent
             self._add(before, chosen)
+
+    def _add_runs(self, found: SurveyRuns, node: int) -> None:
+        """Count runs that are all wanted on one node."""
+        for status in np.unique(found.status).tolist():
+            pages = int(found.pages[found.status == status].sum())
+            if status >= 0:
+                self.flows[status, node] += pages
+                self.wanted[node] += pages
+            elif status == PageStatus.ENODATA.value:
+                self.hidden += pages
+            else:
+                self.absent += pages
 
     def _add(self, before: NodeArray, chosen: ChosenTargets) -> None:
         there, each, wanted = before >= 0, chosen.each, chosen.wanted

@@ -12,6 +12,7 @@ from ..layouts.targets import Target
 from ..pages.blocks import cut_rows
 from ..pages.page_set import PageSet
 from ..query.page_query import PageQuery
+from ..query.survey_runs import SurveyRuns
 from ..query.syscall import MPOL_MF_MOVE
 from . import sizes
 from .chosen_targets import ChosenTargets
@@ -33,6 +34,13 @@ def preview(
         wanted = target.nodes_for(pages.number, pages.address)
         chosen = chooser.forecast(pages.address, pages.before, wanted)
         yield pages.before, chosen, int(pages.aside.pages.sum())
+
+
+def runs_now(footprint: PageSet) -> Iterator[SurveyRuns]:
+    """Yield all pages as runs with their current nodes, block by block."""
+    query = PageQuery(footprint, MPOL_MF_MOVE)
+    for addresses, pages in cut_rows(footprint, sizes.MOVE_PAGES, query.reach):
+        yield query.at(addresses, pages).found
 
 
 def _present(

@@ -48,12 +48,13 @@ def test_a_node_with_too_little_memory_is_a_problem(a, monkeypatch):
     elsewhere, here = np.full(3, NOT_A_NODE, np.int32), np.full(3, NODE, np.int32)
     chosen = ChosenTargets(Folios(3), here, here)
     monkeypatch.setattr(preview, "preview", lambda *_: iter([(elsewhere, chosen, 0)]))
-    assert mp.plan(a, NODE).problems == ()
+    target = mp.where(a)
+    assert mp.plan(a, target).problems == ()
     nodes = dict(mp.topology().nodes)
     nodes[NODE] = replace(nodes[NODE], memory_free=PAGE)
     full = replace(mp.topology(), nodes=nodes)
     monkeypatch.setattr(plan, "machine", lambda: full)
-    p = mp.plan(a, NODE)
+    p = mp.plan(a, target)
     assert p.arriving == {NODE: 3 * PAGE}
     assert p.problems == (f"node {NODE} has 4 KiB free, and 12 KiB would come to it",)
 
@@ -126,3 +127,10 @@ def test_a_plan_expects_the_rate_of_its_threads(monkeypatch):
     monkeypatch.setattr(calibrate, "_known", {1: 1e9, 4: 3e9})
     rates = [calibrate.rate_known(nbytes << 20) for nbytes in (1, 31, 48, 64, 1 << 20)]
     assert rates == [1e9, 1e9, 1e9, 3e9, 3e9]
+
+
+def test_one_node_is_counted_as_one_node_for_each_page(a, monkeypatch):
+    one, each = mp.plan(a, NODE), mp.plan(a, np.full(100, NODE, np.int32))
+    assert one.as_dict() == each.as_dict()
+    monkeypatch.setattr(preview, "preview", None)
+    assert mp.plan(a, mp.interleave([NODE])).as_dict() == one.as_dict()
