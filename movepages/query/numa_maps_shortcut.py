@@ -74,14 +74,14 @@ def _seems_worth_it(
     ask: Ask, addresses: Addresses, pages: npt.NDArray[np.int64], footprint: PageSet
 ) -> bool:
     total = int(pages.sum())
+    resident = resident_pages(footprint.pid)
+    if resident is None or resident > _MOST_RESIDENT * total:
+        return False
     index = np.linspace(0, total - 1, _TRIED).astype(np.int64)
     tried, _ = _pick(addresses, pages, index, footprint.page_size)
     found = ask(tried, np.ones(len(tried), np.int64), fewest=None)
     nodes = found.status[found.status >= 0]
-    if not len(nodes) or nodes.min() != nodes.max():
-        return False
-    resident = resident_pages(footprint.pid)
-    return resident is not None and resident <= _MOST_RESIDENT * total
+    return bool(len(nodes) and nodes.min() == nodes.max())
 
 
 def _fill(small: SurveyRuns, footprint: PageSet) -> SurveyRuns:
