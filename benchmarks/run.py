@@ -4,6 +4,7 @@
     python benchmarks/run.py --output results    # also write .md, .json, .svg and .png
     python benchmarks/run.py --check             # also exit with 1 if a bound does not hold
     python benchmarks/run.py --growth            # how the cost grows with pages and threads
+    python benchmarks/run.py --scaling           # counts for large machines, on a model
 
 In each round the contenders take turns and their answers are compared. Benchmarks that need two
 nodes can run in the lab. With --icount, time is a count of instructions, and so are the ratios:
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 from cases.bandwidth import BANDWIDTH
@@ -29,7 +31,7 @@ from cases.numactl import NUMACTL
 from cases.queries import BINDING, QUERIES, Sizes
 from cases.start import START
 from cases.threads import THREADS
-from harness import growth, report
+from harness import growth, report, scaling_report
 from harness.contest import Line, Row
 
 GROUPS = {
@@ -67,8 +69,9 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
         "--most-pages",
         type=int,
         default=10**7,
-        help="largest number of pages for --growth (%(default)s)",
+        help="largest number of pages for --growth, and of moves for --scaling (%(default)s)",
     )
+    add("--scaling", action="store_true", help="count calls and memory on a model of the kernel")
     add("--output", type=Path, metavar="DIR", help="folder to write the results to")
     add("--check", action="store_true", help="exit with 1 if a bound does not hold")
     options = parser.parse_args(argv)
@@ -89,6 +92,9 @@ def run_cases(options: argparse.Namespace) -> list[Line]:
 
 def main(argv: list[str]) -> int:
     options = parse_arguments(argv)
+    if options.scaling:
+        scaling_report.run(options.most_pages, options.output)
+        return 0
     lines: list[Line] = []
     curves: list[growth.Curve] = []
     if options.growth:
@@ -98,7 +104,9 @@ def main(argv: list[str]) -> int:
     text = report.markdown(lines, curves, options.rounds)
     print(text)
     if options.output:
-        report.write(options.output, text, lines, curves)
+        name = "growth" if curves else "benchmarks"
+        told = report.as_json(lines, curves)
+        report.write(options.output, name, text, told, partial(report.draw, lines, curves))
     broken = [each for each in lines if isinstance(each, Row) and each.holds is False]
     return int(options.check and bool(broken))
 

@@ -6,8 +6,10 @@ import json
 import math
 import os
 import platform
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -84,19 +86,24 @@ def as_json(lines: list[Line], curves: list[Curve]) -> dict[str, object]:
     }
 
 
-def write(folder: Path, text: str, lines: list[Line], curves: list[Curve]) -> None:
+def write(folder: Path, name: str, text: str, told: object, draw: Callable[[], Any]) -> None:
     """Write the files, and print where they are and whether there is a picture."""
-    name = "growth" if curves else "benchmarks"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.md").write_text(text + "\n")
-    (folder / f"{name}.json").write_text(json.dumps(as_json(lines, curves), indent=2) + "\n")
+    (folder / f"{name}.json").write_text(json.dumps(told, indent=2) + "\n")
     try:
-        from harness import plot
+        drawn = draw()
     except ImportError as error:
         print(f"\nNo picture was drawn: {error}; pip install matplotlib")
         return
-    rows = [each for each in lines if isinstance(each, Row) and each.unit == "x"]
-    drawn = plot.growth(curves) if curves else plot.ratios(rows)
     for suffix in ("svg", "png"):
         drawn.savefig(folder / f"{name}.{suffix}", dpi=150, bbox_inches="tight")
     print(f"\nWritten to {folder}: {name}.md, {name}.json, {name}.svg, {name}.png")
+
+
+def draw(lines: list[Line], curves: list[Curve]) -> Any:
+    """Draw the curves if there are some, else the ratios."""
+    from harness import plot
+
+    rows = [each for each in lines if isinstance(each, Row) and each.unit == "x"]
+    return plot.growth(curves) if curves else plot.ratios(rows)

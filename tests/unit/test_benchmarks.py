@@ -94,6 +94,17 @@ def test_growth(tmp_path):
         assert all(0 < ns < math.inf for ns in curve["ns_per_page"])
 
 
+def test_scaling(tmp_path):
+    printed = run("--scaling", "--most-pages", "1000", "--output", str(tmp_path))
+    told = json.loads((tmp_path / "scaling.json").read_text())
+    for name, points in told.items():
+        assert name in printed
+        assert all(point["calls"] > 0 and point["seconds"] > 0 for point in points)
+    assert max(point["pages"] for points in told.values() for point in points) >= 10**9
+    if importlib.util.find_spec("matplotlib"):
+        assert (tmp_path / "scaling.svg").stat().st_size
+
+
 def test_a_bound_holds_or_not():
     sys.path.insert(0, str(ROOT / "benchmarks"))
     try:
