@@ -132,7 +132,8 @@ def survey(
             answer = query.at(addresses, pages)
             huge.add(answer.found)
             found.add(query.runs(answer.found))
-            absent.append(answer.absences)
+            if len(answer.absences):
+                absent.append(answer.absences)
     except BaseException as error:
         if query.partial is not None:
             found.add(query.runs(query.partial))
