@@ -66,10 +66,10 @@ class Point:
 def _series() -> Iterator[Series]:
     for kind, huge in (("huge", True), ("small", False)):
         still, away = Memory(0, huge), Memory(0, huge, first=1)
-        light = 100 if huge else 10
+        light = 1000 if huge else 10
         yield Series(f"where(), {kind} pages", "where", still, light)
-        yield Series(f"plan(), {kind} pages", "plan", away, 10)
-        yield Series(f"move() in place, {kind} pages", "move", still, 10)
+        yield Series(f"plan(), {kind} pages", "plan", away, light)
+        yield Series(f"move() in place, {kind} pages", "move", still, light)
         for cpus, fixed_ns in FIXED_NS.items():
             name = f"move() to a node, {kind} pages, {cpus:,} CPUs"
             yield Series(name, "move", replace(away, fixed_ns=fixed_ns))
