@@ -3,6 +3,7 @@
     python benchmarks/run.py                     # the table
     python benchmarks/run.py --output results    # also write .md, .json, .svg and .png
     python benchmarks/run.py --check             # also exit with 1 if a bound does not hold
+    python benchmarks/run.py --only peers        # against hwloc, libnuma, numactl and STREAM
     python benchmarks/run.py --growth            # how the cost grows with pages and threads
     python benchmarks/run.py --scaling           # counts for large machines, on a model
 
@@ -28,6 +29,7 @@ from cases.hwloc import HWLOC
 from cases.members import MEMBERS
 from cases.moves import MOVES
 from cases.numactl import NUMACTL
+from cases.peers import PEERS, moving
 from cases.queries import BINDING, QUERIES, Sizes
 from cases.start import START
 from cases.threads import THREADS
@@ -38,13 +40,15 @@ GROUPS = {
     "queries": (*QUERIES, *HWLOC),
     "members": MEMBERS,
     "binding": BINDING,
-    "moves": (*MOVES, *NUMACTL),
+    "moves": (*MOVES, moving, *NUMACTL),
     "threads": THREADS,
     "creation": CREATION,
     "engines": ENGINES,
     "bandwidth": BANDWIDTH,
     "start": START,
 }
+# Every job that another program does, too. Most are in other groups as well.
+SELECTIONS = {**GROUPS, "peers": PEERS}
 
 
 def as_bytes(text: str) -> int:
@@ -59,7 +63,12 @@ def as_bytes(text: str) -> int:
 def parse_arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     add = parser.add_argument
-    add("--only", action="append", choices=GROUPS, help="run one group of benchmarks (repeatable)")
+    add(
+        "--only",
+        action="append",
+        choices=SELECTIONS,
+        help="run one group of benchmarks (repeatable)",
+    )
     add("--size", type=as_bytes, default="1G", help="memory to query (%(default)s)")
     add("--sparse", type=as_bytes, default="16T", help="size of a mapping of holes (%(default)s)")
     add("--move-size", type=as_bytes, default="64M", help="memory to move (%(default)s)")
@@ -84,7 +93,7 @@ def run_cases(options: argparse.Namespace) -> list[Line]:
     sizes = Sizes(options.size, options.sparse, options.move_size, options.rounds)
     lines: list[Line] = []
     for group in options.only or GROUPS:
-        for case in GROUPS[group]:
+        for case in SELECTIONS[group]:
             print(f"{group}: {case.__name__}", file=sys.stderr, flush=True)
             lines += case(sizes)
     return lines

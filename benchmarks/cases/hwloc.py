@@ -1,10 +1,15 @@
-"""Compare hwloc, which reports the nodes of an array, with where(), which reports each page."""
+"""Compare hwloc, in C and as pyhwloc, with where() and move().
+
+hwloc reports the nodes of a range as a set, where() those of each page. Both move ranges.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import importlib.util
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -12,13 +17,45 @@ import movepages as mp
 from cases.queries import Sizes, huge_array, in_bytes
 from harness import memory
 from harness.contenders import timed
-from harness.contest import Line, Skip, faster, take_turns
+from harness.contest import Line, Rounds, Skip, faster, take_turns
 
-_BY_NODESET = 1 << 5
+_BIND, _MIGRATE, _BY_NODESET = 2, 1 << 3, 1 << 5
+Ask = Callable[[int, int], set[int]]
 
 
-def asker() -> Callable[[int, int], set[int]]:
-    """Return a function that asks hwloc for the nodes of a range of addresses."""
+@cache
+def library() -> tuple[ctypes.CDLL, ctypes.c_void_p] | None:
+    """Load hwloc and let it read the machine, or return None if it is not installed."""
+    try:
+        loaded = ctypes.CDLL("libhwloc.so.15", use_errno=True)
+    except OSError:
+        return None
+    loaded.hwloc_bitmap_alloc.restype = ctypes.c_void_p
+    topology = ctypes.c_void_p()
+    assert loaded.hwloc_topology_init(ctypes.byref(topology)) == 0
+    assert loaded.hwloc_topology_load(topology) == 0
+    return loaded, topology
+
+
+def by_c_library() -> Ask:
+    """Return a function that asks the C library for the nodes of a range of addresses."""
+    loaded = library()
+    assert loaded is not None
+    hwloc, topology = loaded
+    found = ctypes.c_void_p(hwloc.hwloc_bitmap_alloc())
+    nodes = list(mp.topology().nodes)
+
+    def ask(address: int, nbytes: int) -> set[int]:
+        place, size = ctypes.c_void_p(address), ctypes.c_size_t(nbytes)
+        done = hwloc.hwloc_get_area_memlocation(topology, place, size, found, _BY_NODESET)
+        assert done == 0, "hwloc_get_area_memlocation failed"
+        return {node for node in nodes if hwloc.hwloc_bitmap_isset(found, node)}
+
+    return ask
+
+
+def by_pyhwloc() -> Ask:
+    """Return a function that asks pyhwloc for the nodes of a range of addresses."""
     from pyhwloc.hwloc import bitmap, core
 
     topology = core.topology_t()
@@ -35,35 +72,57 @@ def asker() -> Callable[[int, int], set[int]]:
     return ask
 
 
+def move_range(array: np.ndarray, node: int) -> None:
+    """Move an array by hwloc, which also sets the policy of its memory."""
+    loaded = library()
+    assert loaded is not None
+    hwloc, topology = loaded
+    nodes = ctypes.c_void_p(hwloc.hwloc_bitmap_alloc())
+    hwloc.hwloc_bitmap_only(nodes, ctypes.c_uint(node))
+    place, size = ctypes.c_void_p(array.ctypes.data), ctypes.c_size_t(array.nbytes)
+    flags = _MIGRATE | _BY_NODESET
+    assert hwloc.hwloc_set_area_membind(topology, place, size, nodes, _BIND, flags) == 0
+    hwloc.hwloc_bitmap_free(nodes)
+
+
 def area(sizes: Sizes) -> list[Line]:
     """Compare the time to get the set of nodes, which is all that hwloc reports."""
     size = min(sizes.size, 1 << 28)
-    name = f"{in_bytes(size)} of {{}} pages, which nodes: pyhwloc / where()"
-    if importlib.util.find_spec("pyhwloc") is None:
-        return [Skip(name.format("small"), "needs pyhwloc, which needs Python 3.12")]
-    arrays = {"small": memory.small_pages(size), "huge": huge_array(size, name.format("huge"))}
-    ask = asker()
-    return [
-        array if isinstance(array, Skip) else contest(name.format(kind), array, ask, sizes.rounds)
-        for kind, array in arrays.items()
-    ]
+    name = f"{in_bytes(size)} of {{}} pages, which nodes: {{}} / where()"
+    ways: dict[str, Ask | Skip] = {
+        "hwloc": by_c_library() if library() else Skip("", "needs libhwloc.so.15"),
+        "pyhwloc": by_pyhwloc()
+        if importlib.util.find_spec("pyhwloc")
+        else Skip("", "needs pyhwloc, which needs Python 3.12"),
+    }
+    arrays = {"small": memory.small_pages(size), "huge": huge_array(size, "")}
+    lines: list[Line] = []
+    for kind, array in arrays.items():
+        for who, ask in ways.items():
+            reason = next((each.why for each in (array, ask) if isinstance(each, Skip)), None)
+            here = name.format(kind, who)
+            if reason is not None:
+                lines.append(Skip(here, reason))
+            else:
+                lines.append(faster(here, contest(who, array, ask, sizes.rounds), who, "movepages"))
+    return lines
 
 
-def contest(name: str, array: np.ndarray, ask: Callable[[int, int], set[int]], rounds: int) -> Line:
+def contest(who: str, array: Any, ask: Any, rounds: int) -> Rounds:
     answers: dict[str, set[int]] = {}
 
-    def by_hwloc() -> None:
-        answers["pyhwloc"] = ask(array.ctypes.data, array.nbytes)
+    def by_other() -> None:
+        answers[who] = ask(array.ctypes.data, array.nbytes)
 
     def by_movepages() -> None:
         answers["movepages"] = set(mp.where(array).bytes_per_node)
 
     def check() -> None:
-        assert answers["pyhwloc"] == answers["movepages"], answers
+        assert answers[who] == answers["movepages"], answers
         answers.clear()
 
-    turns = {"pyhwloc": lambda: timed(by_hwloc), "movepages": lambda: timed(by_movepages)}
-    return faster(name, take_turns(turns, rounds, check), "pyhwloc", "movepages")
+    turns = {who: lambda: timed(by_other), "movepages": lambda: timed(by_movepages)}
+    return take_turns(turns, rounds, check)
 
 
 HWLOC = (area,)
