@@ -46,10 +46,10 @@ class HugePages:
         found = _core.scan_huge(int(addresses[0]), last, self.pid)
         if found is None:
             return None
-        if not len(found[0]):
-            return np.zeros(len(addresses), bool)
-        edges = np.stack(found, axis=1).ravel()
-        inside: npt.NDArray[np.bool_] = np.searchsorted(edges, addresses, side="right") % 2 == 1
+        # There are far fewer ranges than pages, so the ranges are looked up among the pages.
+        edges = np.searchsorted(addresses, np.stack(found, axis=1).ravel())
+        counts = np.diff(edges, prepend=0, append=len(addresses))
+        inside: npt.NDArray[np.bool_] = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
         return inside
 
     def forget(self) -> None:
@@ -144,6 +144,8 @@ class Folios:
         entries = np.full(len(self.starts), -1)
         entries[which] = np.arange(len(which))
         entries = self.spread(entries)
+        if len(which) == len(self.starts):
+            return np.arange(self.pages), entries
         pages = np.flatnonzero(entries >= 0)
         return pages, entries[pages]
 
