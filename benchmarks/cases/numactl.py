@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import re
 import shutil
@@ -19,6 +20,8 @@ from cases.queries import Sizes, in_bytes
 from harness import memory
 from harness.contenders import timed
 from harness.contest import Line, Skip, faster, take_turns
+
+_PR_SET_THP_DISABLE = 41
 
 
 @contextmanager
@@ -66,10 +69,17 @@ def migratepages(sizes: Sizes) -> list[Line]:
     return [faster(name, rounds, "migratepages", "movepages")]
 
 
+def forbid_huge_pages() -> None:
+    """Give this process and those that it starts small pages only."""
+    ctypes.CDLL(None).prctl(_PR_SET_THP_DISABLE, 1, 0, 0, 0)
+
+
 def migspeed_seconds(program: str, nbytes: int, start: int, end: int) -> float:
     """Let migspeed move memory of its own, and return the time that it reports."""
     command = [program, "-p", str(nbytes // memory.PAGE), str(start), str(end)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, check=True, preexec_fn=forbid_huge_pages
+    )
     told = re.search(r"([\d.]+) Mbyte migrated in .*secs\. ([\d.]+) Mbytes/second", done.stdout)
     assert told, f"cannot parse the output of migspeed: {done.stdout!r}"
     amount, speed = map(float, told.groups())
