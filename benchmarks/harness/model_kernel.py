@@ -125,7 +125,7 @@ class ModelKernel:
         return int(self._library.not_placed())
 
     def survey(self, starts: Any, pages: Any, *how: Any) -> tuple[Any, ...]:
-        _, _, _, fewest, _, ask_small, _ = how
+        _, _, _, fewest, _, ask_small, *_ = how
         self.calls += 1
         least = _NO_FEWEST if fewest is None else fewest
         count = self._library.survey(len(starts), data(starts), data(pages), least, ask_small)

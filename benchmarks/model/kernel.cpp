@@ -70,6 +70,7 @@ long Kernel::move_pages(std::size_t count, const std::uintptr_t* pages, const st
   ++(nodes ? counts.moving_calls : counts.queries);
   counts.entries += static_cast<std::int64_t>(count);
   clock_ += nodes ? static_cast<double>(fixed_ns_) : kQueryCall;
+  if (nodes) waited_ += fixed_ns_;
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t unit = unit_of(pages[i]);
     clock_ += memory_.huge ? kQueryHugePage : kQueryPage;

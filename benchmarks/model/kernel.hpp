@@ -59,6 +59,8 @@ class Kernel {
   const Memory& memory() const { return memory_; }
   std::int32_t wanted(std::size_t page) const;
   void spend(double ns) { clock_ += ns; }
+  // The part of the time for which the kernel waited for all CPUs.
+  std::int64_t waited() const { return waited_; }
   std::int64_t now() const { return static_cast<std::int64_t>(clock_); }
   std::size_t not_placed() const;
 
@@ -80,6 +82,7 @@ class Kernel {
   const std::size_t unit_pages_;  // pages that move together
   const std::size_t units_;       // that are present
   double clock_ = 1;
+  std::int64_t waited_ = 0;
   std::size_t placed_ = 0;   // all units below this one are where they are wanted
   std::vector<bool> moved_;  // of the window from placed_ on, by unit modulo kWindow
 };

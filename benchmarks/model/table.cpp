@@ -25,6 +25,8 @@ bool allowed_nodes(movepages::NodeMask& mask) noexcept {
 
 std::int64_t now_ns() noexcept { return current->now(); }
 
+std::int64_t work_ns() noexcept { return current->now() - current->waited(); }
+
 }  // namespace
 
 movepages::Kernel table() {
@@ -32,6 +34,7 @@ movepages::Kernel table() {
   calls.move_pages = move_pages;
   calls.allowed_nodes = allowed_nodes;
   calls.now_ns = now_ns;
+  calls.work_ns = work_ns;
   calls.huge_until = movepages::huge_until;
   calls.page_bytes = kPageBytes;
   calls.huge_page_bytes = kPageBytes * kHugePagePages;
