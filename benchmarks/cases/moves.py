@@ -13,8 +13,7 @@ from harness import memory, tlb
 from harness.contenders import by_c, timed
 from harness.contest import Bound, Line, Rounds, Row, Skip, cost, faster, ratio, seconds, take_turns
 
-IN_PLACE, ONE_WARM, ONE_COLD = 100, 30, 12
-PLAIN, INTERLEAVED, SHOOTDOWNS = 1.1, 1.05, 0.01
+IN_PLACE, ONE_IN_PLACE, PLAIN, INTERLEAVED, SHOOTDOWNS = 100, 20, 1.1, 1.05, 0.01
 # Bytes that push everything else out of the caches when they are written.
 EVICTING = 64 << 20
 Measure = Callable[[Callable[[], object]], float]
@@ -75,15 +74,11 @@ def one_in_place(sizes: Sizes) -> list[Line]:
         np.add(other, 1, out=other)
 
     name = "move() of one page in place: C / movepages"
+    warmed = in_place_rounds(array, rounds, 10, warm)
+    evicted = in_place_rounds(array, rounds, 1, cold)
     return [
-        faster(name, in_place_rounds(array, rounds, 10, warm), "C", "movepages", ONE_WARM),
-        faster(
-            f"{name}, caches cold",
-            in_place_rounds(array, rounds, 1, cold),
-            "C",
-            "movepages",
-            ONE_COLD,
-        ),
+        faster(name, warmed, "C", "movepages", ONE_IN_PLACE),
+        faster(f"{name}, caches cold", evicted, "C", "movepages"),
     ]
 
 
