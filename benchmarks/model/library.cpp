@@ -62,7 +62,7 @@ void begin(std::size_t pages, std::size_t every, std::size_t first, std::size_t 
   kernel = std::make_unique<scaling::Kernel>(scaling::Memory{pages, every, first, nodes, huge},
                                              fixed_ns);
   scaling::current = kernel.get();
-  pace = {};
+  pace = movepages::Pace();
   runs = {};
   most_allocated = allocated_at_begin = allocated;
 }

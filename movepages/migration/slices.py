@@ -111,7 +111,8 @@ def each_page(
             place = np.repeat(shift[of_run], counts)
             place += np.arange(start, stop)
         if stop < total:
-            huge_page = address[-1] // np.uintp(HUGE_PAGE_BYTES) * np.uintp(HUGE_PAGE_BYTES)
+            after = origin[np.searchsorted(ends, stop, "right")] + np.uintp(stop * page_size)
+            huge_page = after // np.uintp(HUGE_PAGE_BYTES) * np.uintp(HUGE_PAGE_BYTES)
             whole = int(np.searchsorted(address, huge_page))
             stop = start + (whole or len(address))
             here = slice(0, stop - start)

@@ -46,7 +46,7 @@ def test_the_default_grows_with_the_size_up_to_the_cpus(taken, mebibytes, expect
 
 
 def test_a_large_move_takes_its_threads_slice_by_slice(taken):
-    a = memory.anonymous(520 * MIB)
+    a = memory.anonymous(1040 * MIB)
     mp.move(a, NODE)
     assert sum(pages for _, pages in taken) == a.nbytes // PAGE
     assert [count for count, _ in taken] == [6, 6, 1]
