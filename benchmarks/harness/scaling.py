@@ -25,7 +25,7 @@ FIXED_NS = {2: 155_000, 64: 1_700_000, 256: 6_500_000, 1024: 26_000_000}
 MOST_PAGES = 10**10
 FEW = 1000
 # From here on, what a call costs by itself does not show.
-MANY = 100 * FEW
+MANY = 1000 * FEW
 # Scratch memory may grow with the runs found, which the result holds, and not with the pages.
 SCRATCH, SCRATCH_A_RUN = 16 << 20, 128
 # Ten times as many pages take at most ten times as long, but for rounding.

@@ -16,7 +16,7 @@ ABOUT = """\
 Counted on a model of the kernel, with the clock of the model. Calls are of move_pages(2) and scans
 of page tables. Scratch is the most memory at once, of Python and C++, the result included.
 `x10` is the largest factor by which the time grows when the pages grow tenfold, from
-100,000 on."""
+1,000,000 on."""
 
 HEAD = ("", "pages", "calls", "that move", "entries", "time, s", "longest, ms", "scratch, MiB")
 PANELS: dict[str, Callable[[Point], float]] = {
