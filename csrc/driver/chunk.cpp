@@ -114,6 +114,7 @@ Outcome Driver::run_within(const std::uintptr_t* pages, std::size_t count, const
   const Request request = {request_.pid, count, pages, &target, status, request_.flags, &all};
   Driver driver(request, Pause(), plain);
   driver.last_turn_ = last_turn;
+  ran_within_ = true;
   ++calls_;
   return driver.run();
 }

@@ -46,9 +46,9 @@ void Driver::attempt() noexcept {
     move_all();
     // A later entry can move the folio of an earlier one, to its target or away from it. With one
     // target and one call, every such entry has been checked already.
-    if (mixed_ || calls_ > 1) {
-      recheck(0, done_, mixed_ ? Doubt::kEveryPage : Doubt::kMissing, kNotAttempted);
-    }
+    const std::size_t last = start_of_last_target();
+    recheck(0, last, Doubt::kEveryPage, kNotAttempted);
+    if (calls_ > 1) recheck(last, done_, Doubt::kMissing, kNotAttempted);
   }
 }
 
@@ -102,6 +102,15 @@ std::size_t Driver::query_in_portions(const std::uintptr_t* pages, std::size_t c
     if (outcome_.error != 0) return pos;
   }
   return count;
+}
+
+// Returns the index behind the last entry whose success a later one may have undone: only an entry
+// with another target can do that. Runs within this one move pages out of order.
+std::size_t Driver::start_of_last_target() const noexcept {
+  if (!mixed_ || ran_within_) return mixed_ ? done_ : 0;
+  std::size_t i = done_;
+  while (i > 0 && wanted(i - 1) == wanted(done_ - 1)) --i;
+  return i;
 }
 
 // Refuses a bad node before anything moves; the kernel would stop half-way.

@@ -49,6 +49,7 @@ class Driver {
   void query_all() noexcept;
   std::size_t query_in_portions(const std::uintptr_t* pages, std::size_t count,
                                 std::int32_t* status, bool before) noexcept;
+  std::size_t start_of_last_target() const noexcept;
   bool nodes_are_usable() noexcept;
   long refusal_of(std::int32_t node) const noexcept;
   bool prepare_nodes() noexcept;
@@ -92,6 +93,7 @@ class Driver {
   std::size_t calls_ = 0;
   std::int64_t last_pause_ns_ = 0;
   bool mixed_ = false;
+  bool ran_within_ = false;
   bool last_turn_ = false;
 };
 

@@ -106,6 +106,18 @@ void a_later_piece_takes_the_page_along() {
   CHECK(trial.status == Statuses(8, 1));
 }
 
+// Nothing moves after the pages of the last target that could take them away.
+void no_second_look_at_the_last_target() {
+  Kernel kernel;
+  Trial trial(kernel);
+  trial.pages = small_pages(kernel, 100);
+  trial.each.assign(100, 1);
+  std::fill(trial.each.begin() + 40, trial.each.end(), 2);
+  trial.run();
+  CHECK(trial.status == trial.each);
+  CHECK(kernel.looked_at == 100 + 40);
+}
+
 // Linux 6.1 refuses a tail with the errno of shared pages. Here another call moves the head.
 void a_head_takes_its_refused_tail_along() {
   Kernel kernel(model::k6_1);
@@ -141,6 +153,7 @@ const Case kHugePageCases[] = {
     {"several targets in a huge page", several_targets_in_a_huge_page},
     {"a huge page comes back in another chunk", a_huge_page_comes_back_in_another_chunk},
     {"a later piece takes the page along", a_later_piece_takes_the_page_along},
+    {"no second look at the last target", no_second_look_at_the_last_target},
     {"a head takes its refused tail along", a_head_takes_its_refused_tail_along},
     {"a tail and its head in one call", a_tail_and_its_head_in_one_call},
     {},
