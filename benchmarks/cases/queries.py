@@ -35,7 +35,7 @@ from movepages.query import smaps_shortcut
 
 WHERE_HUGE, WHERE_SMALL, WHERE_ADMIN, RANDOM_ORDER = 150, 1.6, 4, 1.3
 WHERE_HUGE_COUNTED = 20
-SPARSE_SECONDS, SPARSE_MIB = 1, 32
+SPARSE_SECONDS, SPARSE_MIB = 0.5, 32
 
 
 @dataclass(frozen=True)

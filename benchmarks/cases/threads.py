@@ -1,4 +1,4 @@
-"""Measure moves by two threads against one, with the bare call in two threads beside them.
+"""Measure moves and first touches by two threads against one, and the bare call in two threads.
 
 Two CPUs must run at the same time. The emulated ones of the lab do with --parallel only:
 
@@ -23,7 +23,7 @@ from harness import memory
 from harness.contenders import by_c, timed
 from harness.contest import Line, Skip, faster, take_turns
 
-SMALL, HUGE = 1.5, 1.3
+SMALL, HUGE, TOUCH = 1.5, 1.3, 1.7
 # Two CPUs that run at once do twice the work of one. In turns they do the same.
 AT_ONCE = 1.5
 
@@ -53,10 +53,7 @@ def by_two(
         return [nodes]
     if isinstance(array, Skip):
         return [array]
-    if len(os.sched_getaffinity(0)) < 2:
-        return [Skip(name, "needs two CPUs, this process may use one")]
-    if (gain := gain_of_two_cpus()) < AT_ONCE:
-        why = f"two threads do {gain:.2f} times the work of one here: the CPUs take turns"
+    if why := why_not():
         return [Skip(name, why)]
     pages = memory.pages_of(array, step)
     results: list[mp.MoveResult] = []
@@ -97,6 +94,46 @@ def by_c_threads(pages: np.ndarray, threads: int, node: int) -> None:
     assert (status == node).all(), "some pages were not moved"
 
 
+def touches_by_threads(sizes: Sizes) -> list[Line]:
+    return [
+        touch_by_two(sizes, "small pages", memory.small_pages),
+        touch_by_two(sizes, "huge pages", memory.huge_pages),
+    ]
+
+
+def touch_by_two(sizes: Sizes, what: str, make: Callable[[int], np.ndarray]) -> Line:
+    """Touch the pages of an array with one thread and with two, and discard them in between."""
+    name = f"touch() of {in_bytes(sizes.move)} of {what}: one thread / two threads"
+    if why := why_not():
+        return Skip(name, why)
+    if make is memory.huge_pages and not memory.huge_page_size():
+        return Skip(name, "needs transparent huge pages")
+    array = make(sizes.move)
+
+    def touched(threads: int) -> float:
+        memory.discard(array)
+        assert mp.where(array).absent_bytes == array.nbytes
+        return timed(lambda: mp.touch(array, threads=threads))
+
+    def check() -> None:
+        assert mp.where(array).absent_bytes == 0
+        assert (memory.huge_bytes(array) > 0) == (make is memory.huge_pages)
+
+    turns = {"one thread": lambda: touched(1), "two threads": lambda: touched(2)}
+    rounds = take_turns(turns, sizes.rounds, check)
+    return faster(name, rounds, "one thread", "two threads", TOUCH)
+
+
+def why_not() -> str:
+    """Return why two threads cannot be compared with one here; "" if they can."""
+    if len(os.sched_getaffinity(0)) < 2:
+        return "needs two CPUs, this process may use one"
+    gain = gain_of_two_cpus()
+    if gain < AT_ONCE:
+        return f"two threads do {gain:.2f} times the work of one here: the CPUs take turns"
+    return ""
+
+
 def gain_of_two_cpus() -> float:
     """Return how many times the work of one thread two threads do at the same time."""
     block = bytes(16 << 20)
@@ -117,4 +154,4 @@ def in_threads(calls: list[Callable[[], object]]) -> None:
         thread.join()
 
 
-THREADS = (moves_by_threads,)
+THREADS = (moves_by_threads, touches_by_threads)

@@ -51,6 +51,14 @@ def huge_pages(nbytes: int) -> np.ndarray:
     return array
 
 
+def discard(array: np.ndarray) -> None:
+    """Give the pages of an array back to the kernel; they are absent then."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    where, length = ctypes.c_void_p(array.ctypes.data), ctypes.c_size_t(array.nbytes)
+    if libc.madvise(where, length, mmap.MADV_DONTNEED):
+        raise OSError(ctypes.get_errno(), "madvise(MADV_DONTNEED) failed")
+
+
 def huge_bytes(array: np.ndarray) -> int:
     """Return the bytes in huge pages of the mapping that holds an array."""
     inside = False
