@@ -149,7 +149,7 @@ def where_huge(sizes: Sizes) -> list[Line]:
 def where_huge_counted(sizes: Sizes) -> list[Line]:
     """Take the way of kernels before 6.7, which count huge pages but do not report where they are.
 
-    Two readings of /proc/self/smaps take a few ms, so the bound holds for 1 GiB or more.
+    Two readings of /proc/self/smaps take a few ms, so the bound holds for 4 GiB or more.
     """
     name = f"where() of {in_bytes(sizes.size)} of huge pages by counts: C on each page / movepages"
     array = huge_array(sizes.size, name)
@@ -161,7 +161,7 @@ def where_huge_counted(sizes: Sizes) -> list[Line]:
             return mp.where(array)
 
     rounds = where_rounds(array, {"movepages": Look(counted)}, sizes.rounds)
-    large = sizes.size >= 1 << 30
+    large = sizes.size >= 4 << 30
     return [faster(name, rounds, "C", "movepages", WHERE_HUGE_COUNTED if large else None)]
 
 
