@@ -187,7 +187,7 @@ def move(
     def run(report: Progress | None) -> MoveResult:
         try:
             with drawing(shown):
-                control = Control(pages.pages, turns, seconds, report, rate, workers)
+                control = Control(pages.pages, turns, seconds, report, rate, threads=workers)
                 return executor.migrate(pages, nodes, flags, control, on_conflict, members)
         except MovePagesError as error:
             if on_error == "raise" or error.result is None:

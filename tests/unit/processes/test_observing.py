@@ -222,9 +222,10 @@ def test_signals_leave_nothing():
 
 
 def test_what_a_handler_raises_while_the_sampler_starts_comes_through(monkeypatch):
-    def start_and_raise(*arguments, **options):
-        start(*arguments, **options)
-        wait_for(lambda: not threading._limbo)
+    def start_and_raise(bootstrap, *arguments, **options):
+        start(bootstrap, *arguments, **options)
+        # Threads of earlier tests stay in this table if a signal ended their start.
+        wait_for(lambda: bootstrap.__self__ not in threading._limbo)
         raise TimeoutError("from the handler")
 
     new = hasattr(threading, "_start_joinable_thread")
