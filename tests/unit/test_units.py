@@ -68,7 +68,9 @@ def test_bits_are_no_bytes(given):
 def test_all_arguments_are_read_in_the_same_way(monkeypatch):
     assert parse_target("interleave:0/4MiB") == mp.interleave([0], block=4 << 20)
     rates = []
-    monkeypatch.setattr("movepages.migration.move.Control", lambda *args, **_: rates.append(args[-1]))
+    monkeypatch.setattr(
+        "movepages.migration.move.Control", lambda *args, **_: rates.append(args[-1])
+    )
     monkeypatch.setattr(
         "movepages.migration.move.executor.migrate", lambda *_: mp.MoveResult(pages=0)
     )
