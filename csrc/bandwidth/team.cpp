@@ -24,7 +24,7 @@ Team::Ended Team::run(const std::function<void(std::size_t)>& work, const Pause&
     } catch (const std::bad_alloc&) {
       fail(-ENOMEM, 0);
     }
-    workers.wait([this, &pause] { watch(pause); });
+    if (!workers.wait([this, &pause] { watch(pause); })) fail(-ECANCELED, 0);
   }
   return result_;
 }

@@ -57,7 +57,8 @@ class Driver {
 
   struct Part;
   bool move_by_threads() noexcept;
-  bool divide(std::deque<Part>* parts, const Pause& own, const Pause& others);
+  bool divide(std::deque<Part>* parts, const Pause& pause);
+  bool end_in_child(bool interrupted) noexcept;
   std::size_t border_from(std::size_t i) const noexcept;
   void take(const Part& part) noexcept;
 

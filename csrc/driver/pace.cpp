@@ -12,8 +12,9 @@ constexpr double kDiffers = 1.25;
 // The share of the fixed cost that may be noise. The pages of a call cost at least that much, even
 // if the noise hides it.
 constexpr double kNoise = 0.1;
-// No page takes less than the copy of 4 KiB.
-constexpr double kLeastPageNs = 200;
+// The first pages may be quick because they are in place or absent. Those behind them take about so
+// long each to move.
+constexpr double kUsualPageNs = 1'000;
 
 }  // namespace
 
@@ -31,6 +32,12 @@ void Pace::learn(std::size_t pages, std::int64_t ns, std::int64_t waited_ns, boo
     const double slope = (many.ns - few.ns) / (many.pages - few.pages);
     page_ns_ = std::clamp(slope, 0.0, std::min(few.ns / few.pages, many.ns / many.pages));
     fixed_ns_ = std::max(0.0, now.ns - page_ns_ * now.pages);
+    // More than this is due to pages of another kind.
+    const double most = waited_ns > 0 ? 2 * static_cast<double>(waited_ns) : now.ns;
+    if (fixed_ns_ > most) {
+      fixed_ns_ = most;
+      page_ns_ = (now.ns - most) / now.pages;
+    }
   } else {
     fixed_ns_ = std::min(fixed_ns_, now.ns);
     page_ns_ = (now.ns - fixed_ns_) / now.pages;
@@ -44,7 +51,7 @@ void Pace::learn(std::size_t pages, std::int64_t ns, std::int64_t waited_ns, boo
 void Pace::begin(const Sample& now, double waited_ns, bool dense) noexcept {
   last_ = now;
   fixed_ns_ = std::clamp(waited_ns, 0.0, now.ns);
-  page_ns_ = std::max((now.ns - fixed_ns_) / now.pages, kLeastPageNs);
+  page_ns_ = std::max((now.ns - fixed_ns_) / now.pages, kUsualPageNs);
   const double fits = room() / page_ns_;
   next_ = fixed_ns_ > 0 ? static_cast<std::size_t>(std::clamp(fits, 1.0, kMostPages))
                         : second(now, dense);

@@ -3,6 +3,7 @@
 #include <deque>
 #include <memory>
 #include <new>
+#include <thread>
 #include <vector>
 
 #include "driver/driver.hpp"
@@ -16,21 +17,22 @@ struct Stop {
   const Pause& pause;
   std::atomic<bool> now{false};
   bool interrupted = false;
+  const std::thread::id caller = std::this_thread::get_id();
 
+  // Only the calling thread may call Pause.
   bool wanted() noexcept {
-    if (!now && pause.wanted != nullptr && pause.wanted(pause.context)) interrupted = now = true;
+    const bool asks = pause.wanted != nullptr && std::this_thread::get_id() == caller;
+    if (asks && !now && pause.wanted(pause.context)) interrupted = now = true;
     return now;
   }
 };
 
-bool ask(void* stop) noexcept { return static_cast<Stop*>(stop)->wanted(); }
-
-bool look(void* stop) noexcept { return static_cast<Stop*>(stop)->now; }
+bool is_wanted(void* stop) noexcept { return static_cast<Stop*>(stop)->wanted(); }
 
 // Runs `work` on each part in a thread of its own; the calling thread takes the first part, and
-// those for which there is no thread.
+// those for which there is no thread. Returns false in a child that Pause has forked meanwhile.
 template <typename Parts, typename Work>
-void in_threads(Parts& parts, Stop& stop, Work work) noexcept {
+bool in_threads(Parts& parts, Stop& stop, Work work) noexcept {
   Workers workers;
   std::size_t begun = 1;
   try {
@@ -40,8 +42,12 @@ void in_threads(Parts& parts, Stop& stop, Work work) noexcept {
   } catch (const std::bad_alloc&) {
   }
   work(parts[0]);
-  for (; begun < parts.size(); ++begun) work(parts[begun]);
-  workers.wait([&stop] { stop.wanted(); });
+  for (; begun < parts.size(); ++begun) {
+    // Each of these parts may be shorter than a time slice.
+    stop.wanted();
+    work(parts[begun]);
+  }
+  return workers.wait([&stop] { stop.wanted(); });
 }
 
 }  // namespace
@@ -77,30 +83,40 @@ bool Driver::move_by_threads() noexcept {
   Stop stop = {pause_};
   std::deque<Part> parts;
   try {
-    if (!divide(&parts, {ask, &stop}, {look, &stop})) return false;
+    if (!divide(&parts, {is_wanted, &stop})) return false;
   } catch (const std::bad_alloc&) {
     return false;
   }
-  in_threads(parts, stop, [&stop](Part& part) {
+  const bool all = in_threads(parts, stop, [&stop](Part& part) {
     part.move();
     const long error = part.driver.outcome_.error;
     if (error != 0 && error != -ENOMEM) stop.now = true;
   });
+  if (!all) return end_in_child(stop.interrupted);
   // A folio may have entries in several parts. While one thread has it in hand, another one sees it
   // as busy or absent.
   const Doubt doubt = mixed_ ? Doubt::kEveryPage : Doubt::kFailures;
-  in_threads(parts, stop, [doubt](Part& part) {
+  const auto look_again = [doubt](Part& part) {
     part.driver.recheck(0, part.driver.done_, doubt, kNotAttempted);
-  });
+  };
+  if (!in_threads(parts, stop, look_again)) std::for_each(parts.begin(), parts.end(), look_again);
   for (const Part& part : parts) take(part);
   if (request_.pace != nullptr) *request_.pace = parts[0].pace;
   outcome_.interrupted = stop.interrupted;
   return true;
 }
 
+// A child does not know what the threads of its parent did before the fork. Returns false if it has
+// to move the list by itself.
+bool Driver::end_in_child(bool interrupted) noexcept {
+  outcome_.interrupted = interrupted;
+  std::fill(request_.status, request_.status + request_.count, kNotAttempted);
+  return interrupted;
+}
+
 // Divides the list into parts of about the same length, at borders of huge pages. Returns false if
 // that makes a single part. Throws std::bad_alloc.
-bool Driver::divide(std::deque<Part>* parts, const Pause& own, const Pause& others) {
+bool Driver::divide(std::deque<Part>* parts, const Pause& pause) {
   const std::size_t length = (request_.count + request_.threads - 1) / request_.threads;
   std::size_t longest = 0;
   std::vector<std::size_t> borders = {0};
@@ -116,8 +132,7 @@ bool Driver::divide(std::deque<Part>* parts, const Pause& own, const Pause& othe
   for (std::size_t k = 0; k + 1 < borders.size(); ++k) {
     const std::int32_t* each = request_.target->each;
     parts->emplace_back(request_, borders[k], borders[k + 1],
-                        each != nullptr ? each + borders[k] : same_node_.get(),
-                        k == 0 ? own : others, kernel_);
+                        each != nullptr ? each + borders[k] : same_node_.get(), pause, kernel_);
   }
   return true;
 }

@@ -1,5 +1,8 @@
-// Threads at work, and the calling thread, which looks for signals until all of them have ended.
+// Threads at work, and the calling thread, which looks for signals until all of them have ended. A
+// handler of such a signal may fork: the child has none of these threads.
 #pragma once
+
+#include <unistd.h>
 
 #include <chrono>
 #include <condition_variable>
@@ -44,20 +47,33 @@ class Workers {
     return true;
   }
 
-  // Calls `watch` once every time slice until all threads have ended.
+  // Calls `watch` once every time slice until all threads have ended. Returns false in a child that
+  // was forked meanwhile.
   template <typename Watch>
-  void wait(Watch watch) {
+  bool wait(Watch watch) {
+    const auto ended = [this] { return running_ == 0; };
+    if (is_child()) return leave();
     std::unique_lock lock(mutex_);
-    while (running_ > 0) {
-      ended_.wait_for(lock, std::chrono::nanoseconds(kSliceNs));
-      if (running_ == 0) return;
+    while (!ended_.wait_for(lock, std::chrono::nanoseconds(kSliceNs), ended)) {
       lock.unlock();
       watch();
+      // The child cannot take the lock if one of the threads held it.
+      if (is_child()) return leave();
       lock.lock();
     }
+    return true;
   }
 
  private:
+  bool is_child() const noexcept { return ::getpid() != process_; }
+
+  // Keeps the destructor from joining threads that do not exist.
+  bool leave() {
+    static_cast<void>(new std::vector<std::thread>(std::move(threads_)));
+    threads_.clear();
+    return false;
+  }
+
   void change(int by) noexcept {
     const std::lock_guard lock(mutex_);
     running_ += by;
@@ -67,6 +83,7 @@ class Workers {
   std::mutex mutex_;
   std::condition_variable ended_;
   int running_ = 0;
+  const pid_t process_ = ::getpid();
   std::vector<std::thread> threads_;
 };
 

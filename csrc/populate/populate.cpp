@@ -36,7 +36,7 @@ class Populator {
           if (!start_threads(share, &workers)) own.push_back(share);
         }
         for (const std::size_t share : own) work(share, true);
-        workers.wait([this] { check_signals(); });
+        if (!workers.wait([this] { check_signals(); })) fail(-ECANCELED, -1, false);
       } catch (const std::bad_alloc&) {
         fail(-ENOMEM, -1, false);
       }

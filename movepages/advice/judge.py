@@ -26,7 +26,6 @@ from .wishes import Access, nodes_using, wish_for
 
 # Gains below these are noise of the measurement, or not worth a move.
 _LEAST_GAIN = 0.05
-_CALIBRATED_BYTES = 4 << 20
 
 _Traffic = dict[tuple[int, int], float]
 
@@ -108,7 +107,7 @@ def _of_a_move(found: Finding, subject: Subject, wish: Wish, by: Setting) -> Fin
     after = _near_after(planned, wish, by)
     if after is not None and after - wish.near < _LEAST_GAIN:
         return replace(found, reason="its huge pages cannot be divided so that more of it is near")
-    rate = rate_known(planned.to_move) or _calibrated()
+    rate = _rate_of(planned.to_move)
     cost = planned.to_move / rate if rate else None
     found = replace(
         found, verdict="move", layout=wish.layout, target=wish.target, to_move=planned.to_move,
@@ -199,5 +198,8 @@ def _by_all(held: Mapping[int, int], by: Setting) -> _Traffic:
     }
 
 
-def _calibrated() -> float | None:
-    return calibrate(_CALIBRATED_BYTES)
+def _rate_of(nbytes: int) -> float | None:
+    """Return the bytes per second at which so much moves; measure it if it is not known."""
+    if rate_known(nbytes) is None:
+        calibrate()
+    return rate_known(nbytes)

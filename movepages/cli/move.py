@@ -72,7 +72,8 @@ def add_to(commands: Commands, about: str) -> None:
         "--threads",
         type=as_threads,
         metavar="N",
-        help="threads that move; by default one for each 16 MiB, and at most 16 or the CPUs",
+        help="threads that move; by default one for each 16 MiB, at most 16, and at most as many "
+        "as the CPUs that movepages may use",
     )
     add_file_options(parser)
     parser.add_argument(

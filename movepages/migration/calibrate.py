@@ -25,8 +25,10 @@ def rate_known(nbytes: int) -> float | None:
     It is that of the threads that `move` uses, or of the next lower number that was measured.
     """
     threads = worthwhile_threads(nbytes)
-    measured = [each for each in _known if each <= threads]
-    return _known[max(measured)] if measured else None
+    # Another thread may calibrate meanwhile.
+    known = _known
+    measured = [each for each in known if each <= threads]
+    return known[max(measured)] if measured else None
 
 
 def calibrate(nbytes: int = 64 << 20) -> float | None:
@@ -56,6 +58,7 @@ def calibrate(nbytes: int = 64 << 20) -> float | None:
     >>> rate is None or rate > 0
     True
     """
+    global _known
     if nbytes < mmap.PAGESIZE:
         raise ValueError(f"nbytes: expected {mmap.PAGESIZE} or more, got {nbytes}")
     nodes = read_topology().allowed_nodes
@@ -77,8 +80,7 @@ def calibrate(nbytes: int = 64 << 20) -> float | None:
             )  # fmt: skip
     except MovePagesError:
         return None
-    _known.clear()
-    _known.update(found)
+    _known = found
     return found[max(found)]
 
 

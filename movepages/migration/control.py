@@ -14,6 +14,8 @@ from ..results.status import PageStatus
 from ..system.threads import worthwhile_threads
 from .progress import Progress
 
+# Moving fewer pages takes less time than starting a thread.
+_PAGES_A_THREAD = 64
 # With a bandwidth limit, a slice holds as many bytes as the limit allows in so many seconds.
 _SLICE_SECONDS = 0.05
 
@@ -132,7 +134,9 @@ class Control:
 
     def threads_for(self, pages: int) -> int:
         """Return how many threads move some pages."""
-        return self._threads or worthwhile_threads(pages * mmap.PAGESIZE)
+        if self._threads is None:
+            return worthwhile_threads(pages * mmap.PAGESIZE)
+        return max(min(self._threads, pages // _PAGES_A_THREAD), 1)
 
     def throttle(self, moved_bytes: int) -> None:
         """Wait until `moved_bytes` since the start are within the bandwidth limit."""

@@ -118,10 +118,10 @@ def move(
     limit : float or str, optional
         Largest average bandwidth: bytes per second, "2GiB/s" or "500MB/s".
     threads : int, optional
-        Number of threads that call the kernel; by default one for each 16 MiB, but not more than
-        16, nor more than the CPUs that this thread may run on. They move disjoint parts of the
-        memory, and the answer is the same. Memory that a sandbox lets move by policies alone (see
-        `doctor`) is moved by one thread.
+        Number of threads that call the kernel; by default one for each 16 MiB, at most 16, and at
+        most as many as the CPUs that this thread may run on. They move disjoint parts of the
+        memory, of 64 pages or more, and the answer is the same. Memory that a sandbox lets move by
+        policies alone (see `doctor`) is moved by one thread.
     background : bool, default False
         Move in a thread, and return a `BackgroundMove` at once: a Future with ``progress`` and
         ``cancel()``. Invalid arguments still raise here.

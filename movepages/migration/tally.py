@@ -28,6 +28,7 @@ class Tally:
         self._footprint, self._members = footprint, members
         self._start = time.perf_counter()
         self._parts: list[SliceRecord | SliceCounts] = []
+        self._first_open = 0  # all parts before this one are counts
 
     def begin(
         self, addresses: Addresses, before: NodeArray, aside: SliceCounts | None = None
@@ -49,8 +50,10 @@ class Tally:
 
     def count_finished(self, keep: int = 0) -> None:
         """Replace slices by their counts, except the last `keep`."""
-        for index in range(max(len(self._parts) - keep - 2, 0), len(self._parts) - keep):
+        end = max(len(self._parts) - keep, 0)
+        for index in range(self._first_open, end):
             self._parts[index] = self._parts[index].counts()
+        self._first_open = end
         if self._parts:
             self._sum_up()
 
@@ -58,9 +61,13 @@ class Tally:
         """Sum up slices that have ended, so that memory grows with the runs, not the slices."""
         first = self._parts[0]
         # Summing copies all runs, so the more there are, the more slices have to come before it.
-        if isinstance(first, SliceCounts) and len(self._parts) > _FEW + len(first.runs) // 8:
+        if not isinstance(first, SliceCounts):
+            return
+        copied = max(len(first.runs), len(first.outcomes))
+        if len(self._parts) > _FEW + copied // 8:
             ended = list(takewhile(lambda part: isinstance(part, SliceCounts), self._parts))
             self._parts = [self._sum(ended), *self._parts[len(ended) :]]
+            self._first_open = max(self._first_open - len(ended) + 1, 1)
 
     def _sum(self, parts: Sequence[SliceRecord | SliceCounts]) -> SliceCounts:
         return sum_counts([part.counts() for part in parts], self._footprint.page_size)

@@ -25,7 +25,10 @@ std::int64_t call_now_ns() noexcept {
   return current->clock_ns;
 }
 
-std::int64_t call_work_ns() noexcept { return current->clock_ns - current->waited_ns; }
+std::int64_t call_work_ns() noexcept {
+  const std::lock_guard lock(current->turn);
+  return current->clock_ns - current->waited_ns;
+}
 
 movepages::HugeAnswer call_huge_until(movepages::Pagemap& /*pagemap*/, std::uintptr_t start,
                                       std::uintptr_t end) noexcept {

@@ -128,6 +128,21 @@ void any_number_of_huge_pages_takes_twice_one_call_at_most() {
   }
 }
 
+// The first pages are in place, as where an earlier move was interrupted.
+void quick_pages_first_lead_to_no_long_call() {
+  for (const std::int64_t fixed_ns : kFixedNs) {
+    for (const std::int64_t slow_ns : {500, 1'000, 1'800}) {
+      Kernel kernel;
+      kernel.call_ns = fixed_ns;
+      kernel.page_ns = 200;
+      const std::vector<std::uintptr_t> pages = small_pages(kernel, kSlicePages);
+      kernel.slow_from = pages[Pace::kFirst];
+      kernel.slow_ns = slow_ns;
+      CHECK(costs_of_slices(kernel, pages).longest_slice_ns <= 55 * kMs + 4 * fixed_ns);
+    }
+  }
+}
+
 // The time for which other threads run must not be taken for the fixed cost of a call.
 void calls_stay_short_on_a_busy_machine() {
   for (const std::int64_t fixed_ns : kFixedNs) {
@@ -206,6 +221,7 @@ const Case kPaceCases[] = {
      any_number_of_small_pages_takes_twice_one_call_at_most},
     {"any number of huge pages takes twice one call at most",
      any_number_of_huge_pages_takes_twice_one_call_at_most},
+    {"quick pages first lead to no long call", quick_pages_first_lead_to_no_long_call},
     {"calls stay short on a busy machine", calls_stay_short_on_a_busy_machine},
     {"no call is for seconds of huge pages", no_call_is_for_seconds_of_huge_pages},
     {"pages far apart get long calls too", pages_far_apart_get_long_calls_too},

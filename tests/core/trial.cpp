@@ -31,7 +31,8 @@ bool Trial::asked(void* context) noexcept {
   trial.longest_slice_ns = std::max(trial.longest_slice_ns, slice_ns);
   trial.last_pause_ns_ = trial.kernel.clock_ns;
   trial.stopped_ = trial.pauses++ == trial.pause_after;
-  trial.last_when_stopped = trial.status.back();
+  // With several threads, another one may write it now.
+  if (trial.threads == 1) trial.last_when_stopped = trial.status.back();
   trial.moving_calls_when_stopped_ = trial.kernel.moving_calls;
   return trial.stopped_;
 }

@@ -54,8 +54,14 @@ def test_a_large_move_takes_its_threads_slice_by_slice(taken):
 
 @pytest.mark.parametrize("wanted", [1, 2, np.int64(40)])
 def test_a_number_is_taken_as_it_is(taken, wanted):
-    mp.move(memory.anonymous(2 * MIB), NODE, threads=wanted)
+    mp.move(memory.anonymous(10 * MIB), NODE, threads=wanted)
     assert [count for count, _ in taken] == [wanted]
+
+
+def test_a_few_pages_take_fewer(taken):
+    for pages in (1, 127, 128, 640):
+        mp.move(memory.anonymous(pages * PAGE), NODE, threads=8)
+    assert taken == [(1, 1), (1, 127), (2, 128), (8, 640)]
 
 
 def test_a_move_in_the_background_and_a_plan_take_them_too(taken):
@@ -88,4 +94,4 @@ def test_other_values_are_refused(threads, error, told, background):
 
 def test_threads_of_a_control():
     assert Control(1, mp.RetryPolicy(), None, None).threads_for(1) == 1
-    assert Control(1, mp.RetryPolicy(), None, None, threads=7).threads_for(1) == 7
+    assert Control(1, mp.RetryPolicy(), None, None, threads=7).threads_for(1 << 20) == 7

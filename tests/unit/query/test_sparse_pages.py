@@ -193,17 +193,25 @@ def test_early_end_of_a_move_reports_its_beginning(target, turn):
         a[first * PAGE : (first + first % 60) * PAGE : PAGE] = 1
     before = mp.move_pages(memory.pages_of(a))
     targets = {"restored": mp.where(a), "taken in turn": Anywhere(mp.interleave([NODE]))}
-    turns = iter(range(turn))
-    with pytest.raises(mp.MovePagesCancelledError) as caught:
-        mp.move(a, targets[target], progress=lambda *_: next(turns, None) is not None)
-    r = caught.value.result
-    reached = int(r.runs["pages"].sum())
-    assert reached < PAGES
-    assert np.array_equal(r.status[reached:], np.full(PAGES - reached, NOT_ATTEMPTED))
-    told = r.status[:reached]
-    assert ((told == before[:reached]) | (told == NOT_ATTEMPTED)).all()
-    assert (told == before[:reached])[before[:reached] < 0].all()
-    assert turn < 4 or (told >= 0).any()
+
+    def told_after(turn):
+        turns = iter(range(turn))
+        with pytest.raises(mp.MovePagesCancelledError) as caught:
+            mp.move(a, targets[target], progress=lambda *_: next(turns, None) is not None)
+        r = caught.value.result
+        reached = int(r.runs["pages"].sum())
+        assert reached < PAGES
+        assert np.array_equal(r.status[reached:], np.full(PAGES - reached, NOT_ATTEMPTED))
+        told = r.status[:reached]
+        assert ((told == before[:reached]) | (told == NOT_ATTEMPTED)).all()
+        assert (told == before[:reached])[before[:reached] < 0].all()
+        return told
+
+    # On a busy machine, a query takes long enough for a turn of its own.
+    later = range(turn + 1, turn + 4)
+    assert (
+        (told_after(turn) >= 0).any() or turn < 4 or any((told_after(t) >= 0).any() for t in later)
+    )
 
 
 def test_a_part_of_a_huge_page_among_absent_pages_is_one_page(huge_page_size):

@@ -1,0 +1,77 @@
+"""Moves by several threads of the core, in processes where something goes wrong with threads."""
+
+import subprocess
+import sys
+
+import pytest
+
+SETUP = """
+import mmap, os, resource, sys, time
+import numpy as np
+import movepages as mp
+from movepages import _core
+
+PAGE = mmap.PAGESIZE
+count = 1 << 16
+memory = mmap.mmap(-1, count * PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+array = np.ndarray(count * PAGE, np.uint8, memory)
+array[::PAGE] = 1
+node = int(mp.where(array[:1]).status[0])
+pages = np.arange(array.ctypes.data, array.ctypes.data + array.nbytes, PAGE, dtype=np.uintp)
+# Long enough for several pauses.
+pages = np.tile(pages, 24)
+nodes = np.full(len(pages), node, np.int32)
+status = np.full(len(pages), 77, np.int32)
+
+
+def move(threads, pause):
+    return _core.move_pages(pages, nodes, status, 0, mp.MPOL_MF_MOVE, pause, threads)
+"""
+FORK = """
+parent, children = os.getpid(), []
+
+def pause():
+    if not children:
+        children.append(os.fork())
+        if not children[0] and {raises}:
+            raise SystemExit(3)
+
+failure = move(3, pause)
+if os.getpid() != parent:
+    if {raises}:
+        error, told = failure
+        good = isinstance(error, SystemExit) and told == 0
+        os._exit(0 if good and (status == mp.PageStatus.NOT_ATTEMPTED).all() else 1)
+    os._exit(0 if failure is None and (status == node).all() else 2)
+assert failure is None
+assert (status == node).all()
+assert children, "there was no pause: the trial tested nothing"
+pid, ended = os.waitpid(children[0], 0)
+assert os.waitstatus_to_exitcode(ended) == 0, ended
+"""
+NO_THREADS = """
+pauses = []
+virtual = int(open("/proc/self/statm").read().split()[0]) * PAGE
+# Room for the drivers, and for no stack of a thread.
+resource.setrlimit(resource.RLIMIT_AS, (virtual + (4 << 20), resource.RLIM_INFINITY))
+failure = move(6, lambda: pauses.append(1))
+assert failure is None
+assert (status == node).all()
+assert len(pauses) > 1, "nobody looked for signals"
+"""
+
+
+def run(program):
+    done = subprocess.run(
+        [sys.executable, "-c", SETUP + program], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_a_child_forked_meanwhile_goes_on_by_itself(raises):
+    run(FORK.format(raises=raises))
+
+
+def test_without_threads_the_calling_thread_does_all_and_looks_for_signals():
+    run(NO_THREADS)
