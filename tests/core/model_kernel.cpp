@@ -106,7 +106,9 @@ long Kernel::move_pages(int whose, std::size_t count, const std::uintptr_t* page
   const std::int64_t waited = nodes != nullptr ? call_ns + noise() : 0;
   waited_ns += waited;
   clock_ns += nodes != nullptr ? waited : query_ns;
-  if (eintr_every != 0 && calls % eintr_every == 0) return -EINTR;
+  // By turns of its own for each thread: EINTR does not come to one thread alone.
+  thread_local long mine = 0;
+  if (eintr_every != 0 && (threaded ? ++mine : calls) % eintr_every == 0) return -EINTR;
   const long ret = answer(count, pages, nodes, status, flags);
   if (ret < 0) {
     error = ret;
