@@ -1,5 +1,6 @@
 """Moves by several threads of the core, in processes where something goes wrong with threads."""
 
+import os
 import subprocess
 import sys
 
@@ -73,5 +74,9 @@ def test_a_child_forked_meanwhile_goes_on_by_itself(raises):
     run(FORK.format(raises=raises))
 
 
+@pytest.mark.skipif(
+    "libasan" in os.environ.get("LD_PRELOAD", ""),
+    reason="needs address space to be short, which a sanitizer cannot bear",
+)
 def test_without_threads_the_calling_thread_does_all_and_looks_for_signals():
     run(NO_THREADS)
