@@ -1,10 +1,11 @@
 """Moves by several threads of the core, in processes where something goes wrong with threads."""
 
-import os
 import subprocess
 import sys
 
 import pytest
+
+from support import system
 
 SETUP = """
 import mmap, os, resource, sys, time
@@ -75,8 +76,7 @@ def test_a_child_forked_meanwhile_goes_on_by_itself(raises):
 
 
 @pytest.mark.skipif(
-    "libasan" in os.environ.get("LD_PRELOAD", ""),
-    reason="needs address space to be short, which a sanitizer cannot bear",
+    system.SANITIZED, reason="needs address space to be short, which a sanitizer cannot bear"
 )
 def test_without_threads_the_calling_thread_does_all_and_looks_for_signals():
     run(NO_THREADS)
