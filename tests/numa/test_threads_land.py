@@ -88,7 +88,9 @@ def test_holes_and_busy_pages(here_and_there):
     with pinned(*pages[busy]):
         r = mp.move(a, there, threads=4, retry=mp.RetryPolicy(attempts=0))
         assert (witness.nodes_of(pages[busy]) == here).all()
-    assert r.failures == {mp.PageStatus.EBUSY: 5, mp.PageStatus.ENOENT: 64}
+    assert r.failures.pop(mp.PageStatus.EBUSY) == 5
+    # Which of the two it is depends on the kernel.
+    assert r.failures in ({mp.PageStatus.ENOENT: 64}, {mp.PageStatus.EFAULT: 64})
     assert r.moved == len(pages) - 64 - 5
     assert (r.status[busy] == mp.PageStatus.EBUSY).all()
 
