@@ -105,9 +105,10 @@ std::size_t Driver::query_in_portions(const std::uintptr_t* pages, std::size_t c
 }
 
 // Returns the index behind the last entry whose success a later one may have undone: only an entry
-// with another target can do that. Runs within this one move pages out of order.
+// with another target can do that. Runs within this one move pages out of order, and so do policy
+// calls.
 std::size_t Driver::start_of_last_target() const noexcept {
-  if (!mixed_ || ran_within_) return mixed_ ? done_ : 0;
+  if (!mixed_ || ran_within_ || kernel_.moves_alone) return mixed_ ? done_ : 0;
   std::size_t i = done_;
   while (i > 0 && wanted(i - 1) == wanted(done_ - 1)) --i;
   return i;

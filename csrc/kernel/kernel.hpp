@@ -38,7 +38,7 @@ struct Kernel {
   bool (*allowed_nodes)(NodeMask& mask) noexcept;  // false: unknown, as in a sandbox
   std::int64_t (*now_ns)() noexcept;
   std::int64_t (*work_ns)() noexcept;  // the time for which this thread has run
-  // Whether calls that move must not overlap.
+  // Whether calls that move must not overlap, and take their entries in any order.
   bool moves_alone = false;
   // Called once before all calls of one move or query. Null: nothing to do.
   void (*begin)() noexcept = nullptr;
