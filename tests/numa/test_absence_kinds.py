@@ -1,10 +1,7 @@
 """The reason reported for each absent kind of page, including kinds that only root can make."""
 
 import mmap
-import shutil
-import subprocess
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +13,7 @@ from support import memory, nodes
 from support.kinds import MAKERS, CannotMakeError
 from support.kinds_base import HIDES
 from support.memory import PAGE
+from support.swap import swap
 from support.system import libc, succeed
 
 MADV_PAGEOUT = 21
@@ -53,21 +51,12 @@ def test_absence_reason_of_each_kind(two_nodes, need_root, monkeypatch, name, fe
 
 
 @pytest.fixture
-def swap(need_root):
-    """Add 64 MiB of swap on a RAM disk."""
-    disk = Path("/dev/ram0")
-    if not shutil.which("modprobe") or not shutil.which("mkswap"):
-        pytest.skip("needs modprobe and mkswap, which this machine does not have")
-    subprocess.run(["modprobe", "brd", "rd_nr=1", "rd_size=65536"], capture_output=True)
-    if not disk.exists():
-        pytest.skip(f"needs the module brd, which makes {disk}")
-    subprocess.run(["mkswap", disk], check=True, capture_output=True)
-    subprocess.run(["swapon", disk], check=True)
-    yield
-    subprocess.run(["swapoff", disk], check=True)
+def swapping(need_root):
+    with swap():
+        yield
 
 
-def test_swapped_out(swap):
+def test_swapped_out(swapping):
     a = memory.anonymous(32 * PAGE)
     memory.bind(a, nodes.allowed()[0])
     memory.touch(a)

@@ -1,6 +1,5 @@
 """Background moves on real nodes: rate limit, cancellation, and threads that write meanwhile."""
 
-import threading
 import time
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 
 import movepages as mp
 from support import memory, nodes, witness
+from support.storm import adding_up
 
 PAGE = memory.PAGE
 MIB = 1 << 20
@@ -48,23 +48,9 @@ def test_threads_write_while_their_array_moves(here_and_there):
     a = memory.anonymous(8 * MIB, here)
     numbers = a.view(np.int64)
     numbers[:] = 0
-    stop = threading.Event()
-    turns = 0
-
-    def compute():
-        nonlocal turns
-        while not stop.is_set():
-            np.add(numbers, 1, out=numbers)
-            turns += 1
-
-    thread = threading.Thread(target=compute)
-    thread.start()
-    try:
+    with adding_up(numbers) as turns:
         for node in (there, here, there):
             r = mp.move(a, node, background=True, limit="64MiB/s").result(timeout=300)
             assert r.moved + r.already_there + r.failed == r.pages
-    finally:
-        stop.set()
-        thread.join()
-    assert turns > 0
-    assert (numbers == turns).all()
+    assert turns[0] > 0
+    assert (numbers == turns[0]).all()

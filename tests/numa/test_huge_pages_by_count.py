@@ -2,8 +2,6 @@
 
 import contextlib
 import mmap
-import shutil
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -17,6 +15,7 @@ from support import memory, nodes, system, witness
 from support.kinds_kernel import settings
 from support.memory import PAGE
 from support.storm import PATIENCE_S, meanwhile
+from support.swap import swap
 
 COUNT = 12
 MADV_COLD, MADV_PAGEOUT, MADV_COLLAPSE = 20, 21, 25
@@ -109,23 +108,6 @@ def test_absent_huge_pages(huge, asked, huge_page_size):
     p = assert_true(huge)
     assert p.absent_pages == 2 * huge_page_size // PAGE
     assert asked == [len(huge) // PAGE]
-
-
-@contextlib.contextmanager
-def swap():
-    """Add 64 MiB of swap on a RAM disk."""
-    disk = Path("/dev/ram0")
-    if not shutil.which("modprobe") or not shutil.which("mkswap"):
-        pytest.skip("needs modprobe and mkswap, which this machine does not have")
-    subprocess.run(["modprobe", "brd", "rd_nr=1", "rd_size=65536"], capture_output=True)
-    if not disk.exists():
-        pytest.skip(f"needs the module brd, which makes {disk}")
-    subprocess.run(["mkswap", disk], check=True, capture_output=True)
-    subprocess.run(["swapon", disk], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["swapoff", disk], check=True)
 
 
 def test_swapped_out(need_root, huge, asked, huge_page_size):

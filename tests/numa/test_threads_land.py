@@ -1,7 +1,6 @@
 """Moves by several threads: each page lands where it is wanted, and is reported there."""
 
 import mmap
-import threading
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ import movepages as mp
 from movepages import _core
 from support import memory, nodes, witness
 from support.pins import pinned
+from support.storm import adding_up
 
 PAGE = memory.PAGE
 MIB = 1 << 20
@@ -141,23 +141,10 @@ def test_writers_go_on_meanwhile(here_and_there):
     a = memory.anonymous(8 * MIB, here)
     numbers = a.view(np.int64)
     numbers[:] = 0
-    stop, turns = threading.Event(), 0
-
-    def compute():
-        nonlocal turns
-        while not stop.is_set():
-            np.add(numbers, 1, out=numbers)
-            turns += 1
-
-    writer = threading.Thread(target=compute)
-    writer.start()
-    try:
+    with adding_up(numbers) as turns:
         for node in (there, here, there):
             assert mp.move(a, node, threads=3, retry=mp.RetryPolicy(attempts=50)).ok
-    finally:
-        stop.set()
-        writer.join()
-    assert (numbers == turns).all()
+    assert (numbers == turns[0]).all()
     assert (witness.nodes_of(memory.pages_of(a)) == there).all()
 
 

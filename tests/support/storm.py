@@ -31,6 +31,25 @@ def meanwhile(function: Callable[..., object], *arguments: object) -> Iterator[N
     assert not failures, failures
 
 
+@contextlib.contextmanager
+def adding_up(numbers: np.ndarray) -> Iterator[list[int]]:
+    """Have a thread add 1 to all numbers, over and over; the list has how often, at the end."""
+    stop, done = threading.Event(), list[int]()
+
+    def add() -> None:
+        turns = 0
+        while not stop.is_set():
+            np.add(numbers, 1, out=numbers)
+            turns += 1
+        done.append(turns)
+
+    with meanwhile(add):
+        try:
+            yield done
+        finally:
+            stop.set()
+
+
 def targets(
     random: np.random.Generator, here: int, there: int, count: int
 ) -> tuple[int | np.ndarray, np.ndarray]:
