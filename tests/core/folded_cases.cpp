@@ -11,16 +11,6 @@ using model::Kernel;
 using model::kHugePagePages;
 using Statuses = std::vector<std::int32_t>;
 
-// Returns every piece of new huge pages on node 0.
-std::vector<std::uintptr_t> huge_pages(Kernel& kernel, std::size_t count, int failures = 0) {
-  std::vector<std::uintptr_t> pages;
-  for (std::size_t n = 0; n < count; ++n) {
-    const std::uintptr_t head = kernel.add_huge({0, 0, 1, failures});
-    for (std::size_t k = 0; k < kHugePagePages; ++k) pages.push_back(Kernel::piece(head, k));
-  }
-  return pages;
-}
-
 void one_question_for_a_huge_page() {
   for (const std::size_t count : {1, 2, 64, 65, 200}) {
     Kernel kernel;

@@ -12,13 +12,6 @@ using model::kHugePagePages;
 using movepages::kNotAttempted;
 using Statuses = std::vector<std::int32_t>;
 
-std::vector<std::uintptr_t> huge_page(Kernel& kernel) {
-  const std::uintptr_t head = kernel.add_huge({});
-  std::vector<std::uintptr_t> pages(kHugePagePages);
-  for (std::size_t k = 0; k < kHugePagePages; ++k) pages[k] = Kernel::piece(head, k);
-  return pages;
-}
-
 void each_moves_a_part() {
   for (const std::size_t threads : {2, 3, 7}) {
     Kernel kernel;
@@ -37,9 +30,7 @@ void no_huge_page_is_in_two_parts() {
   for (const std::size_t threads : {2, 3, 8, 100}) {
     Kernel kernel;
     Trial trial(kernel);
-    for (int n = 0; n < 5; ++n) {
-      for (const std::uintptr_t page : huge_page(kernel)) trial.pages.push_back(page);
-    }
+    trial.pages = huge_pages(kernel, 5);
     trial.all = 3;
     trial.threads = threads;
     trial.run();
@@ -52,7 +43,7 @@ void no_huge_page_is_in_two_parts() {
 void a_list_too_short_to_divide() {
   Kernel kernel;
   Trial trial(kernel);
-  trial.pages = huge_page(kernel);
+  trial.pages = huge_pages(kernel, 1);
   trial.all = 1;
   trial.threads = 4;
   trial.run();

@@ -22,6 +22,17 @@ std::vector<std::uintptr_t> pieces(model::Kernel& kernel, const model::Folio& fo
   return pages;
 }
 
+std::vector<std::uintptr_t> huge_pages(model::Kernel& kernel, std::size_t count, int failures) {
+  std::vector<std::uintptr_t> pages;
+  for (std::size_t n = 0; n < count; ++n) {
+    const std::uintptr_t head = kernel.add_huge({0, 0, 1, failures});
+    for (std::size_t k = 0; k < model::kHugePagePages; ++k) {
+      pages.push_back(model::Kernel::piece(head, k));
+    }
+  }
+  return pages;
+}
+
 bool Trial::asked(void* context) noexcept {
   auto& trial = *static_cast<Trial*>(context);
   const std::lock_guard lock(trial.kernel.turn);

@@ -9,6 +9,8 @@
 // Return the addresses of new pages on node 0, and of all pieces of one new folio.
 std::vector<std::uintptr_t> small_pages(model::Kernel& kernel, std::size_t count);
 std::vector<std::uintptr_t> pieces(model::Kernel& kernel, const model::Folio& folio);
+// Returns every piece of new huge pages on node 0.
+std::vector<std::uintptr_t> huge_pages(model::Kernel& kernel, std::size_t count, int failures = 0);
 
 // The value of each status before the driver runs.
 constexpr std::int32_t kUnwritten = 77;
