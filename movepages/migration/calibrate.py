@@ -22,7 +22,8 @@ _known: dict[int, float] = {}
 def rate_known(nbytes: int) -> float | None:
     """Return the bytes per second at which so much moves, or None before `calibrate`.
 
-    It is that of the threads that `move` uses, or of the next lower number that was measured.
+    The rate is that of as many threads as `move` uses for so much, or of the next lower number of
+    threads that was measured.
     """
     threads = worthwhile_threads(nbytes)
     # Another thread may calibrate meanwhile.
