@@ -261,7 +261,7 @@ def test_a_node_that_fills_up_with_huge_pages(here_and_there, huge_page_size):
         r = mp.move(a, small)
     except MemoryError as full:
         r = full.result
-    assert time.monotonic() - start < 120
+    assert time.monotonic() - start < 300
     found = witness.nodes_of(memory.pages_of(a))
     assert r.moved + r.already_there == int((found == small).sum()) > 0
     assert r.failed + r.not_attempted == int((found == here).sum()) > 0

@@ -15,6 +15,7 @@ HIDES = tuple(map(int, platform.release().split(".")[:2])) < (6, 6)
 _SWITCH = Path("/proc/sys/kernel/numa_balancing")
 _KNOBS = Path("/sys/kernel/debug/sched/numa_balancing")
 _HASTE = {"scan_delay_ms": 1, "scan_period_min_ms": 10, "scan_period_max_ms": 20}
+_REST = {"scan_delay_ms": 3_600_000}
 _SECONDS = 20
 
 
@@ -27,10 +28,23 @@ def needs() -> str:
 @contextlib.contextmanager
 def hurried() -> Iterator[None]:
     """Make the kernel scan every few milliseconds. Needs root."""
-    before = {path: path.read_text() for path in [_SWITCH, *(_KNOBS / name for name in _HASTE)]}
+    with _on_with(_HASTE):
+        yield
+
+
+@contextlib.contextmanager
+def resting() -> Iterator[None]:
+    """Switch balancing on, which leaves processes that start within the block alone. Needs root."""
+    with _on_with(_REST):
+        yield
+
+
+@contextlib.contextmanager
+def _on_with(knobs: dict[str, int]) -> Iterator[None]:
+    before = {path: path.read_text() for path in [_SWITCH, *(_KNOBS / name for name in knobs)]}
     try:
         _SWITCH.write_text("1")
-        for name, value in _HASTE.items():
+        for name, value in knobs.items():
             (_KNOBS / name).write_text(str(value))
         yield
     finally:

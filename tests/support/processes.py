@@ -17,7 +17,7 @@ from . import system
 # The overflow uid, a user that owns nothing.
 NOBODY = 65534
 # Far longer than anything takes, even in slow guests: it only ends a call that hangs.
-PATIENCE_S = 120
+PATIENCE_S = 300
 _PR_SET_DUMPABLE = 4
 # linux/capability.h
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522

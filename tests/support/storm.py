@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 # A run that takes longer than this hangs, however slow the machine.
-PATIENCE_S = 60
+PATIENCE_S = 180
 
 
 @contextlib.contextmanager

@@ -95,7 +95,7 @@ def test_ctrl_c_ends_a_long_query_with_what_is_done(long_query, a_while):
     start = time.monotonic()
     with interrupted_with(KeyboardInterrupt, a_while) as caught:
         mp.move_pages(pages, None, status)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
     assert caught.value.status is status
     assert_true_prefix(status, caught.value.result)
 

@@ -76,11 +76,11 @@ def test_watch_ends_after_its_count(other, capsys):
 
 def test_watch_ends_on_ctrl_c(watching):
     watching.send_signal(signal.SIGINT)
-    _, err = watching.communicate(timeout=60)
+    _, err = watching.communicate(timeout=300)
     assert (watching.returncode, err) == (130, b"movepages: interrupted\n")
 
 
 def test_watch_ends_when_its_reader_does(watching):
     watching.stdout.close()
-    assert watching.wait(timeout=60) == 141
+    assert watching.wait(timeout=300) == 141
     assert watching.stderr.read() == b""

@@ -81,6 +81,7 @@ def test_a_container_that_contains_itself() -> None:
     assert list(mp.where(a)) == ["[0]"]
 
 
+@pytest.mark.host
 def test_very_deep_containers() -> None:
     deep: list = [np.ones(3)]
     for _ in range(5000):
@@ -345,6 +346,7 @@ def test_keys_of_any_kind() -> None:
     assert (2,) in found
 
 
+@pytest.mark.host
 def test_a_class_that_makes_itself_is_refused() -> None:
     class Endless:
         def __movepages_buffers__(self):

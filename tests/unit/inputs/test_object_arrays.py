@@ -132,6 +132,7 @@ def test_an_empty_array_has_pointers_alone() -> None:
     assert list(mp.where(np.empty(0, object))) == ["pointers"]
 
 
+@pytest.mark.host
 def test_many_strings_take_little_time() -> None:
     array = as_objects(texts(100_000))
     begin = time.perf_counter()
@@ -152,6 +153,7 @@ def test_portions_make_no_difference(monkeypatch) -> None:
     assert parts["objects"].nbytes == whole["objects"].nbytes
 
 
+@pytest.mark.host
 def test_a_million_objects_take_little_memory() -> None:
     array = as_objects(texts(1_000_000))
     np.random.default_rng(0).shuffle(array)
@@ -167,6 +169,7 @@ def test_a_million_objects_take_little_memory() -> None:
     assert peak < 80 * len(array)
 
 
+@pytest.mark.host
 def test_a_signal_is_handled_while_objects_are_looked_at() -> None:
     array = as_objects(texts(1_000_000))
     sent = 0.0

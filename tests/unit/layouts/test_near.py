@@ -255,6 +255,7 @@ def test_refused(tmp_path, device, error, told):
         mp.near(device, sysfs=fake.dgx(tmp_path))
 
 
+@pytest.mark.host
 @given(st.text() | st.from_regex(r"(/dev/)?[a-z]*[0-9]*(:[0-9a-f]+)?(\.[0-9])?", fullmatch=True))
 def test_any_other_name_is_an_error(tmp_path_factory, name):
     with pytest.raises((ValueError, mp.TopologyError)) as caught:

@@ -30,7 +30,7 @@ def test_background_move_is_a_future_of_the_result(a):
     seen = []
     job = mp.move(a, NODE, background=True, progress=lambda *told: seen.append(told))
     assert isinstance(job, mp.BackgroundMove)
-    result = job.result(timeout=60)
+    result = job.result(timeout=300)
     assert (result.already_there, result.ok, job.done()) == (300, True, True)
     assert job.progress == seen[-1] == (300, 300)
     assert not job.cancel()
@@ -47,7 +47,7 @@ def test_wrong_arguments_are_refused_at_once(a):
 
 def test_error_is_raised_by_the_future(a):
     job = mp.move(a, max(mp.topology().nodes) + 1, background=True)
-    assert isinstance(job.exception(timeout=60), mp.MovePagesError)
+    assert isinstance(job.exception(timeout=300), mp.MovePagesError)
     with pytest.raises(mp.MovePagesError, match="is not a node"):
         job.result()
 
@@ -82,7 +82,7 @@ def test_cancel_ends_a_move_that_has_begun(a, slow):
     assert slow.wait(60)
     assert not job.done()
     assert job.cancel()
-    error = job.exception(timeout=60)
+    error = job.exception(timeout=300)
     assert isinstance(error, mp.MovePagesCancelledError)
     assert "it was cancelled" in str(error)
     assert error.result.moved + error.result.already_there >= 1
@@ -101,7 +101,7 @@ def test_the_nodes_are_a_copy(a, monkeypatch):
 
     monkeypatch.setattr(slice_migration._core, "sort_out", look)
     assert mp.move(a, nodes).ok
-    assert mp.move(a, nodes, background=True).result(timeout=60).ok
+    assert mp.move(a, nodes, background=True).result(timeout=300).ok
     assert shared == [False, False]
 
 
@@ -110,12 +110,12 @@ def test_the_nodes_of_any_buffer_are_a_copy(a):
     job = mp.move(a, nodes, background=True, progress=lambda *_: written.wait(60))
     nodes[:] = array.array("i", [-1] * 300)
     written.set()
-    assert job.result(timeout=60).already_there == 300
+    assert job.result(timeout=300).already_there == 300
 
 
 def test_progress_callback_can_cancel(a, slow):
     job = mp.move(a, np.full(300, NODE), background=True, progress=lambda *_: False)
-    assert isinstance(job.exception(timeout=60), mp.MovePagesCancelledError)
+    assert isinstance(job.exception(timeout=300), mp.MovePagesCancelledError)
 
 
 def test_the_array_lives_until_it_is_moved(slow):
@@ -126,7 +126,7 @@ def test_the_array_lives_until_it_is_moved(slow):
     del a
     assert gone() is not None
     job.cancel()
-    job.exception(timeout=60)
+    job.exception(timeout=300)
     for thread in threading.enumerate():
         if thread.name == "movepages":
             thread.join()
@@ -177,7 +177,7 @@ def test_background_move_does_not_run_in_a_child(a, slow):
         assert not job.done()
     finally:
         assert job.cancel()
-    assert isinstance(job.exception(timeout=60), mp.MovePagesCancelledError)
+    assert isinstance(job.exception(timeout=300), mp.MovePagesCancelledError)
 
 
 def test_lock_held_by_the_thread_does_not_block_a_child(a, slow):
@@ -187,12 +187,12 @@ def test_lock_held_by_the_thread_does_not_block_a_child(a, slow):
         told = told_in_child(lambda: job.result())
     assert told.startswith("RuntimeError: this move runs in process")
     job.cancel()
-    job.exception(timeout=60)
+    job.exception(timeout=300)
 
 
 def test_move_done_before_a_fork_is_done_in_the_child(a):
     job = mp.move(a, NODE, background=True)
-    job.result(timeout=60)
+    job.result(timeout=300)
     assert told_in_child(lambda: job.result().already_there) == "300"
 
 

@@ -66,7 +66,7 @@ def test_a_deadline_ends_it(node, nothing):
     with pytest.raises(TimeoutError) as caught:
         mp.move(nothing, node, deadline=0.0)
     assert isinstance(caught.value, mp.MovePagesTimeoutError)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
     assert caught.value.result.not_attempted > 0
 
 

@@ -23,7 +23,7 @@ HOME = {cpu: node for node, each in mp.topology().nodes.items() for cpu in each.
 # Sums of floats in another order.
 NEARLY = 1e-6
 A_TICK_S = 0.01
-PATIENCE_S = 60
+PATIENCE_S = 180
 
 
 def compute(seconds=0.05):

@@ -8,7 +8,7 @@ import pytest
 from support import system
 
 SETUP = """
-import mmap, os, resource, sys, time
+import math, mmap, os, resource, time
 import numpy as np
 import movepages as mp
 from movepages import _core
@@ -19,15 +19,23 @@ memory = mmap.mmap(-1, count * PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 array = np.ndarray(count * PAGE, np.uint8, memory)
 array[::PAGE] = 1
 node = int(mp.where(array[:1]).status[0])
-pages = np.arange(array.ctypes.data, array.ctypes.data + array.nbytes, PAGE, dtype=np.uintp)
-# Long enough for several pauses.
-pages = np.tile(pages, 24)
-nodes = np.full(len(pages), node, np.int32)
-status = np.full(len(pages), 77, np.int32)
+once = np.arange(array.ctypes.data, array.ctypes.data + array.nbytes, PAGE, dtype=np.uintp)
+
+
+def listed(times):
+    pages = np.tile(once, times)
+    return pages, np.full(len(pages), node, np.int32), np.full(len(pages), 77, np.int32)
 
 
 def move(threads, pause):
     return _core.move_pages(pages, nodes, status, 0, mp.MPOL_MF_MOVE, pause, threads)
+
+
+pages, nodes, status = listed(1)
+started = time.perf_counter()
+move(1, lambda: None)
+# Long enough for several pauses, and not for ever on a slow machine.
+pages, nodes, status = listed(1 + math.ceil(0.5 / (time.perf_counter() - started)))
 """
 FORK = """
 parent, children = os.getpid(), []
@@ -65,7 +73,7 @@ assert len(pauses) > 1, "nobody looked for signals"
 
 def run(program):
     done = subprocess.run(
-        [sys.executable, "-c", SETUP + program], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", SETUP + program], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
 

@@ -82,6 +82,7 @@ def test_what_was_made_last_is_not_sent_along() -> None:
     assert len(pickle.dumps(found)) < 1.3 * before
 
 
+@pytest.mark.host
 def test_many_members_take_little_time() -> None:
     arrays = {f"a{number}": np.ones(100) for number in range(10_000)}
     times = [time.process_time()]
