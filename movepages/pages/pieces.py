@@ -105,16 +105,16 @@ class Pieces:
     @cached_property
     def shared_edges(self) -> int:
         """Number of partly covered pages; the rest of each may belong to a neighbour."""
-        size = np.uintp(self.page_size)
+        within = np.uintp(self.page_size - 1)
         # Contiguous pieces do not touch, so a page with an edge inside has bytes of none. Many
         # pieces may begin in one page, and few pages may be all that is left of them.
-        inside = (edges[edges % size > 0] // size for edges in (self._begin, self._end))
+        inside = (edges[(edges & within) > 0] & ~within for edges in (self._begin, self._end))
         cut = np.concatenate([_distinct(each) for each in inside])
         cut.sort(kind="stable")
         cut = _distinct(cut)
         if not self._strided:
             return len(cut)
-        edges = [cut * size]
+        edges = [cut]
         for each in self._strided:
             edges += [addresses for addresses, _ in each.chunks(SPANS_AT_ONCE)]
         found = np.unique(np.concatenate(edges))
