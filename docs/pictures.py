@@ -39,7 +39,7 @@ def wanted(layout: Any, array: np.ndarray[Any, Any]) -> mp.Placement:
     """Return the placement that an array has once it is laid out."""
     footprint = footprint_of(array)
     addresses = np.concatenate([some for some, _ in footprint.chunks(1 << 16)])
-    runs = find_runs(addresses, mp.targets(layout, array), footprint)
+    runs = find_runs(addresses, mp.targets(array, layout), footprint)
     several = array.ndim > 1
     return placement_of(
         footprint,

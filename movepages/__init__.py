@@ -1,5 +1,6 @@
 """See which NUMA node every page of a numpy array lives on, and move it where the work is."""
 
+import sys
 from importlib import import_module
 
 __version__ = "0.1.0"
@@ -129,7 +130,10 @@ __all__ = sorted(_HOME_OF)
 def __getattr__(name: str) -> object:
     home = _HOME_OF.get(name)
     if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        # With both of these, a traceback suggests the nearest name.
+        raise AttributeError(
+            f"module {__name__!r} has no attribute {name!r}", name=name, obj=sys.modules[__name__]
+        )
     try:
         module = import_module(f".{home}", __name__)
     except ModuleNotFoundError as missing:

@@ -1,4 +1,4 @@
-"""Parse and format counts of bytes, counts of pages and lists of ids."""
+"""Parse and format counts of bytes, counts of pages, lists of ids and names of choices."""
 
 from __future__ import annotations
 
@@ -162,3 +162,17 @@ def format_ids(ids: Iterable[int]) -> str:
         else:
             ranges.append([i, i])
     return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in ranges)
+
+
+def refuse_unknown(name: str, given: object, known: Iterable[str]) -> None:
+    """Raise ValueError unless `given` is one of the known values; name the nearest of them."""
+    choices = list(known)
+    if given in choices:
+        return
+    # Only a typing error pays for this import.
+    from difflib import get_close_matches
+
+    near = get_close_matches(str(given), choices, 1)
+    meant = f"; did you mean {near[0]!r}?" if near else ""
+    expected = ", ".join(map(repr, choices))
+    raise ValueError(f"{name}: expected one of {expected}, got {given!r}{meant}")

@@ -66,7 +66,7 @@ def against_moving(
             pages = memory.pages_of(array)
             now = np.empty(len(pages), np.int32)
             by_c(pages, None, now)
-            assert np.array_equal(now, mp.targets(layout, array)), "not as wanted"
+            assert np.array_equal(now, mp.targets(array, layout)), "not as wanted"
         made.clear()
 
     turns = {

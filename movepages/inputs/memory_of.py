@@ -71,7 +71,8 @@ def _inside(obj: object) -> _Single | Iterator[tuple[str, object]]:
             return _Single(obj)
         if str(type(obj).__module__).startswith(_PACKAGE):
             raise TypeError(
-                f"got a {type(obj).__name__}, which describes memory; pass the memory itself"
+                f"got a {type(obj).__name__}, which describes memory; pass the memory itself, and "
+                "a layout after it: move(a, layout)"
             )
         return container_members(obj) or _Single(obj)
     found = adapter(obj)

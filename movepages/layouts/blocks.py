@@ -59,7 +59,7 @@ def blocks(nodes: Sequence[Count]) -> Layout:
 
     Examples
     --------
-    >>> targets(blocks([0, 1]), np.zeros(1 << 16, np.uint8))[0]
+    >>> targets(np.zeros(1 << 16, np.uint8), blocks([0, 1]))[0]
     np.int32(0)
     """
     return Blocks(listed_nodes(nodes))
@@ -128,7 +128,7 @@ def by_axis(axis: Count, nodes: Sequence[Count]) -> Layout:
     Examples
     --------
     >>> a = np.zeros((64, 4096), np.uint8)
-    >>> targets(by_axis(0, [0, 1]), a)[[0, -1]].tolist()
+    >>> targets(a, by_axis(0, [0, 1]))[[0, -1]].tolist()
     [0, 1]
     """
     return ByAxis(operator.index(axis), listed_nodes(nodes))
@@ -169,7 +169,7 @@ def like(other: Placement | Placements | MemoryLike) -> Layout:
     Examples
     --------
     >>> a, b = np.ones(1 << 16), np.ones(1 << 14)
-    >>> bool((targets(like(a), b) >= 0).all())
+    >>> bool((targets(b, like(a)) >= 0).all())
     True
     """
     found = other if isinstance(other, (Placement, Placements)) else where(other)
@@ -203,10 +203,15 @@ def local(cpus: Collection[Count] | None = None) -> Layout:
 
     Examples
     --------
-    >>> found = targets(local(), np.zeros(1 << 16, np.uint8))
+    >>> found = targets(np.zeros(1 << 16, np.uint8), local())
     >>> set(found.tolist()) <= set(topology().allowed_nodes)
     True
     """
+    if isinstance(cpus, str):
+        raise TypeError(
+            f"cpus: expected CPU numbers such as [0, 1], got the text {cpus!r}; for the node "
+            f"nearest to a device, pass near({cpus!r})"
+        )
     chosen = sorted(os.sched_getaffinity(0)) if cpus is None else map(operator.index, cpus)
     machine = read_topology()
     return blocks([machine.node_near(cpu) for cpu in chosen])

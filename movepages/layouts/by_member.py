@@ -59,7 +59,7 @@ def together(layout: Layout) -> Layout:
     Examples
     --------
     >>> arrays = [np.ones(1 << 16) for _ in range(4)]
-    >>> found = targets(together(blocks([0, 1])), arrays)
+    >>> found = targets(arrays, together(blocks([0, 1])))
     >>> sorted(set(found.tolist()))
     [0, 1]
     """

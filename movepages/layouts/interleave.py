@@ -77,7 +77,7 @@ def interleave(nodes: Sequence[Count], *, block: int | None = None) -> Layout:
     Examples
     --------
     >>> a = np.zeros(5 * 4096, np.uint8)
-    >>> set(targets(interleave([0, 1], block=4096), a).tolist())
+    >>> set(targets(a, interleave([0, 1], block=4096)).tolist())
     {0, 1}
     """
     return Interleave(listed_nodes(nodes), _as_block(block))
@@ -112,7 +112,7 @@ def weighted(shares: Mapping[int, Count] | None = None, *, block: int | None = N
     Examples
     --------
     >>> a = np.zeros(8 * 4096, np.uint8)
-    >>> found = targets(weighted({0: 3, 1: 1}, block=4096), a)[:8]
+    >>> found = targets(a, weighted({0: 3, 1: 1}, block=4096))[:8]
     >>> np.bincount(found).tolist()
     [6, 2]
     """

@@ -11,6 +11,7 @@ import numpy as np
 from ..pages.arguments import Addresses, Nodes, as_nodes
 from ..pages.page_set import PageSet
 from ..results.placement import Placement
+from .guesses import in_words, meant_by
 from .patterns import NOWHERE, Everywhere, Fixed, Ints, NodeArray, Pattern
 
 MoveTarget: TypeAlias = "Placement | Layout | Nodes"
@@ -127,11 +128,14 @@ def as_target(
         return Restored(target)
     if hasattr(target, "over"):
         return target.over(array, footprint)
-    if target is None or isinstance(target, (str, bytes, Mapping)):
+    # An array of the right length has the nodes, in another dtype.
+    meant = "" if getattr(target, "shape", None) == (pages,) else meant_by(target)
+    if meant or target is None or isinstance(target, (str, bytes, Mapping)):
+        meant = "a member within another is 'a.b'" if isinstance(target, Mapping) else meant
         raise TypeError(
             "target: expected a node such as 0, a layout such as interleave([0, 1]), a Placement, "
-            f"or an array with a node for each page, got a {type(target).__name__}"
-            + ("; a member within another is 'a.b'" if isinstance(target, Mapping) else "")
+            f"or an array of int32 with a node for each page, got {in_words(target)}"
+            + (f"; {meant}" if meant else "")
         )
     nodes = as_nodes(target, name="target")
     if isinstance(nodes, int):

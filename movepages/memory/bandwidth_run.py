@@ -94,7 +94,7 @@ class Run:
     def _require(self, memory: Bytes, layout: Layout) -> None:
         """Raise unless every page is where its layout wants it, before it is measured and after."""
         placement = where(memory)
-        if not np.array_equal(placement.status, targets(layout, memory)):
+        if not np.array_equal(placement.status, targets(memory, layout)):
             raise make_error(
                 errno.EIO,
                 f"memory is not where it was allocated ({placement}): it cannot be measured",

@@ -16,6 +16,7 @@ from ..query.explain import Call, explain
 from ..query.syscall import MPOL_MF_MOVE
 from ..results.outcome import make_error
 from ..system.target_nodes import unusable_node
+from ..units import refuse_unknown
 
 
 class PolicyMode(IntEnum):
@@ -104,6 +105,5 @@ def _name_of(mode: PolicyMode) -> str:
 def _as_mode(mode: str) -> PolicyMode:
     names = {_name_of(each): each for each in PolicyMode}
     names["weighted"] = PolicyMode.WEIGHTED_INTERLEAVE
-    if mode not in names:
-        raise ValueError(f"mode: expected one of {', '.join(map(repr, names))}, got {mode!r}")
+    refuse_unknown("mode", mode, names)
     return names[mode]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,21 +18,22 @@ from ..pages.like import MemoryLike
 from ..pages.page_set import PageSet
 from ..query.survey_runs import SurveyRuns
 from ..query.syscall import move_pages
+from ..results.placement import Placement
 from . import sizes
 from .folios import FutureHugePages, HugePages
 from .huge_page_targets import TargetChooser
 from .slices import each_page
 
 
-def targets(layout: MemberTarget, a: MemoryLike) -> npt.NDArray[np.int32]:
+def targets(a: MemoryLike, target: MemberTarget) -> npt.NDArray[np.int32]:
     """Return the node that a layout wants each page of an array on.
 
     Parameters
     ----------
-    layout : Layout, or what else `move` takes as a target
-        Such as `interleave` returns. Whether its nodes exist is not checked.
     a : object with memory
         As for `where`.
+    target : Layout, or what else `move` takes as a target
+        Such as `interleave` returns. Whether its nodes exist is not checked.
 
     Returns
     -------
@@ -42,16 +44,25 @@ def targets(layout: MemberTarget, a: MemoryLike) -> npt.NDArray[np.int32]:
     Raises
     ------
     TypeError, ValueError
-        `a` exposes no memory, or lacks what the layout needs, such as an axis; `layout` is not a
+        `a` exposes no memory, or lacks what the layout needs, such as an axis; `target` is not a
         target.
+
+    Warns
+    -----
+    DeprecationWarning
+        The layout comes first, as in earlier versions.
 
     Examples
     --------
-    >>> targets(blocks([0, 1]), np.zeros(4 * 4096, np.uint8)).tolist()[0]
+    >>> targets(np.zeros(4 * 4096, np.uint8), blocks([0, 1])).tolist()[0]
     0
     """
+    if hasattr(a, "over") or isinstance(a, (int, Placement)):
+        message = "targets(layout, a) is deprecated: pass the memory first, as to move() and plan()"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        a, target = target, a  # type: ignore[assignment]
     array, footprint = memory_of(a)
-    pattern = wanted_by(layout, array, footprint)
+    pattern = wanted_by(target, array, footprint)
     chooser = TargetChooser(pattern, HugePages(footprint.pid), "majority")
     parts = [np.empty(0, np.int32)]
     for addresses, wanted in wanted_pages(footprint, pattern):

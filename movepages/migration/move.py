@@ -14,7 +14,7 @@ from ..results.outcome import MovePagesError, MoveResult
 from ..results.warnings import LayoutWarning, MovePagesWarning, calls_in_package
 from ..results.wording import OVERRULED
 from ..system.threads import as_threads
-from ..units import parse_rate
+from ..units import parse_rate, refuse_unknown
 from . import executor
 from .control import Control, RetryPolicy, as_deadline
 from .fast_path import placed_already
@@ -226,9 +226,3 @@ def _warn(warning: MovePagesWarning | LayoutWarning, result: MoveResult) -> None
     # If warnings are errors, the result is on the warning.
     warning.result = result
     warnings.warn(warning, stacklevel=calls_in_package())
-
-
-def refuse_unknown(name: str, given: str, known: tuple[str, ...]) -> None:
-    """Raise ValueError unless `given` is one of the known values."""
-    if given not in known:
-        raise ValueError(f"{name}: expected one of {', '.join(map(repr, known))}, got {given!r}")

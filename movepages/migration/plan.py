@@ -18,10 +18,10 @@ from ..results.member_results import why_torn
 from ..results.status import PageStatus
 from ..system.node import Node
 from ..system.target_nodes import machine, unusable_node
-from ..units import format_bytes, format_pages
+from ..units import format_bytes, format_pages, refuse_unknown
 from .forecast import Plan
 from .huge_page_targets import OnConflict
-from .move import CONFLICTS, refuse_unknown
+from .move import CONFLICTS
 from .plan_counts import PlanCounts
 
 

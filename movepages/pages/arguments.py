@@ -28,6 +28,8 @@ def as_nodes(nodes: Nodes, name: str = "nodes") -> npt.NDArray[np.int32] | int:
     """Convert node numbers to an int or a dense array of int32; raise if they are neither."""
     if isinstance(nodes, (bool, np.bool_)):
         raise TypeError(f"{name}: expected node numbers, got the truth value {nodes}")
+    if isinstance(nodes, str):
+        raise TypeError(f"{name}: expected node numbers such as [0, 1], got the text {nodes!r}")
     if not isinstance(nodes, np.ndarray) or (nodes.ndim == 0 and nodes.dtype.kind in "iu"):
         with contextlib.suppress(TypeError):
             return operator.index(nodes)  # type: ignore[arg-type]

@@ -28,7 +28,10 @@ def _hint(obj: object) -> str:
     if isinstance(obj, (list, tuple)):
         return "its elements are scattered over the heap: pass each array, or make one array of it"
     if isinstance(obj, int):
-        return "an address needs a length: pass Region(address, nbytes)"
+        return (
+            "an address needs a length: pass Region(address, nbytes); a node comes after the "
+            f"memory: move(a, {obj})"
+        )
     if isinstance(obj, io.BytesIO):
         return "pass its getbuffer(), which shares its memory"
     if isinstance(obj, io.IOBase) and not isinstance(obj, io.StringIO):

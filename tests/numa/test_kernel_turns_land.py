@@ -33,7 +33,7 @@ def where_turns_land(on):
     outside = policies.of_thread()
     a = mp.empty(40 * PAGE, np.uint8, layout=by_page(on))
     assert policies.of_thread() == outside
-    return witness.nodes_of(memory.pages_of(a)).tolist(), mp.targets(by_page(on), a).tolist()
+    return witness.nodes_of(memory.pages_of(a)).tolist(), mp.targets(a, by_page(on)).tolist()
 
 
 def in_cpuset(group, on):

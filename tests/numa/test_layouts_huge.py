@@ -124,7 +124,7 @@ def test_majority_gives_each_node_its_bytes(two_nodes, huge_page_size, mib, orde
         assert r.ok == (r.overruled + r.torn == 0) == (not told), (name, str(r), told)
         assert np.array_equal(r.status, found), name
         if r.ok:
-            assert np.array_equal(found, mp.targets(layout, array)), name
+            assert np.array_equal(found, mp.targets(array, layout)), name
         if TOLD:
             assert (forecast.overruled, forecast.torn) == (r.overruled, r.torn), name
             on = {node: int((found == node).sum()) * PAGE for node in set(found.tolist())}
@@ -146,7 +146,7 @@ def test_split_puts_each_page_on_its_target(two_nodes, huge_page_size, mib, orde
         r, told = move_quietly(array, layout, on_conflict="split")
         found = witness.nodes_at_once(memory.pages_of(flat))
         torn = r.torn > 0
-        assert np.array_equal(found, mp.targets(layout, array)), (name, str(r))
+        assert np.array_equal(found, mp.targets(array, layout)), (name, str(r))
         assert (r.ok, r.overruled, bool(told)) == (not torn, 0, torn), (name, str(r))
         assert np.array_equal(sample_of(array), before)
         assert_shares(shares, found, flat.nbytes, name)

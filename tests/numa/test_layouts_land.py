@@ -33,7 +33,7 @@ def test_small_pages(two_nodes, count):
         pytest.skip(f"needs {count} nodes with memory, this process may use {len(chosen)}")
     a = memory.anonymous(9 * 512 * PAGE // 8 * 8, chosen[0])
     for name, (array, layout) in layouts(chosen, a).items():
-        wanted = mp.targets(layout, array)
+        wanted = mp.targets(array, layout)
         assert set(wanted.tolist()) == set(chosen), name
         r = mp.move(array, layout)
         assert (r.ok, r.overruled) == (True, 0), (name, str(r))
@@ -49,7 +49,7 @@ def test_new_arrays_follow_their_layout_page_by_page(two_nodes, block):
     chosen = nodes.allowed()
     for layout in (mp.interleave(chosen, block=block), mp.blocks(chosen)):
         a = mp.full(5 << 20, 3, np.uint8, layout=layout)
-        assert np.array_equal(witness.nodes_of(memory.pages_of(a)), mp.targets(layout, a))
+        assert np.array_equal(witness.nodes_of(memory.pages_of(a)), mp.targets(a, layout))
         assert (a == 3).all()
 
 
@@ -68,7 +68,7 @@ def test_huge_pages_go_to_wanted_nodes_and_each_node_gets_its_bytes(
     memory.keep_as_it_is(a)
     per = huge_page_size // PAGE
     for name, (array, layout) in layouts(chosen, a).items():
-        wanted = mp.targets(layout, array).reshape(frames, per)
+        wanted = mp.targets(array, layout).reshape(frames, per)
         votes = np.stack([(wanted == node).sum(axis=1) for node in chosen])
         r = mp.move(array, layout)
         found = witness.nodes_of(memory.pages_of(a)).reshape(frames, per)

@@ -59,7 +59,7 @@ def test_a_target_for_each_member(two_nodes):
     chosen = {f"[{k}]": (first, second)[k % 2] for k in range(4)}
     plan = mp.plan(arrays, chosen)
     result = mp.move(arrays, chosen, on_conflict="split")
-    wanted = mp.targets(chosen, arrays)
+    wanted = mp.targets(arrays, chosen)
     found = now(dict(enumerate(arrays)))
     placed = np.count_nonzero(found == wanted)
     assert placed == len(wanted) - result.overruled
@@ -81,7 +81,7 @@ def test_layouts_of_members(two_nodes, together, name):
     arrays = members(chosen[0])
     layout = getattr(mp, name)(chosen)
     layout = mp.together(layout) if together else layout
-    wanted = mp.targets(layout, arrays)
+    wanted = mp.targets(arrays, layout)
     assert set(wanted.tolist()) == set(chosen)
     plan = mp.plan(arrays, layout)
     result = mp.move(arrays, layout)

@@ -49,7 +49,7 @@ def check(arrays, layout, shares, **how):
     assert result.moved + result.already_there + result.failed == result.pages
     assert result.ok == (result.overruled == result.torn == result.failed == 0)
     if result.ok and not how:
-        assert np.array_equal(now, mp.targets(layout, arrays))
+        assert np.array_equal(now, mp.targets(arrays, layout))
     for name, array in arrays.items():
         member = result.by_member[name]
         own = now[np.searchsorted(pages, mp.where(array).addresses)]

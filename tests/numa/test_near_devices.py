@@ -148,7 +148,7 @@ def test_weighted_follows_kernel_or_bandwidth(hmat):
     machine = mp.topology()
     nodes = machine.allowed_nodes
     a = np.zeros(machine.page_size * 4096, np.uint8)
-    found = mp.targets(mp.weighted(block=machine.page_size), a)[: 32 * 100]
+    found = mp.targets(a, mp.weighted(block=machine.page_size))[: 32 * 100]
     share = {node: float(np.mean(found == node)) for node in nodes}
     told = {node: machine.nodes[node] for node in nodes}
     if machine.auto_weights is None and len({each.weight for each in told.values()}) == 1:

@@ -58,7 +58,7 @@ def test_pages_are_where_a_move_would_put_them(allowed, name, huge, nbytes):
     moved = mp.move(a, layout)
     assert moved.moved == 0
     if not moved.overruled:
-        assert found.tolist() == mp.targets(layout, a).tolist()
+        assert found.tolist() == mp.targets(a, layout).tolist()
     assert policies.of_thread() == outside
     assert {each.mode.name for each in mp.policy(a)} == {"DEFAULT"}
     assert not a.any()
@@ -114,7 +114,7 @@ def test_no_node_ever_has_more_than_its_share(allowed, name, monkeypatch):
         assert watch.peak.get(node, 0) * PAGE <= share + HUGE_PAGE_BYTES
         # Page tables and others' memory come on top.
         assert before[node] - watch.least[node] <= share + (12 << 20)
-    assert (witness.nodes_at_once(memory.pages_of(a)) == mp.targets(layouts(on)[name], a)).all()
+    assert (witness.nodes_at_once(memory.pages_of(a)) == mp.targets(a, layouts(on)[name])).all()
 
 
 def test_many_cuts_do_not_split_the_mapping(allowed):

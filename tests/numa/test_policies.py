@@ -97,7 +97,7 @@ def test_plan_predicts_the_move(allowed):
     layout = mp.interleave(allowed, block=PAGE)
     p = mp.plan(a, layout)
     before = np.full(393, allowed[0])
-    wanted = mp.targets(layout, a)[7:]
+    wanted = mp.targets(a, layout)[7:]
     for node in allowed:
         assert p.flows[allowed[0], node] == PAGE * np.count_nonzero(wanted == node)
     assert (witness.nodes_of(memory.pages_of(a)[7:]) == before).all()

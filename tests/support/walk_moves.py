@@ -68,7 +68,7 @@ def _judge(asked: Asked, result, error, target, *, excuse: bool = False) -> None
 @operation(4)
 def move(asked: Asked, random: np.random.Generator, nodes: list[int]) -> str:
     name, target = _target(asked, random, nodes)
-    wanted = mp.targets(target, asked.array)
+    wanted = mp.targets(asked.array, target)
     how = _how(random)
     _judge(asked, *_outcome(lambda: mp.move(asked.array, target, **how)), wanted)
     return name + " split" * ("on_conflict" in how)
@@ -77,7 +77,7 @@ def move(asked: Asked, random: np.random.Generator, nodes: list[int]) -> str:
 @operation(0.7)
 def plan_and_execute(asked: Asked, random: np.random.Generator, nodes: list[int]) -> str:
     name, target = _target(asked, random, nodes)
-    wanted = mp.targets(target, asked.array)
+    wanted = mp.targets(asked.array, target)
     plan = mp.plan(asked.array, target)
     if asked.calm:
         node = asked.look().node[asked.pages]
@@ -105,7 +105,7 @@ def _check_plan(asked: Asked, plan: mp.Plan, wanted: np.ndarray, node: np.ndarra
 @operation(0.5)
 def refuse_conflicts(asked: Asked, random: np.random.Generator, nodes: list[int]) -> str:
     name, target = _target(asked, random, nodes)
-    wanted = mp.targets(target, asked.array)
+    wanted = mp.targets(asked.array, target)
     try:
         result, error = _outcome(lambda: mp.move(asked.array, target, on_conflict="raise"))
     except ValueError:
@@ -120,7 +120,7 @@ def refuse_conflicts(asked: Asked, random: np.random.Generator, nodes: list[int]
 @operation(0.6)
 def background_with_cancel(asked: Asked, random: np.random.Generator, nodes: list[int]) -> str:
     name, target = _target(asked, random, nodes)
-    wanted = mp.targets(target, asked.array)
+    wanted = mp.targets(asked.array, target)
     how = _how(random)
     job = mp.move(asked.array, target, background=True, **how)
     cancelled = random.random() < 0.6 and job.cancel()
@@ -134,7 +134,7 @@ def background_with_cancel(asked: Asked, random: np.random.Generator, nodes: lis
 @operation(0.5)
 def deadline(asked: Asked, random: np.random.Generator, nodes: list[int]) -> str:
     _, target = _target(asked, random, nodes)
-    wanted = mp.targets(target, asked.array)
+    wanted = mp.targets(asked.array, target)
     seconds = float(random.choice([0, 0.001, 0.01]))
     result, error = _outcome(lambda: mp.move(asked.array, target, deadline=seconds))
     _judge(asked, result, error, wanted)
@@ -144,7 +144,7 @@ def deadline(asked: Asked, random: np.random.Generator, nodes: list[int]) -> str
 @operation(0.5)
 def progress_that_ends_it(asked: Asked, random: np.random.Generator, nodes: list[int]) -> str:
     _, target = _target(asked, random, nodes)
-    wanted = mp.targets(target, asked.array)
+    wanted = mp.targets(asked.array, target)
     calls = iter(range(int(random.integers(3))))
     result, error = _outcome(
         lambda: mp.move(asked.array, target, progress=lambda *_: next(calls, None) is not None)

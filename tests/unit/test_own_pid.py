@@ -78,7 +78,7 @@ def test_all_calls_accept_the_pid(a, pid):
     mp.fault_in(given)
     assert mp.move(given, NODE).already_there == 40
     assert mp.plan(given, NODE).in_place == 40 * PAGE
-    assert (mp.targets(mp.blocks([NODE]), given) == NODE).all()
+    assert (mp.targets(given, mp.blocks([NODE])) == NODE).all()
 
 
 def test_process(a):

@@ -79,7 +79,7 @@ def test_adjacent_regions_are_one_piece_for_one_node(many):
 def test_turns_continue_across_regions(many, turns, block):
     regions = regions_of(many.pid, chosen(many))
     found = list(pieces(many.pid, regions, mp.interleave(turns, block=block * PAGE)))
-    wanted = [mp.targets(piece.target, piece.region).tolist() for piece in found]
+    wanted = [mp.targets(piece.region, piece.target).tolist() for piece in found]
     taken = itertools.cycle(turns)
     # A turn that a region does not fill ends with the region.
     expected = [

@@ -121,7 +121,7 @@ def test_an_empty_container_has_no_bytes(empty, tmp_path) -> None:
     for target in (node, mp.blocks([node, node + 1]), {}, found):
         assert mp.move(empty, target).ok
         assert mp.plan(empty, target).pages == 0
-        assert len(mp.targets(target, empty)) == 0
+        assert len(mp.targets(empty, target)) == 0
     mp.bind(empty, node)
     mp.touch(empty)
     found.save(tmp_path / "empty.npz")

@@ -95,12 +95,12 @@ def test_by_axis_of_a_matrix_and_its_views():
     rows, columns = mp.by_axis(0, [0, 1, 2, 3]), mp.by_axis(-1, [0, 1])
     in_rows = np.repeat([0, 1, 2, 3], 4).tolist()
     in_columns = [0, 1] * 8
-    assert mp.targets(rows, m).tolist() == in_rows
-    assert mp.targets(columns, m).tolist() == in_columns
-    assert mp.targets(rows, m[::-1]).tolist() == in_rows[::-1]
-    assert mp.targets(mp.by_axis(1, [0, 1, 2, 3]), m.T).tolist() == in_rows
-    assert mp.targets(columns, m[:, ::-1]).tolist() == in_columns[::-1]
-    assert mp.targets(rows, m[::2, :PAGE]).tolist() == [0, 1, 2, 3]
+    assert mp.targets(m, rows).tolist() == in_rows
+    assert mp.targets(m, columns).tolist() == in_columns
+    assert mp.targets(m[::-1], rows).tolist() == in_rows[::-1]
+    assert mp.targets(m.T, mp.by_axis(1, [0, 1, 2, 3])).tolist() == in_rows
+    assert mp.targets(m[:, ::-1], columns).tolist() == in_columns[::-1]
+    assert mp.targets(m[::2, :PAGE], rows).tolist() == [0, 1, 2, 3]
 
 
 @given(arrays(), NODES, st.integers(1, 4))
@@ -159,8 +159,8 @@ def test_like_follows_an_array_of_another_length():
         address=0, nbytes=16384, pages=4, page_size=4096, shared_edges=0, runs=runs
     )
     a = memory.anonymous(8 * PAGE)
-    assert mp.targets(mp.like(placement), a).tolist() == [3, 3, 3, 3, -1, -1, 1, 1]
-    assert mp.targets(mp.like(placement), a[:0]).tolist() == []
+    assert mp.targets(a, mp.like(placement)).tolist() == [3, 3, 3, 3, -1, -1, 1, 1]
+    assert mp.targets(a[:0], mp.like(placement)).tolist() == []
 
 
 def test_like_of_an_array_is_a_target():
@@ -169,7 +169,7 @@ def test_like_of_an_array_is_a_target():
     b[:] = 1
     node = mp.where(a).status[0]
     layout = mp.like(a)
-    assert mp.targets(layout, b).tolist() == [node, node, -1, -1]
+    assert mp.targets(b, layout).tolist() == [node, node, -1, -1]
     result = mp.move(b, layout)
     # A page without a target stays.
     assert (result.already_there, result.not_attempted, result.moved) == (2, 2, 0)
@@ -182,10 +182,10 @@ def test_local_is_near_its_cpus():
     a = memory.anonymous(4 * PAGE)
     for node in machine.nodes.values():
         for cpu in list(node.cpus)[:1]:
-            found = set(mp.targets(mp.local([cpu]), a).tolist())
+            found = set(mp.targets(a, mp.local([cpu])).tolist())
             assert found <= set(machine.allowed_nodes)
             assert len(found) == 1
-    assert set(mp.targets(mp.local(), a).tolist()) <= set(machine.allowed_nodes)
+    assert set(mp.targets(a, mp.local()).tolist()) <= set(machine.allowed_nodes)
     with pytest.raises(ValueError, match="cpus: 99999 is not a CPU"):
         mp.local([99999])
 
@@ -201,8 +201,8 @@ def test_local_is_near_its_cpus():
         (lambda: mp.weighted([0, 1]), TypeError, "shares: expected a mapping such as"),
         (lambda: mp.weighted({}), ValueError, "shares: expected whole numbers"),
         (lambda: mp.weighted({0: -1, 1: 2}), ValueError, "shares: expected whole numbers"),
-        (lambda: mp.targets(mp.by_axis(1, [0]), np.zeros(3)), ValueError, "axis 1 is out of"),
-        (lambda: mp.targets(mp.by_axis(0, [0]), bytearray(3)), TypeError, "expected a numpy array"),
+        (lambda: mp.targets(np.zeros(3), mp.by_axis(1, [0])), ValueError, "axis 1 is out of"),
+        (lambda: mp.targets(bytearray(3), mp.by_axis(0, [0])), TypeError, "expected a numpy array"),
     ],
 )
 def test_invalid_layouts(make, error, said):
@@ -213,11 +213,11 @@ def test_invalid_layouts(make, error, said):
 def test_targets_of_everything_that_move_accepts():
     a = np.ones(3 * PAGE, np.uint8)
     pages = mp.where(a).pages
-    assert mp.targets(3, a).tolist() == [3] * pages
-    assert mp.targets(np.arange(pages), a).tolist() == list(range(pages))
-    assert mp.targets(mp.where(a), a).tolist() == mp.where(a).status.tolist()
+    assert mp.targets(a, 3).tolist() == [3] * pages
+    assert mp.targets(a, np.arange(pages)).tolist() == list(range(pages))
+    assert mp.targets(a, mp.where(a)).tolist() == mp.where(a).status.tolist()
     with pytest.raises(TypeError, match="target: expected"):
-        mp.targets("rows", a)
+        mp.targets(a, "rows")
 
 
 # A node may have several turns, or be the only one; blocks range from a page to more than all.
@@ -227,17 +227,17 @@ def test_turns_continue_after_a_part(nodes, parts, block):
     for pages in parts:
         region = mp.Region(1 << 30, pages * PAGE)
         expected = np.repeat([next(taken) for _ in range(-(-pages // block))], block)[:pages]
-        assert mp.targets(layout, region).tolist() == expected.tolist()
+        assert mp.targets(region, layout).tolist() == expected.tolist()
         layout = layout.after(region)
 
 
 def test_turns_of_huge_blocks_begin_where_huge_pages_do():
     layout = mp.interleave([0, 1, 2], block=HUGE_PAGE_BYTES)
     region = mp.Region(5 * HUGE_PAGE_BYTES - PAGE, HUGE_PAGE_BYTES + 2 * PAGE)
-    assert set(mp.targets(layout, region).tolist()) == {0, 1, 2}
-    assert mp.targets(layout.after(region), region)[0] == 0
+    assert set(mp.targets(region, layout).tolist()) == {0, 1, 2}
+    assert mp.targets(region, layout.after(region))[0] == 0
     within = mp.Region(5 * HUGE_PAGE_BYTES, PAGE)
-    assert mp.targets(layout.after(within), within).tolist() == [1]
+    assert mp.targets(within, layout.after(within)).tolist() == [1]
 
 
 def test_repr_of_a_layout():
@@ -247,8 +247,8 @@ def test_repr_of_a_layout():
 
 def test_a_broadcast_axis_and_one_of_a_single_index():
     a = np.broadcast_to(np.zeros(3 * PAGE, np.uint8), (5, 3 * PAGE))
-    assert set(mp.targets(mp.by_axis(0, [4, 5]), a).tolist()) == {4}
-    assert set(mp.targets(mp.by_axis(0, [4, 5]), np.zeros((1, PAGE))).tolist()) == {4}
+    assert set(mp.targets(a, mp.by_axis(0, [4, 5])).tolist()) == {4}
+    assert set(mp.targets(np.zeros((1, PAGE)), mp.by_axis(0, [4, 5])).tolist()) == {4}
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -259,7 +259,7 @@ def test_by_axis_of_a_slice_whose_strides_are_no_multiples_of_each_other(axis):
     pages, inverse = np.unique(address // PAGE, return_inverse=True)
     votes = np.zeros((len(pages), 2), np.int64)
     np.add.at(votes, (inverse, share), 1)
-    found = mp.targets(mp.by_axis(axis, [0, 1]), a)
+    found = mp.targets(a, mp.by_axis(axis, [0, 1]))
     clear = np.abs(votes[:, 0] - votes[:, 1]) > PAGE // 2
     assert clear.any()
     assert np.array_equal(found[clear], votes.argmax(axis=1)[clear])
@@ -267,5 +267,5 @@ def test_by_axis_of_a_slice_whose_strides_are_no_multiples_of_each_other(axis):
 
 def test_by_axis_beside_an_axis_of_one_index():
     a = np.zeros((200_000, 2))[:, ::3]
-    found = mp.targets(mp.by_axis(0, [0, 1]), a)
+    found = mp.targets(a, mp.by_axis(0, [0, 1]))
     assert abs(np.count_nonzero(found) - len(found) / 2) <= 1

@@ -11,7 +11,7 @@ NODE = mp.topology().allowed_nodes[0]
 def wanted(target, arrays: dict) -> dict[str, int]:
     """Return the node wanted for each member, all of which have pages of their own."""
     found = mp.where(arrays)
-    total = dict(zip(found.total.addresses.tolist(), mp.targets(target, arrays), strict=True))
+    total = dict(zip(found.total.addresses.tolist(), mp.targets(arrays, target), strict=True))
     return {name: int(total[each.addresses.tolist()[0]]) for name, each in found.items()}
 
 
@@ -92,7 +92,7 @@ def test_a_part_goes_back_to_where_it_was(tmp_path) -> None:
         assert mp.move(model["layers"][1], target).ok
     assert mp.move(model["layers"], before.below("layers")).ok
     assert mp.move({"layers": model["layers"]}, before.below("layers")).ok
-    nodes = mp.targets(before.below("layers[1]"), model["layers"][1])
+    nodes = mp.targets(model["layers"][1], before.below("layers[1]"))
     assert nodes.tolist() == part.total.status.tolist()
     with pytest.raises(ValueError, match=r"no target for the member 'w'.*'layers\[0\]\.w'"):
         mp.move(model["layers"][1], before.below("layers"))
@@ -106,14 +106,14 @@ def test_an_empty_container_has_no_sequence() -> None:
 def test_what_is_no_target_is_told_with_what_is(target):
     arrays = {"x": {"z": np.ones(10)}, "y": np.ones(10)}
     with pytest.raises(TypeError, match=r"x\.z: target: expected a node such as 0.*got a \w+"):
-        mp.targets({"x": target, "y": 0}, arrays)
+        mp.targets(arrays, {"x": target, "y": 0})
 
 
 def test_a_list_of_nodes_is_told_the_layouts_that_divide():
     with pytest.raises(ValueError, match=r"to divide them between nodes, pass a layout such as"):
-        mp.targets([0, 1], [np.ones(1 << 20), np.ones(10)])
+        mp.targets([np.ones(1 << 20), np.ones(10)], [0, 1])
 
 
 def test_an_empty_mapping_of_targets():
     with pytest.raises(ValueError, match=r"no target for the member 'x'.* the mapping has none"):
-        mp.targets({}, {"x": np.ones(10)})
+        mp.targets({"x": np.ones(10)}, {})

@@ -282,9 +282,9 @@ def test_devices_of_torch(tmp_path, monkeypatch):
 def test_stands_for_a_node_and_for_a_layout(tmp_path):
     found = mp.near("eth1", sysfs=fake.sub_numa(tmp_path))
     a = np.ones(1 << 16)
-    assert set(mp.targets(found, a).tolist()) == {7}
-    assert set(mp.targets(mp.interleave([found, 0]), a).tolist()) == {0, 7}
-    assert set(mp.targets({"x": found, "y": 1}, {"x": a, "y": a.copy()}).tolist()) == {1, 7}
+    assert set(mp.targets(a, found).tolist()) == {7}
+    assert set(mp.targets(a, mp.interleave([found, 0])).tolist()) == {0, 7}
+    assert set(mp.targets({"x": a, "y": a.copy()}, {"x": found, "y": 1}).tolist()) == {1, 7}
     assert pickle.loads(pickle.dumps(found)) == found == copy.copy(found)
 
 

@@ -109,7 +109,7 @@ def test_a_background_move_keeps_what_a_container_drops() -> None:
 def test_together_of_a_part() -> None:
     arrays = {"part": [untouched(4), untouched(4)], "rest": untouched(4)}
     found = mp.where(arrays)
-    wanted = mp.targets({"part": mp.together(mp.blocks([0, 1])), "rest": 2}, arrays)
+    wanted = mp.targets(arrays, {"part": mp.together(mp.blocks([0, 1])), "rest": 2})
     order = sorted(found, key=lambda name: found[name].address)
     nodes = {"part[0]": 0, "part[1]": 1, "rest": 2}
     assert wanted.tolist() == [nodes[name] for name in order for _ in range(4)]
@@ -118,7 +118,7 @@ def test_together_of_a_part() -> None:
 def test_keys_of_lists_are_names_too() -> None:
     arrays = [untouched(1), untouched(1)]
     order = np.argsort([each.ctypes.data for each in arrays])
-    assert mp.targets({0: 0, 1: 1}, arrays).tolist() == order.tolist()
+    assert mp.targets(arrays, {0: 0, 1: 1}).tolist() == order.tolist()
 
 
 def test_turns_of_single_pages_do_not_count_as_borders() -> None:

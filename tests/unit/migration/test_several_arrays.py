@@ -53,15 +53,15 @@ def test_one_array_has_no_members() -> None:
 
 def test_a_layout_acts_on_each_member_by_itself() -> None:
     arrays = [mp.empty(1 << 14) for _ in range(3)]
-    found = mp.targets(mp.blocks([0, 1]), arrays)
+    found = mp.targets(arrays, mp.blocks([0, 1]))
     order = np.argsort([each.ctypes.data for each in arrays])
-    alone = [mp.targets(mp.blocks([0, 1]), arrays[index]) for index in order]
+    alone = [mp.targets(arrays[index], mp.blocks([0, 1])) for index in order]
     assert found.tolist() == np.concatenate(alone).tolist()
 
 
 def test_together_makes_one_sequence_in_the_order_of_the_members() -> None:
     arrays = [mp.empty(1 << 14) for _ in range(4)]
-    found = mp.targets(mp.together(mp.blocks([0, 1])), arrays)
+    found = mp.targets(arrays, mp.together(mp.blocks([0, 1])))
     by_address = sorted(range(4), key=lambda index: arrays[index].ctypes.data)
     pages = mp.where(arrays[0]).pages
     assert found.tolist() == [index // 2 for index in by_address for _ in range(pages)]
@@ -70,7 +70,7 @@ def test_together_makes_one_sequence_in_the_order_of_the_members() -> None:
 def test_together_of_one_array_is_the_layout() -> None:
     a = mp.empty(1 << 14)
     layout = mp.blocks([0, 1])
-    assert (mp.targets(mp.together(layout), a) == mp.targets(layout, a)).all()
+    assert (mp.targets(a, mp.together(layout)) == mp.targets(a, layout)).all()
 
 
 def test_targets_by_name() -> None:
@@ -78,7 +78,7 @@ def test_targets_by_name() -> None:
     found = mp.plan(model, {"encoder": 0, "encoder[1]": 1, "head": mp.interleave([2])})
     assert found.untargeted == 0
     names = {"encoder[0]": 0, "encoder[1]": 1, "head": 2}
-    each = mp.targets({"encoder": 0, "encoder[1]": 1, "head": 2}, model)
+    each = mp.targets(model, {"encoder": 0, "encoder[1]": 1, "head": 2})
     order = sorted(names, key=lambda name: mp.where(model)[name].address)
     pages = mp.where(model)["head"].pages
     assert each.tolist() == [names[name] for name in order for _ in range(pages)]
@@ -103,10 +103,10 @@ def test_a_mapping_is_no_target_of_one_array() -> None:
 
 
 def test_by_axis_of_members_with_axes() -> None:
-    found = mp.targets(mp.by_axis(0, [0, 1]), [mp.empty((64, 4096))])
-    assert found.tolist() == mp.targets(mp.by_axis(0, [0, 1]), mp.empty((64, 4096))).tolist()
+    found = mp.targets([mp.empty((64, 4096))], mp.by_axis(0, [0, 1]))
+    assert found.tolist() == mp.targets(mp.empty((64, 4096)), mp.by_axis(0, [0, 1])).tolist()
     with pytest.raises(TypeError, match="by_axis"):
-        mp.targets(mp.together(mp.by_axis(0, [0, 1])), [mp.empty((64, 4096))])
+        mp.targets([mp.empty((64, 4096))], mp.together(mp.by_axis(0, [0, 1])))
 
 
 def test_a_page_that_members_want_on_several_nodes_is_torn() -> None:
@@ -115,7 +115,7 @@ def test_a_page_that_members_want_on_several_nodes_is_torn() -> None:
     plan = mp.plan({"a": page[:1000], "b": page[1000:]}, {"a": NODE, "b": NODE + 1})
     assert plan.torn == 1
     # Most of the page belongs to b.
-    assert mp.targets({"a": 0, "b": 1}, {"a": page[:1000], "b": page[1000:]}).tolist() == [1]
+    assert mp.targets({"a": page[:1000], "b": page[1000:]}, {"a": 0, "b": 1}).tolist() == [1]
     assert mp.plan({"a": page[:1000], "b": page[1000:]}, {"a": NODE, "b": NODE}).torn == 0
 
 

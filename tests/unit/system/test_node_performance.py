@@ -81,7 +81,7 @@ def test_weights_of_the_kernel(tmp_path, monkeypatch):
     assert known_shares(machine) == {0: 5, 1: 5, 2: 1}
     monkeypatch.setattr("movepages.layouts.interleave.read_topology", lambda: machine)
     a = np.zeros(11 * machine.page_size, np.uint8)
-    counts = np.bincount(mp.targets(mp.weighted(block=machine.page_size), a)[:11]).tolist()
+    counts = np.bincount(mp.targets(a, mp.weighted(block=machine.page_size))[:11]).tolist()
     assert counts == [5, 5, 1]
 
 

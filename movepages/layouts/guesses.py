@@ -1,0 +1,59 @@
+"""What a user most likely means by a target that is none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Set
+from typing import Any
+
+import numpy as np
+
+_LAYOUTS = {
+    "interleave": "interleave([0, 1])",
+    "weighted": "weighted({0: 3, 1: 1})",
+    "blocks": "blocks([0, 1])",
+    "by_axis": "by_axis(0, [0, 1])",
+    "like": "like(b)",
+    "local": "local()",
+    "near": "near('eth0')",
+}
+
+
+def meant_by(target: object) -> str:
+    """Return what to pass instead of a wrong target; "" if nothing comes to mind."""
+    if isinstance(target, str):
+        return _by_text(target.strip())
+    if isinstance(target, Set):
+        return "a set has no order: pass blocks([0, 1]) or interleave([0, 1])"
+    if callable(target):
+        return _by_call(target)
+    if isinstance(target, float) and target.is_integer():
+        return f"pass the number {int(target)}"
+    if isinstance(target, np.ndarray) and target.dtype.kind not in "iub":
+        return "to put memory where another array is, pass like(b)"
+    return ""
+
+
+def in_words(target: object) -> str:
+    """Return what a wrong target is."""
+    if isinstance(target, (str, float)):
+        return f"a {type(target).__name__}, {target!r}"
+    if isinstance(target, np.ndarray):
+        return f"an array of {target.dtype}"
+    return f"a {type(target).__name__}"
+
+
+def _by_text(text: str) -> str:
+    if found := re.fullmatch(r"(?:node\s*)?(\d+)", text, re.IGNORECASE):
+        return f"pass the number {int(found[1])}"
+    name, _, rest = text.partition(":")
+    if name == "near" and rest:
+        return f"pass near({rest!r})"
+    if name in _LAYOUTS:
+        return f"pass the layout {_LAYOUTS[name]}"
+    return ""
+
+
+def _by_call(target: Callable[..., Any]) -> str:
+    name = getattr(target, "__name__", "")
+    return f"call it: {_LAYOUTS[name]}" if name in _LAYOUTS else ""
