@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 from ..results.plain import by_node
 from .checks import Check, judge
 from .facts import Facts, read_facts
 from .probes import ask
-from .report import report
+from .report import describe, report, with_advice
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Preflight:
     """Which operations this process can perform here; `str` gives a report of 80 columns.
 
@@ -85,8 +86,24 @@ class Preflight:
             "facts": {**self.facts, "free_bytes": as_strings},
         }
 
+    def __repr__(self) -> str:
+        doubts = [f"{check.name} {check.status}" for check in self.checks if check.status != "ok"]
+        found = ", ".join(doubts) or "every operation works"
+        return f"<Preflight {'ok' if self.ok else 'not ok'}: {found}>"
+
     def __str__(self) -> str:
         return report(self.checks, self.facts)
+
+    def _repr_html_(self) -> str:
+        from ..display.html import table_html
+
+        checks = [
+            [escape(each) for each in (check.status, check.name, check.detail, advice)]
+            for check, advice in with_advice(self.checks)
+        ]
+        facts = [[escape(title), escape(text)] for title, text in describe(self.facts)]
+        found = table_html(["", "operation", "found", "what to do"], "llll", checks)
+        return found + table_html(["", ""], "ll", facts)
 
 
 def preflight() -> Preflight:

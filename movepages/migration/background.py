@@ -13,7 +13,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from ..display.brief import format_share
 from ..results.outcome import MoveResult
+from ..units import format_pages
 
 # Seconds between two checks for the end, in case a signal made its lock useless.
 _LOOK_AGAIN = 0.05
@@ -90,6 +92,15 @@ class BackgroundMove(Future[MoveResult]):
             if self._running.acquire(timeout=left):
                 self._running.release()
         return self._exception
+
+    def __repr__(self) -> str:
+        # That of a Future takes a lock.
+        if not self.done():
+            done, pages = self._progress
+            share = f"{format_share(done, pages)} of {format_pages(pages)}" if pages else "begins"
+            return f"<BackgroundMove {share}{', to be ended' if self._to_end else ''}>"
+        outcome = self._result if self._exception is None else repr(self._exception)
+        return f"<BackgroundMove done: {outcome}>"
 
     def _note(self, done: int, pages: int) -> bool:
         self._progress = done, pages

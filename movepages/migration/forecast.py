@@ -30,7 +30,7 @@ def bytes_arriving(flows: Mapping[tuple[int, int], int]) -> dict[int, int]:
     return dict(sorted(found.items()))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Plan:
     """What a move would do, as of the time of the call. Nothing has moved.
 
@@ -86,10 +86,10 @@ class Plan:
     wanted: Mapping[int, int] = field(default_factory=dict)
     hidden: int = 0
     problems: tuple[str, ...] = ()
-    _why_torn: str = field(repr=False, compare=False, default=TORN)
-    _array: Any = field(repr=False, compare=False, default=None)
-    _target: Any = field(repr=False, compare=False, default=None)
-    _on_conflict: OnConflict = field(repr=False, compare=False, default="majority")
+    _why_torn: str = field(compare=False, default=TORN)
+    _array: Any = field(compare=False, default=None)
+    _target: Any = field(compare=False, default=None)
+    _on_conflict: OnConflict = field(compare=False, default="majority")
 
     def __reduce__(self) -> NoReturn:
         # Pickle and deepcopy would copy the array, and the plan would move the copy.
@@ -172,6 +172,12 @@ class Plan:
         how.setdefault("on_conflict", self._on_conflict)
         result: MoveResult = move(self._array, self._target, **how)
         return result
+
+    def __repr__(self) -> str:
+        problems = len(self.problems)
+        doubts = f", {problems} problem{'' if problems == 1 else 's'}" if problems else ""
+        whole = format_bytes(self.pages * self.page_size)
+        return f"<Plan {whole}: {format_bytes(self.to_move)} to move{self._duration()}{doubts}>"
 
     def __str__(self) -> str:
         lines = [f"{'from':>6} {'to':>6} {'bytes':>12}"]

@@ -9,6 +9,7 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
+from ..display.escaping import printable
 from ..display.frames import pandas
 from ..layouts.near import Near
 from ..layouts.targets import MoveTarget
@@ -25,6 +26,7 @@ from ..system.topology_reader import read_topology
 from .localization import Localization
 from .localize import Localize, localize
 from .regions import Regions, regions_of
+from .usage import name_of
 
 
 class Process:
@@ -42,7 +44,8 @@ class Process:
         self.nodes = read_topology().memory_nodes
 
     def __repr__(self) -> str:
-        return f"process({self.pid})"
+        name = printable(name_of(self.pid))
+        return f"<Process {self.pid}: {name}>" if name else f"<Process {self.pid}>"
 
     def regions(self) -> Regions:
         """Return the current mappings of the process.

@@ -20,7 +20,7 @@ from .wording import TORN, describe_counts, describe_missing
 Run: TypeAlias = tuple[int, int, int, int]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class MoveResult:
     """Outcome of a move as page counts that always add up.
 
@@ -80,10 +80,10 @@ class MoveResult:
     split: int = 0
     rounds: int = 0
     seconds: float = 0.0
-    _runs: Runs | Run | None = field(default=None, repr=False, compare=False)
-    absences: Absences = field(default_factory=nothing_absent, repr=False, compare=False)
-    _members: Mapping[str, MoveResult] | None = field(default=None, repr=False, compare=False)
-    _why_torn: str = field(default=TORN, repr=False, compare=False)
+    _runs: Runs | Run | None = field(default=None, compare=False)
+    absences: Absences = field(default_factory=nothing_absent, compare=False)
+    _members: Mapping[str, MoveResult] | None = field(default=None, compare=False)
+    _why_torn: str = field(default=TORN, compare=False)
 
     def __post_init__(self) -> None:
         total = self.moved + (self.already_there or 0) + self.failed + self.not_attempted
@@ -192,6 +192,9 @@ class MoveResult:
         otherwise = errno.ECANCELED if cut_off else errno.ENOENT if self.untargeted else errno.EBUSY
         worst = max(self.failures, key=self.failures.__getitem__, default=-otherwise)
         raise make_error(-worst, describe_missing(self), result=self)
+
+    def __repr__(self) -> str:
+        return f"<MoveResult {self}; {'ok' if self.ok else 'not ok'}>"
 
     def __str__(self) -> str:
         return describe_counts(self)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..display.brief import brief_placement
 from ..pages.runs import Runs, Statuses, per_page_status, restore_read_only, totals
 from ..system.intervals import index_within
 from ..units import format_bytes, format_pages
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Placement:
     """The node of every page of an array at the time of the query, as run-length records.
 
@@ -67,12 +68,12 @@ class Placement:
     page_size: int
     shared_edges: int
     pid: int = 0
-    runs: Runs = field(repr=False)
-    absences: Absences = field(repr=False, default_factory=nothing_absent)
+    runs: Runs
+    absences: Absences = field(default_factory=nothing_absent)
     huge_bytes: int | None = None
     source: str = "move_pages"
     shape: tuple[int, ...] = ()
-    strides: tuple[int, ...] = field(repr=False, default=())
+    strides: tuple[int, ...] = ()
 
     @cached_property
     def bytes_per_node(self) -> dict[int, int]:
@@ -219,6 +220,15 @@ class Placement:
         return all(bool((mine[name] == others[name]).all()) for name in mine.dtype.names or ())
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        """Return `status`, for `numpy.asarray`."""
+        if copy is False:
+            raise ValueError("a placement keeps runs of pages: an array of statuses is a new one")
+        return self.status if dtype is None else self.status.astype(dtype)
+
+    def __repr__(self) -> str:
+        return f"<Placement {brief_placement(self)}>"
 
     def __str__(self) -> str:
         parts = [f"node {node}: {format_bytes(n)}" for node, n in self.bytes_per_node.items()]

@@ -6,6 +6,7 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ..display.brief import brief_placement
 from ..display.frames import node_columns, pandas
 from ..display.member_table import members_html, members_text
 from ..pages.named import NamedFootprints
@@ -221,7 +222,7 @@ class Placements(Totals, ByName[Placement]):
         return f"{len(self):,} members, {self.total}\n{self.table()}"
 
     def __repr__(self) -> str:
-        return f"<Placements of {len(self):,} members, {self.total}>"
+        return f"<Placements of {len(self):,} members, {brief_placement(self.total)}>"
 
     def _repr_html_(self) -> str:
         return members_html(self.total, self.largest(), len(self))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..display.frames import pandas
 from ..display.topology_table import table
-from ..units import format_ids
+from ..units import format_bytes, format_ids
 from .devices import Device
 from .node import ById, Node
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _NESTED = ("distances", "huge_pages", "access")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Topology:
     """The NUMA nodes of a machine at one moment; `str` gives a table of 80 columns.
 
@@ -269,6 +269,13 @@ class Topology:
             for node in self.nodes.values()
         ]
         return pd.DataFrame(rows).set_index("id")
+
+    def __repr__(self) -> str:
+        nodes = self.nodes.values()
+        cpus = sum(len(node.cpus) for node in nodes)
+        memory = format_bytes(sum(node.memory_total for node in nodes))
+        ids = f"{'node' if len(nodes) == 1 else 'nodes'} {format_ids(self.nodes)}"
+        return f"<Topology {ids}: {memory}, {cpus:,} CPU{'' if cpus == 1 else 's'}>"
 
     def __str__(self) -> str:
         return table(self)
