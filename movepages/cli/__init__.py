@@ -101,8 +101,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str]) -> int:
     # Before the command there are only options.
-    parser = _parser([each for each in argv if each in _COMMANDS][:1])
-    options = parser.parse_args(argv)
+    used = [each for each in argv if each in _COMMANDS][:1]
+    parser, commands = _parser(used)
+    if argv and not argv[0].startswith("-") and argv[0] not in _COMMANDS:
+        from .suggestions import no_such_command
+
+        parser.error(no_such_command(argv[0], _COMMANDS))
+    options, rest = parser.parse_known_args(argv)
+    if rest:
+        from .suggestions import not_taken
+
+        # The usage of the command tells more than that of all commands.
+        if used:
+            parser = commands.choices[used[0]]
+        parser.error(not_taken(rest, parser.format_help() if used else parser.format_usage()))
     if "run" not in options:
         parser.print_help()
         return 0
@@ -110,7 +122,7 @@ def _run(argv: Sequence[str]) -> int:
     return status
 
 
-def _parser(used: Iterable[str]) -> argparse.ArgumentParser:
+def _parser(used: Iterable[str]) -> tuple[argparse.ArgumentParser, Commands]:
     """Return the parser with the arguments of some commands; the others have their names alone."""
     parser = argparse.ArgumentParser(
         prog="movepages",
@@ -119,7 +131,7 @@ def _parser(used: Iterable[str]) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"movepages {mp.__version__}")
-    completion.add_to(parser, lambda: _parser(_COMMANDS))
+    completion.add_to(parser, lambda: _parser(_COMMANDS)[0])
     commands: Commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", parser_class=CommandParser
     )
@@ -128,4 +140,4 @@ def _parser(used: Iterable[str]) -> argparse.ArgumentParser:
             import_module(f".{name}", __name__).add_to(commands, about)
         else:
             commands.add_parser(name, help=about)
-    return parser
+    return parser, commands

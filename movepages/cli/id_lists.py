@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import movepages as mp
 
 from ..system.target_nodes import why_no_memory
 from ..units import format_ids, parse_ids
+from .arguments import parse_count
 
 HELP = """\
 NODES and CPUS are lists such as 0,2-3; all stands for all that this process
@@ -29,6 +31,29 @@ def memory_nodes(text: str) -> tuple[int, ...]:
                 f"{format_ids(machine.allowed_nodes)}"
             )
     return found
+
+
+def refuse_unknown_nodes(nodes: Iterable[int]) -> None:
+    """Raise ValueError if a node does not exist; whether it has memory is another question."""
+    with contextlib.suppress(mp.TopologyError):
+        machine = mp.topology()
+        known = {*machine.nodes, *machine.offline_nodes}
+        for node in nodes:
+            if node not in known:
+                raise ValueError(
+                    f"{why_no_memory(node, machine)}; expected one of "
+                    f"{format_ids(machine.allowed_nodes)}"
+                )
+
+
+def known_node(text: str) -> int:
+    """Convert the number of a node that exists, as an argparse type."""
+    node = parse_count(text)
+    try:
+        refuse_unknown_nodes([node])
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return node
 
 
 def one_node(text: str) -> tuple[int, ...]:

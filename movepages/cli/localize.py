@@ -8,9 +8,8 @@ import movepages as mp
 
 from ..processes.localization import FROM_OUTSIDE
 from ..units import format_bytes, format_ids
-from .arguments import parse_count
 from .failures import complain
-from .id_lists import device
+from .id_lists import device, known_node
 from .json_output import Commands, add_json_option, print_json
 from .move_progress import shown_progress
 from .regions import add_process_option
@@ -52,7 +51,7 @@ def add_to(commands: Commands, about: str) -> None:
         help="the node nearest to a device such as eth0 or cuda:0",
     )  # fmt: skip
     where.add_argument(
-        "--node", type=parse_count, metavar="N",
+        "--node", type=known_node, metavar="N",
         help="the node; if it has no CPUs, the threads go to the nearest node that has",
     )  # fmt: skip
     which = parser.add_mutually_exclusive_group()

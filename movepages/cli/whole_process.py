@@ -117,6 +117,6 @@ _WHY = {
     "/proc/PID/status",
     errno.ESRCH: "there is no such process; it may have ended",
     errno.EINVAL: "the node has no memory, or this process may not use it; "
-    "see movepages.topology()",
+    "see 'movepages topology'",
     errno.ENOSYS: "this kernel or a sandbox does not provide the call",
 }

@@ -156,7 +156,7 @@ def _fault_in(mapping: Mapping) -> None:
 def _not_told(name: str) -> MovePagesError:
     why = (
         f"the kernel tells only the owner of {name!r} and users who may write to it which of its "
-        "pages are in memory; read its contents, or use page_cache(file, read=True)"
+        "pages are in memory; read its contents (read=True, or --read in a shell)"
     )
     if name.endswith(" (deleted)"):
         why = (

@@ -52,7 +52,7 @@ def _explain_node(code: int, node: int, pid: int) -> tuple[int, str]:
     if code != errno.EACCES and node not in now.memory_nodes:
         expected = allowed if pid == 0 else list_nodes(now.memory_nodes)
         return errno.ENODEV, (
-            f"{why_no_memory(node, now)}; expected one of {expected} (see movepages.topology())"
+            f"{why_no_memory(node, now)}; expected one of {expected} (see 'movepages topology')"
         )
     return errno.EACCES, (
         f"node {node} has memory, but the cpuset of this process allows only {allowed}; "
@@ -117,7 +117,7 @@ def _no_memory(call: Call) -> str:
     return (
         f"a target node had too little memory{f': {room}' if room else ''}. Pages with status "
         "ENOMEM stayed where they were; free memory there (the kernel keeps a reserve), or choose "
-        "another node (see movepages.topology())"
+        "another node (see 'movepages topology')"
     )
 
 

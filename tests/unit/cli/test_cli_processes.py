@@ -8,7 +8,7 @@ import pytest
 
 import movepages as mp
 from cli_fixtures import WITHOUT_RICH, is_open, json_of, run
-from movepages.cli import main
+from movepages.cli import main, target
 from movepages.cli.schema import COMMANDS
 from support import memory, processes
 
@@ -17,6 +17,7 @@ pytestmark = pytest.mark.host
 
 NODE = mp.topology().allowed_nodes[0]
 NOT_A_NODE = max(mp.topology().nodes) + 1
+NO_NODE = str(NOT_A_NODE)
 GONE = 4194305
 NOBODY = 65534
 MIB = 1 << 20
@@ -130,11 +131,13 @@ def test_dry_run_moves_nothing_and_reports_flows(other, capsys):
     found = json_of(capsys, "move", str(other.pid), "--to", f"interleave:{NODE}", "--dry-run")
     assert {flow["to"] for flow in found["flows"]} == {NODE}
     assert found["dry_run"]
+
+
+def test_impossible_move_exits_with_status_1(other, monkeypatch, capsys):
+    # As if the node had gone offline since the arguments were checked.
+    monkeypatch.setattr(target, "refuse_unknown_nodes", lambda _: None)
     bad = json_of(capsys, "move", str(other.pid), "--to", str(NOT_A_NODE), "--dry-run", status=1)
     assert any(str(NOT_A_NODE) in problem for problem in bad["problems"])
-
-
-def test_impossible_move_exits_with_status_1(other, capsys):
     found = json_of(capsys, "move", str(other.pid), "--to", str(NOT_A_NODE), status=1)
     assert str(NOT_A_NODE) in found["error"]
     assert found["pages"] == found["not_attempted"] + found["moved"] + found["absent"]
@@ -153,8 +156,19 @@ def test_impossible_move_exits_with_status_1(other, capsys):
             2,
             "blocks:, local: or near:, got 'somewhere'",
         ),
-        (["move", "1", "--to", "interleave:"], 2, "numbers such as 0,2-3"),
+        (["move", "1", "--to", "interleave:"], 2, "numbers after a colon, as in blocks:0,2-3"),
         (["move", "1", "--to", "interleave:0/3"], 2, "interleave:0/3"),
+        (["move", "1", "--to", "interleav:0"], 2, "did you mean 'interleave:0'?"),
+        (["move", "1", "--to", "0,1"], 2, "write interleave:0,1 or blocks:0,1"),
+        (["move", "1", "--to", NO_NODE], 2, f"node {NO_NODE} is not a node of this machine"),
+        (["move", "1", "--to", f"blocks:0,{NO_NODE}"], 2, f"node {NO_NODE} is not a node"),
+        (["move", "1", "--to", f"weighted:{NO_NODE}=3"], 2, f"node {NO_NODE} is not a node"),
+        (["localize", "1", "--node", NO_NODE], 2, f"node {NO_NODE} is not a node"),
+        (["mov", "1"], 2, "there is no command 'mov'; did you mean 'move'?"),
+        (["--json"], 2, "there is no option '--json'"),
+        (["where", "1", "--jsn"], 2, "movepages where: error: there is no option '--jsn'; did you"),
+        (["where", "1", "--quite=3"], 2, "there is no option '--quite'"),
+        (["topology", "3"], 2, "there is nothing to do with the argument '3'"),
         (["move", "1", "--to", "weighted:0"], 2, "expected a number, got ''"),
         (["move", "1", "--to", "spread:0"], 2, "expected a node, interleave:"),
         (["move", "1", "--to", "0", "--region", ""], 2, "a part of a name or an address, got ''"),

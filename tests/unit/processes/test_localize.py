@@ -297,7 +297,7 @@ def test_the_command(capsys):
         ([GONE, "--node", NODE], 1, f"there is no process {GONE}"),
         (
             [os.getpid(), "--node", NOT_A_NODE],
-            1,
+            2,
             f"node {NOT_A_NODE} is not a node of this machine",
         ),
         ([1], 2, "--node"),

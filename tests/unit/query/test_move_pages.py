@@ -199,7 +199,7 @@ class TestRefused:
         [
             (True, TypeError, "truth value"),
             (0.0, TypeError, "float"),
-            ("0", TypeError, "str"),
+            ("0", TypeError, "the text '0'"),
             ([0.0] * 16, TypeError, "list"),
             ([2**32] * 16, ValueError, "got 4294967296"),
             ([False] * 16, TypeError, "a truth value"),
