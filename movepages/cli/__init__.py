@@ -14,27 +14,12 @@ import movepages as mp
 
 from ..system.refusals import Refusal
 from . import completion
+from .commands import ABOUT, overview
 from .failures import NoRegionError, TooLargeError, complain
 from .json_help import CommandParser
 from .json_output import Commands
 
 __all__ = ["main"]
-
-# The module of a command is imported when the command is used.
-_COMMANDS = {
-    "topology": "show the NUMA nodes of this machine",
-    "doctor": "report which operations this process can perform, and why others fail",
-    "where": "show which nodes hold the memory of a process, or of files",
-    "maps": "list the regions of a process",
-    "move": "move the memory of a process, or files, to a node or into a layout",
-    "localize": "bring the threads and the memory of a process together on a node",
-    "advise": "say what of a process is far from its threads, and what would mend it",
-    "run": "run a command on chosen CPUs and nodes, and report what it had where",
-    "watch": "show how the memory of a process on each node changes",
-    "bench": "measure how long queries and moves take here",
-    "demo": "move an array to every node and back, with independent checks",
-    "schema": "print the JSON Schema of a command's --json",
-}
 
 _EPILOG = """\
 exit status of all commands:
@@ -101,12 +86,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str]) -> int:
     # Before the command there are only options.
-    used = [each for each in argv if each in _COMMANDS][:1]
+    used = [each for each in argv if each in ABOUT][:1]
     parser, commands = _parser(used)
-    if argv and not argv[0].startswith("-") and argv[0] not in _COMMANDS:
+    if argv and not argv[0].startswith("-") and argv[0] not in ABOUT:
         from .suggestions import no_such_command
 
-        parser.error(no_such_command(argv[0], _COMMANDS))
+        parser.error(no_such_command(argv[0], ABOUT))
     options, rest = parser.parse_known_args(argv)
     if rest:
         from .suggestions import not_taken
@@ -122,20 +107,31 @@ def _run(argv: Sequence[str]) -> int:
     return status
 
 
-def _parser(used: Iterable[str]) -> tuple[argparse.ArgumentParser, Commands]:
-    """Return the parser with the arguments of some commands; the others have their names alone."""
+def _parser(
+    used: Iterable[str], *, listed: bool = False
+) -> tuple[argparse.ArgumentParser, Commands]:
+    """Return the parser with the arguments of some commands; the others have their names alone.
+
+    The description lists the commands by what they are for, so that argparse need not. A completion
+    has only what argparse lists.
+    """
     parser = argparse.ArgumentParser(
         prog="movepages",
-        description="See which NUMA nodes hold the memory of a process, and move it between nodes.",
+        usage="movepages [--help] [--version] COMMAND ...",
+        description=overview(),
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"movepages {mp.__version__}")
-    completion.add_to(parser, lambda: _parser(_COMMANDS)[0])
+    completion.add_to(parser, lambda: _parser(ABOUT, listed=True)[0])
     commands: Commands = parser.add_subparsers(
-        title="commands", metavar="COMMAND", parser_class=CommandParser
+        prog="movepages",
+        metavar="COMMAND",
+        help=None if listed else argparse.SUPPRESS,
+        parser_class=CommandParser,
     )
-    for name, about in _COMMANDS.items():
+    for name, about in ABOUT.items():
+        # The module of a command is imported when the command is used.
         if name in used:
             import_module(f".{name}", __name__).add_to(commands, about)
         else:

@@ -111,10 +111,11 @@ def test_a_command_line_without_a_command_loads_no_command(arguments):
         "movepages",
         "movepages._core",
         "movepages.cli",
-        *(f"movepages.cli.{name}" for name in ("completion", "failures")),
+        *(f"movepages.cli.{name}" for name in ("commands", "completion", "failures")),
         *(f"movepages.cli.{name}" for name in ("json_help", "json_output", "schema")),
         "movepages.system",
         "movepages.system.refusals",
+        *(["movepages.cli.suggestions"] if arguments == ("nonsense",) else []),
     }
     assert found & {"numpy", "rich", "shtab", "importlib.resources"} == set()
 

@@ -1,4 +1,4 @@
-"""``--print-completion``: shells accept what it prints, and complete with it."""
+"""Completion: shells accept the script, find it where it is installed, and complete with it."""
 
 import shutil
 import subprocess
@@ -33,6 +33,34 @@ _shtab_movepages; echo "${{COMPREPLY[@]}}"
     done = subprocess.run([bash, "-c", code], capture_output=True, text=True)
     assert done.stderr == ""
     assert done.stdout.split() == ["watch", "--dry-run"]
+
+
+@pytest.mark.parametrize(
+    ("shell", "file"),
+    [
+        ("bash", "data/bash-completion/completions/movepages"),
+        ("zsh", "data/zsh/site-functions/_movepages"),
+        ("fish", "config/fish/completions/movepages.fish"),
+    ],
+)
+def test_installed_where_the_shell_looks(shell, file, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("SHELL", f"/usr/bin/{shell}")
+    for arguments in (["--install-completion"], ["--install-completion", shell]):
+        done = run(*arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith(f"installed {tmp_path / file}; ")
+        assert (tmp_path / file).read_text() == run("--print-completion", shell).stdout
+
+
+def test_unknown_shells_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SHELL", "/bin/dash")
+    done = run("--install-completion")
+    assert done.returncode == 2
+    assert "expected bash, zsh, fish, got 'dash'" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_message_without_shtab():
