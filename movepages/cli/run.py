@@ -12,6 +12,7 @@ from ..memory.policy_modes import PolicyMode, as_policy
 from ..processes.execution import CannotRunError, Running, become, end_alike
 from ..processes.placing import CpusRefusedError, Placing, place_thread
 from ..processes.usage import TreeUsage
+from ..system.signal_safe import signal_safe_thread, start_thread
 from .failures import complain
 from .id_lists import HELP, cpus, cpus_of_nodes, device, memory_nodes, one_node
 from .json_output import Commands, add_json_option
@@ -181,8 +182,8 @@ def _run_and_report(options: argparse.Namespace, command: list[str], placing: Pl
     ended, begin = threading.Event(), time.monotonic()
     with running.started():
         usage = TreeUsage(running.pid)
-        sampler = threading.Thread(target=usage.keep_looking, args=(ended,))
-        sampler.start()
+        sampler = signal_safe_thread(usage.keep_looking, args=(ended,))
+        start_thread(sampler)
         try:
             running.wait()
         finally:

@@ -15,6 +15,7 @@ from concurrent.futures import Future
 
 from ..display.brief import format_share
 from ..results.outcome import MoveResult
+from ..system.signal_safe import signal_safe_thread, start_thread
 from ..units import format_pages
 
 # Seconds between two checks for the end, in case a signal made its lock useless.
@@ -107,20 +108,6 @@ class BackgroundMove(Future[MoveResult]):
         return not self._to_end
 
 
-class _Begun(threading.Event):
-    """An event that says that a thread has begun; the thread sets it without taking a lock."""
-
-    _flag: bool
-
-    def set(self) -> None:
-        self._flag = True
-
-    def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002
-        while not self._flag:
-            time.sleep(2e-5)
-        return True
-
-
 def start(
     call: Callable[[Callable[[int, int], bool]], MoveResult],
     progress: Callable[[int, int], object] | None,
@@ -145,18 +132,14 @@ def start(
             job._running.release()
             _under_way.discard(job)
 
-    thread = threading.Thread(target=run, name="movepages")
-    thread._started = _Begun()  # type: ignore[attr-defined]
+    thread = signal_safe_thread(run, name="movepages")
     try:
         _under_way.add(job)
-        thread.start()
-    except BaseException as error:
+        start_thread(thread)
+    except BaseException:
         # The caller gets no job to query or cancel.
         job.cancel()
         _under_way.discard(job)
-        # If a signal comes once the thread has begun, threading raises a KeyError on clean-up.
-        if isinstance(error, KeyError) and error.__context__ is not None:
-            raise error.__context__ from None
         raise
     return job
 

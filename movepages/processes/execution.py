@@ -8,12 +8,12 @@ import resource
 import shutil
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn, TypeVar
 
 from ..system.refusals import Refusal
+from ..system.signal_safe import signal_safe_thread, start_thread
 
 _T = TypeVar("_T")
 
@@ -187,8 +187,8 @@ def _in_thread(work: Callable[[], _T]) -> _T:
         except BaseException as error:
             failure.append(error)
 
-    thread = threading.Thread(target=run)
-    thread.start()
+    thread = signal_safe_thread(run)
+    start_thread(thread)
     thread.join()
     if failure:
         raise failure.pop()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import resource
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..system.numa_counters import read_numa_counters
 from ..system.perf_events import EventCounters
+from ..system.signal_safe import start_thread
 from ..system.topology_reader import read_topology
 from .locality import homes
 from .observation import Observation, ObservedThread
@@ -55,7 +55,7 @@ def observe(function: Callable[..., Any], args: Sequence[Any] = ()) -> Observati
     try:
         with sampler.running:
             # The counters open later: threads that this one starts then are counted.
-            _start(sampler.thread)
+            start_thread(sampler.thread)
             with EventCounters(sampler.tids()) as events:
                 counters, faults = read_numa_counters(), resource.getrusage(resource.RUSAGE_SELF)
                 sampler.begin()
@@ -85,14 +85,6 @@ def observe(function: Callable[..., Any], args: Sequence[Any] = ()) -> Observati
         no_counters=events.why_none,
         result=result,
     )
-
-
-def _start(thread: threading.Thread) -> None:
-    try:
-        thread.start()
-    except KeyError as error:
-        # If a signal handler raises when the thread runs already, threading raises this instead.
-        raise error.__context__ or error from None
 
 
 def _observed(thread: SampledThread, home: Mapping[int, int]) -> ObservedThread:

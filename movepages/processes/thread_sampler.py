@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .._core import read_file
 from ..system.refusals import Refusal
+from ..system.signal_safe import signal_safe_thread
 from .thread_stat import ThreadStat, parse_stat
 
 _SELF = Path("/proc/self")
@@ -71,7 +72,7 @@ class ThreadSampler:
         self._seen: dict[tuple[int, float], SampledThread] = {}
         self.samples, self.seconds = 0, 0.0
         self.running = threading.Lock()
-        self.thread = threading.Thread(target=self._keep_looking, daemon=True)
+        self.thread = signal_safe_thread(self._keep_looking, daemon=True)
 
     @property
     def threads(self) -> list[SampledThread]:

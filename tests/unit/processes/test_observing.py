@@ -237,6 +237,20 @@ def test_what_a_handler_raises_while_the_sampler_starts_comes_through(monkeypatc
     wait_for(lambda: tasks() <= before)
 
 
+def test_no_lock_is_taken_that_a_handler_could_leave_taken(monkeypatch):
+    """As a handler does that raises when a lock was taken, and its owner cannot know yet."""
+    enter, before = threading.Condition.__enter__, tasks()
+
+    def enter_and_raise(condition):
+        enter(condition)
+        raise TimeoutError("from the handler")
+
+    monkeypatch.setattr(threading.Condition, "__enter__", enter_and_raise)
+    assert observe(len, ["four"]).result == 4
+    monkeypatch.undo()
+    wait_for(lambda: tasks() <= before)
+
+
 def test_without_proc_the_function_still_runs(monkeypatch, tmp_path):
     monkeypatch.setattr(observing, "ThreadSampler", lambda: ThreadSampler(tmp_path))
     seen = observe(compute)
