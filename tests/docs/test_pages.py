@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import movepages as mp
+from movepages.cli.commands import ABOUT
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -90,9 +91,5 @@ def test_pages_include_every_captured_output_and_no_other():
 
 
 def test_every_command_is_captured():
-    command = [sys.executable, "-P", "-m", "movepages", "--help"]
-    known = subprocess.run(command, capture_output=True, text=True).stdout
-    commands = re.findall(r"^    (\w+) ", known, re.MULTILINE)
     first = [file.read_text().split() for file in (DOCS / "captured").glob("*.txt")]
-    assert "doctor" in commands
-    assert {words[2] for words in first if words[:2] == ["$", "movepages"]} == set(commands)
+    assert {words[2] for words in first if words[:2] == ["$", "movepages"]} == set(ABOUT)
