@@ -1,6 +1,7 @@
 """What results say of themselves in one line, in a console or a debugger."""
 
 import os
+import re
 import threading
 from pathlib import Path
 
@@ -72,7 +73,8 @@ def test_results_of_moves():
 
 def test_plans():
     p = mp.Plan(pages=4, page_size=PAGE, flows={(0, 1): 3 * PAGE, (1, 1): PAGE}, problems=("full",))
-    assert repr(p) == "<Plan 16 KiB: 12 KiB to move, 1 problem>"
+    # An earlier test may have measured how fast this machine moves pages.
+    assert re.fullmatch("<Plan 16 KiB: 12 KiB to move(, about .* s)?, 1 problem>", repr(p))
 
 
 def test_many_members():
@@ -123,8 +125,9 @@ def test_a_move_in_the_background():
         assert repr(job).endswith(" pages, to be ended>")
     finally:
         goes_on.set()
-    assert job.exception(300) is None
-    assert repr(job) == f"<BackgroundMove done: {job.result()}>"
+    # Whether it is too late to end it depends on the machine.
+    error = job.exception(300)
+    assert repr(job) == f"<BackgroundMove done: {repr(error) if error else job.result()}>"
 
 
 def test_a_move_in_the_background_that_fails():
