@@ -71,17 +71,20 @@ def pictures() -> dict[str, str]:
     other = wanted(mp.blocks([0, 0, 0, 1, 2, 2]), memory(4 * PAGES))
     with mock.patch.object(blocks, "read_topology", two_sockets):
         local = mp.local(range(8))
+    four = [0, 1, 2, 3]
     drawn = {
-        "interleave": (mp.interleave([0, 1, 2, 3]), row, "interleave([0, 1, 2, 3])"),
+        "before": (mp.blocks([0]), matrix, "a = np.ones(...): one thread wrote all of it"),
+        "after": (mp.by_axis(0, four), matrix, "move(a, by_axis(0, [0, 1, 2, 3]))"),
+        "interleave": (mp.interleave(four), row, "interleave([0, 1, 2, 3])"),
         "interleave-block": (
-            mp.interleave([0, 1, 2, 3], block=8 * PAGE),
+            mp.interleave(four, block=8 * PAGE),
             row,
             f"interleave([0, 1, 2, 3], block={8 * PAGE})",
         ),
         "weighted": (mp.weighted({0: 3, 1: 1}), row, "weighted({0: 3, 1: 1})"),
-        "blocks": (mp.blocks([0, 1, 2, 3]), row, "blocks([0, 1, 2, 3])"),
-        "by-axis-0": (mp.by_axis(0, [0, 1, 2, 3]), matrix, "by_axis(0, [0, 1, 2, 3])"),
-        "by-axis-1": (mp.by_axis(1, [0, 1, 2, 3]), matrix, "by_axis(1, [0, 1, 2, 3])"),
+        "blocks": (mp.blocks(four), row, "blocks([0, 1, 2, 3])"),
+        "by-axis-0": (mp.by_axis(0, four), matrix, "by_axis(0, [0, 1, 2, 3])"),
+        "by-axis-1": (mp.by_axis(1, four), matrix, "by_axis(1, [0, 1, 2, 3])"),
         "like-other": (mp.like(other), memory(4 * PAGES), "an array b that is placed already"),
         "like": (mp.like(other), row, "like(b), of an array a quarter as long"),
         "local": (local, row, "local(range(8)), where CPUs 0-3 are on node 0 and 4-7 on node 1"),
