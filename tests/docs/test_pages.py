@@ -90,6 +90,12 @@ def test_pages_include_every_captured_output_and_no_other():
     assert len(prints) == len(tutorial)
 
 
+def test_the_version_to_cite_is_this_one():
+    told = re.search(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    assert told is not None
+    assert told[1] == mp.__version__
+
+
 def test_every_command_is_captured():
     first = [file.read_text().split() for file in (DOCS / "captured").glob("*.txt")]
     assert {words[2] for words in first if words[:2] == ["$", "movepages"]} == set(ABOUT)
