@@ -176,7 +176,9 @@ def move(
     rate = None if limit is None else parse_rate(limit)
     turns = RetryPolicy() if retry is None else retry
     if not isinstance(turns, RetryPolicy):
-        raise TypeError(f"retry: expected a RetryPolicy, got a {type(retry).__name__}")
+        raise TypeError(
+            f"retry: expected a RetryPolicy, such as RetryPolicy(attempts=5), got {retry!r}"
+        )
     seconds = as_deadline(deadline)
     workers = None if threads is None else as_threads(threads)
     array, pages = memory_of(a)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TypeVar
+from itertools import islice
+from typing import Any, TypeVar
 
 from ..pages.named import NamedFootprints
 
@@ -58,5 +59,19 @@ class ByName(Mapping[str, _T]):
         """Return what is known of the member with a name."""
         index = self._footprints.find(key)
         if index is None:
-            raise KeyError(key)
+            raise KeyError(self._no_member(key))
         return self._member(index)
+
+    def get(self, key: object, default: Any = None) -> Any:
+        """Return what is known of the member with a name, or `default` if there is none."""
+        index = self._footprints.find(key)
+        return default if index is None else self._member(index)
+
+    def _no_member(self, key: object) -> str:
+        # Only a typing error pays for this import.
+        from difflib import get_close_matches
+
+        some = list(islice(self, _MOST))
+        near = get_close_matches(str(key), some, 3, 0.5) or some[:3]
+        more = ", ..." if len(self) > len(near) else ""
+        return f"no member {key!r}; there are {', '.join(map(repr, near))}{more}"

@@ -10,7 +10,7 @@ import pytest
 import movepages as mp
 from movepages.display.palette import colour
 
-NAMES = {"before", "after", 
+NAMES = {"before", "after",
     "blocks", "by-axis-0", "by-axis-1", "interleave", "interleave-block", "like", "like-other",
     "local", "weighted",
 }  # fmt: skip
