@@ -445,6 +445,16 @@ def test_below_gives_a_part() -> None:
         mp.where(model).below("enc")
 
 
+def test_a_name_that_is_not_there() -> None:
+    found = mp.where({"weights": np.ones(10), "bias": np.ones(3)})
+    with pytest.raises(KeyError, match=r"no member 'weigths'; there are 'weights', \.\.\."):
+        found["weigths"]
+    with pytest.raises(KeyError, match="no member 7; there are 'weights', 'bias'"):
+        found[7]
+    assert (found.get("none"), found.get("none", 3)) == (None, 3)
+    assert found.get("bias") == found["bias"]
+
+
 def test_a_table_has_the_largest_members_first() -> None:
     found = mp.where({f"a{k}": np.ones(1000 * k) for k in range(1, 30)})
     lines = found.table(rows=3).splitlines()
