@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import replace
 from typing import Any, overload
 
@@ -22,6 +21,7 @@ from ..results.parts import placement_of
 from ..results.placement import Placement
 from ..results.placements import Placements
 from ..system.log import debug
+from ..system.threads import as_threads
 from .fast_path import placement_on_one_node
 from .huge_runs import HugeRuns
 from .page_query import PageQuery
@@ -97,25 +97,14 @@ def where(a: MemoryLike, *, threads: int | None = None, shortcuts: bool = True) 
         if small is not None:
             return small
     array, pages = memory_of(a)
-    found, huge = survey(pages, _as_threads(threads), shortcuts=bool(shortcuts))
+    workers = None if threads is None else min(as_threads(threads), _MOST_THREADS)
+    found, huge = survey(pages, workers, shortcuts=bool(shortcuts))
     debug("where: %s, by %s", found, found.source)
     if isinstance(array, Members):
         return Placements(found, array.footprints, huge)
     if isinstance(array, (np.ndarray, Memory)) and array.ndim > 1:
         return replace(found, shape=array.shape, strides=array.strides)
     return found
-
-
-def _as_threads(threads: int | None) -> int | None:
-    if threads is None:
-        return None
-    try:
-        number = operator.index(threads)
-    except TypeError:
-        number = 0
-    if number < 1:
-        raise ValueError(f"threads: expected a whole number from 1, or None, got {threads!r}")
-    return min(number, _MOST_THREADS)
 
 
 def survey(

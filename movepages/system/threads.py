@@ -27,7 +27,7 @@ def as_threads(threads: SupportsIndex) -> int:
     except TypeError:
         raise TypeError(f"threads: expected a whole number from 1, got {threads!r}") from None
     if count < 1:
-        raise ValueError(f"threads: expected 1 or more, got {count}")
+        raise ValueError(f"threads: expected a whole number from 1, got {count}")
     return min(count, _LARGEST)
 
 

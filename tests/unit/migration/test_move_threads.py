@@ -80,8 +80,8 @@ def test_a_limit_makes_slices_that_need_one_thread(taken):
 @pytest.mark.parametrize(
     ("threads", "error", "told"),
     [
-        (0, ValueError, "threads: expected 1 or more, got 0"),
-        (-3, ValueError, "threads: expected 1 or more, got -3"),
+        (0, ValueError, "threads: expected a whole number from 1, got 0"),
+        (-3, ValueError, "threads: expected a whole number from 1, got -3"),
         (1.5, TypeError, "threads: expected a whole number from 1, got 1.5"),
         ("2", TypeError, "threads: expected a whole number from 1, got '2'"),
     ],
