@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 # Optional modules that a page uses; the extras `docs` and `libraries` install them.
 NEEDS = {
+    "howto/slurm-mpi.md": ["mpi4py"],
     "howto/tensors.md": ["torch", "pandas"],
     "howto/threads.md": ["numba"],
     "howto/watching.md": ["pandas"],
