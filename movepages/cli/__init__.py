@@ -107,6 +107,12 @@ def _run(argv: Sequence[str]) -> int:
     return status
 
 
+def parser_of(command: str | None) -> argparse.ArgumentParser:
+    """Return the parser of a command, or that of all of them, to show its help."""
+    parser, commands = _parser([command] if command else [])
+    return commands.choices[command] if command else parser
+
+
 def _parser(
     used: Iterable[str], *, listed: bool = False
 ) -> tuple[argparse.ArgumentParser, Commands]:
