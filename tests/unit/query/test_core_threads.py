@@ -15,10 +15,9 @@ from movepages import _core
 
 PAGE = mmap.PAGESIZE
 count = 1 << 16
-memory = mmap.mmap(-1, count * PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-array = np.ndarray(count * PAGE, np.uint8, memory)
-array[::PAGE] = 1
-node = int(mp.where(array[:1]).status[0])
+node = mp.topology().allowed_nodes[0]
+# A fork shares all pages, and shared pages can be in place, but cannot move there.
+array = mp.full(count * PAGE, 1, np.uint8, node=node)
 once = np.arange(array.ctypes.data, array.ctypes.data + array.nbytes, PAGE, dtype=np.uintp)
 
 
