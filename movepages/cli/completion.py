@@ -56,7 +56,7 @@ class _Install(_Print):
         file = place()
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(self.script(parser, shell) + "\n")
-        print(f"installed {file}; {then}")
+        print(f"installed {file}; {then.format(folder=file.parent)}")
 
 
 def _data(*parts: str) -> Path:
@@ -75,8 +75,7 @@ _PLACES: dict[str, tuple[Callable[[], Path], str]] = {
     ),
     "zsh": (
         lambda: _data("zsh/site-functions/_movepages"),
-        "to have zsh look there, put this before compinit in ~/.zshrc: "
-        "fpath=(~/.local/share/zsh/site-functions $fpath)",
+        "to have zsh look there, put this before compinit in ~/.zshrc: fpath=({folder} $fpath)",
     ),
     "fish": (lambda: _config("fish/completions/movepages.fish"), "new shells use it"),
 }

@@ -26,10 +26,7 @@ def memory_nodes(text: str) -> tuple[int, ...]:
     found = _ids(text, machine.allowed_nodes, "node")
     for node in found:
         if node not in machine.memory_nodes:
-            raise argparse.ArgumentTypeError(
-                f"{text!r}: {why_no_memory(node, machine)}; expected one of "
-                f"{format_ids(machine.allowed_nodes)}"
-            )
+            raise argparse.ArgumentTypeError(f"{text!r}: {_why_not(node, machine)}")
     return found
 
 
@@ -40,10 +37,11 @@ def refuse_unknown_nodes(nodes: Iterable[int]) -> None:
         known = {*machine.nodes, *machine.offline_nodes}
         for node in nodes:
             if node not in known:
-                raise ValueError(
-                    f"{why_no_memory(node, machine)}; expected one of "
-                    f"{format_ids(machine.allowed_nodes)}"
-                )
+                raise ValueError(_why_not(node, machine))
+
+
+def _why_not(node: int, machine: mp.Topology) -> str:
+    return f"{why_no_memory(node, machine)}; expected one of {format_ids(machine.allowed_nodes)}"
 
 
 def known_node(text: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..units import format_bytes
-from .views import PlacementView
+from .views import PlacementView, off_node
 
 # Nobody reads more of them on one line.
 _MOST_NODES = 8
@@ -20,9 +20,8 @@ def brief_placement(placement: PlacementView) -> str:
         Such as "8 MiB: node 0 75 %, node 1 20 %, absent 5 %".
     """
     shares = _by_node(placement.bytes_per_node, placement.nbytes)
-    for name, nbytes in (("absent", placement.absent_bytes), ("not known", placement.hidden_bytes)):
-        if nbytes:
-            shares.append(f"{name} {format_share(nbytes, placement.nbytes)}")
+    for name, nbytes in off_node(placement):
+        shares.append(f"{name} {format_share(nbytes, placement.nbytes)}")
     return ": ".join(filter(None, (format_bytes(placement.nbytes), ", ".join(shares))))
 
 

@@ -8,7 +8,7 @@ from html import escape
 from ..units import format_bytes
 from .html import node_chip, table_html
 from .text_table import aligned, shortened
-from .views import PlacementView
+from .views import PlacementView, off_node
 
 _TOTAL = "total (shared pages once)"
 
@@ -37,8 +37,7 @@ def members_html(total: PlacementView, members: Mapping[str, PlacementView], cou
 
 def _off_nodes(total: PlacementView) -> list[str]:
     """Return the heads of the columns for bytes on no known node that the table needs."""
-    columns = (("absent", total.absent_bytes), ("not known", total.hidden_bytes))
-    return [head for head, nbytes in columns if nbytes]
+    return [head for head, _ in off_node(total)]
 
 
 def _cells(total: PlacementView, each: PlacementView) -> list[str]:

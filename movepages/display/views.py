@@ -123,5 +123,10 @@ def off_nodes(placement: PlacementView) -> str:
 
     Hidden memory is present, but the kernel does not tell its node.
     """
+    return ", ".join(f"{name}: {format_bytes(nbytes)}" for name, nbytes in off_node(placement))
+
+
+def off_node(placement: PlacementView) -> list[tuple[str, int]]:
+    """Return the names and the bytes of memory that is on no known node."""
     parts = (("absent", placement.absent_bytes), ("not known", placement.hidden_bytes))
-    return ", ".join(f"{name}: {format_bytes(nbytes)}" for name, nbytes in parts if nbytes)
+    return [(name, nbytes) for name, nbytes in parts if nbytes]

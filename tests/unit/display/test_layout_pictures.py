@@ -10,9 +10,9 @@ import pytest
 import movepages as mp
 from movepages.display.palette import colour
 
-NAMES = {"before", "after",
-    "blocks", "by-axis-0", "by-axis-1", "interleave", "interleave-block", "like", "like-other",
-    "local", "weighted",
+NAMES = {
+    "after", "before", "blocks", "by-axis-0", "by-axis-1", "interleave", "interleave-block", "like",
+    "like-other", "local", "weighted",
 }  # fmt: skip
 SVG = "{http://www.w3.org/2000/svg}"
 
