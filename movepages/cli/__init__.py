@@ -118,8 +118,8 @@ def _parser(
 ) -> tuple[argparse.ArgumentParser, Commands]:
     """Return the parser with the arguments of some commands; the others have their names alone.
 
-    The description lists the commands by what they are for, so that argparse need not. A completion
-    has only what argparse lists.
+    The description lists the commands by purpose, so argparse does not list them again. Completion
+    offers only commands that argparse lists: it passes `listed`.
     """
     parser = argparse.ArgumentParser(
         prog="movepages",

@@ -1,4 +1,4 @@
-"""The commands by what they are for, and the overview that a user sees first."""
+"""The commands grouped by purpose, and the overview that ``movepages`` prints."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ABOUT = {name: about for group in GROUPS.values() for name, about in group.items
 
 
 def overview() -> str:
-    """Return what the commands are for, each in a line of at most 80 columns."""
+    """Return a list of the commands by group, one line of at most 80 columns each."""
     lines = ["See which NUMA nodes hold the memory of a process, and move it between nodes."]
     for title, commands in GROUPS.items():
         lines += ["", title]

@@ -1,4 +1,4 @@
-"""Sentences about commands and options that do not exist, with the nearest that do."""
+"""Error messages for commands and options that do not exist, with the nearest that do."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Collection
 
 
 def no_such_command(given: str, commands: Collection[str]) -> str:
-    """Return what to say of a word that is no command."""
+    """Return the message for a word that is not a command."""
     return f"there is no command {given!r}{_nearest(given, commands)}"
 
 
 def not_taken(rest: list[str], told: str) -> str:
-    """Return what to say of arguments that are not taken; `told` is a text with all options."""
+    """Return the message for arguments that nothing takes; the text `told` names all options."""
     unknown = next((each for each in rest if each.startswith("-")), None)
     if unknown is None:
         return f"there is nothing to do with the argument {rest[0]!r}"

@@ -1,4 +1,4 @@
-"""Shares of nodes in a few words, for one line that describes memory."""
+"""Describe memory in one line: its size, and the share of it on each node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user most likely means by a target that is none."""
+"""Suggestions for wrong targets: what the user most likely meant."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LAYOUTS = {
 
 
 def meant_by(target: object) -> str:
-    """Return what to pass instead of a wrong target; "" if nothing comes to mind."""
+    """Return what to pass instead of a wrong target, or "" if that is not clear."""
     if isinstance(target, str):
         return _by_text(target.strip())
     if isinstance(target, Set):
@@ -35,7 +35,7 @@ def meant_by(target: object) -> str:
 
 
 def in_words(target: object) -> str:
-    """Return what a wrong target is."""
+    """Return the type of a wrong target, with its value if that is short."""
     if isinstance(target, (str, float)):
         return f"a {type(target).__name__}, {target!r}"
     if isinstance(target, np.ndarray):
