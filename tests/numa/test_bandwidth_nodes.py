@@ -7,7 +7,7 @@ import pytest
 
 import movepages as mp
 from movepages import _core
-from support import memory, nodes, policies, witness
+from support import memory, nodes, own_threads, policies, witness
 
 KINDS = ("write", "read", "copy")
 
@@ -52,11 +52,11 @@ def seen(monkeypatch):
 @pytest.fixture
 def found(two_nodes, little_bandwidth, seen):
     cpus, policy = os.sched_getaffinity(0), policies.of_thread()
-    tasks = sorted(os.listdir("/proc/self/task"))
+    before = own_threads.ids()
     found = mp.measure_bandwidth(seconds=0)
     assert os.sched_getaffinity(0) == cpus
     assert policies.of_thread() == policy
-    assert sorted(os.listdir("/proc/self/task")) == tasks
+    assert own_threads.ended_since(before)
     return found
 
 

@@ -6,7 +6,6 @@ The handler's exception comes out unchanged. --signal-seconds makes these tests 
 import gc
 import mmap
 import os
-import time
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ import pytest
 import damage
 import movepages as mp
 from interruptions import trial
-from support import memory, system
+from support import memory, own_threads, system
 
 PAGE = memory.PAGE
 NODES = mp.topology().allowed_nodes
@@ -173,20 +172,8 @@ def test_moves(a, seconds, how):
     assert trial(call, seconds, check)
 
 
-def threads_now():
-    # Not by Python's count, which keeps a thread with an interrupted start to the end.
-    return len(os.listdir("/proc/self/task"))
-
-
-def settled(threads):
-    end = time.monotonic() + 60
-    while threads_now() > threads and time.monotonic() < end:
-        time.sleep(0.001)
-    return threads_now() <= threads
-
-
 def test_beginning_a_background_move(a, seconds):
-    whole, threads, jobs = a.copy(), threads_now(), []
+    whole, before, jobs = a.copy(), own_threads.ids(), []
 
     def call():
         jobs.append(mp.move(a, mp.interleave(NODES), background=True))
@@ -195,7 +182,7 @@ def test_beginning_a_background_move(a, seconds):
         assert raised or jobs
         for job in jobs:
             job.exception(60)
-        assert settled(threads)
+        assert own_threads.ended_since(before)
         assert np.array_equal(a, whole)
         jobs.clear()
 
@@ -204,7 +191,7 @@ def test_beginning_a_background_move(a, seconds):
 
 @pytest.mark.parametrize("what", ["cancel", "result"])
 def test_asking_a_background_move(a, seconds, what):
-    threads, jobs = threads_now(), []
+    before, jobs = own_threads.ids(), []
 
     def call():
         jobs.append(mp.move(a, mp.interleave(NODES), background=True))
@@ -218,7 +205,7 @@ def test_asking_a_background_move(a, seconds, what):
             error = job.exception(60)
             assert error is None or (what == "cancel" and isinstance(error, mp.MovePagesError))
             assert raised or job.done()
-        assert settled(threads)
+        assert own_threads.ended_since(before)
         jobs.clear()
 
     assert trial(call, seconds, check)

@@ -10,7 +10,7 @@ import movepages as mp
 from interruptions import trial
 from movepages import _core
 from movepages.memory import bandwidth_rounds
-from support import memory, policies
+from support import memory, own_threads, policies
 
 CPUS = sorted(os.sched_getaffinity(0))
 NOT_A_CPU = 65535
@@ -19,10 +19,10 @@ LINE = 64
 
 @pytest.fixture(autouse=True)
 def _nothing_of_this_thread_changes():
-    tasks, cpus = sorted(os.listdir("/proc/self/task")), os.sched_getaffinity(0)
+    before, cpus = own_threads.ids(), os.sched_getaffinity(0)
     policy = policies.of_thread()
     yield
-    assert sorted(os.listdir("/proc/self/task")) == tasks
+    assert own_threads.ended_since(before)
     assert os.sched_getaffinity(0) == cpus
     assert policies.of_thread() == policy
 
@@ -193,16 +193,17 @@ def test_each_thread_runs_on_its_cpu_alone():
     class SeenError(Exception):
         pass
 
-    own = {str(task) for task in os.listdir("/proc/self/task")}
+    own = own_threads.ids()
 
     def pause():
-        others = {*os.listdir("/proc/self/task")} - own
-        if {frozenset(os.sched_getaffinity(int(task))) for task in others} == wanted:
+        others = own_threads.ids() - own
+        if {frozenset(os.sched_getaffinity(task)) for task in others} == wanted:
             raise SeenError
 
     wanted = {frozenset([cpu]) for cpu in CPUS}
     parts = [(lines(1 << 10), None, cpu) for cpu in CPUS]
     assert isinstance(traffic("read", *parts, seconds=3600, pause=pause), SeenError)
+    assert own_threads.ended_since(own)
     wanted = {frozenset(CPUS[-1:])}
     last = np.array(CPUS[-1:] * 10**6, np.int32)
     assert isinstance(_core.chase(lines(1 << 16), LINE, last, 3600, 0, pause), SeenError)

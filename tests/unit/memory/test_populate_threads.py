@@ -1,7 +1,6 @@
 """touch() and arrays with a layout: pages allocated by several threads, and no trace of them."""
 
 import errno
-import os
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ import movepages as mp
 from interruptions import trial
 from movepages import _core
 from movepages.memory import placed_pages
-from support import memory, policies, system, witness
+from support import memory, own_threads, policies, system, witness
 
 PAGE = memory.PAGE
 NODE = mp.topology().allowed_nodes[0]
@@ -23,9 +22,9 @@ STATIC_NODES, RELATIVE_NODES = 1 << 15, 1 << 14
 
 @pytest.fixture(autouse=True)
 def _no_thread_stays():
-    before = sorted(os.listdir("/proc/self/task"))
+    before = own_threads.ids()
     yield
-    assert sorted(os.listdir("/proc/self/task")) == before
+    assert own_threads.ended_since(before)
 
 
 def resident():

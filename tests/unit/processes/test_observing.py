@@ -16,7 +16,7 @@ from interruptions import collected, trial
 from movepages.processes import observing
 from movepages.processes.observing import observe
 from movepages.processes.thread_sampler import ThreadSampler
-from support import memory
+from support import memory, own_threads
 
 CPUS = sorted(os.sched_getaffinity(0))
 HOME = {cpu: node for node, each in mp.topology().nodes.items() for cpu in each.cpus}
@@ -70,12 +70,8 @@ def by_tid(seen):
     return {each.tid: each for each in seen.threads}
 
 
-def tasks():
-    return set(os.listdir("/proc/self/task"))
-
-
 def wait_for(condition):
-    """Wait for what the kernel does soon, such as the end of a thread that was joined."""
+    """Wait for what the kernel or another thread does soon."""
     until = time.monotonic() + PATIENCE_S
     while not condition() and time.monotonic() < until:
         time.sleep(0.001)
@@ -193,31 +189,31 @@ def test_exceptions_come_through_and_leave_nothing(kind):
     def fail():
         raise raised
 
-    tasks_before, open_before = tasks(), os.listdir("/proc/self/fd")
+    before, open_before = own_threads.ids(), os.listdir("/proc/self/fd")
     with pytest.raises(kind) as caught:
         observe(fail)
     assert caught.value is raised
     assert raised.__context__ is raised.__cause__ is None
-    wait_for(lambda: tasks() <= tasks_before)
+    assert own_threads.ended_since(before)
     assert os.listdir("/proc/self/fd") == open_before
 
 
 def test_no_thread_and_no_descriptor_is_left():
-    tasks_before, open_before = tasks(), os.listdir("/proc/self/fd")
+    before, open_before = own_threads.ids(), os.listdir("/proc/self/fd")
     for _ in range(20):
         observe(sum, [[1]])
-    wait_for(lambda: tasks() <= tasks_before)
+    assert own_threads.ended_since(before)
     assert os.listdir("/proc/self/fd") == open_before
 
 
 def test_signals_leave_nothing():
     def check(_raised):
         gc.collect()
-        wait_for(lambda: tasks() <= before)
+        assert own_threads.ended_since(before)
         assert os.listdir("/proc/self/fd") == open_before
 
     with collected():
-        before, open_before = tasks(), os.listdir("/proc/self/fd")
+        before, open_before = own_threads.ids(), os.listdir("/proc/self/fd")
         assert trial(lambda: observe(time.sleep, [0.001]), 1, check)
 
 
@@ -230,16 +226,16 @@ def test_what_a_handler_raises_while_the_sampler_starts_comes_through(monkeypatc
 
     new = hasattr(threading, "_start_joinable_thread")
     name = "_start_joinable_thread" if new else "_start_new_thread"
-    start, before = getattr(threading, name), tasks()
+    start, before = getattr(threading, name), own_threads.ids()
     monkeypatch.setattr(threading, name, start_and_raise)
     with pytest.raises(TimeoutError, match="from the handler"):
         observe(len, [""])
-    wait_for(lambda: tasks() <= before)
+    assert own_threads.ended_since(before)
 
 
 def test_no_lock_is_taken_that_a_handler_could_leave_taken(monkeypatch):
     """As a handler does that raises when a lock was taken, and its owner cannot know yet."""
-    enter, before = threading.Condition.__enter__, tasks()
+    enter, before = threading.Condition.__enter__, own_threads.ids()
 
     def enter_and_raise(condition):
         enter(condition)
@@ -248,7 +244,7 @@ def test_no_lock_is_taken_that_a_handler_could_leave_taken(monkeypatch):
     monkeypatch.setattr(threading.Condition, "__enter__", enter_and_raise)
     assert observe(len, ["four"]).result == 4
     monkeypatch.undo()
-    wait_for(lambda: tasks() <= before)
+    assert own_threads.ended_since(before)
 
 
 def test_without_proc_the_function_still_runs(monkeypatch, tmp_path):
