@@ -233,7 +233,7 @@ def ballast():
     """
     small = min(nodes.allowed(), key=nodes.free_bytes)
     here = max(nodes.allowed(), key=nodes.free_bytes)
-    size = nodes.free_bytes(small) + 64 * MIB
+    size = nodes.most_bytes(small) + 64 * MIB
     if small == here or nodes.free_bytes(here) < size + 200 * MIB:
         pytest.skip("needs a node much smaller than another, such as one of 256 MiB")
     array = memory.anonymous(size, node=here)

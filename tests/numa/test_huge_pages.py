@@ -231,7 +231,7 @@ def test_a_node_that_fills_up_with_pieces(here_and_there, huge_page_size):
     """The kernel splits a huge page that finds no room, and its pieces end on two nodes."""
     here, _ = here_and_there
     small = min(nodes.allowed(), key=nodes.free_bytes)
-    size = nodes.free_bytes(small) + 32 * MIB
+    size = nodes.most_bytes(small) + 32 * MIB
     if small == here or nodes.free_bytes(here) < size + 200 * MIB:
         pytest.skip("needs a node much smaller than the first, such as one of 256 MiB")
     a = memory.anonymous(size, node=here, huge=True)
@@ -250,7 +250,7 @@ def test_a_node_that_fills_up_with_pieces(here_and_there, huge_page_size):
 def test_a_node_that_fills_up_with_huge_pages(here_and_there, huge_page_size):
     here, _ = here_and_there
     small = min(nodes.allowed(), key=nodes.free_bytes)
-    size = nodes.free_bytes(small) + 64 * MIB
+    size = nodes.most_bytes(small) + 64 * MIB
     if small == here or nodes.free_bytes(here) < size + 200 * MIB:
         pytest.skip("needs a node much smaller than the first, such as one of 256 MiB")
     a = memory.anonymous(size, node=here, huge=True)

@@ -31,6 +31,7 @@ def assert_true(status, pages):
 def huge_pages_at(array, node):
     memory.bind(array, node)
     system.succeed(system.libc.madvise(array.ctypes.data, array.nbytes, MADV_HUGEPAGE))
+    memory.touch_huge(array)
     array[::PAGE] = 1
     assert witness.huge_bytes(array) == array.nbytes
 

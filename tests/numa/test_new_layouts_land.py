@@ -134,7 +134,7 @@ def test_a_full_node_is_named_and_nothing_stays_allocated(allowed, checked_befor
     other = next(node for node in allowed if node != smallest)
     if nodes.free_bytes(smallest) > 512 << 20:
         pytest.skip("needs a node that is small enough to fill")
-    size = 2 * nodes.free_bytes(smallest) + (64 << 20)
+    size = 2 * nodes.most_bytes(smallest) + (64 << 20)
     if not checked_before:
         monkeypatch.setattr(placed_pages, "refuse_full_nodes", lambda *_: None)
     before = memory.own_bytes()

@@ -140,7 +140,7 @@ def failure_of(expected, array, node, **how):
 def test_a_node_that_fills_up_half_way(here_and_there):
     here, _ = here_and_there
     small = min(nodes.allowed(), key=nodes.free_bytes)
-    size = nodes.free_bytes(small) + 64 * MIB
+    size = nodes.most_bytes(small) + 64 * MIB
     if small == here or nodes.free_bytes(here) < size + 200 * MIB:
         pytest.skip("needs a node much smaller than the first, such as one of 256 MiB")
     a = memory.anonymous(size, node=here)

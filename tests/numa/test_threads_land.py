@@ -126,7 +126,7 @@ def test_a_full_node(here_and_there):
     small = min(nodes.allowed(), key=nodes.free_bytes)
     if nodes.free_bytes(small) > 400 * MIB or small == here:
         pytest.skip("needs a node that an array of 512 MiB fills")
-    a = memory.anonymous(nodes.free_bytes(small) + 64 * MIB, here)
+    a = memory.anonymous(nodes.most_bytes(small) + 64 * MIB, here)
     with pytest.raises(MemoryError) as raised:
         mp.move(a, small, threads=2)
     r = raised.value.result

@@ -129,6 +129,7 @@ def _huge(node: int, count: int = 1) -> np.ndarray:
         raise CannotMakeError("no transparent huge pages for a process")
     array = memory.anonymous(count * size, huge=True)
     memory.bind(array, node)
+    memory.touch_huge(array)
     fill(array)
     # The array keeps its huge pages, and khugepaged does not make new ones after a test's split.
     advise(array, mmap.MADV_NOHUGEPAGE)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from . import system
+from . import nodes, system, witness
 
 PAGE = mmap.PAGESIZE
 _THP = Path("/sys/kernel/mm/transparent_hugepage")
 _PROT_NONE = 0
 _MAP_FIXED_NOREPLACE = 0x100000
 _FAR_AWAY = 0x3000_0000_0000
+_TRIES = 5
 
 
 def huge_page_size() -> int:
@@ -62,7 +63,7 @@ def anonymous(
     _forbid(memory[ahead + nbytes :])
     if node is not None:
         bind(array, node)
-        touch(array)
+        (touch_huge if huge and not shared else touch)(array)
     return array
 
 
@@ -113,6 +114,20 @@ def bind(array: np.ndarray, *nodes: int) -> None:
 def touch(array: np.ndarray) -> None:
     """Write one byte into every page of an array: its index modulo 251."""
     array[::PAGE] = np.arange(-(-array.nbytes // PAGE)) % 251
+
+
+def touch_huge(array: np.ndarray) -> None:
+    """Touch an untouched array, again while the kernel gives small pages instead of huge ones.
+
+    It does so where the node's free memory is in pieces, as it may be late in a run.
+    """
+    touch(array)
+    for _ in range(_TRIES):
+        if witness.huge_bytes(array) == array.nbytes:
+            return
+        discard(array)
+        nodes.make_room()
+        touch(array)
 
 
 def discard(array: np.ndarray) -> None:
