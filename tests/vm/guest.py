@@ -24,6 +24,7 @@ SORTS = Path(__file__).with_name("sorts.py")
 STDLIB = sysconfig.get_path("stdlib")
 CACHED = "cached"
 KHUGEPAGED = "/sys/kernel/mm/transparent_hugepage/khugepaged"
+COMPACTION = "/proc/sys/vm/compaction_proactiveness"
 
 # Two nodes with a CPU, two without as CXL memory has, one of them small enough to fill. (MiB, CPU)
 NODES = ((1536, 0), (1024, 1), (1024, None), (256, None))
@@ -73,8 +74,9 @@ def vng_arguments(kernel: Kernel, folder: Path, machine: Machine) -> list[str]:
 
 def pytest_command(folder: Path, arguments: Sequence[str]) -> str:
     """Return the shell command that runs the suite, or the part of it that arguments select."""
-    # Otherwise khugepaged may join pages between two looks of any test.
-    rest = f"echo {2**32 - 1} >{KHUGEPAGED}/scan_sleep_millisecs || exit\n"
+    # Otherwise khugepaged may join pages between two looks of any test, and kcompactd move them
+    # within a node whose free memory is in pieces, such as a full one.
+    rest = f"echo {2**32 - 1} >{KHUGEPAGED}/scan_sleep_millisecs && echo 0 >{COMPACTION} || exit\n"
     # -P: test only what is installed, never what happens to be in the working folder.
     command = [sys.executable, "-P", "-m", "pytest", "-m", "not host", "-p", "no:cacheprovider"]
     # An emulated guest is slow. More memories of each kind differ by their seed alone.
