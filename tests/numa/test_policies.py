@@ -68,13 +68,14 @@ def test_arrays_of_a_node_and_of_a_layout(allowed, huge):
 def test_ten_thousand_arrays_of_a_node_leak_nothing(allowed):
     node = allowed[-1]
     mp.full(PAGE, 1, np.uint8, node=node)
-    before = nodes.free_bytes(node)
+    before = memory.own_bytes()
     for _ in range(10_000):
         a = mp.empty(4 * PAGE, np.uint8, node=node)
         a[::PAGE] = 1
     assert (witness.nodes_of(memory.pages_of(a)) == node).all()
-    # A leak of one page per array would be 40 MiB.
-    assert before - nodes.free_bytes(node) < 8 << 20
+    # A leak of one page per array would be 40 MiB. The node's free memory would say less: lists of
+    # the CPUs keep up to an eighth of it.
+    assert memory.own_bytes() - before < 8 << 20
 
 
 def test_saved_placement_is_restored(allowed, tmp_path):
@@ -108,13 +109,17 @@ def test_plan_predicts_the_move(allowed):
 
 
 def test_estimate_has_the_right_magnitude(allowed):
-    assert mp.calibrate(4 << 20) > 0
-    a = memory.anonymous(2000 * PAGE, allowed[0])
-    p = mp.plan(a, allowed[1])
-    estimate = p.seconds
-    r = p.execute()
-    assert r.moved == 2000
-    assert estimate / 30 < r.seconds < 30 * estimate
+    estimates, seconds = [], []
+    for _ in range(5):
+        assert mp.calibrate(4 << 20) > 0
+        a = memory.anonymous(2000 * PAGE, allowed[0])
+        p = mp.plan(a, allowed[1])
+        estimates.append(p.seconds)
+        r = p.execute()
+        assert r.moved == 2000
+        seconds.append(r.seconds)
+    # The machine may stand still during any of these: the shortest of each is what it can do.
+    assert min(estimates) / 30 < min(seconds) < 30 * min(estimates)
 
 
 @pytest.mark.parametrize("count", [3, 1_000, 10_000, 600_000])
