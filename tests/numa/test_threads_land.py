@@ -143,7 +143,7 @@ def test_writers_go_on_meanwhile(here_and_there):
     numbers[:] = 0
     with adding_up(numbers) as turns:
         for node in (there, here, there):
-            assert mp.move(a, node, threads=3, retry=mp.RetryPolicy(attempts=50)).ok
+            assert mp.move(a, node, threads=3, retry=mp.RetryPolicy(attempts=50, deadline=300)).ok
     assert (numbers == turns[0]).all()
     assert (witness.nodes_of(memory.pages_of(a)) == there).all()
 
