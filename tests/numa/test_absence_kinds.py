@@ -13,6 +13,7 @@ from support import memory, nodes
 from support.kinds import MAKERS, CannotMakeError
 from support.kinds_base import HIDES
 from support.memory import PAGE
+from support.processes import PATIENCE_S
 from support.swap import swap
 from support.system import libc, succeed
 
@@ -61,7 +62,7 @@ def test_swapped_out(swapping):
     memory.bind(a, nodes.allowed()[0])
     memory.touch(a)
     out = a[8 * PAGE : 24 * PAGE]
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE_S
     while True:
         succeed(libc.madvise(out.ctypes.data, out.nbytes, MADV_PAGEOUT))
         p = mp.where(a)

@@ -141,7 +141,7 @@ def test_plan_warns_of_regions_that_do_not_fit_together(capsys, two_nodes):
     """Each of the two regions would fit on the smallest node, but not both."""
     small = min(nodes.allowed(), key=nodes.free_bytes)
     source = max(nodes.allowed(), key=nodes.free_bytes)
-    each = nodes.free_bytes(small) * 3 // 5
+    each = nodes.free_bytes(small) * 2 // 3
     if nodes.free_bytes(small) > 1 << 30 or nodes.free_bytes(source) < 3 * each:
         pytest.skip("needs a node of less than 1 GiB beside one with three times as much")
     held = []

@@ -33,7 +33,7 @@ def khugepaged_in_a_hurry():
             (_KHUGEPAGED / name).write_text(value)
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=processes.PATIENCE_S):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "khugepaged collapsed no huge page in time"

@@ -124,10 +124,14 @@ def test_children_of_each_kind(cpu_nodes, way):
 
 def hold_with_child(here):
     hold(here)
+    reader, writer = os.pipe()
     pid = os.fork()
     if not pid:
         held.append(memory.anonymous(PAGES * memory.PAGE, here))
+        os.write(writer, b"held")
         threading.Event().wait()
+    # Mappings that come and go while they are read would be another test.
+    os.read(reader, 4)
     return pid
 
 

@@ -28,7 +28,7 @@ def drivers():
     for name in ("virtio_net", "nvme"):
         subprocess.run(["modprobe", name], check=False, capture_output=True)
     # A disk appears some time after its controller.
-    end = time.monotonic() + 30
+    end = time.monotonic() + 180
     while time.monotonic() < end:
         controllers = [*Path("/sys/class/nvme").glob("nvme*")]
         if all([*each.glob("nvme*n*")] for each in controllers):

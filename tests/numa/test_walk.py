@@ -66,9 +66,14 @@ class Walk:
                 if self.random.random() < RELEASE:
                     area.release("child")
             self.step(number)
+        # A kernel without some kind of memory draws other numbers, perhaps never one of a few.
+        called = {each.split()[0] for each in self.counts}
+        for name in OPERATIONS:
+            if name.split()[0] not in called:
+                self.step(calls, name)
 
-    def step(self, number: int) -> None:
-        """Make one call."""
+    def step(self, number: int, name: str = "") -> None:
+        """Make one call, of an operation that is drawn unless its name is given."""
         random = self.random
         area = self.areas[random.integers(len(self.areas))]
         wild = np.zeros(area.pages, bool)
@@ -76,7 +81,7 @@ class Walk:
         if stormy:
             wild = np.arange(area.pages) // int(random.choice([1, 5, 64])) % 2 == 1
         array, pages, nbytes = self.part(area)
-        name = str(random.choice(list(OPERATIONS), p=self.weights))
+        name = name or str(random.choice(list(OPERATIONS), p=self.weights))
         asked = Asked(area, array, pages, nbytes, wild)
         stop = threading.Event()
         with contextlib.ExitStack() as storm:

@@ -16,7 +16,8 @@ _SWITCH = Path("/proc/sys/kernel/numa_balancing")
 _KNOBS = Path("/sys/kernel/debug/sched/numa_balancing")
 _HASTE = {"scan_delay_ms": 1, "scan_period_min_ms": 10, "scan_period_max_ms": 20}
 _REST = {"scan_delay_ms": 3_600_000}
-_SECONDS = 20
+# The kernel counts the CPU time of the thread, of which a slow machine gives little.
+_SECONDS = 180
 
 
 def needs() -> str:

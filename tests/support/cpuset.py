@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from .processes import PATIENCE_S
+
 _ROOT = Path("/sys/fs/cgroup")
 
 
@@ -29,7 +31,7 @@ def confinement(*nodes: int) -> Iterator[Path]:
 
 def _remove(group: Path) -> None:
     """Remove a cgroup. A process that was just reaped may still be leaving it."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + PATIENCE_S
     while True:
         try:
             return group.rmdir()

@@ -11,6 +11,7 @@ import numpy as np
 
 from . import balancing, memory, nodes, policies, system
 from .memory import PAGE
+from .processes import PATIENCE_S
 
 MIB = 1 << 20
 _DTYPES = (np.uint8, np.float32, np.float64, np.int16, np.complex128)
@@ -56,7 +57,7 @@ class Team:
             ready = threading.Event()
             thread = threading.Thread(target=self._work, args=(each, ready), daemon=True)
             thread.start()
-            assert ready.wait(60)
+            assert ready.wait(PATIENCE_S)
             self._threads.append(thread)
 
     def _work(self, cpus: Iterable[int], ready: threading.Event) -> None:
@@ -141,6 +142,7 @@ def put(array: np.ndarray, wanted: np.ndarray, how: str = "moved") -> None:
             status = balancing.bare_call(pages, wanted)
             if (status == wanted).all():
                 return
+            time.sleep(0.05)
         raise AssertionError(f"not on their nodes: {np.unique(status)}")
 
 

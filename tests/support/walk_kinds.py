@@ -11,7 +11,7 @@ import numpy as np
 
 from . import memory
 from .kinds_base import CannotMakeError, advise
-from .kinds_kernel import settings
+from .kinds_kernel import KSM_SECONDS, settings
 from .memory import PAGE
 from .walk_areas import Area
 from .walk_looks import Look
@@ -130,10 +130,10 @@ def merged(stack: contextlib.ExitStack, name: str, window: int, node: int) -> Ar
         raise CannotMakeError(f"MADV_MERGEABLE: {error}") from error
     haste = {"pages_to_scan": "1000", "sleep_millisecs": "1", "run": "1"}
     with settings({_KSM / key: value for key, value in haste.items()}):
-        until = time.monotonic() + 30
+        until = time.monotonic() + KSM_SECONDS
         while len(set(Look(area.array).frame[alike].tolist())) > 1:
             if time.monotonic() > until:
-                raise CannotMakeError("KSM merged nothing within 30 s")
+                raise CannotMakeError(f"KSM merged nothing within {KSM_SECONDS} s")
             time.sleep(0.05)
         # Merged pages stay merged, and no others are merged.
         (_KSM / "run").write_text("0")
