@@ -3,11 +3,13 @@
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from support import nodes
+from support.processes import PATIENCE_S
 
 # What the tests use of one node at a time, with some to spare; small nodes have less.
 ENOUGH = 640 << 20
@@ -39,4 +41,8 @@ def disk(tmp_path_factory):
     subprocess.run(["mkfs.ext4", "-q", "-F", device], check=True, capture_output=True)
     subprocess.run(["mount", "-t", "ext4", device, folder], check=True)
     yield folder
-    subprocess.run(["umount", folder], check=True)
+    # What the kernel does with a file in the background may hold it for a moment.
+    until = time.monotonic() + PATIENCE_S
+    while subprocess.run(["umount", folder], capture_output=True).returncode:
+        assert time.monotonic() < until, f"{folder} stays in use"
+        time.sleep(1)

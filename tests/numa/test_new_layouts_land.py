@@ -16,6 +16,8 @@ from support import memory, nodes, policies, witness
 PAGE = memory.PAGE
 # One page in so many is looked at while pages are allocated.
 STEP = 17
+# It may all be allocated before it was looked at often enough.
+_TRIES = 30
 
 
 @pytest.fixture
@@ -69,7 +71,8 @@ def anonymous_on(node):
 
     Free memory would not tell: the CPUs take many pages at once to their lists, and files fill it.
     """
-    return nodes.meminfo(node)["AnonPages"]
+    text = (nodes.SYSFS / f"node{node}" / "meminfo").read_text()
+    return int(text.partition("AnonPages:")[2].split(None, 1)[0]) * 1024
 
 
 class Watch:
@@ -113,7 +116,11 @@ def test_no_node_ever_has_more_than_its_share(allowed, name, monkeypatch):
     size = 96 << 20
     before = {node: anonymous_on(node) for node in on}
     watch = Watch(monkeypatch, on)
-    a = mp.empty(size, np.uint8, layout=layouts(on)[name])
+    for _ in range(_TRIES):
+        a = None
+        a = mp.empty(size, np.uint8, layout=layouts(on)[name])
+        if watch.samples > 3:
+            break
     assert watch.samples > 3
     assert watch.wrong == 0
     for node in on:
