@@ -81,6 +81,18 @@ def nodes_of(pages: np.ndarray, pid: int | str = "self") -> np.ndarray:
     return nodes_of_frames(frames_of(pages, pid))
 
 
+def compacted() -> int:
+    """Return the kernel's count of pages that it took to compact memory.
+
+    Compaction moves any page within its node. The kernel does so while it looks for a huge page,
+    such as the target of another one that moves.
+    """
+    for line in Path("/proc/vmstat").read_text().splitlines():
+        if line.startswith("compact_isolated "):
+            return int(line.split()[1])
+    return 0
+
+
 def zero_frame() -> int:
     """Return the frame number of the zero page, which is mapped where memory was only read."""
     fresh = memory.anonymous(PAGE)

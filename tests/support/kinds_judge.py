@@ -7,7 +7,7 @@ import numpy as np
 
 from . import witness
 from .kinds import MOVE_ALL, Kind
-from .kinds_frames import ABSENT, Frames, nodes_of_frames
+from .kinds_frames import ABSENT, Frames, compacted, nodes_of_frames
 
 # The statuses that the kernel and the package give to pages that the kernel hides.
 _OF_HIDDEN = (-2, -14, -ENODATA)
@@ -61,6 +61,7 @@ class Judge:
             reasons = [bits(rule.reasons) for rule in rules]
             self._rules.append((np.repeat(moves, counts), np.repeat(reasons, counts)))
         self._huge_pages = Frames(self.pages)
+        self._compacted = compacted()
 
     def close(self) -> None:
         """Close the witness's file."""
@@ -126,7 +127,11 @@ class Judge:
         touched = np.zeros(len(self.pages), bool)
         touched[self._folio[asked]] = True
         spared = ~touched[self._folio] | (self.absent != 0)
-        return spared & (before[0] != now[0])
+        changed = spared & (before[0] != now[0])
+        if changed.any() and self._compacted != compacted():
+            self._compacted = compacted()
+            changed &= (before[1] != now[1]) | (self.absent != 0)
+        return changed
 
     def _second_opinion(self, asked, node) -> np.ndarray:
         """Return which of a few pages get_mempolicy(2) finds elsewhere than the page tables do."""

@@ -10,6 +10,7 @@ from movepages import Absence
 
 from . import witness
 from .kinds_base import HIDES
+from .kinds_frames import compacted
 from .memory import PAGE
 from .walk_areas import Area
 from .walk_looks import Look
@@ -39,6 +40,7 @@ class Asked:
     wild: np.ndarray
     before: Look = field(init=False)
     after: Look = field(init=False)
+    compacted: int = field(init=False)
     lies: list[str] = field(default_factory=list)
     idle: list[str] = field(default_factory=list)
 
@@ -49,6 +51,7 @@ class Asked:
 
     def look_before(self) -> None:
         """Record the state of the pages before the call that is judged."""
+        self.compacted = compacted()
         self.before = self.after = Look(self.area.array, mixed=self.area.mixed)
         _, self.folio = np.unique(self.before.folios(), return_inverse=True)
 
@@ -202,6 +205,8 @@ def _check_causes(asked, status, target, elsewhere, excuse) -> None:
     asked_folios = np.zeros(folio.max() + 1, bool)
     asked_folios[folio[pages]] = True
     stray = changed & outside & ~asked_folios[folio]
+    if stray.any() and compacted() != asked.compacted:
+        stray &= before.node != asked.after.node
     if stray.any():
         asked.lies.append(f"{int(stray.sum())} pages moved that the call did not name")
     contested = asked.contested(target)
