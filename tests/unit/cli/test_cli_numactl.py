@@ -1,6 +1,7 @@
 """The command line compared with numactl and numastat, also in the guests, which have them."""
 
 import contextlib
+import errno
 import json
 import mmap
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from movepages.cli import main
-from support import kinds_kernel, memory, nodes, processes
+from support import compaction, kinds_kernel, memory, nodes, processes, settling
 
 OVERCOMMIT = Path("/proc/sys/vm/nr_overcommit_hugepages")
 MIB = 1 << 20
@@ -49,6 +50,19 @@ def numastat(pid):
     return {kind: float(mib) for kind, mib in rows}
 
 
+def mapped(fd, nbytes):
+    """Return a mapping of huge pages, for which free memory may have to be brought together."""
+    with contextlib.suppress(OSError):
+        return mmap.mmap(fd, nbytes)
+    compaction.compact()
+    try:
+        return mmap.mmap(fd, nbytes)
+    except OSError as error:
+        if error.errno == errno.ENOMEM:
+            raise kinds_kernel.CannotMakeError(f"no huge page is free: {error}") from error
+        raise
+
+
 @contextlib.contextmanager
 def hugetlb_memfd():
     """Yield a process with a page of hugetlbfs, in a file whose name does not show it."""
@@ -57,7 +71,7 @@ def hugetlb_memfd():
     def hold():
         with os.fdopen(os.memfd_create("plain", os.MFD_HUGETLB), "wb") as file:
             file.truncate(size << 10)
-            held.append(mmap.mmap(file.fileno(), size << 10))
+            held.append(mapped(file.fileno(), size << 10))
         held[0][0] = 1
         return size << 10
 
@@ -80,6 +94,7 @@ def other(request):
 
     plain = request.param == "anonymous"
     with processes.child(hold) if plain else hugetlb_memfd() as child:
+        settling.until_asleep(child.pid)
         yield child
 
 

@@ -12,7 +12,7 @@ from movepages.cli.move_outcome import Outcome
 from movepages.cli.regions import regions_of
 from movepages.cli.verdict import held_now, not_accounted
 from movepages.processes.process import Process
-from support import memory, processes
+from support import memory, processes, settling
 
 pytestmark = pytest.mark.host
 
@@ -35,6 +35,7 @@ def other():
 
     with processes.child(hold) as child:
         child.more = lambda: child.call(_touch, child.result[2])
+        settling.until_asleep(child.pid)
         yield child
 
 
