@@ -1,6 +1,7 @@
 """promtool accepts what ``movepages watch --prometheus`` writes."""
 
 import ctypes
+import shlex
 import shutil
 import subprocess
 
@@ -41,7 +42,9 @@ def test_metrics_of_a_process_with_any_name(name, tmp_path):
 
 def test_metrics_of_a_process_that_has_ended(tmp_path):
     file = tmp_path / "movepages.prom"
-    with subprocess.Popen(["sleep", "0.5"]) as process:
+    # It ends once it has been seen.
+    wait = f"while [ ! -e {shlex.quote(str(file))} ]; do sleep 0.05; done"
+    with subprocess.Popen(["sh", "-c", wait]) as process:
         assert main(["watch", str(process.pid), "--prometheus", str(file)]) == 0
     assert "movepages_process_up{" in file.read_text()
     check(file)

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import re
+import shlex
 import subprocess
 
 import pytest
@@ -71,11 +72,13 @@ def test_any_name_of_a_process(name, told, other, tmp_path):
 
 def test_the_end_of_the_process_is_told(tmp_path, capsys):
     file = tmp_path / "movepages.prom"
-    with subprocess.Popen(["sleep", "0.5"]) as process:
+    # It ends once it has been seen.
+    wait = f"while [ ! -e {shlex.quote(str(file))} ]; do sleep 0.05; done"
+    with subprocess.Popen(["sh", "-c", wait]) as process:
         assert watch(process.pid, file) == 0
     values, names = parsed(file)
     assert values.keys() == {"movepages_process_up", "movepages_process_sample_timestamp_seconds"}
-    assert (values["movepages_process_up"], names) == ({None: 0}, {"sleep"})
+    assert (values["movepages_process_up"], names) == ({None: 0}, {"sh"})
     # Without a terminal, the file is all that is written.
     assert capsys.readouterr().out == ""
 

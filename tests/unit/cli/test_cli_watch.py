@@ -5,11 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
 from cli_fixtures import json_of
+from movepages.cli import watch
 from support import processes
 
 pytestmark = pytest.mark.host
@@ -23,32 +25,65 @@ def other():
         yield child
 
 
-def test_watch_reports_changes_until_the_process_ends(capsys):
+@pytest.fixture
+def after_sample(monkeypatch):
+    """Return a function that takes what to do once so many samples were shown."""
+
+    def do(number, act):
+        shown, show = [], watch.print_json
+
+        def print_json(*arguments, **how):
+            show(*arguments, **how)
+            shown.append(arguments)
+            if len(shown) == number:
+                act()
+
+        monkeypatch.setattr(watch, "print_json", print_json)
+
+    return do
+
+
+def test_watch_reports_changes_until_the_process_ends(after_sample, tmp_path, capsys):
     code = (
-        "import time, numpy\n"
+        "import os, sys, time, numpy\n"
         "kept = []\n"
-        "for _ in range(40):\n"
+        "while not os.path.exists(sys.argv[1]):\n"
         "    kept.append(numpy.ones(1 << 17)); time.sleep(0.03)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", code]) as process:
+    enough = tmp_path / "enough"
+    after_sample(12, enough.touch)
+    with subprocess.Popen([sys.executable, "-c", code, enough]) as process:
         found = json_of(capsys, "watch", str(process.pid), "--interval=0.1")
     assert process.returncode == 0
+    assert len(found) >= 12
     rates = [sum(each["bytes_per_second"].values()) for each in found]
     assert rates[0] == 0
     assert max(rates) > MIB
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["pidfd", "no pidfd"])
-def test_watch_ends_with_the_process_within_a_long_interval(known, monkeypatch, capsys):
+def test_watch_ends_with_the_process_within_a_long_interval(
+    known, after_sample, monkeypatch, capsys
+):
     def unknown(_pid):
         raise OSError(errno.ENOSYS, "as on Linux 5.2")
 
     if not known:
         monkeypatch.setattr(os, "pidfd_open", unknown)
-    with subprocess.Popen(["sleep", "1"]) as process:
+    with subprocess.Popen(["sleep", "600"]) as process:
+
+        def end():
+            process.kill()
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+
+        # Within the wait for the second sample, or before it where that is all that shows the end.
+        during = threading.Timer(0.3, end)
+        after_sample(1, during.start if known else end)
         start = time.monotonic()
-        found = json_of(capsys, "watch", str(process.pid), f"--interval={30 if known else 1.5}")
-        assert time.monotonic() - start < 15
+        found = json_of(capsys, "watch", str(process.pid), f"--interval={60 if known else 1.5}")
+        assert time.monotonic() - start < 50
+        if known:
+            during.join()
     assert len(found) == 1
 
 
