@@ -208,21 +208,29 @@ def test_a_sandbox_that_forbids(way, number):
 
 WORK = """
 import os, subprocess, sys, time
+seconds = float(sys.argv[1])
 held = bytearray(24 << 20)
 child = "import sys; held = bytearray(40 << 20); print(flush=True); sys.stdin.read()"
 pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 with subprocess.Popen([sys.executable, "-c", child], **pipes) as other:
     other.stdout.readline()
-    time.sleep(1)
+    time.sleep(seconds)
     other.stdin.close()
-time.sleep(1)
+time.sleep(seconds)
 # Not sys.exit(), which frees the memory before the end.
 os._exit(9)
 """
 
 
 def test_report_of_a_command_and_a_child_that_has_ended():
-    status, found = report_of("--node", NODE, sys.executable, "-c", WORK)
+    # Between its looks the report rests, for longer where a busy machine makes them cost more.
+    for seconds in (1, 5, 25):
+        status, found = report_of("--node", NODE, sys.executable, "-c", WORK, seconds)
+        if (
+            len(found["processes"]) == 2
+            and found["peak"]["nbytes"] >= 64 * MIB > found["end"]["nbytes"]
+        ):
+            break
     assert (status, found["exit_status"], found["signal"]) == (9, 9, None)
     ours, child = found["processes"]
     assert (ours["ended"], child["ended"]) == (False, True)
@@ -233,7 +241,7 @@ def test_report_of_a_command_and_a_child_that_has_ended():
     assert found["peak"]["nbytes"] >= 64 * MIB > found["end"]["nbytes"] >= 24 * MIB
     assert found["most"] == found["peak"]
     assert 40 * MIB <= found["largest_resident"] <= child["peak"]["nbytes"] + 8 * MIB
-    assert found["argv"][-1] == WORK
+    assert found["argv"][-2:] == [WORK, str(seconds)]
     assert found["refused"] == []
 
 
@@ -248,18 +256,25 @@ while time.monotonic() - begin < 3:
     held[(turn + 400) % len(held)].madvise(mmap.MADV_DONTNEED)
     turn += 1
 """
-    _, found = report_of(sys.executable, "-c", work)
-    assert found["samples"] >= 2
-    # A first allowance, and one sample that took longer than expected.
-    assert found["sampling_seconds"] <= 0.01 * found["seconds"] + 0.06
+    # What else runs on the machine makes the same work take more CPU time, and never less.
+    for _ in range(3):
+        _, found = report_of(sys.executable, "-c", work)
+        assert found["samples"] >= 2
+        # A first allowance, and one sample that took longer than expected.
+        most = 0.01 * found["seconds"] + 0.06
+        if found["sampling_seconds"] <= most:
+            break
+    assert found["sampling_seconds"] <= most
 
 
 def test_report_to_a_file(tmp_path):
     file = tmp_path / "report"
-    done = run("--output", file, "sh", "-c", "echo out; echo err >&2; sleep 0.2")
+    done = run("--output", file, "sh", "-c", "echo out; echo err >&2; sleep 1")
     assert (done.stdout, done.stderr) == ("out\n", "err\n")
     told = file.read_text()
-    assert re.search(r"exit status 0 after 0\.[2-9]\d s, [12] process", told)
+    after = re.search(r"exit status 0 after (\d+\.\d\d) s, [12] process", told)
+    # The sampling thread may not get its turn at once, and a busy machine takes longer for all.
+    assert 1 <= float(after[1]) < 300
     assert re.search(r"^at the end +[\d.]+ [KM]iB", told, re.MULTILINE)
     # What nobody can foresee does not change the status.
     late = tmp_path / "late"
