@@ -8,9 +8,17 @@ import pytest
 import movepages as mp
 from cli_fixtures import SMALL, WITHOUT_RICH, as_data, one_line, run
 from movepages.cli import main
+from support import compaction, memory
 
 
-def test_counts_add_up_and_every_page_is_verified(capsys):
+@pytest.fixture
+def room():
+    """Make room for huge pages on all nodes."""
+    if len(mp.topology().allowed_nodes) > 1:
+        compaction.compact()
+
+
+def test_counts_add_up_and_every_page_is_verified(room, capsys):
     data = as_data(capsys, "--size", "8MiB")
     array, start, steps = data["array"], data["start"], data["steps"]
     assert array["nbytes"] == 8 << 20
@@ -27,29 +35,36 @@ def test_counts_add_up_and_every_page_is_verified(capsys):
     assert (data["ok"], data["problems"], data["contents_unchanged"]) == (True, [], True)
 
 
-def test_demo_moves_to_every_other_node_and_back(two_nodes, capsys):
+def test_demo_moves_to_every_other_node_and_back(two_nodes, room, capsys):
     data = as_data(capsys, "--size", "8MiB")
     first = [int(node) for node in data["start"]["bytes_per_node"]]
     elsewhere = [n for n in mp.topology().allowed_nodes if [n] != first]
     reached = [step["to"] for step in data["steps"]]
     assert [*reached[:-1], *(skip["node"] for skip in data["skipped"])] == elsewhere
     assert reached[-1] is None
-    assert data["restored"]
     for step in data["steps"][:-1]:
         # Only absent pages are not there: all others are on the target, as get_mempolicy confirms.
         assert list(step["look"]["bytes_per_node"]) == [str(step["to"])]
         assert step["moved"] > 0
         assert step["seconds"] > 0
-    assert data["steps"][-1]["look"]["bytes_per_node"] == data["start"]["bytes_per_node"]
+    last = data["steps"][-1]["look"]
+    # A kernel that has split a huge page may have dropped parts without data; none has come.
+    assert last["absent_bytes"] >= data["start"]["absent_bytes"]
+    if last["absent_bytes"] == data["start"]["absent_bytes"]:
+        assert data["restored"]
+        assert last["bytes_per_node"] == data["start"]["bytes_per_node"]
 
 
-def test_the_untouched_end_is_absent_and_stays_so(capsys):
+def test_the_untouched_end_is_absent_and_stays_so(room, capsys):
     # Larger than any huge page that touching the rest may allocate.
     done = run("demo", "--size", "64MiB", "--json")
     data = json.loads(done.stdout)
     looks = [data["start"], *(step["look"] for step in data["steps"])]
-    assert looks[0]["absent_bytes"] > 0
-    assert {look["absent_bytes"] for look in looks} == {looks[0]["absent_bytes"]}
+    absent = [look["absent_bytes"] for look in looks]
+    assert absent[0] > 0
+    # If the kernel splits the last huge page, it may drop the parts that nobody has written.
+    assert min(absent) == absent[0]
+    assert max(absent) - absent[0] < max(memory.huge_page_size(), 1)
 
 
 def test_text_is_plain_when_piped_and_fits_80_columns():
