@@ -165,9 +165,13 @@ def test_like_follows_an_array_of_another_length():
 
 def test_like_of_an_array_is_a_target():
     a, b = memory.anonymous(8 * PAGE), memory.anonymous(4 * PAGE)
+    node = mp.topology().allowed_nodes[0]
+    # This thread may come to run on another node between the two.
+    memory.bind(a, node)
+    memory.bind(b, node)
     a[: 4 * PAGE] = 1
     b[:] = 1
-    node = mp.where(a).status[0]
+    assert mp.where(a).status[0] == node
     layout = mp.like(a)
     assert mp.targets(b, layout).tolist() == [node, node, -1, -1]
     result = mp.move(b, layout)

@@ -1,5 +1,6 @@
 """Members are the same however they are asked for, and the pages of each are told in full."""
 
+import gc
 import pickle
 import random
 import time
@@ -85,14 +86,23 @@ def test_what_was_made_last_is_not_sent_along() -> None:
 @pytest.mark.host
 def test_many_members_take_little_time() -> None:
     arrays = {f"a{number}": np.ones(100) for number in range(10_000)}
-    times = [time.process_time()]
-    found = mp.where(arrays)
-    times.append(time.process_time())
-    assert sum(each.nbytes for each in found.values()) == found.nbytes
-    times.append(time.process_time())
-    assert mp.move(arrays, found).ok
-    times.append(time.process_time())
-    looked, read, restored = np.diff(times).tolist()
+    rounds = []
+    # What an earlier test left to collect would count, and so would an interruption's cold caches.
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(5):
+            times = [time.process_time()]
+            found = mp.where(arrays)
+            times.append(time.process_time())
+            assert sum(each.nbytes for each in found.values()) == found.nbytes
+            times.append(time.process_time())
+            assert mp.move(arrays, found).ok
+            times.append(time.process_time())
+            rounds.append(np.diff(times))
+    finally:
+        gc.enable()
+    looked, read, restored = np.min(rounds, axis=0).tolist()
     # 0.5 and 2 to 6 times; before members were made many at a time, twice that and more.
     assert read < 2 * looked
     assert restored < 15 * looked

@@ -88,10 +88,10 @@ def test_archive_that_would_unpack_to_too_much_is_rejected_at_once(file, name):
     bomb(file, name, 100 << 20)
     assert file.stat().st_size < 1 << 20
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.thread_time()
     with pytest.raises(ValueError, match="is not a placement"):
         mp.Placement.load(file)
-    seconds, (_, peak) = time.perf_counter() - start, tracemalloc.get_traced_memory()
+    seconds, (_, peak) = time.thread_time() - start, tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (seconds < 1, peak < 8 << 20) == (True, True), (seconds, peak)
 

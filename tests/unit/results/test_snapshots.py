@@ -7,6 +7,7 @@ import movepages as mp
 from support import memory
 
 PAGE = memory.PAGE
+NODE = mp.topology().allowed_nodes[0]
 
 
 @pytest.fixture
@@ -83,10 +84,12 @@ def test_missing_file(tmp_path):
 
 
 def test_pages_that_changed_since_are_reported(tmp_path):
-    before = memory.anonymous(100 * PAGE)
+    before, now = memory.anonymous(100 * PAGE), memory.anonymous(100 * PAGE)
+    # This thread may come to run on another node between the two.
+    memory.bind(before, NODE)
+    memory.bind(now, NODE)
     before[: 50 * PAGE : PAGE] = 1
     mp.where(before).save(tmp_path / "p")
-    now = memory.anonymous(100 * PAGE)
     now[20 * PAGE : 70 * PAGE : PAGE] = 1
     placement = mp.Placement.load(tmp_path / "p")
     r = mp.move(now, placement)
