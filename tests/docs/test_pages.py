@@ -46,7 +46,7 @@ def run(name, folder):
     # What a page measures of this busy machine is not kept for its user.
     own = {"XDG_CACHE_HOME": str(folder)} if name == "howto/benchmarks.md" else {}
     return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=600, env=os.environ | own
+        command, cwd=folder, capture_output=True, text=True, timeout=1800, env=os.environ | own
     )
 
 

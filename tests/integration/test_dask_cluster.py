@@ -24,7 +24,17 @@ pytestmark = [
 distributed = pytest.importorskip("distributed", reason="needs the extra dask")
 cluster = pytest.importorskip("movepages.dask", reason="needs the extra dask")
 
+PATIENCE_S = 300
+# A worker of a busy machine may need the longer ones to answer.
+WAITS_S = (2, 10, 60)
 HOW = {"processes": True, "threads_per_worker": 1, "dashboard_address": ":0"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _collected():
+    """Collect what distributed leaves behind, whose warnings would hit a later test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +56,7 @@ def held(client):
     """Return futures of one array per worker, once the workers hold nothing else."""
     # Tracebacks of expected errors keep arrays of an earlier test alive.
     gc.collect()
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE_S
     while any(client.run(lambda dask_worker: len(dask_worker.data)).values()):
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -93,8 +103,8 @@ def later(block):
 
 
 def reports_of(client, workers):
-    """Return the plugin's reports once every worker has sent one, or after 30 s."""
-    end = time.monotonic() + 30
+    """Return the plugin's reports once every worker has sent one, or after a long wait."""
+    end = time.monotonic() + PATIENCE_S
     while True:
         events = [event for _, event in client.get_events(cluster.TOPIC)]
         if {event["name"] for event in events} >= workers or time.monotonic() > end:
@@ -130,7 +140,7 @@ def test_plugin_reports_each_machine_and_places_new_results(client):
         kept = [client.submit(make, i, pure=False) for i in range(6)]
         kept.append(client.submit(lambda: {"rows": [np.ones(1000)]}))
         distributed.wait(kept)
-        end = time.monotonic() + 30
+        end = time.monotonic() + PATIENCE_S
         while len(sizes := all_heard()) < 7 and time.monotonic() < end:
             time.sleep(0.02)
         assert sorted(sizes) == [8000] + [256 * 1024 * 8] * 6
@@ -176,26 +186,37 @@ def test_worker_dying_during_a_survey_is_reported(pair):
     assert lost.problem.startswith("no answer: CommClosedError: ")
 
 
+def interrupted_survey(client, seconds):
+    """Return the result of a survey that Ctrl-C ends after some seconds."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Signal this thread, which is the one that waits.
+    here = threading.get_ident()
+    timer = threading.Timer(seconds, signal.pthread_kill, [here, signal.SIGINT])
+    timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            cluster.survey(client)
+    finally:
+        timer.join()
+        signal.signal(signal.SIGINT, before)
+    return caught.value.result
+
+
 def test_hung_worker_is_reported_on_timeout_and_on_interrupt(pair):
     client, pids = pair
     first, second = pids
     with stopped(pids[second]):
-        well, silent = cluster.survey(client, timeout=2)
+        for seconds in WAITS_S:
+            well, silent = cluster.survey(client, timeout=seconds)
+            if not well.problem:
+                break
         assert (well.name, well.pid, well.problem) == (first, pids[first], "")
-        assert (silent.name, silent.problem) == (second, "no answer: none within 2 s")
+        assert (silent.name, silent.problem) == (second, f"no answer: none within {seconds} s")
 
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        # Signal this thread, which is the one that waits.
-        here = threading.get_ident()
-        timer = threading.Timer(2, signal.pthread_kill, [here, signal.SIGINT])
-        timer.start()
-        try:
-            with pytest.raises(KeyboardInterrupt) as caught:
-                cluster.survey(client)
-        finally:
-            timer.join()
-            signal.signal(signal.SIGINT, before)
-        well, silent = caught.value.result
+        for seconds in WAITS_S:
+            well, silent = interrupted_survey(client, seconds)
+            if not well.problem:
+                break
         assert (well.name, well.pid, well.problem) == (first, pids[first], "")
         assert (silent.name, silent.problem) == (second, "no answer: interrupted")
     # Abandoned requests do not block the next survey.

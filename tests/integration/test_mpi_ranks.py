@@ -85,7 +85,8 @@ def run(program, tmp_path, count=RANKS):
         env=os.environ | allowed,
         capture_output=True,
         text=True,
-        timeout=120,
+        # Ranks that wait use a CPU each: they take turns on a machine with fewer.
+        timeout=900,
     )
 
 
