@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,16 @@ def test_parallel_machine_has_a_thread_for_each_cpu():
     assert "thread=single" in qemu_options(guest.vng_arguments(KERNEL, Path("/r"), guest.Machine()))
 
 
+@pytest.fixture
+def _own_signals():
+    """Undo what the lab does with signals, such as Ctrl-C, which this process goes on to need."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 class PanickingGuest:
     """A guest that panics in its first boots."""
 
@@ -84,6 +95,7 @@ class PanickingGuest:
         return outcome.read(self.folder, self.kernel.version, self.seconds, killed)
 
 
+@pytest.mark.usefixtures("_own_signals")
 @pytest.mark.parametrize(
     ("argv", "panics", "boots", "reasons"),
     [
