@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from movepages.cli import main
-from support import compaction, kinds_kernel, memory, nodes, processes, settling
+from support import kinds_kernel, memory, nodes, processes, settling
 
 OVERCOMMIT = Path("/proc/sys/vm/nr_overcommit_hugepages")
 MIB = 1 << 20
@@ -54,7 +54,7 @@ def mapped(fd, nbytes):
     """Return a mapping of huge pages, for which free memory may have to be brought together."""
     with contextlib.suppress(OSError):
         return mmap.mmap(fd, nbytes)
-    compaction.compact()
+    nodes.make_room()
     try:
         return mmap.mmap(fd, nbytes)
     except OSError as error:

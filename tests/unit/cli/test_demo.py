@@ -8,14 +8,14 @@ import pytest
 import movepages as mp
 from cli_fixtures import SMALL, WITHOUT_RICH, as_data, one_line, run
 from movepages.cli import main
-from support import compaction, memory
+from support import memory, nodes
 
 
 @pytest.fixture
 def room():
     """Make room for huge pages on all nodes."""
     if len(mp.topology().allowed_nodes) > 1:
-        compaction.compact()
+        nodes.make_room()
 
 
 def test_counts_add_up_and_every_page_is_verified(room, capsys):
