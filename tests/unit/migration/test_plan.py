@@ -12,7 +12,7 @@ from movepages.migration import calibrate, plan, preview
 from movepages.migration.chosen_targets import ChosenTargets
 from movepages.migration.folios import Folios
 from movepages.system import threads
-from support import memory
+from support import huge, memory
 
 PAGE = memory.PAGE
 NODE = mp.topology().allowed_nodes[0]
@@ -77,7 +77,9 @@ def test_pages_without_a_target_and_restored_ones(a):
 
 
 def test_a_huge_page_that_is_cut(huge_page_size):
-    a = memory.anonymous(2 * huge_page_size, NODE, huge=True)
+    a = memory.anonymous(2 * huge_page_size, huge=True)
+    memory.bind(a, NODE)
+    huge.fill(a)
     pages = huge_page_size // PAGE
     target = np.full(2 * pages, NODE, np.int32)
     target[:5] = NOT_A_NODE

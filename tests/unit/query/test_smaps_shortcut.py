@@ -9,7 +9,7 @@ from movepages._core import HUGE_PAGE_BYTES as HUGE
 from movepages.pages.footprint import Footprint
 from movepages.query import smaps_shortcut
 from movepages.query.survey_runs import SurveyRuns
-from support import memory
+from support import huge, memory
 from support.memory import PAGE
 
 START = 0x7F00_0000_0000
@@ -210,8 +210,7 @@ def old_kernel(monkeypatch):
 @pytest.mark.parametrize("part", [slice(None), slice(PAGE + 7, -HUGE // 2)])
 def test_array_of_huge_pages_here(huge_page_size, old_kernel, monkeypatch, part):
     a = memory.anonymous(64 * huge_page_size, huge=True)
-    memory.touch(a)
-    memory.keep_as_it_is(a)
+    huge.fill(a)
     a = a[part]
     each = mp.where(a, shortcuts=False)
     in_huge = []

@@ -22,7 +22,7 @@ from movepages.query import page_query
 from movepages.query import where as survey
 from movepages.query.survey_runs import SurveyRuns
 from movepages.system import smaps
-from support import memory, system
+from support import huge, memory, system
 from support.memory import PAGE
 from support.sparse import Anywhere
 
@@ -217,8 +217,7 @@ def test_early_end_of_a_move_reports_its_beginning(target, turn):
 def test_a_part_of_a_huge_page_among_absent_pages_is_one_page(huge_page_size):
     a = memory.anonymous(3 * huge_page_size, huge=True)
     memory.bind(a, NODE)
-    a[huge_page_size] = 1
-    memory.keep_as_it_is(a)
+    huge.fill(a, slice(huge_page_size, 2 * huge_page_size))
     per = huge_page_size // PAGE
     seen = mp.where(mp.Region(a.ctypes.data, (per + 100) * PAGE))
     part = mp.Region(a.ctypes.data + 60 * PAGE, seen.nbytes)
@@ -230,8 +229,7 @@ def test_a_part_of_a_huge_page_among_absent_pages_is_one_page(huge_page_size):
 def test_cut_huge_pages_are_refused_without_a_look_at_other_pages(monkeypatch, huge_page_size):
     a = memory.anonymous(4 * huge_page_size, huge=True)
     memory.bind(a, NODE)
-    a[huge_page_size : 2 * huge_page_size : PAGE] = 1
-    memory.keep_as_it_is(a)
+    huge.fill(a, slice(huge_page_size, 2 * huge_page_size))
     nodes = np.full(4 * huge_page_size // PAGE, NODE, np.int32)
     pattern = as_target(nodes, a, footprint_of(a))
     asked = []
