@@ -102,7 +102,9 @@ def test_a_background_move_keeps_what_a_container_drops() -> None:
     job = mp.move(arrays, NODE, background=True, limit="8MiB/s", progress=lambda *_: True)
     arrays.clear()
     gc.collect()
-    assert job.done() or all(end() is not None for end in ends)
+    # In this order: the move may end between the two looks.
+    kept = all(end() is not None for end in ends)
+    assert kept or job.done()
     assert job.result().ok
 
 

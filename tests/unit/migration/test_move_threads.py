@@ -10,6 +10,7 @@ from movepages.query import page_query
 from movepages.query.survey_runs import SurveyRuns
 from movepages.system import threads
 from support import memory
+from support.processes import PATIENCE_S
 
 PAGE = memory.PAGE
 MIB = 1 << 20
@@ -66,8 +67,8 @@ def test_a_few_pages_take_fewer(taken):
 
 def test_a_move_in_the_background_and_a_plan_take_them_too(taken):
     a = memory.anonymous(40 * MIB)
-    mp.move(a, NODE, background=True).result(60)
-    mp.move(a, NODE, background=True, threads=5).result(60)
+    mp.move(a, NODE, background=True).result(PATIENCE_S)
+    mp.move(a, NODE, background=True, threads=5).result(PATIENCE_S)
     mp.plan(a, NODE).execute(threads=3)
     assert [count for count, _ in taken] == [2, 5, 3]
 
