@@ -40,12 +40,12 @@ def test_dtypes_and_ownership_of_chunks():
 
 
 def first_chunk_cost(footprint, limit):
-    """Return the addresses of the first chunk, and the seconds and peak bytes that it takes."""
+    """Return the first chunk's addresses, and the CPU seconds and peak bytes that it takes."""
     tracemalloc.start()
     try:
-        start = time.perf_counter()
+        start = time.thread_time()
         addresses, _ = next(footprint.chunks(limit))
-        seconds = time.perf_counter() - start
+        seconds = time.thread_time() - start
         return addresses, seconds, tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -71,7 +71,7 @@ def test_huge_footprints_stream_in_bounded_memory(footprint):
 
 
 def test_counting_a_terabyte_is_closed_form():
-    start = time.perf_counter()
+    start = time.thread_time()
     assert Footprint(BASE, TERABYTE, page_size=4096).pages == TERABYTE // 4096
     every_other = Footprint(BASE, 8, ((16, TERABYTE // 16),), 4096)
     assert every_other.pages == every_other.shared_edges == TERABYTE // 4096
@@ -79,7 +79,7 @@ def test_counting_a_terabyte_is_closed_form():
     assert sparse.pages == sparse.shared_edges == 10**8
     crossing = Footprint(BASE + 4092, 8, ((8192, 10**8),), 4096)
     assert crossing.pages == 2 * 10**8
-    assert time.perf_counter() - start < 1
+    assert time.thread_time() - start < 1
 
 
 def test_chunk_size_must_be_an_integer():

@@ -48,21 +48,22 @@ def test_signal_is_handled_at_once(billions):
 
     def interrupt(_signal, _frame):
         nonlocal at
-        at = time.monotonic()
+        at = time.process_time()
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        start = time.monotonic()
+        start = time.process_time()
         signal.setitimer(signal.ITIMER_REAL, 1.5)
         with pytest.raises(KeyboardInterrupt) as caught:
             mp.move_pages(billions)
-        end = time.monotonic()
+        end = time.process_time()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    # This also holds on a busy machine, where writing all statuses would take many seconds.
-    assert at - start < 1.5 + 3
+    # CPU time, of which a busy machine gives no more. All pages take minutes of it, and writing all
+    # statuses takes many seconds.
+    assert at - start < 1.5 * len(os.sched_getaffinity(0)) + 3
     assert end - at < 3
     status, result = caught.value.status, caught.value.result
     told = result.already_there

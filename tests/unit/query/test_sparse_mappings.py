@@ -26,12 +26,13 @@ def _scanned():
 def bounded(a):
     """Allow 3 s, or many times as long as the kernel takes to go through the page tables.
 
-    A call takes 20 to 100 ms, but minutes if absent pages are expanded. A guest takes longer.
+    It is CPU time. A call takes 20 to 100 ms, but minutes if absent pages are expanded. A guest
+    takes longer.
     """
-    start = time.perf_counter()
+    start = time.process_time()
     first = a.ctypes.data // PAGE * PAGE
     _core.reach(first, first + (sparse.WHOLE >> 1), 1 << 20, 0)
-    return sparse.bounded(max(3, 300 * (time.perf_counter() - start)))
+    return sparse.bounded(max(3, 300 * (time.process_time() - start)))
 
 
 def check(a, numbers, targets):
