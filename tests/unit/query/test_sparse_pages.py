@@ -1,5 +1,6 @@
 """Runs of absent pages are handled whole, with the same results as page by page."""
 
+import mmap
 from collections import Counter
 
 import numpy as np
@@ -102,6 +103,9 @@ def do(a, acts):
             assert page[::PAGE].sum() >= 0
         else:
             memory.discard(page)
+    # Otherwise khugepaged may fill holes of huge pages between the looks that follow. This advice
+    # fails for what is unmapped, and holds for the rest.
+    system.libc.madvise(a.ctypes.data, PAGES * PAGE, mmap.MADV_NOHUGEPAGE)
 
 
 @pytest.fixture(params=["scanned", "read"])
@@ -184,34 +188,40 @@ def test_strided_arrays_and_their_axes():
         check(a, target)
 
 
-@pytest.mark.parametrize("target", ["restored", "taken in turn"])
-@pytest.mark.parametrize("turn", [1, 2, 3, 4])
-def test_early_end_of_a_move_reports_its_beginning(target, turn):
+def told_by_early_end(target, progress):
+    """Return the statuses up to where a move came that its callback ended."""
     a = memory.anonymous(PAGES * PAGE)
     memory.bind(a, NODE)
     for first in range(0, PAGES, 97):
         a[first * PAGE : (first + first % 60) * PAGE : PAGE] = 1
     before = mp.move_pages(memory.pages_of(a))
     targets = {"restored": mp.where(a), "taken in turn": Anywhere(mp.interleave([NODE]))}
+    with pytest.raises(mp.MovePagesCancelledError) as caught:
+        mp.move(a, targets[target], progress=progress)
+    r = caught.value.result
+    reached = int(r.runs["pages"].sum())
+    assert reached < PAGES
+    assert np.array_equal(r.status[reached:], np.full(PAGES - reached, NOT_ATTEMPTED))
+    told = r.status[:reached]
+    assert ((told == before[:reached]) | (told == NOT_ATTEMPTED)).all()
+    assert (told == before[:reached])[before[:reached] < 0].all()
+    return told
 
-    def told_after(turn):
-        turns = iter(range(turn))
-        with pytest.raises(mp.MovePagesCancelledError) as caught:
-            mp.move(a, targets[target], progress=lambda *_: next(turns, None) is not None)
-        r = caught.value.result
-        reached = int(r.runs["pages"].sum())
-        assert reached < PAGES
-        assert np.array_equal(r.status[reached:], np.full(PAGES - reached, NOT_ATTEMPTED))
-        told = r.status[:reached]
-        assert ((told == before[:reached]) | (told == NOT_ATTEMPTED)).all()
-        assert (told == before[:reached])[before[:reached] < 0].all()
-        return told
 
-    # On a busy machine, a query takes long enough for a turn of its own.
-    later = range(turn + 1, turn + 4)
-    assert (
-        (told_after(turn) >= 0).any() or turn < 4 or any((told_after(t) >= 0).any() for t in later)
-    )
+@pytest.mark.parametrize("target", ["restored", "taken in turn"])
+@pytest.mark.parametrize("turn", [1, 2, 3, 4])
+def test_early_end_of_a_move_reports_its_beginning(target, turn):
+    # On a busy machine, a query takes turns of its own, and the move ends earlier.
+    turns = iter(range(turn))
+    told_by_early_end(target, lambda *_: next(turns, None) is not None)
+
+
+@pytest.mark.parametrize("target", ["restored", "taken in turn"])
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_early_end_of_a_move_reports_what_was_done(target, share):
+    told = told_by_early_end(target, lambda done, pages: done <= share * pages)
+    assert len(told) > share * PAGES
+    assert (told >= 0).any()
 
 
 def test_a_part_of_a_huge_page_among_absent_pages_is_one_page(huge_page_size):
