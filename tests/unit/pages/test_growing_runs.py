@@ -12,6 +12,7 @@ import movepages as mp
 from movepages.migration import sizes, tally
 from movepages.pages import runs
 from movepages.pages.runs import GrowingRuns, join_runs, make_runs
+from support import memory
 
 PAGE = 4096
 # Pages, status, and whether the run begins behind a gap.
@@ -53,6 +54,9 @@ def test_many_parts_of_uniform_memory_take_no_room():
 @pytest.mark.parametrize("restored", [False, True])
 def test_a_move_of_many_slices_has_the_result_of_one(monkeypatch, restored):
     a = np.frombuffer(mmap.mmap(-1, 16 << 20), np.uint8)
+    # This thread may change to the CPU of another node while it writes. Then only the first move
+    # would have pages to move.
+    memory.bind(a, mp.topology().allowed_nodes[0])
     a[:: 5 * mmap.PAGESIZE] = 1
     target = mp.where(a) if restored else next(iter(mp.where(a).bytes_per_node))
     whole = mp.move(a, target)
