@@ -1,5 +1,6 @@
 """Commands that carry out advice about another process, and what execute() does here."""
 
+import contextlib
 import os
 
 import pytest
@@ -9,7 +10,7 @@ from movepages.advice import carry_out as carrying_out
 from movepages.advice.carry_out import carry_out
 from movepages.advice.commands import commands_for
 from movepages.advice.subjects import Subject
-from support import memory
+from support import memory, own_threads
 
 NODE = mp.topology().allowed_nodes[0]
 MIB = 1 << 20
@@ -67,7 +68,11 @@ def test_what_is_carried_out_is_returned_by_name():
     a = memory.anonymous(MIB)
     memory.touch(a)
     subject = Subject("a", a, mp.where(a))
-    cpus = {int(tid): os.sched_getaffinity(int(tid)) for tid in os.listdir("/proc/self/task")}
+    cpus = {}
+    for tid in own_threads.ids():
+        # A thread that was joined is listed a moment longer.
+        with contextlib.suppress(ProcessLookupError):
+            cpus[tid] = os.sched_getaffinity(tid)
     found = [
         leave(),
         finding(layout=str(NODE), target=NODE, name="a", _subject=subject),
@@ -78,7 +83,8 @@ def test_what_is_carried_out_is_returned_by_name():
         carry_out(0, found, {"progress": None}, done := {})
     finally:
         for tid, those in cpus.items():
-            os.sched_setaffinity(tid, those)
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(tid, those)
     assert list(done) == ["a", "b", "c"]
     assert done["a"].ok
     assert done["b"].nodes == (NODE,)
