@@ -47,8 +47,10 @@ for times in (4, 8, 16, 32, 64):
 if os.getpid() != parent:
     if {raises}:
         error, told = failure
-        good = isinstance(error, SystemExit) and told == 0
-        os._exit(0 if good and (status == mp.PageStatus.NOT_ATTEMPTED).all() else 1)
+        nothing = told == 0 and (status == mp.PageStatus.NOT_ATTEMPTED).all()
+        # On a busy machine, the pause may come when all threads have moved their parts.
+        everything = told == len(pages) and (status == node).all()
+        os._exit(0 if isinstance(error, SystemExit) and (nothing or everything) else 1)
     os._exit(0 if failure is None and (status == node).all() else 2)
 assert failure is None
 assert (status == node).all()
