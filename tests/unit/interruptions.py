@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import itertools
 import signal
 import sys
 import time
@@ -11,6 +10,7 @@ import numpy as np
 
 # On a slow machine, some of this many signals meet the call.
 FEWEST_EACH = 30
+PATIENCE_S = 180
 
 
 class InterruptionError(TimeoutError):
@@ -34,18 +34,33 @@ def collected():
         gc.unfreeze()
 
 
-def moments(call, seconds):
-    """Yield delays after which a signal arrives somewhere within `call`."""
-    call()
-    start = time.perf_counter()
-    call()
-    longest = 1.5 * (time.perf_counter() - start)
-    rng = np.random.default_rng(0)
-    end = time.monotonic() + seconds
-    for tried in itertools.count():
-        if tried >= FEWEST_EACH and time.monotonic() > end:
-            return
-        yield max(longest * float(rng.random()), 2e-6)
+class Moments:
+    """An iterator over delays after which a signal arrives somewhere within a call.
+
+    A machine that does other work for a while makes the call seem longer than it is, and signals
+    come after its end. Until one is heard, the delays become shorter, and there are more of them.
+    """
+
+    def __init__(self, call, seconds):
+        call()
+        start = time.perf_counter()
+        call()
+        self._longest = 1.5 * (time.perf_counter() - start)
+        self._random = np.random.default_rng(0)
+        self._end, self._tried = time.monotonic() + seconds, 0
+        self.heard = 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        end = self._end if self.heard else self._end + PATIENCE_S
+        if self._tried >= FEWEST_EACH and time.monotonic() > end:
+            raise StopIteration
+        self._tried += 1
+        if not self.heard and self._tried % FEWEST_EACH == 0:
+            self._longest /= 2
+        return max(self._longest * float(self._random.random()), 2e-6)
 
 
 def trial(call, seconds, check=lambda _interruption: None):
@@ -53,7 +68,7 @@ def trial(call, seconds, check=lambda _interruption: None):
 
     Return how many signals met the call.
     """
-    armed, heard, told = False, 0, []
+    armed, told = False, []
 
     def interrupt(_signal, _frame):
         nonlocal armed
@@ -67,7 +82,8 @@ def trial(call, seconds, check=lambda _interruption: None):
     hook, sys.unraisablehook = sys.unraisablehook, lambda info: told.append(info.exc_type)
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        for delay in moments(call, seconds):
+        moments = Moments(call, seconds)
+        for delay in moments:
             raised = None
             told.clear()
             try:
@@ -76,7 +92,7 @@ def trial(call, seconds, check=lambda _interruption: None):
                 call()
                 lost, armed = not armed, False
             except InterruptionError as error:
-                heard += 1
+                moments.heard += 1
                 # Its traceback would keep the objects of the call, and `check` would find them.
                 raised = error.with_traceback(None)
             else:
@@ -88,4 +104,4 @@ def trial(call, seconds, check=lambda _interruption: None):
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
         sys.unraisablehook = hook
-    return heard
+    return moments.heard

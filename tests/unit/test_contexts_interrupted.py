@@ -2,6 +2,7 @@
 
 import contextvars
 import gc
+import math
 import signal
 import time
 
@@ -51,10 +52,14 @@ def state():
 
 
 def seconds_of(block):
-    start = time.perf_counter()
-    for _ in range(100):
-        block()
-    return (time.perf_counter() - start) / 100
+    """Return how long a block takes. Other work of the machine makes it longer, never shorter."""
+    shortest = math.inf
+    for _ in range(10):
+        start = time.perf_counter()
+        for _ in range(10):
+            block()
+        shortest = min(shortest, (time.perf_counter() - start) / 10)
+    return shortest
 
 
 @pytest.mark.parametrize(
@@ -81,7 +86,7 @@ def test_an_interrupt_leaves_nothing_changed(block, interruptions):
     gc.collect()
     gc.disable()
     outside = state()
-    longest = 1.2 * seconds_of(block)
+    longest = 1.5 * seconds_of(block)
     moments = np.random.default_rng(0).random(interruptions) * longest + 1e-6
     heard = 0
     before = signal.signal(signal.SIGALRM, interrupt)
