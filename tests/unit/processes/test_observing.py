@@ -146,8 +146,11 @@ def test_the_time_of_the_sampler_is_left_out(monkeypatch):
 
 
 def test_a_thread_that_ends_meanwhile_counts_up_to_a_sample():
+    # Much of the time of such short threads is after the last sample that saw them.
+    count, each_s = 60, 0.005
+
     def start_and_end():
-        threads = [threading.Thread(target=compute, args=(0.02,)) for _ in range(4)]
+        threads = [threading.Thread(target=compute, args=(each_s,)) for _ in range(count)]
         for each in threads:
             each.start()
         for each in threads:
@@ -156,7 +159,10 @@ def test_a_thread_that_ends_meanwhile_counts_up_to_a_sample():
     begin = time.process_time()
     seen = observe(start_and_end)
     around = time.process_time() - begin
-    assert 0.08 - A_TICK_S <= seen.cpu_seconds + seen.unseen_seconds <= around + A_TICK_S
+    # In a guest, a CPU counts as busy while its host does other work: the time that the sampler
+    # took to start, which is left out as well, may seem long.
+    least = each_s * count - 3 * A_TICK_S
+    assert least <= seen.cpu_seconds + seen.unseen_seconds <= around + A_TICK_S
 
 
 def test_faults_and_allocations():
@@ -182,6 +188,12 @@ def test_arguments_and_the_result():
     assert "result" not in seen.as_dict()
 
 
+def open_files():
+    """Return the open files, without those that earlier tests have left in cycles."""
+    gc.collect()
+    return os.listdir("/proc/self/fd")
+
+
 @pytest.mark.parametrize("kind", [ZeroDivisionError, KeyboardInterrupt, SystemExit])
 def test_exceptions_come_through_and_leave_nothing(kind):
     raised = kind("from the function")
@@ -189,7 +201,7 @@ def test_exceptions_come_through_and_leave_nothing(kind):
     def fail():
         raise raised
 
-    before, open_before = own_threads.ids(), os.listdir("/proc/self/fd")
+    before, open_before = own_threads.ids(), open_files()
     with pytest.raises(kind) as caught:
         observe(fail)
     assert caught.value is raised
@@ -199,7 +211,7 @@ def test_exceptions_come_through_and_leave_nothing(kind):
 
 
 def test_no_thread_and_no_descriptor_is_left():
-    before, open_before = own_threads.ids(), os.listdir("/proc/self/fd")
+    before, open_before = own_threads.ids(), open_files()
     for _ in range(20):
         observe(sum, [[1]])
     assert own_threads.ended_since(before)
@@ -249,8 +261,9 @@ def test_no_lock_is_taken_that_a_handler_could_leave_taken(monkeypatch):
 
 def test_without_proc_the_function_still_runs(monkeypatch, tmp_path):
     monkeypatch.setattr(observing, "ThreadSampler", lambda: ThreadSampler(tmp_path))
-    seen = observe(compute)
+    seen = observe(compute, [0.5])
     assert (seen.threads, seen.cpu_seconds) == ((), 0.0)
-    # The clock of the process lags behind those of its threads by up to a tick of the scheduler.
-    assert seen.unseen_seconds >= seen.result - A_TICK_S
+    # The clock of the process lags behind those of its threads by up to a tick of the scheduler,
+    # and the time that the sampler took to start is left out.
+    assert seen.unseen_seconds >= 0.8 * seen.result
     assert "that no sample saw" in str(seen)
