@@ -24,6 +24,12 @@ def touch():
     memory.touch(memory.anonymous(PAGES * memory.PAGE, huge=False))
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_closed_late():
+    """Close the files that earlier tests have left in cycles."""
+    gc.collect()
+
+
 def opened():
     return sorted(os.listdir("/proc/self/fd"))
 
