@@ -25,7 +25,7 @@ MAPS = b"""\
 6000-a000 r--p 00000000 00:00 0
 c000-d000 rw-p 00000000 00:00 0
 """
-PAGES, SECONDS = 398, 2.0
+PAGES, SECONDS, FEWEST = 398, 2.0, 20
 
 
 def test_later_line_of_maps_counts():
@@ -88,7 +88,8 @@ def test_each_page_counts_once_while_mappings_come_and_go():
     end, queries = time.monotonic() + SECONDS, 0
     with meanwhile(remap, a, stop, 0):
         try:
-            while time.monotonic() < end:
+            # A guest may need longer for these.
+            while time.monotonic() < end or queries < FEWEST:
                 p = mp.where(a)
                 queries += 1
                 assert sum(totals(p.runs, "pages").values()) == p.pages == PAGES
@@ -96,7 +97,6 @@ def test_each_page_counts_once_while_mappings_come_and_go():
                 assert np.array_equal(p.runs["address"][1:], ends[:-1])
         finally:
             stop.set()
-    assert queries > 10
     # Unmapped pages would let other memory come to lie here.
     system.libc.mmap(
         a.ctypes.data, a.nbytes, 3, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x10, -1, 0
