@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
+from interruptions import collected
 from movepages.query import page_query
 from movepages.query.survey import survey_rows
 from movepages.system.maps import read_mappings
@@ -31,7 +32,10 @@ def long_query():
 
 @pytest.fixture(scope="module")
 def a_while(long_query):
-    """Return seconds after which a long call is under way and far from its end, on any machine."""
+    """Return seconds after which a long call is under way and far from its end, on any machine.
+
+    From its first answer on, half of them are enough.
+    """
     pages, status = (whole[: MANY // 20] for whole in long_query)
     # Other load makes a call longer, never shorter.
     shortest = math.inf
@@ -92,12 +96,12 @@ def assert_true_prefix(status, result):
 
 def test_ctrl_c_ends_a_long_query_with_what_is_done(long_query, a_while):
     pages, status = long_query
-    start = time.monotonic()
     with interrupted_with(KeyboardInterrupt, a_while) as caught:
         mp.move_pages(pages, None, status)
-    assert time.monotonic() - start < 30
     assert caught.value.status is status
     assert_true_prefix(status, caught.value.result)
+    # It ended soon: a good part of the work was left.
+    assert caught.value.result.not_attempted > MANY // 10
 
 
 def test_ctrl_c_ends_a_long_move_with_what_is_done(long_query, a_while):
@@ -111,7 +115,7 @@ def test_ctrl_c_ends_a_long_move_with_what_is_done(long_query, a_while):
 def test_ctrl_c_ends_move_with_a_result(a_while, page_by_page):
     region = mp.Region(0, MANY * PAGE)
     node = mp.topology().allowed_nodes[0]
-    page_by_page.append(a_while)
+    page_by_page.append(a_while / 2)
     with interrupted_with(KeyboardInterrupt, None) as caught:
         mp.move(region, node)
     result = caught.value.result
@@ -145,7 +149,7 @@ def test_an_interrupted_query_has_moved_nothing(long_query, a_while):
 
 
 def test_interrupted_where_counts_all_its_pages(a_while, page_by_page):
-    page_by_page.append(a_while)
+    page_by_page.append(a_while / 2)
     with interrupted_with(KeyboardInterrupt, None) as caught:
         mp.where(mp.Region(0, MANY * PAGE))
     result = caught.value.result
@@ -197,7 +201,6 @@ def test_threads_on_the_same_pages_at_once():
 def test_a_signal_leaves_no_file_open():
     """The signal may come just after the file was opened, or at any other moment."""
     rng = np.random.default_rng(7)
-    files = len(os.listdir("/proc/self/fd"))
     stopped = 0
 
     def interrupt(_signal, _frame):
@@ -205,17 +208,20 @@ def test_a_signal_leaves_no_file_open():
 
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        for _ in range(300):
-            with contextlib.suppress(KeyboardInterrupt):
-                try:
-                    signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-6, 300e-6))
-                    for _ in range(20):
-                        assert read_mappings(0) is not None
-                except KeyboardInterrupt:
-                    stopped += 1
-                finally:
-                    signal.setitimer(signal.ITIMER_REAL, 0)
+        # Collections would close files that earlier tests have left in cycles.
+        with collected():
+            files = len(os.listdir("/proc/self/fd"))
+            for _ in range(300):
+                with contextlib.suppress(KeyboardInterrupt):
+                    try:
+                        signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-6, 300e-6))
+                        for _ in range(20):
+                            assert read_mappings(0) is not None
+                    except KeyboardInterrupt:
+                        stopped += 1
+                    finally:
+                        signal.setitimer(signal.ITIMER_REAL, 0)
+            assert len(os.listdir("/proc/self/fd")) == files
     finally:
         signal.signal(signal.SIGALRM, before)
     assert stopped > 0
-    assert len(os.listdir("/proc/self/fd")) == files
