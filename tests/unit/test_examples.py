@@ -20,7 +20,8 @@ def test_example_runs(request, script, said):
         [sys.executable, folder / script[0], *script[1:]],
         capture_output=True,
         text=True,
-        timeout=300,
+        # Some start several processes, each of which takes a guest a minute on a busy host.
+        timeout=1200,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert said in done.stdout

@@ -14,6 +14,7 @@ import damage
 import movepages as mp
 from interruptions import trial
 from support import memory, own_threads, system
+from support.processes import PATIENCE_S
 
 PAGE = memory.PAGE
 NODES = mp.topology().allowed_nodes
@@ -181,7 +182,7 @@ def test_beginning_a_background_move(a, seconds):
     def check(raised):
         assert raised or jobs
         for job in jobs:
-            job.exception(60)
+            job.exception(PATIENCE_S)
         assert own_threads.ended_since(before)
         assert np.array_equal(a, whole)
         jobs.clear()
@@ -198,11 +199,11 @@ def test_asking_a_background_move(a, seconds, what):
         if what == "cancel":
             jobs[-1].cancel()
         else:
-            jobs[-1].result(60)
+            jobs[-1].result(PATIENCE_S)
 
     def check(raised):
         for job in jobs:
-            error = job.exception(60)
+            error = job.exception(PATIENCE_S)
             assert error is None or (what == "cancel" and isinstance(error, mp.MovePagesError))
             assert raised or job.done()
         assert own_threads.ended_since(before)

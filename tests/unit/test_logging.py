@@ -91,7 +91,7 @@ def test_nobody_waits_for_the_lock_of_logging_where_nothing_is_logged():
         "logging._acquireLock() if hasattr(logging, '_acquireLock') else logging._lock.acquire()\n"
         f"moved = lambda: (mp.where(np.ones(1 << 18)), mp.move(np.ones(1 << 18), {NODE}))\n"
         "thread = threading.Thread(target=moved, daemon=True)\n"
-        "thread.start(); thread.join(30); print(thread.is_alive())\n"
+        "thread.start(); thread.join(300); print(thread.is_alive())\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

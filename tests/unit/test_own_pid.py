@@ -22,9 +22,9 @@ PROT_NONE, PROT_BOTH = 0, 3
 def thread():
     """Yield the id of a thread that waits."""
     stop, begun = threading.Event(), threading.Event()
-    each = threading.Thread(target=lambda: (begun.set(), stop.wait(60)))
+    each = threading.Thread(target=lambda: (begun.set(), stop.wait()))
     each.start()
-    begun.wait(60)
+    begun.wait()
     yield each.native_id
     stop.set()
     each.join()
