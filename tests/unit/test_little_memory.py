@@ -6,11 +6,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 import movepages as mp
 from movepages import _core
-from support import memory, processes
+from support import memory
 
 MIB = 1 << 20
 
@@ -32,16 +31,25 @@ def outcomes(call, most, times):
     return found
 
 
-@pytest.fixture
-def large_file(tmp_path):
+def in_a_new_process(call):
+    """Return the outcomes of a call of this module in a process of its own.
+
+    Here, what earlier tests have freed would be room enough.
+    """
+    folders = [str(each) for each in Path(__file__).parents[:2]]
+    code = f"import sys; sys.path[:0] = {folders}\nimport test_little_memory as t; print(*t.{call})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def file_read(path):
+    return outcomes(lambda: _core.read_file(path), 200 * MIB, 10)
+
+
+def test_a_file_that_does_not_fit(tmp_path):
     path = tmp_path / "large"
     path.write_bytes(bytes(40 * MIB))
-    return str(path)
-
-
-def test_a_file_that_does_not_fit(large_file):
-    found = processes.run_as(None, outcomes, lambda: _core.read_file(large_file), 200 * MIB, 10)
-    assert set(found) == {"MemoryError", "returned"}
+    assert in_a_new_process(f"file_read({str(path)!r})") == {"MemoryError", "returned"}
 
 
 def list_of_pages():
@@ -52,11 +60,4 @@ def list_of_pages():
 
 
 def test_a_list_of_pages_that_does_not_fit():
-    # In a process of its own: here, what earlier tests have freed would be room enough.
-    folders = [str(each) for each in Path(__file__).parents[:2]]
-    code = (
-        f"import sys; sys.path[:0] = {folders}\n"
-        "import test_little_memory as t; print(*t.list_of_pages())"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) == {"MemoryError", "returned"}
+    assert in_a_new_process("list_of_pages()") == {"MemoryError", "returned"}
