@@ -65,6 +65,8 @@ def test_memory_kept_for_reuse_is_bounded():
     size = 3 << 20
     with mp.allocating(NODE):
         one = np.ones(1)
+        # Memory that earlier tests have left in cycles would be freed meanwhile.
+        gc.collect()
         before = mapped_bytes()
         many = [np.empty(size + i * PAGE, np.uint8) for i in range(100)]
         assert mapped_bytes() - before >= 100 * size
@@ -77,7 +79,8 @@ def test_memory_kept_for_reuse_is_bounded():
 
 
 def test_memory_is_freed_with_the_last_array():
-    for _ in range(2):
+    def growth():
+        gc.collect()
         before = mapped_bytes()
         with mp.allocating(NODE):
             kept = [np.ones(n) for n in (1, 10, 300, 2_000, 40_000, 1_000_000)]
@@ -88,8 +91,10 @@ def test_memory_is_freed_with_the_last_array():
         assert is_bound(view)
         del view
         gc.collect()
-    # Only the second round counts: the first may have had to load the code that it runs.
-    assert mapped_bytes() - before <= 1 << 20
+        return mapped_bytes() - before
+
+    # Python's own memory grows now and then, and what is not freed stays each time.
+    assert min(growth() for _ in range(4)) <= 1 << 20
 
 
 def test_ten_thousand_arrays_leak_nothing():
