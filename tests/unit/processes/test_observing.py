@@ -26,6 +26,12 @@ A_TICK_S = 0.01
 PATIENCE_S = 180
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_is_closed_late():
+    """Close the files that earlier tests have left in cycles."""
+    gc.collect()
+
+
 def compute(seconds=0.05):
     """Compute without Python's lock for this CPU time; return how long that was."""
     a = np.ones(1 << 16)
@@ -188,12 +194,6 @@ def test_arguments_and_the_result():
     assert "result" not in seen.as_dict()
 
 
-def open_files():
-    """Return the open files, without those that earlier tests have left in cycles."""
-    gc.collect()
-    return os.listdir("/proc/self/fd")
-
-
 @pytest.mark.parametrize("kind", [ZeroDivisionError, KeyboardInterrupt, SystemExit])
 def test_exceptions_come_through_and_leave_nothing(kind):
     raised = kind("from the function")
@@ -201,7 +201,7 @@ def test_exceptions_come_through_and_leave_nothing(kind):
     def fail():
         raise raised
 
-    before, open_before = own_threads.ids(), open_files()
+    before, open_before = own_threads.ids(), os.listdir("/proc/self/fd")
     with pytest.raises(kind) as caught:
         observe(fail)
     assert caught.value is raised
@@ -211,7 +211,7 @@ def test_exceptions_come_through_and_leave_nothing(kind):
 
 
 def test_no_thread_and_no_descriptor_is_left():
-    before, open_before = own_threads.ids(), open_files()
+    before, open_before = own_threads.ids(), os.listdir("/proc/self/fd")
     for _ in range(20):
         observe(sum, [[1]])
     assert own_threads.ended_since(before)

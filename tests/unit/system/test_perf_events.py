@@ -24,7 +24,7 @@ def touch():
     memory.touch(memory.anonymous(PAGES * memory.PAGE, huge=False))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _nothing_is_closed_late():
     """Close the files that earlier tests have left in cycles."""
     gc.collect()
