@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <deque>
 #include <mutex>
 #include <new>
 #include <optional>
+#include <thread>
+#include <utility>
 
 #include "driver/workers.hpp"
 #include "kernel/affinity.hpp"
@@ -19,6 +22,13 @@ namespace movepages {
 namespace {
 
 constexpr int kMadvPopulateWrite = 23;
+
+// At least a huge page, or the kernel allocates more than it was asked for.
+constexpr std::size_t kStepBytes = std::size_t{2} << 20;
+// A CPU gives back its list of another node's pages after three to four seconds without use:
+// refresh_cpu_vm_stats() in mm/vmstat.c.
+constexpr auto kBetweenLooks = std::chrono::milliseconds(50);
+constexpr int kMostLooks = 120;
 
 class Populator {
  public:
@@ -72,7 +82,7 @@ class Populator {
       while (!stop_) {
         const std::size_t bytes = parts_[share].take(&part);
         if (bytes == 0) return;
-        populate_part(share, part, bytes);
+        populate_part(share, part, bytes, watches);
         // Handlers of signals run with the thread's own policy.
         if (watches) check_signals();
       }
@@ -87,32 +97,79 @@ class Populator {
     return nodes.size() == 1 ? nodes[0] : -1;
   }
 
-  void populate_part(std::size_t share, const std::vector<ByteRange>& part, std::size_t bytes) {
+  void populate_part(std::size_t share, const std::vector<ByteRange>& part, std::size_t bytes,
+                     bool watches) {
     const std::size_t all = kPartBytes * std::max(shares_[share].threads, 1U);
-    std::unique_lock<std::mutex> alone;
-    if (full_node(share, std::max(std::min(parts_[share].left(), all), bytes)) >= 0) {
+    if (short_node(share, std::max(std::min(parts_[share].left(), all), bytes)) < 0) {
+      populate_ranges(share, part);
+    } else {
       // Where room is short, one thread at a time asks for its own part alone.
-      alone = std::unique_lock(parts_[share].alone());
-      const std::int32_t full = full_node(share, bytes);
-      if (full >= 0) return fail(-ENOMEM, full, true);
-    }
-    std::optional<BoundThread> bound;
-    if (!shares_[share].nodes.empty()) bound.emplace(shares_[share].nodes);
-    if (bound && bound->error() != 0) return fail(bound->error(), node_of(share), false);
-    for (const ByteRange& range : part) {
-      const long ret = populate_range(range);
-      if (ret != 0) return fail(ret, node_of(share), false);
+      const std::lock_guard alone(parts_[share].alone());
+      if (shares_[share].nodes.size() == 1) {
+        populate_in_steps(share, part, watches);
+      } else if (const std::int32_t full = short_node(share, bytes); full >= 0) {
+        fail(-ENOMEM, full, true);
+      } else {
+        populate_ranges(share, part);
+      }
     }
     parts_[share].finished(bytes);
   }
 
-  // Returns a node of a share that has no room for its part of some bytes; -1 if there is none.
-  std::int32_t full_node(std::size_t share, std::size_t bytes) const {
+  // Uses what the lists of the CPUs hold, too, without asking the kernel for more than is free.
+  void populate_in_steps(std::size_t share, const std::vector<ByteRange>& part, bool watches) {
+    std::size_t left = parts_[share].left();
+    std::vector<ByteRange> step;
+    std::size_t bytes = 0;
+    const auto take_step = [&] {
+      if (bytes > 0) await_room(share, bytes, left, watches);
+      if (!stop_) populate_ranges(share, step);
+      left -= std::exchange(bytes, 0);
+      step.clear();
+    };
+    for (const ByteRange& range : part) {
+      std::size_t size = 0;
+      for (std::uintptr_t at = range.start; at < range.start + range.bytes; at += size) {
+        size = std::min<std::size_t>(range.start + range.bytes - at, kStepBytes - at % kStepBytes);
+        if (bytes + size > kStepBytes) take_step();
+        if (stop_) return;
+        step.push_back({at, size});
+        bytes += size;
+      }
+    }
+    take_step();
+  }
+
+  // Fails if the lists hold too little for all that is left, or do not come back.
+  void await_room(std::size_t share, std::size_t bytes, std::size_t left, bool watches) {
+    const std::int32_t node = shares_[share].nodes[0];
+    const std::int64_t reserve = shares_[share].reserves[0];
+    const std::int64_t at_once = static_cast<std::int64_t>(bytes) + reserve;
+    const std::int64_t needed = static_cast<std::int64_t>(left) + reserve;
+    for (int looks = 0; !stop_ && !has_room(node, at_once); ++looks) {
+      if (looks == kMostLooks || !may_have_room(node, needed)) return fail(-ENOMEM, node, true);
+      std::this_thread::sleep_for(kBetweenLooks);
+      if (watches) check_signals();
+    }
+  }
+
+  void populate_ranges(std::size_t share, const std::vector<ByteRange>& ranges) {
+    std::optional<BoundThread> bound;
+    if (!shares_[share].nodes.empty()) bound.emplace(shares_[share].nodes);
+    if (bound && bound->error() != 0) return fail(bound->error(), node_of(share), false);
+    for (const ByteRange& range : ranges) {
+      const long ret = populate_range(range);
+      if (ret != 0) return fail(ret, node_of(share), false);
+    }
+  }
+
+  // Returns a node of a share that may lack room for its part of some bytes; -1 if there is none.
+  std::int32_t short_node(std::size_t share, std::size_t bytes) const {
     const NodeShare& its = shares_[share];
     const std::size_t count = its.nodes.size();
     for (std::size_t i = 0; i < count; ++i) {
       const std::int64_t needed = static_cast<std::int64_t>(bytes / count) + its.reserves[i];
-      if (!(count == 1 ? has_room(its.nodes[i], needed) : has_free(its.nodes[i], needed))) {
+      if (!(count == 1 ? has_plenty(its.nodes[i], needed) : has_free(its.nodes[i], needed))) {
         return its.nodes[i];
       }
     }

@@ -38,7 +38,7 @@ inline std::int64_t room_of(std::int32_t node) {
 }
 
 // The bytes on a node that wait in lists of the CPUs for their next use. They do not count as free,
-// and the kernel takes them before memory runs out. Throws std::bad_alloc.
+// and may be of no use to this CPU. Throws std::bad_alloc.
 inline std::int64_t on_lists_of(std::int32_t node) {
   std::string text;
   if (read_whole_file("/proc/zoneinfo", &text) != 0) return 0;
@@ -56,7 +56,23 @@ inline std::int64_t on_lists_of(std::int32_t node) {
 // std::bad_alloc.
 inline bool has_room(std::int32_t node, std::int64_t bytes) {
   const std::int64_t room = room_of(node);
-  return room < 0 || room >= bytes || room + on_lists_of(node) >= bytes;
+  return room < 0 || room >= bytes;
+}
+
+// Whether a node can give some bytes, whatever the lists of the CPUs take meanwhile, or is unknown.
+// All of them together take an eighth of a zone at most: zone_highsize() in mm/page_alloc.c. Throws
+// std::bad_alloc.
+inline bool has_plenty(std::int32_t node, std::int64_t bytes) {
+  std::string text;
+  return !read_meminfo(node, &text) || has_room(node, bytes + kib_of(text, "MemTotal:") * 1024 / 8);
+}
+
+// Whether a node lacks room for some bytes now, and may have it once the lists of the CPUs have
+// come back. To a thread that does not wait, the kernel gives what is free, and then ends the
+// process, whatever the lists hold: __alloc_pages_direct_reclaim() in mm/page_alloc.c takes them
+// only after it found something to drop. Throws std::bad_alloc.
+inline bool may_have_room(std::int32_t node, std::int64_t bytes) {
+  return room_of(node) + on_lists_of(node) >= bytes;
 }
 
 // Whether a node can give some bytes to a thread that may turn to other nodes, or that is unknown:
