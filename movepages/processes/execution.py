@@ -87,6 +87,7 @@ class Running:
         self.pid, self.status = 0, 0
         self.usage = resource.getrusage(resource.RUSAGE_SELF)
         self._command, self._prepare = command, prepare
+        self._early: list[int] = []
 
     @contextmanager
     def started(self) -> Iterator[None]:
@@ -107,6 +108,8 @@ class Running:
         handlers = {n: signal.signal(n, lambda n, _frame: self._send(n)) for n in passed_on}
         try:
             self.pid = _in_thread(lambda: self._start(mask))
+            for number in self._early:
+                self._send(number)
             yield
         finally:
             for number, handler in handlers.items():
@@ -129,9 +132,11 @@ class Running:
                 self._send(heard.si_signo)
 
     def _send(self, number: int) -> None:
-        if self.pid:
-            with Refusal():
-                os.kill(self.pid, number)
+        if not self.pid:
+            self._early.append(number)
+            return
+        with Refusal():
+            os.kill(self.pid, number)
 
     def _start(self, mask: set[int]) -> int:
         self._prepare()

@@ -162,6 +162,23 @@ def test_a_signal_to_both_interrupts_nothing_once_the_command_has_ended():
     assert running.status == -signal.SIGINT
 
 
+def test_a_signal_while_the_command_starts_reaches_it():
+    """As if another thread, such as one of numpy's, took the signal: Python runs its handler."""
+    over = threading.Event()
+    other = threading.Thread(target=over.wait)
+    other.start()
+    running = Running(
+        ["sleep", str(PATIENCE_S)], lambda: signal.pthread_kill(other.ident, signal.SIGTERM)
+    )
+    try:
+        with running.started():
+            running.wait()
+    finally:
+        over.set()
+        other.join()
+    assert running.status == -signal.SIGTERM
+
+
 def test_ctrl_z_stops_both_and_both_continue():
     shown = on_a_terminal(counting(signal.SIGUSR1), termios.VSUSP)
     assert f"stopped by {signal.SIGTSTP:d}" in shown, shown
