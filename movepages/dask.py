@@ -38,10 +38,10 @@ TOPIC = "movepages"
 class PlacementPlugin(WorkerPlugin):
     """Move each array near its worker as soon as the worker holds it, and report to the client.
 
-    ``client.register_plugin(PlacementPlugin())`` installs it on all workers, also on those that
+    ``client.register_plugin(PlacementPlugin())`` installs it on all workers, including those that
     start later. Each worker reports its machine when it starts. It then reports each task result
-    that holds arrays far from the worker. ``client.get_events(movepages.dask.TOPIC)`` returns
-    these reports.
+    that holds arrays far from the worker. ``client.get_events(movepages.dask.TOPIC)`` returns these
+    reports.
 
     Parameters
     ----------
@@ -106,13 +106,13 @@ def place(
     ----------
     client : distributed.Client
     collection : dask collection, futures, optional
-        The result of ``x.persist()``, which is waited for; by default everything that the workers
-        hold now.
+        The result of ``x.persist()``; the call waits until it is computed. By default, everything
+        that the workers hold now.
     flags : int, default MPOL_MF_MOVE
         As for `movepages.move`.
     timeout : float, optional
-        Seconds to wait for the workers after the collection is computed. Workers complete
-        what they have begun by then.
+        Seconds to wait for the workers after the collection is computed. Workers that are busy when
+        the time is up still complete their moves.
 
     Returns
     -------
@@ -122,9 +122,10 @@ def place(
     Raises
     ------
     TypeError, ValueError
-        `collection` is no collection, was not persisted, or has failed tasks. Nothing has moved.
+        `collection` is not a dask collection, was not persisted, or has failed tasks. Nothing has
+        moved.
     KeyboardInterrupt
-        On Ctrl-C. If the workers were asked by then, the answers so far are its ``.result``.
+        On Ctrl-C. If the workers have been asked already, ``.result`` holds the answers so far.
 
     Examples
     --------

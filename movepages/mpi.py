@@ -26,7 +26,7 @@ __all__ = ["Member", "Survey", "place", "survey"]
 
 
 def place(a: MemoryLike, *, flags: int = MPOL_MF_MOVE) -> MoveResult:
-    """Move this rank's array, or its part of a shared window, near the CPUs it may run on.
+    """Move this rank's array, or its part of a shared window, near the rank's CPUs.
 
     The call is local to each rank: nothing is sent, and not all ranks need to call it.
 

@@ -30,23 +30,23 @@ class Advice:
     Attributes
     ----------
     findings : tuple of Finding
-        One for each memory, largest first; small ones together in the last.
+        One for each member or region, largest first. The last one covers all small ones together.
     pid : int
-        The process whose memory it is; 0 is the calling process.
+        The process that the memory belongs to; 0 is the calling process.
     threads : tuple of ThreadUse
         The threads that count as users of the memory.
     users : mapping of int to float
-        Share of the use by the CPUs of each node.
+        Share of the use that falls on the CPUs of each node.
     described_use : str
-        The same in words.
+        `users` in words.
     balancing : bool
         Whether automatic balancing is on.
     notes : tuple of str
-        What to know about all of it.
+        Remarks that concern all findings.
     observed : Observation or None
-        What was seen of the run of a function.
+        How the function ran; None if `advise` was not given one.
     done : dict of str to MoveResult, Replicas or Localization
-        What `execute` has done, also where it ended with an error.
+        What `execute` has done, even if it ended with an error.
     """
 
     findings: tuple[Finding, ...]
@@ -77,7 +77,7 @@ class Advice:
 
     @property
     def commands(self) -> tuple[str, ...]:
-        """Shell commands that carry out the advice; none for memory of the calling process."""
+        """Shell commands that carry out the advice; empty for memory of the calling process."""
         return commands_for(self.pid, self.findings)
 
     def execute(self, **how: Any) -> dict[str, Done]:
@@ -92,14 +92,14 @@ class Advice:
         -------
         dict of str to MoveResult, Replicas or Localization
             What was done, by the name of each finding whose verdict is not ``leave``: a
-            `MoveResult` for ``move``, `Replicas` for ``replicate``, to be used instead of what was
-            copied, and a `Localization` for ``bind``.
+            `MoveResult` for ``move``, a `Localization` for ``bind``, and for ``replicate`` the
+            `Replicas` to use instead of the original.
 
         Raises
         ------
         MovePagesError
             As for `move`, `replicate` and `Process.localize`. Findings before the one that failed
-            are carried out, as `done` tells, and later ones are not attempted.
+            have been carried out and are in `done`; later ones are not attempted.
         """
         carry_out(self.pid, self.findings, how, self.done)
         return self.done
@@ -121,7 +121,7 @@ class Advice:
         Returns
         -------
         pandas.DataFrame
-            The index has the names; ``node0`` is the column of the bytes on node 0.
+            The index holds the names. Column ``node0`` holds the bytes on node 0, and so on.
 
         Raises
         ------

@@ -40,52 +40,54 @@ def advise(
     cpus: Collection[Count] | None = None,
     access: Access = "parts",
 ) -> Advice:
-    """Say which memory is far from the threads that use it, and what would mend that.
+    """Report which memory is far from the threads that use it, and how to bring them together.
 
     Parameters
     ----------
     obj : object with memory, or callable
-        As for `where`, of this process. Its members of 1 MiB or more are looked at one by one, and
-        the others together. Or a function: it runs once, with `args`, while its threads are
-        observed, and the memory of its arguments and of what it returns is looked at.
+        As for `where`; memory of this process. Members of 1 MiB or more are examined one by one,
+        and smaller ones together. If `obj` is a function, it runs once, with `args`, while its
+        threads are observed. The memory of its arguments and of what it returns is then examined.
     *args
         Arguments of the function.
     pid : int
-        Instead of `obj`: a process, whose regions are looked at.
+        Instead of `obj`: a process, whose regions are examined.
     cpus : collection of int, optional
-        The CPUs whose threads use the memory, in the order of their parts; of a set, in ascending
-        order. By default the threads that /proc shows use it: the busiest one, others with half a
-        second and 5 % of its CPU time, and threads that are bound to a node with 1 % of it, or as
-        workers that have hardly begun. Of a function, the nodes count where its threads ran.
+        The CPUs whose threads use the memory, in the order of their parts of it; a set is sorted.
+        By default, /proc shows the threads that count. A thread bound to one node counts if it has
+        used 1 % of the CPU time of the busiest thread. Several bound threads that started in the
+        last five minutes count without that. A thread that is free to run on several nodes counts
+        if it has used 5 % of that time, and half a second; it does not count beside as many bound
+        workers. For a function, the threads count on the nodes where they ran.
     access : {"parts", "all"}
-        How threads that are bound to several nodes use the memory. "parts": each its own contiguous
-        part, in the order of the nodes. "all": each all of it.
+        How threads on several nodes use the memory. "parts": each thread uses its own contiguous
+        part, in the order of the nodes. "all": each thread uses all of it.
 
     Returns
     -------
     Advice
-        A `Finding` for each memory: how much is near, where to put it and why, what the move costs,
-        and what a pass over the memory gains. ``execute()`` carries it out. Of a function, also
-        ``.observed`` and ``.result``.
+        A `Finding` for each member or region: how much of it is near, where to put it and why, how
+        long the move takes, and how much faster a pass over the memory is afterwards. ``execute()``
+        carries the advice out. For a function, ``.observed`` and ``.result`` tell of its run.
 
     Raises
     ------
     TypeError, ValueError
-        Neither `obj` nor `pid` is given, or both; `obj` holds no memory and is no function; an
-        argument is not as described.
+        Neither `obj` nor `pid` is given, or both are; `obj` exposes no memory and is no function;
+        or another argument is invalid.
     MovePagesError
-        There is no such process (also a ProcessLookupError), or this process may not look at it.
+        There is no such process (also a ProcessLookupError), or this process may not inspect it.
     Exception
         What the function raises comes through unchanged.
 
     Notes
     -----
-    Only the placement of memory and threads is seen, not which thread uses which memory. The advice
-    is to leave memory alone where 90 % of it is near already or less than 1 MiB would move, where
-    automatic balancing (kernel.numa_balancing) does it, and where by the figures of
-    `measure_bandwidth` a read of all of it gains less than 5 %. These figures are taken if they
-    were kept; without them the gain is not known. The cost is an estimate by `calibrate`, which is
-    called if it was not before. Source: proc_pid_stat(5), sched_getaffinity(2).
+    The advice rests on where memory and threads are. It does not see which thread uses which
+    memory. The verdict is ``leave`` if 90 % of the memory is near already, if less than 1 MiB would
+    move, or if automatic balancing (kernel.numa_balancing) moves it. It is also ``leave`` if a read
+    of all of it would gain less than 5 %, by the figures that `measure_bandwidth` kept; without
+    such figures, the gain is not known. The cost is estimated at the rate of `calibrate`, which is
+    called if it has not been called before. Source: proc_pid_stat(5), sched_getaffinity(2).
 
     Examples
     --------

@@ -14,41 +14,44 @@ Verdict = Literal["leave", "move", "replicate", "bind"]
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What `advise` says about one memory.
+    """What `advise` recommends for one member or region.
 
     Attributes
     ----------
     name : str
-        Of a member or of a region; empty for a single array.
+        Name of the member or region; empty for a single array.
     nbytes : int
-        Bytes of it, whether in memory or not.
+        Its size in bytes, absent pages included.
     bytes_per_node : mapping of int to int
         Bytes on each node, leaving out nodes that have none.
     near : float or None
-        Share of the memory that is near the threads that use it, as far as placement tells; None
-        without memory.
+        Share of the present memory that is near the threads that use it, as far as placement shows.
+        None if nothing is present, or if there is nothing to compare.
     verdict : {"leave", "move", "replicate", "bind"}
-        ``bind`` stands for threads that should stay where the memory is.
+        What to do. ``bind`` means: bind the threads to the node where the memory is.
     layout : str
-        Where to, as for ``movepages move --to``: ``1``, ``blocks:0,1``, ``interleave:0,1``; or
-        ``by_axis(0, [0, 1])``, ``replicate:0,1``, ``CPUs of node 0``; empty for ``leave``.
+        The target as text. It is written as for ``movepages move --to`` (``1``, ``blocks:0,1``,
+        ``interleave:0,1``), or as ``by_axis(0, [0, 1])``, ``replicate:0,1`` or ``CPUs of node 0``.
+        Empty for ``leave``.
     target : object
-        The layout itself, for `move`; nodes for ``replicate`` and ``bind``; None for ``leave``.
+        The target itself: a node or layout for `move`, nodes for ``replicate``, a node for
+        ``bind``, None for ``leave``.
     reason : str
-        One sentence or more.
+        Why, in one sentence or more.
     to_move : int
         Bytes that would move or be copied.
     near_after : float or None
-        What `near` would be then; None where pages are spread, which brings none nearer.
+        What `near` would be afterwards. None if the advice is to interleave, which brings no page
+        nearer.
     cost_seconds : float or None
         Estimated duration of the move, at the rate that `calibrate` measures.
     pass_seconds, pass_seconds_after : float or None
-        Estimated duration of one read of all of it by all CPUs of these nodes, now and then; None
-        unless `measure_bandwidth` has measured this machine.
+        Estimated duration of one read of all of it by all CPUs of the threads' nodes, now and
+        afterwards. None unless `measure_bandwidth` has measured this machine.
     passes : int or None
-        After how many of these reads the move has paid; None if that is not known.
+        Number of these reads after which the move has paid for itself; None if that is not known.
     problems : tuple of str
-        Why the move would not succeed in full, as in `Plan`.
+        Reasons why the move would not succeed in full, as in `Plan`.
     """
 
     name: str

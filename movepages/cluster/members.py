@@ -26,12 +26,13 @@ class Member:
         The name of its machine. Equal node numbers on different hosts are different nodes.
     pid : int
     nodes : tuple of int
-        The nodes nearest to the CPUs it may run on: more than one if it is not pinned to one node.
+        Its own nodes: those nearest to the CPUs that it may run on. More than one if it is not
+        pinned to one node.
     bytes_per_node : mapping of int to int
         Bytes of its arrays on each node. Arrays that share memory each count in full.
     absent_bytes : int
     problem : str
-        Why something is not known or was not done; "" if there is nothing to report.
+        What is not known or was not done, and why; "" if there is nothing to report.
 
     Examples
     --------
@@ -66,7 +67,7 @@ class Member:
 
 
 class Survey(tuple[Member, ...]):
-    """The members of a program, as a tuple of `Member` that prints as a table."""
+    """The workers or ranks of a program, as a tuple of `Member` that prints as a table."""
 
     @property
     def misplaced_bytes(self) -> int:
@@ -75,7 +76,7 @@ class Survey(tuple[Member, ...]):
 
     @property
     def ok(self) -> bool:
-        """Whether all members answered, and all pages of their arrays are on nodes near them."""
+        """Whether all members answered, and the pages of each are on its own nodes."""
         return not self.misplaced_bytes and not any(member.problem for member in self)
 
     def as_dict(self) -> dict[str, Any]:

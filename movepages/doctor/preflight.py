@@ -119,11 +119,12 @@ def preflight() -> Preflight:
 
     Notes
     -----
-    A seccomp filter that kills instead of refusing ends the process at the first call it forbids,
-    here as anywhere else. The default profiles of container runtimes refuse.
-    Whether an operation works is tried. Why it fails is inferred: from answers that the kernel
-    itself never gives, and from /proc/self/status, /proc/vmstat and sysfs. Signs of a container are
-    only hints.
+    A seccomp filter can kill a process at a call that it forbids; `preflight` then ends the
+    process. The default profiles of container runtimes do not kill: the call fails with an error.
+
+    `preflight` tries whether an operation works, and infers why it fails: from answers that the
+    kernel itself never gives, and from /proc/self/status, /proc/vmstat and sysfs. Signs of a
+    container are only hints.
     Source: move_pages(2), get_mempolicy(2), mbind(2), seccomp(2), and
     Documentation/admin-guide/mm/pagemap.rst.
 

@@ -58,19 +58,19 @@ _found: WeakKeyDictionary[type, Adapter | None] = WeakKeyDictionary()
 
 
 def register(kind: type | str, function: _F) -> _F:
-    """Tell movepages where the memory of objects of a class is.
+    """Tell movepages how to find the memory of the objects of a class.
 
     Parameters
     ----------
     kind : type or str
-        The class, or its full name, such as ``"mylib.Table"``: then its library need not be
-        imported yet. Subclasses are included. A class that is registered again gets the new
-        function, and your function takes precedence over one of movepages.
+        The class, or its full name, such as ``"mylib.Table"``. With a name, the library need not be
+        imported yet. Subclasses are included. If you register a class again, the new function
+        replaces the old one. Your function takes precedence over a built-in one.
     function : callable
-        Called with the object. It yields (name, object) pairs, one for each member: anything that
-        `where` takes. Or it returns the one array, buffer or `Region` that holds all of the
-        object's memory. It must not copy: members that are copies are reported as if they were the
-        object's memory.
+        Called with the object. It yields a pair (name, object) for each member; the member is
+        anything that `where` takes. If all of the object's memory is in one array, buffer or
+        `Region`, the function can return that instead. It must not copy: a copy would be reported
+        as if it were the object's memory.
 
     Returns
     -------

@@ -44,12 +44,12 @@ def together(layout: Layout) -> Layout:
     Parameters
     ----------
     layout : Layout
-        Any layout but `by_axis`, which needs an array with axes.
+        Any layout except `by_axis`, which needs an array with axes.
 
     Returns
     -------
     Layout
-        Each member counts with all pages that hold a part of it.
+        The length of a member is the number of pages that hold a part of it.
 
     Raises
     ------

@@ -47,7 +47,7 @@ def interleave(nodes: Sequence[Count], *, block: int | None = None) -> Layout:
     Parameters
     ----------
     nodes : sequence of int
-        Nodes in the order of their turns; a node that occurs twice has two turns.
+        Nodes in the order of their turns; a node that is listed twice has two turns.
     block : int, optional
         Bytes in one turn, a multiple of the page size. The default is one huge page if the array
         is at least as large as two huge pages for each node, and one page otherwise. With the
@@ -69,10 +69,10 @@ def interleave(nodes: Sequence[Count], *, block: int | None = None) -> Layout:
     In contiguous memory, blocks of whole huge pages begin at multiples of the huge page size, so
     that no huge page is cut.
 
-    Where single pages take turns, a move gives existing huge pages to the nodes in turn. That is a
-    success if no node misses more than an eighth of the smallest share. Otherwise the pages that
-    are not where they were wanted count as overruled. Each member of an object is judged by itself;
-    the members in `together` are judged as one.
+    If single pages take turns, a move distributes existing huge pages among the nodes as a whole.
+    The result is `ok` if each node gets its share, less at most an eighth of the smallest share.
+    Otherwise the pages that are not where they were wanted count as overruled. Each member of an
+    object is judged by itself; members laid out by `together` are judged as one.
 
     Examples
     --------
@@ -84,14 +84,14 @@ def interleave(nodes: Sequence[Count], *, block: int | None = None) -> Layout:
 
 
 def weighted(shares: Mapping[int, Count] | None = None, *, block: int | None = None) -> Layout:
-    """Spread pages over nodes by weight, such as by bandwidth, or with fewer on a slow tier.
+    """Spread pages over nodes by weight, for example in proportion to the nodes' bandwidths.
 
     Parameters
     ----------
     shares : mapping of int to int, optional
         Number of turns of each node: ``{0: 3, 1: 1}`` gives ``0 0 1 0``. By default, the kernel's
         weights (since Linux 6.9) of the nodes that this process may use. If nobody has set these,
-        weights by the nodes' bandwidths, as firmware tells them.
+        the weights follow the bandwidths that the firmware reports.
     block : int, optional
         As for `interleave`.
 
@@ -107,7 +107,8 @@ def weighted(shares: Mapping[int, Count] | None = None, *, block: int | None = N
         of 0 or more, or makes more than 65,536 turns even when divided by the greatest common
         divisor; or `block` is not a multiple of the page size.
     TopologyError
-        Without `shares`: neither kernel nor firmware tells weights, or the nodes cannot be read.
+        Without `shares`: neither the kernel nor the firmware reports weights, or the nodes cannot
+        be read.
 
     Examples
     --------

@@ -19,7 +19,7 @@ from .targets import OneNode
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """The node nearest to a device: what `near` returns. It can stand for a node or a layout.
+    """The node nearest to a device, as `near` returns it; a target in place of a node or layout.
 
     Attributes
     ----------
@@ -28,9 +28,10 @@ class Near:
     node : int
         The nearest node with memory that this process may use.
     cpu_node : int
-        The nearest node with CPUs; another one if the device's node has memory alone, as HBM.
+        The nearest node with CPUs. It is not the device's node if that has only memory, such as
+        HBM.
     cpus : tuple of int
-        The CPUs of `cpu_node`, and of other nodes that are as near.
+        The CPUs of `cpu_node`, and of other nodes that are equally near.
     """
 
     device: Device
@@ -61,18 +62,18 @@ class Near:
 
 
 def near(device: object, *, sysfs: str | os.PathLike[str] = "/sys") -> Near:
-    """Return the node nearest to a device, as a target: for buffers that a card reads or writes.
+    """Return the node nearest to a device, as a target for the buffers that the device uses.
 
     Parameters
     ----------
     device : str, path, torch.device or Device
         One of
 
-        - a network interface, also a bond or a VLAN: "eth0"
+        - a network interface, including a bond or a VLAN: "eth0"
         - a disk, partition, volume or RAID: "nvme0n1", "/dev/nvme0n1p1", "/dev/mapper/data"
         - an InfiniBand device: "mlx5_0"
-        - a GPU: "cuda:0" as CUDA numbers those that CUDA_VISIBLE_DEVICES allows, a torch.device,
-          "nvidia0", "card0", "/dev/dri/renderD128"
+        - a GPU: "cuda:0" (CUDA's number, after CUDA_VISIBLE_DEVICES), a torch.device, "nvidia0",
+          "card0", "/dev/dri/renderD128"
         - a PCI address: "0000:3b:00.0", "3b:00.0"
         - a path: the disk that the file or the directory lies on
         - an item of ``topology().devices``
@@ -82,24 +83,25 @@ def near(device: object, *, sysfs: str | os.PathLike[str] = "/sys") -> Near:
     Returns
     -------
     Near
-        A target for `move`, `plan`, `bind`, ``empty(node=)`` and wherever else a node or a layout
-        is expected. Its `node` is the device's node, or the nearest one with memory that this
-        process may use; ``print`` it to see which. `cpus` are the CPUs nearest to the device.
+        A target for `move`, `plan`, `bind`, ``empty(node=)`` and all other calls that expect a node
+        or a layout. Its `node` is the device's node, or else the nearest one with memory that this
+        process may use; ``print`` shows which. Its `cpus` are the CPUs nearest to the device.
 
     Raises
     ------
     TypeError, ValueError
-        There is no such device; it is virtual; it consists of devices near several nodes; or no
+        There is no such device, it is virtual, it consists of devices near different nodes, or no
         node with memory is allowed.
     TopologyError
-        The platform does not tell which node the device is near, as in many virtual machines, or
+        The platform does not report which node the device is near, as in many virtual machines, or
         sysfs cannot be read.
 
     Notes
     -----
-    The device is looked for now and not when the target is used. On a machine with one node, every
-    device is near it. For "cuda:0", this asks torch if it uses CUDA already, otherwise NVML
-    (pynvml) if that is installed, otherwise NVIDIA's driver by /proc; it never starts CUDA.
+    The call looks the device up; the target does not follow later changes. On a machine with one
+    node, every device is near that node. To find "cuda:0", the call asks torch if torch uses CUDA
+    already, otherwise NVML (pynvml) if that is installed, otherwise NVIDIA's files in /proc. It
+    never starts CUDA.
 
     Examples
     --------

@@ -19,7 +19,7 @@ Target: TypeAlias = Pattern
 
 
 class Layout(Protocol):
-    """Says which node each page of an array belongs on; see `interleave` and the others."""
+    """A rule that gives each page of an array a node; `interleave` and others return one."""
 
     def over(self, array: object, footprint: PageSet) -> Pattern:
         """Return the pattern of this layout over one array."""

@@ -55,14 +55,13 @@ def allocating(
     mode : str, default "bind"
         The policy, as for `bind`, for instance "interleave" or "preferred".
     huge : {"thp"}, optional
-        "thp" asks for transparent huge pages for arrays of 4 MiB or more, as numpy's own
-        allocator does. None leaves it to the kernel's setting.
+        "thp" asks for transparent huge pages for arrays of 4 MiB or more, as numpy's own allocator
+        does. None leaves the choice to the kernel's setting.
 
     Returns
     -------
     context manager
-        It can be used for one ``with`` block, or as a decorator, which makes a new one for each
-        call.
+        It serves for one ``with`` block. As a decorator, it makes a new one for each call.
 
     Raises
     ------

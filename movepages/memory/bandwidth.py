@@ -18,18 +18,18 @@ def measure_bandwidth(
 ) -> Bandwidth:
     """Measure how fast the CPUs of each node read, write and copy memory of each node.
 
-    The result is kept in the user's cache folder, and later calls return it while it holds.
+    The result is kept in the user's cache folder, and later calls return it as long as it is valid.
 
     Parameters
     ----------
     fresh : bool, default False
         Measure again, even if figures are kept for this machine.
     seconds : float, default 0.25
-        Time for each figure; a machine with two nodes has 25. At least three rounds are measured,
-        and the fastest counts.
+        Time for each figure; a machine with two nodes has 25 figures. At least three rounds are
+        measured, and the fastest counts.
     progress : callable, optional
-        Called as ``progress(figures_done, figures)`` after each. If it returns False, the call ends
-        with a MovePagesCancelledError.
+        Called as ``progress(figures_done, figures)`` after each figure. If it returns False, the
+        call ends with a MovePagesCancelledError.
 
     Returns
     -------
@@ -48,15 +48,16 @@ def measure_bandwidth(
 
     Notes
     -----
-    A thread on each CPU of a node that this process may use passes over its own part of the memory,
-    all of them at the same time. The memory is in huge pages where the kernel has some, and is
-    bound to its node; `where` has to find all of it there. It is eight times as large as the
-    last-level caches of a node, or half of what is free. The latency is that of loads by one CPU,
-    each from the address that the one before found, at random cache lines. All loads and stores are
-    ordinary. What other processes do meanwhile lowers the figures, so measure on an idle machine.
+    Each CPU of a node that this process may use runs one thread. All threads run at the same time,
+    and each passes over its own part of the memory. The memory is in huge pages if the kernel
+    has some, and is bound to its node; `where` checks that it is there. It is eight times as large
+    as the last-level caches of a node, or half of what is free if that is less. The latency is
+    measured with dependent loads by one CPU: each load, from a random cache line, yields the
+    address of the next. All loads and stores are ordinary. Other processes that run meanwhile lower
+    the figures, so measure on an idle machine.
 
-    The file is in ``$XDG_CACHE_HOME/movepages`` or ``~/.cache/movepages``. It holds for one host,
-    release of the kernel, model of CPU, and set of CPUs and nodes that the process may use.
+    The file is in ``$XDG_CACHE_HOME/movepages`` or ``~/.cache/movepages``. It is valid for one
+    host, kernel release, CPU model, and set of CPUs and nodes that the process may use.
 
     Examples
     --------

@@ -48,8 +48,9 @@ def cached_tensors(
     Returns
     -------
     dict of str to ndarray, read-only
-        The tensors by name, in the order of the file. Tensors of types that numpy lacks have
-        unsigned integers of the same size (bfloat16 has uint16), or bytes in one dimension.
+        The tensors by name, in the order of the file. A tensor of a type that numpy lacks is an
+        array of unsigned integers of the same size (uint16 for bfloat16), or a one-dimensional
+        array of bytes.
 
     Raises
     ------
@@ -61,8 +62,8 @@ def cached_tensors(
 
     Notes
     -----
-    Nothing is read from the disk but the header, unless `read` is true. The arrays keep the file
-    mapped. Source: the format's description, https://huggingface.co/docs/safetensors.
+    Only the header is read from the disk, unless `read` is true. The arrays keep the file mapped.
+    Source: the format's description, https://huggingface.co/docs/safetensors.
 
     Examples
     --------

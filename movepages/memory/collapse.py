@@ -39,7 +39,7 @@ _WHY = {
 
 @dataclass(frozen=True, kw_only=True)
 class CollapseResult:
-    """How many bytes `collapse` put into huge pages, and why others stayed small.
+    """How many bytes `collapse` put into huge pages, and why others stayed in small pages.
 
     ``collapsed + already_huge + outside + sum(failures.values()) == nbytes``.
 
@@ -50,8 +50,8 @@ class CollapseResult:
     collapsed : int
         Bytes joined into huge pages by the call.
     already_huge : int
-        Bytes that were in huge pages before. Kernels before Linux 6.7 do not report them: there
-        it is 0, and these bytes count as collapsed.
+        Bytes that were in huge pages before. Kernels before Linux 6.7 do not report them: this is
+        then 0, and these bytes count as collapsed.
     outside : int
         Bytes at the edges that do not fill a huge page.
     failures : mapping of int to int
@@ -96,9 +96,9 @@ class CollapseResult:
 def collapse(a: MemoryLike, *, progress: ProgressOption = None) -> CollapseResult:
     """Join the small pages of `a` into huge pages now; contents and addresses stay the same.
 
-    This reverses the splitting of ``move(..., on_conflict="split")``. Where the kernel refuses, as
-    it does in memory with the advice MADV_NOHUGEPAGE, the advice becomes MADV_HUGEPAGE, and the
-    call tries again.
+    This reverses the splitting of ``move(..., on_conflict="split")``. The kernel refuses to join
+    pages in memory with the advice MADV_NOHUGEPAGE. The call then changes the advice to
+    MADV_HUGEPAGE, and tries again.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def collapse(a: MemoryLike, *, progress: ProgressOption = None) -> CollapseResul
         small pages.
     progress : callable or True, optional
         Called as ``progress(bytes_done, bytes)`` after every few huge pages. If it returns False,
-        the call ends with a MovePagesCancelledError. True draws a bar, as for `move`.
+        the call ends with a MovePagesCancelledError. True draws a progress bar, as for `move`.
 
     Returns
     -------
@@ -117,14 +117,14 @@ def collapse(a: MemoryLike, *, progress: ProgressOption = None) -> CollapseResul
     Raises
     ------
     TypeError, ValueError
-        `a` exposes no memory, or memory of another process.
+        `a` exposes no memory, or is memory of another process.
     MovePagesError
         This kernel has no MADV_COLLAPSE, or `progress` ended the call.
 
     Notes
     -----
     If the small pages of a huge page are on several nodes, the huge page is allocated on the node
-    that has most of them. Absent pages among present ones get memory; where all are absent,
+    that has most of them. Absent pages among present ones get memory. Where all pages are absent,
     nothing happens. Source: MADV_COLLAPSE of madvise(2), since Linux 6.1;
     ``hpage_collapse_find_target_node`` in the kernel's mm/khugepaged.c.
 

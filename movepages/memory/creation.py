@@ -42,14 +42,14 @@ def empty(
         Bind the array to this node: its pages are allocated there on first touch, and on no other
         node.
     layout : Layout, optional
-        Use a layout instead of `node`. All pages are allocated at once by several threads, each on
-        the node that `move` would choose for it; no other node ever has it. The array gets no
-        policy of its own. Where the layout would cut through a huge page, the array gets small
-        pages; if you ask for huge pages, each goes to the node that the layout chooses for most of
-        it.
+        Use a layout instead of `node`. The call allocates all pages, in several threads, each on
+        the node that `move` would choose for it. No page is on another node at any time, except in
+        the cases that the Notes give. The array gets no policy of its own. Where the layout would
+        cut through a huge page, the array gets small pages; if you ask for huge pages, each goes to
+        the node that the layout chooses for most of it.
     huge : {"thp", "hugetlb"}, optional
-        "thp" asks for transparent huge pages. "hugetlb" takes pages from the default hugetlb pool
-        at once.
+        "thp" asks for transparent huge pages. "hugetlb" takes pages from the default hugetlb pool,
+        all of them during the call.
     order : {"C", "F"}, default "C"
 
     Returns
@@ -72,14 +72,15 @@ def empty(
 
     Notes
     -----
-    A page comes to its node because the thread that allocates it is bound there meanwhile
-    (set_mempolicy(2), MADV_POPULATE_WRITE). Where single pages take turns on 2, 4, 8 ... nodes in
-    ascending order, the thread interleaves instead, which takes one call for all pages. It then
-    looks where they are: if others have filled a node meanwhile and the kernel turned to the next,
-    the pages are freed and allocated by bound threads. Where a sandbox forbids policies, in locked
-    memory (mlockall(2)), and with ``huge="hugetlb"``, whose pages lie where the pool has them, the
-    pages are allocated first and moved then. A node counts as full when the array does not fit into
-    its free memory and clean file pages above the kernel's reserve; swap does not count.
+    With a layout, a thread allocates pages on a node while it is bound to that node
+    (set_mempolicy(2), MADV_POPULATE_WRITE). If single pages take turns on 2, 4, 8 ... nodes in
+    ascending order, the thread has the interleave policy instead, so that one call allocates all
+    pages. The call then checks the pages. If a node was full and the kernel took another one, it
+    frees the pages, and bound threads allocate them. In three cases, the pages are allocated first
+    and moved afterwards: if a sandbox forbids policies, in locked memory (mlockall(2)), and with
+    ``huge="hugetlb"``, because the pool decides where its pages are. A node counts as full if the
+    array does not fit into its free memory and clean file pages above the kernel's reserve; swap
+    does not count.
 
     Examples
     --------
@@ -116,7 +117,7 @@ def zeros(shape: Shape, dtype: npt.DTypeLike = float, **how: Any) -> npt.NDArray
     Returns
     -------
     ndarray
-        Its pages are allocated when they are first written to, or at once for a layout.
+        Its pages are allocated when they are first written to; with a layout, during the call.
 
     Raises
     ------

@@ -71,8 +71,7 @@ def first_touch(
     Returns
     -------
     context manager
-        It can be used for one ``with`` block, or as a decorator, which makes a new one for each
-        call.
+        It serves for one ``with`` block. As a decorator, it makes a new one for each call.
 
     Raises
     ------
@@ -80,7 +79,7 @@ def first_touch(
         `mode` is unknown, the nodes do not fit it, both `node` and `nodes` are given, or a
         generator or coroutine function is decorated.
     RuntimeError
-        The block is entered a second time, or left in another thread.
+        The context manager is entered a second time, or the block ends in another thread.
     MovePagesError
         A node has no memory or is not allowed; on entry: the kernel lacks this mode, or a sandbox
         forbids set_mempolicy(2).
@@ -88,10 +87,10 @@ def first_touch(
     Notes
     -----
     The policy applies to every page that this thread allocates within the block, whichever library
-    asks: numpy, torch, Arrow, malloc. It decides when a page is first written to, not when memory
-    is reserved: an array that is allocated within the block and filled after it follows the policy
-    of then. Memory that malloc hands out again was touched before and stays where it is; glibc
-    takes fresh memory for certain only for blocks above 32 MiB (``M_MMAP_THRESHOLD``). Ranges
+    asks: numpy, torch, Arrow, malloc. It takes effect when a page is first written to, not when
+    memory is reserved. An array that is allocated within the block but filled later follows the
+    policy at that later time. Memory that malloc reuses was touched before, and stays where it is.
+    Only for blocks above 32 MiB does glibc always take fresh memory (``M_MMAP_THRESHOLD``). Ranges
     with a policy of their own (`bind`, ``empty(node=)``, `allocating`) follow that one. Files that
     the thread reads also enter the page cache on these nodes.
 

@@ -105,7 +105,7 @@ def fault_in(a: MemoryLike) -> None:
     Raises
     ------
     TypeError, ValueError
-        `a` exposes no memory, or memory of another process.
+        `a` exposes no memory, or is memory of another process.
     MovePagesError
         The kernel does not tell this user which pages of a file are in memory; see `page_cache`.
 

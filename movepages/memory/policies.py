@@ -56,8 +56,8 @@ def bind(
         The nodes of the policy; empty for the modes "default" and "local".
     mode : str, default "bind"
         "bind" (these nodes only: if they are full, the out-of-memory killer may end a process),
-        "preferred" (one node), "preferred-many", "interleave", "weighted-interleave", "local" or
-        "default".
+        "preferred" (one node), "preferred-many", "interleave", "weighted-interleave" or "weighted",
+        "local" or "default".
 
     Raises
     ------
@@ -66,15 +66,16 @@ def bind(
         changed.
     MovePagesError
         A node has no memory or is not allowed, memory is not mapped, or the kernel lacks this mode.
-        If `a` has several ranges, the message states how much of it is bound by then.
+        If `a` has several ranges, the message states how much of it is bound already.
     KeyboardInterrupt
-        This, or whatever else a signal handler raises: all of `a` is bound, or none of it.
+        On Ctrl-C: either all of `a` is bound, or none of it. The same holds for any other exception
+        that a signal handler raises.
 
     Notes
     -----
-    The policy belongs to the address range and lasts until that is unmapped. It also applies to
-    arrays that the allocator puts there later. Arrays of `empty` share their range with nothing
-    else. Source: mbind(2).
+    The policy belongs to the address range and lasts until the range is unmapped. It also applies
+    to arrays that an allocator puts there later. An array from `empty` shares its range with
+    nothing else. Source: mbind(2).
 
     Examples
     --------
@@ -124,7 +125,7 @@ def policy(a: MemoryLike) -> tuple[PolicyRange, ...]:
     Raises
     ------
     TypeError, ValueError
-        `a` exposes no memory, or memory of another process.
+        `a` exposes no memory, or is memory of another process.
     MovePagesError
         Memory is not mapped, or a sandbox forbids the query.
 

@@ -49,20 +49,21 @@ class Share(NamedTuple):
 
 
 def touch(a: MemoryLike, *, threads: SupportsIndex | None = None) -> None:
-    """Populate every page of `a` now, on the nodes of its policy; contents stay the same.
+    """Allocate every page of `a` now, on the nodes of its policy; contents stay the same.
 
     Parameters
     ----------
     a : ndarray, buffer or Region of this process
         Memory that is mapped read-only cannot be touched.
     threads : int, optional
-        Number of threads; by default one for each 16 MiB, but not more than 16, nor more than the
-        CPUs that this thread may use on its node.
+        Number of threads; by default one for each 16 MiB, at most 16, and at most as many as the
+        CPUs of its node that this thread may run on.
 
     Raises
     ------
     TypeError, ValueError
-        `a` exposes no memory, or memory of another process; `threads` is not a whole number from 1.
+        `a` exposes no memory, or is memory of another process; `threads` is not a whole number from
+        1.
     MovePagesError
         There is no free memory (also a MemoryError), memory is not mapped or may not be written to,
         or Linux is older than 5.14.
@@ -72,7 +73,7 @@ def touch(a: MemoryLike, *, threads: SupportsIndex | None = None) -> None:
     Notes
     -----
     Pages that are present stay where they are. All threads run on the node of the calling thread
-    and inherit its policy, so that pages come to the same nodes with one thread and with many.
+    and inherit its policy, so that the number of threads does not change which nodes get the pages.
     Source: MADV_POPULATE_WRITE of madvise(2), which triggers a write fault and writes nothing.
 
     Examples

@@ -26,7 +26,7 @@ from .policy_modes import refuse_unusable
 class Replicas:
     """Copies of the same data, each wholly on its node: what `replicate` returns.
 
-    It is a context manager, whose end calls `close`.
+    As a context manager, it calls `close` at the end of the block.
 
     Attributes
     ----------
@@ -45,8 +45,8 @@ class Replicas:
     def here(self) -> Any:
         """The copy nearest to the CPU that this thread runs on now.
 
-        It takes less than a microsecond. A thread that the scheduler moves to another node finds
-        another copy there.
+        The lookup takes less than a microsecond. After the scheduler has moved a thread to another
+        node, `here` is the copy nearest to that node.
         """
         return self._by_cpu[_core.current_cpu()]
 
@@ -61,7 +61,7 @@ class Replicas:
         Returns
         -------
         object
-            Built as what was replicated; its arrays are read-only.
+            An object of the same structure as the original; its numpy arrays are read-only.
 
         Raises
         ------
@@ -73,11 +73,11 @@ class Replicas:
         return self._copies[node]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return which nodes have a copy of how many bytes, ready for `json.dumps`."""
+        """Return the nodes with a copy and the bytes of one copy, ready for `json.dumps`."""
         return {"nodes": list(self.nodes), "nbytes": self.nbytes}
 
     def close(self) -> None:
-        """Forget the copies. Each is freed with the last of its arrays that is still in use."""
+        """Drop the copies; each is freed when none of its arrays is in use any more."""
         self._copies.clear()
         self._by_cpu = _NoCopies(())
 
@@ -106,38 +106,39 @@ class _NoCopies(tuple[Any, ...]):
 
 
 def replicate(a: object, nodes: Sequence[Count]) -> Replicas:
-    """Copy read-only data to several nodes, so that each thread can read from its own.
+    """Copy read-only data to several nodes, so that each thread can read from its own node.
 
     Parameters
     ----------
     a : ndarray, memmap, tensor, object with ``state_dict()``, or mapping, list or tuple of them
-        A memmap is read in parts: beside the copies, its data are in the page cache alone. Arrays
-        that share all of their memory, such as tied weights, share it in each copy. Other values
-        in a container are passed on.
+        A memmap is read in parts, so that besides the copies only the page cache holds its data.
+        Arrays that share all of their memory, such as tied weights, share it in each copy too.
+        Other values in a container are kept as they are.
     nodes : sequence of int
         The nodes that get a copy; `a` itself stays where it is.
 
     Returns
     -------
     Replicas
-        ``.here`` is the copy near the calling thread, ``.on(node)`` that on a node. Copies of
-        numpy arrays are read-only. Torch has no read-only tensors: do not write to them.
+        ``.here`` is the copy near the calling thread, ``.on(node)`` the copy on a node. Copies of
+        numpy arrays are read-only. Torch has no read-only tensors: do not write to their copies.
 
     Raises
     ------
     TypeError, ValueError
-        `a` holds no array, an array of objects, or a tensor on another device; `nodes` is empty.
+        `a` contains no array, or contains an array of objects or a tensor on another device; or
+        `nodes` is empty.
     MovePagesError
-        A node has no memory or is not allowed, or has too little memory (also a MemoryError). This
-        is checked for all nodes first; the message says how much is missing.
+        A node has no memory or is not allowed, or has too little memory (also a MemoryError). All
+        nodes are checked before anything is copied; the message says how much memory is missing.
     KeyboardInterrupt
         The call was interrupted between two parts of 4 MiB. The copies are freed.
 
     Notes
     -----
-    All arrays of a copy lie in one mapping, whose pages are allocated on the node and bound to it,
-    so that automatic NUMA balancing does not move them. Replication pays where all nodes read the
-    same data often: each node's memory holds all of it.
+    All arrays of a copy lie in one mapping. Its pages are allocated on the node and bound to it, so
+    that automatic NUMA balancing does not move them. Each node's memory then holds all of the data,
+    so replicate data that the threads of all nodes read often.
 
     Examples
     --------

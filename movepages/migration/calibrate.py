@@ -35,18 +35,18 @@ def rate_known(nbytes: int) -> float | None:
 def calibrate(nbytes: int = 64 << 20) -> float | None:
     """Measure how fast small pages move between two nodes, for `Plan.seconds`.
 
-    It measures one thread, and the threads that `move` uses for so much memory.
+    It times moves by one thread, and by as many threads as `move` uses for `nbytes`.
 
     Parameters
     ----------
     nbytes : int, default 64 MiB
-        Memory to move there and back.
+        Bytes to move to the other node and back.
 
     Returns
     -------
     float or None
-        Bytes per second at which `nbytes` move, in the slower direction; None if fewer than two
-        nodes are usable.
+        Bytes per second of a move of `nbytes`, in the slower direction. None if this process may
+        use fewer than two nodes, or if the pages could not be moved.
 
     Raises
     ------

@@ -22,18 +22,18 @@ _SLICE_SECONDS = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """Which failed pages get another turn, and how often.
+    """Which failed pages are tried again, and how often.
 
     Attributes
     ----------
     reasons : collection of PageStatus
-        Statuses worth another turn; EBUSY alone by default, as the others do not go away.
+        Statuses worth another attempt; by default EBUSY alone, because the others do not go away.
     attempts : int
-        Largest number of turns after the first; 0 for none.
+        Maximum number of attempts after the first; 0 for none.
     backoff : float
-        Seconds to wait before the second turn; the wait doubles before each further turn.
+        Seconds to wait before the second attempt. The wait doubles before each further attempt.
     deadline : float
-        Seconds that a move may spend on further turns in total, waits included.
+        Seconds that a move may spend on further attempts in total, waits included.
 
     Raises
     ------

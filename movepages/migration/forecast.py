@@ -55,7 +55,7 @@ class Plan:
         because members share the page.
     split : int
         Huge pages that would be split, with ``on_conflict="split"``. The count includes locked,
-        shared and hugetlbfs ones, which only the move finds it cannot split.
+        shared and hugetlbfs ones: only the move finds out that they cannot be split.
     wanted, expected : mapping of int to int
         Bytes that the target wants on each node, and bytes expected there afterwards, in whole
         pages. They differ by overruled pages. Absent pages and pages without a target are left out.
@@ -129,10 +129,11 @@ class Plan:
 
     @property
     def reading(self) -> tuple[float, float] | None:
-        """Estimated seconds of one read of all of it, now and after the move.
+        """Estimated seconds of one read of the whole array, now and after the move.
 
-        The CPUs near where a page goes read it; of a layout in turns, all CPUs read all of it. None
-        unless `measure_bandwidth` has measured this machine.
+        The estimate assumes that each page is read by the CPUs near its target. If the target is
+        `interleave` or `weighted`, it assumes that all CPUs read all pages. None unless
+        `measure_bandwidth` has measured this machine.
         """
         return reading_seconds(self.flows, by_all=isinstance(self._target, Interleave))
 
@@ -152,7 +153,7 @@ class Plan:
         }
 
     def execute(self, **how: Any) -> MoveResult:
-        """Call `move` with the same array and target, as they are at that time.
+        """Call `move` with the same array and target, in their present state.
 
         Parameters
         ----------
@@ -189,7 +190,7 @@ class Plan:
 
     @property
     def remarks(self) -> list[str]:
-        """Summary of everything but the flows, one sentence an entry."""
+        """Summary of everything but the flows, one sentence for each entry."""
         lines = [f"to move: {format_bytes(self.to_move)}" + self._duration()]
         if self.to_move and (reading := self.reading):
             now, then = map(format_seconds, reading)
@@ -221,7 +222,7 @@ class Plan:
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Axes to draw on; by default a new figure. Bytes in place are pale.
+            Axes to draw into; by default those of a new figure. Bytes in place are pale.
 
         Returns
         -------

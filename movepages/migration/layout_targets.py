@@ -33,13 +33,13 @@ def targets(a: MemoryLike, target: MemberTarget) -> npt.NDArray[np.int32]:
     a : object with memory
         As for `where`.
     target : Layout, or what else `move` takes as a target
-        Such as `interleave` returns. Whether its nodes exist is not checked.
+        For instance a layout that `interleave` returned. Its nodes do not have to exist.
 
     Returns
     -------
     ndarray of int32, shape (where(a).pages,)
-        In address order; -1 for pages without a target. A layout that keeps huge pages whole wants
-        all pages of a huge page on one node; which pages are huge is found at the time of the call.
+        In address order; -1 for pages without a target. A layout that keeps huge pages whole gives
+        all pages of a huge page one node; the call finds out which pages are huge now.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def targets(a: MemoryLike, target: MemberTarget) -> npt.NDArray[np.int32]:
     Warns
     -----
     DeprecationWarning
-        The layout comes first, as in earlier versions.
+        The arguments are in the order of earlier versions, with the layout first.
 
     Examples
     --------

@@ -82,25 +82,27 @@ def move(
         One node for all pages, one node for each page in address order, a layout such as
         ``interleave([0, 1])``, or an earlier placement, which moves every page back. If `a` has
         several arrays, a layout acts on each by itself; `together` makes it act on all as one. A
-        mapping has a target for each member, by its name or by the beginning of its name:
-        ``{"encoder": 0, "encoder.layers.3": 1, "decoder": interleave([0, 1])}``. The longest
-        name counts; the key ``...`` is for members that have none: ``{"weights": 0, ...: 1}``. A
-        key such as 0 stands for the name ``[0]``; a name that can mean several members is refused.
-        `Placements`, as `where` returns them, move every member back; those of a part, as
-        `Placements.below` returns them, are a target for the part alone, too.
+        mapping has a target for each member. Its keys are names of members or beginnings of their
+        paths: ``{"encoder": 0, "encoder.layers.3": 1, "decoder": interleave([0, 1])}``. If several
+        keys match a member, the longest counts. The key ``...`` matches members that no other key
+        matches: ``{"weights": 0, ...: 1}``. The key 0 stands for the name ``[0]``. A key that is
+        ambiguous raises an error. A `Placements` that `where` returned moves every member back; one
+        that `Placements.below` returned is also a target for that part of the object alone.
     flags : int, default MPOL_MF_MOVE
         MPOL_MF_MOVE_ALL also moves pages that other processes map, and needs CAP_SYS_NICE.
     retry : RetryPolicy, optional
-        Which failed pages are tried again, and how often; by default busy pages, twice.
+        Which failed pages are tried again, and how often; by default busy pages, up to twice.
     on_conflict : {"majority", "split", "raise"}
         What to do if the target cuts through a huge page, which moves as a whole:
 
-        - "majority" moves it to the node that most of its pages are wanted on, and evens out the
-          bytes of each node from one huge page to the next. Its other pages count as `overruled`,
-          the result is not `ok`, and a `LayoutWarning` says so.
+        - "majority" moves it to the node that most of its pages are wanted on. A node that got less
+          than its share has a better claim to the next huge page, so that the shares even out. The
+          huge page's other pages count as `overruled`, the result is not `ok`, and a
+          `LayoutWarning` says so.
         - "split" splits it into small pages and moves each where it is wanted. The kernel is told
-          not to join them again (MADV_NOHUGEPAGE); `collapse` does. Huge pages that cannot be
-          split (locked, shared with other processes, of files or hugetlbfs) go by majority.
+          not to join them again (MADV_NOHUGEPAGE); `collapse` joins them. Huge pages that cannot be
+          split (locked, shared with other processes, of files or hugetlbfs) move as with
+          "majority".
         - "raise" raises ValueError before anything moves. It needs Linux 6.7, which shows where
           huge pages are.
 
@@ -111,17 +113,17 @@ def move(
         result.
     progress : callable or True, optional
         Called as ``progress(pages_done, pages)`` about every 25 ms. The move ends if it returns
-        False. True draws a bar in a notebook, or on standard error if that is a terminal, with rich
-        or tqdm where they are installed.
+        False. True draws a progress bar in a notebook, or on standard error if that is a terminal.
+        It uses rich or tqdm if one of them is installed.
     deadline : float, optional
         Seconds after which the move ends.
     limit : float or str, optional
         Largest average bandwidth: bytes per second, "2GiB/s" or "500MB/s".
     threads : int, optional
         Number of threads that call the kernel; by default one for each 16 MiB, at most 16, and at
-        most as many as the CPUs that this thread may run on. They move disjoint parts of the
-        memory, of 64 pages or more, and the answer is the same. Memory that a sandbox lets move by
-        policies alone (see `doctor`) is moved by one thread.
+        most as many as the CPUs that this thread may run on. Each moves its own parts of the
+        memory, of 64 pages or more; the result is the same as with one thread. If a sandbox refuses
+        move_pages(2), one thread moves the memory by policies (see `Preflight.engine`).
     background : bool, default False
         Move in a thread, and return a `BackgroundMove` at once: a Future with ``progress`` and
         ``cancel()``. Invalid arguments still raise here.
@@ -130,8 +132,8 @@ def move(
     -------
     MoveResult, or BackgroundMove with `background`
         Counts of pages moved, already there, failed by reason and not attempted. Pages that could
-        not be moved raise no error: see ``raise_for_status``. Of several arrays, it is the sum,
-        with pages that they share counted once; ``by_member`` has the result of each.
+        not be moved raise no error: see ``raise_for_status``. For several arrays, it is the sum, in
+        which shared pages count once; ``by_member`` has the result of each.
 
     Raises
     ------
@@ -148,8 +150,7 @@ def move(
     Warns
     -----
     LayoutWarning
-        Some pages were overruled or torn, as is a page that members share and want on several
-        nodes. The message gives their share and what to do about it. A
+        Some pages were overruled or torn. The message gives their share and what to do about it. A
         move in the background issues no warning; see its result.
 
     Notes

@@ -22,13 +22,13 @@ class ThreadCpus(NamedTuple):
     Attributes
     ----------
     pid, tid : int
-        Its process, and its own number.
+        The numbers of its process and of the thread itself.
     name : str
         As in /proc/PID/task/TID/comm.
     before, after : tuple of int
         The CPUs, before and after a change.
     problem : str
-        Why they could not be changed; empty if they were, or did not have to be.
+        Why the CPUs could not be changed; empty if they were changed or did not have to be.
     """
 
     pid: int

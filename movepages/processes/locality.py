@@ -23,8 +23,8 @@ class Locality:
     threads : int
         Number of threads.
     near : float or None
-        Share of the memory that is near the threads: the chance that a page is near a CPU, for any
-        page, any thread and any of the CPUs that the thread may run on. None without memory.
+        Share of the memory that is near the threads. It is the probability that a random page is
+        near a CPU that is drawn at random from those of a random thread. None without memory.
 
     Notes
     -----

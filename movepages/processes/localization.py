@@ -33,17 +33,17 @@ class Localization:
     pids : tuple of int
         The processes.
     before, after : Locality
-        Memory on each node, and how much of it is near the threads. `after` is as expected with
-        ``dry_run``.
+        Memory on each node, and how much of it is near the threads. With ``dry_run``, `after` is
+        what is expected.
     threads : tuple of ThreadCpus
         Every thread, with its CPUs before and after.
     results : Mapping of int to MoveResult
-        What became of the pages of each process, by pid; empty with ``dry_run``.
+        The result of the move of each process, by pid; empty with ``dry_run``.
     expected_bytes : int
-        With ``dry_run``: memory that would move.
+        With ``dry_run``: bytes that would move.
     policies : Mapping of str to int
-        Memory under each policy, such as "default" or "interleave:0-1", which places new pages.
-        They cannot be set from outside.
+        Bytes of memory under each policy for new pages, such as "default" or "interleave:0-1". Only
+        a process itself can set its policies.
     problems : tuple of str
         What was left undone and why, in sentences.
     """
@@ -62,7 +62,7 @@ class Localization:
 
     @property
     def changed(self) -> int:
-        """Threads that got other CPUs, or would get them."""
+        """Threads that got other CPUs, or with ``dry_run`` would get them."""
         return sum(each.before != each.after for each in self.threads)
 
     @property
@@ -82,7 +82,7 @@ class Localization:
 
     @property
     def ok(self) -> bool:
-        """Whether all was done, or could be: no problem and no failed page."""
+        """Whether all was done, or with ``dry_run`` could be: no problem, no failed page."""
         return not (self.problems or self.failures)
 
     def described_policies(self) -> str:

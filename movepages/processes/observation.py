@@ -64,18 +64,19 @@ class Observation:
     threads : tuple of ObservedThread
         The threads of this process, those with the most CPU time first.
     samples : int
-        How often the threads were seen during the run; they were also seen before and after.
+        How often the threads were sampled during the run. They are also sampled before and after
+        it.
     unseen_seconds : float
-        CPU time of this process that no look saw, as of threads that ended soon.
+        CPU time of this process that no sample shows, for example that of short-lived threads.
     minor_faults, major_faults : int
-        Page faults of this process: without, and with, reading from a device.
+        Page faults of this process without (minor) and with (major) a read from a device.
     numa : mapping of int to NodeCounters
-        Pages that were allocated on each node meanwhile, by all processes of the machine.
+        Pages that all processes of the machine allocated on each node during the run.
     balancing : BalancingCounters
-        What automatic NUMA balancing did meanwhile to all processes of the machine.
+        What automatic NUMA balancing did during the run, to all processes of the machine.
     node_loads, node_load_misses : int or None
-        Loads of these threads that memory answered, and those that another node's memory
-        answered, in user mode; None if the processor did not count.
+        Loads of these threads in user mode that were served from memory, and those served from the
+        memory of another node. None if the processor did not count them.
     no_counters : str
         Why the processor did not count; empty if it did.
     result : object

@@ -55,10 +55,10 @@ class Process:
         structured ndarray
             One row for each mapping, in address order, with the fields ``address`` (uintp),
             ``nbytes`` (int64), ``permissions`` (such as "rw-p"), ``name`` (a file, "[heap]" or ""),
-            ``policy`` (as in numa_maps), ``page_size`` (int64: the size of its pages, that of huge
-            pages for hugetlbfs, 0 if it has no memory), ``mapmax`` (int64: the most times that one
-            of its pages is mapped, by this process and others) and ``bytes`` (int64: memory of the
-            mapping on each of `nodes`).
+            ``policy`` (as in numa_maps), ``page_size`` (int64: the size of its pages, which for
+            hugetlbfs is that of its huge pages; 0 if it has no memory), ``mapmax`` (int64: the most
+            times that one of its pages is mapped, by this process and others) and ``bytes`` (int64:
+            memory of the mapping on each of `nodes`).
 
         Raises
         ------
@@ -68,9 +68,9 @@ class Process:
 
         Notes
         -----
-        maps is read, then numa_maps, and both again if a mapping changed in between. A
-        mapping that changes each time has no ``bytes`` and no ``policy``. A mapping whose end alone
-        moves, such as a growing heap, counts as unchanged.
+        maps is read, then numa_maps, and both again if a mapping changed in between. A mapping that
+        keeps changing gets no ``bytes`` and no ``policy``. A mapping of which only the end moves,
+        such as a growing heap, counts as unchanged.
         Source: ``show_map_vma`` and ``show_numa_map`` in the kernel's fs/proc/task_mmu.c.
 
         Examples
@@ -87,8 +87,8 @@ class Process:
         Parameters
         ----------
         regions : structured ndarray, optional
-            Rows of `regions`; by default all. pandas itself takes no field with several values for
-            each row, as ``bytes`` is.
+            Rows of `regions`; by default all. pandas itself cannot convert them, because ``bytes``
+            has several values in each row.
 
         Returns
         -------
@@ -154,7 +154,7 @@ class Process:
             As for `where`; by default the regions that have memory.
         **how
             As for `movepages.move`: ``flags``, ``progress``, ``on_error`` ... With
-            ``progress=True``, all regions have one bar.
+            ``progress=True``, one progress bar covers all regions.
 
         Returns
         -------
@@ -203,30 +203,30 @@ class Process:
     ) -> Localization:
         """Bring the threads and the memory of the process together on a node.
 
-        Every thread may then run on CPUs of the node alone. A thread keeps those of its own CPUs
-        that are among them, so that threads pinned within the node stay pinned.
+        Every thread may then run only on CPUs of the node. If some of its present CPUs are on the
+        node, the thread keeps these, so that threads pinned within the node stay pinned.
 
         Parameters
         ----------
         node : int or Near
-            The node. If it has no CPUs, as CXL memory, the threads go to the nearest that have.
-            What `near` returns also names the CPUs.
+            The node. If it has no CPUs, such as CXL memory, the threads go to the nearest CPUs. A
+            `Near` from `near` also gives the CPUs.
         cpus, memory : bool, default True
-            Whether to change the CPUs of the threads, and whether to move memory.
+            Whether to set the CPUs of the threads, and whether to move the memory.
         children : bool, default False
             Include the children of the process, and theirs.
         whole : bool, default False
-            Also move read-only mappings, such as files. By default memory that the process may
-            write to moves.
+            Also move read-only mappings, such as files. By default, only memory that the process
+            may write to moves.
         dry_run : bool, default False
-            Change nothing, and return what would be.
+            Change nothing, and return what would happen.
         flags, progress
             As for `movepages.move`; pages that other processes map need MPOL_MF_MOVE_ALL.
 
         Returns
         -------
         Localization
-            Locality before and after, each thread, and what became of the pages.
+            The locality before and after, each thread, and how many pages moved.
 
         Raises
         ------
@@ -239,9 +239,9 @@ class Process:
 
         Notes
         -----
-        The CPUs change first. Threads that start meanwhile are found by a second pass. The policy
-        by which the process places new pages stays as it is, because only a process itself can
-        change it: see `Localization.policies`.
+        The CPUs of the threads are set first. A second pass finds threads that started meanwhile.
+        The policy by which the process places new pages stays as it is, because only a process
+        itself can change it: see `Localization.policies`.
         Source: sched_setaffinity(2), move_pages(2).
 
         Examples

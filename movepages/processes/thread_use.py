@@ -14,12 +14,12 @@ from .tree import threads_of
 
 
 class ThreadUse(NamedTuple):
-    """A thread, and where it may run and did.
+    """A thread, the CPUs that it may use, and how much it has run.
 
     Attributes
     ----------
     tid : int
-        Its number; 0 for a thread that a caller of `advise` named by its CPU alone.
+        Its number; 0 for a thread that stands for one of the `cpus` passed to `advise`.
     name : str
         As in /proc/PID/task/TID/comm. A process can choose any characters.
     cpus : tuple of int

@@ -21,15 +21,15 @@ SHORTEST_S, LONGEST_S = 0.05, 1_000_000
 class Watch:
     """An iterator over samples of the memory of a process; see `watch`.
 
-    It is a context manager, whose end calls `close`.
+    As a context manager, it calls `close` at the end of the block.
 
     Attributes
     ----------
     pid : int
     interval : float
-        Least seconds from one sample to the next.
+        Minimum number of seconds from one sample to the next.
     count : int or None
-        Most samples; None for no limit.
+        Maximum number of samples; None for no limit.
     ended : bool
         Whether the process has ended, which ends the iteration.
     """
@@ -52,7 +52,7 @@ class Watch:
         return sample
 
     def close(self) -> None:
-        """End the iteration. Nothing happens if it has ended."""
+        """End the iteration. If it has ended already, nothing happens."""
         if self._end is not None:
             self._end.close()
             self._end = None
@@ -67,14 +67,14 @@ class Watch:
         return f"<Watch of process {self.pid}, every {self.interval:g} s>"
 
     def to_pandas(self) -> Any:
-        """Take all samples that are left, and return a row for each.
+        """Take all remaining samples, and return a row for each.
 
-        Without a `count` this takes until the process ends.
+        Without a `count`, this lasts until the process ends.
 
         Returns
         -------
         pandas.DataFrame
-            Columns ``time`` (a timestamp, UTC), ``nbytes``, and for each node, such as node 1,
+            Columns ``time`` (a timestamp in UTC) and ``nbytes``, and two for each node, such as
             ``node1`` (bytes) and ``node1_per_second``.
 
         Raises
@@ -131,11 +131,12 @@ def watch(pid: int | None = None, interval: float = 1.0, count: int | None = Non
     Parameters
     ----------
     pid : int, optional
-        The number of the process; by default the calling process, which other threads may change.
+        The number of the process; by default the calling process.
     interval : float, default 1.0
-        Least seconds from one sample to the next, from 0.05 to 1,000,000. The first comes at once.
+        Minimum number of seconds from one sample to the next, from 0.05 to 1,000,000. The first
+        sample is taken at once.
     count : int, optional
-        Most samples; by default there is no limit.
+        Maximum number of samples; by default there is no limit.
 
     Returns
     -------
@@ -149,12 +150,12 @@ def watch(pid: int | None = None, interval: float = 1.0, count: int | None = Non
     TypeError, ValueError
         An argument is not a number, or out of range.
     MovePagesError
-        By the first sample: there is no such process (also a ProcessLookupError), or this process
-        may not look at it.
+        When the first sample is taken: there is no such process (also a ProcessLookupError), or
+        this process may not inspect it.
 
     Notes
     -----
-    A sample reads maps and numa_maps of the process, which takes the kernel about 46 ns for each
+    A sample reads maps and numa_maps of the process. This takes the kernel about 46 ns for each
     page in memory. It shows placement, not access. Source: ``show_numa_map`` in the kernel's
     fs/proc/task_mmu.c; pidfd_open(2).
 

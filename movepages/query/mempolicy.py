@@ -13,7 +13,7 @@ _WITNESS_PAGES = 1 << 16
 
 
 def mempolicy_nodes(pages: Pages) -> Statuses:
-    """Return the node of each page from get_mempolicy(2), a second source beside `move_pages`.
+    """Return the node of each page from get_mempolicy(2), a source independent of `move_pages`.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ def move_pages(
     pid: int = 0,
     flags: int = MPOL_MF_MOVE,
 ) -> Statuses:
-    """Query or move pages with move_pages(2); the statuses are true and complete.
+    """Query or move pages with move_pages(2). The returned statuses are true and complete.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def move_pages(
         Writable, C-contiguous array for the result. It is written in place and returned, never cast
         or copied.
     pid : int, default 0
-        Process that the pages belong to. 0 and the caller's own pid both mean the caller.
+        Process that the pages belong to. 0 and the caller's own pid both mean the calling process.
     flags : int, default MPOL_MF_MOVE
         MPOL_MF_MOVE moves only pages that no other process maps. MPOL_MF_MOVE_ALL also moves shared
         pages and needs CAP_SYS_NICE.

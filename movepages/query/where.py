@@ -50,20 +50,20 @@ def where(a: MemoryLike, *, threads: int | None = None, shortcuts: bool = True) 
     ----------
     a : object with memory
         Any numpy array (n-d, strided, read-only, memmap), any object with the buffer protocol,
-        ``__array_interface__`` or DLPack, or a `Region` of this or another process. Or an object
-        with several arrays: a list, tuple, deque, mapping, its values or a dataclass of these, to
-        any depth, or an object of a class that has a method ``__movepages_buffers__`` or is known
-        by `register`. An empty container has no bytes.
+        ``__array_interface__`` or DLPack, or a `Region` of this or another process. An object with
+        several arrays is also accepted: a list, tuple, deque, mapping, the values of a mapping, or
+        a dataclass, nested to any depth; or an object whose class has a method
+        ``__movepages_buffers__`` or was passed to `register`. An empty container has no bytes.
     threads : int, optional
-        Maximum number of threads; by default as many as this process has CPUs to use. A short query
-        starts no thread besides the caller's.
+        Maximum number of threads; by default the number of CPUs that this thread may run on. A
+        short query starts no further thread.
     shortcuts : bool, default True
-        Find the nodes of many pages without querying each. From Linux 6.7 on, this is about small
-        pages: with CAP_SYS_ADMIN, page frame numbers give the nodes. Otherwise, if a few pages
+        Find the nodes of many pages without querying each. From Linux 6.7 on, this concerns small
+        pages. With CAP_SYS_ADMIN, page frame numbers give the nodes. Otherwise, if a few pages
         spread over `a` are on one node, /proc/PID/numa_maps gives the node of the whole mapping.
         One page in 512 is queried as a check; if its node differs, all pages are queried. Before
-        Linux 6.7, this is about huge pages in arrays of 256 MiB or more: each is queried once,
-        where the counts in /proc/PID/smaps make it certain. False queries every page.
+        Linux 6.7, this concerns arrays of 256 MiB or more: each of their huge pages is queried once
+        if the counts in /proc/PID/smaps prove which pages are huge. False queries every page.
 
     Returns
     -------
@@ -75,8 +75,8 @@ def where(a: MemoryLike, *, threads: int | None = None, shortcuts: bool = True) 
     Raises
     ------
     TypeError, ValueError
-        `a` exposes no memory, has only values such as strings, or has interleaving strides, which
-        only ``as_strided`` makes; `threads` is not a whole number from 1.
+        `a` exposes no memory, contains only values such as strings, or has interleaving strides,
+        which only ``as_strided`` makes; `threads` is not a whole number from 1.
     MovePagesError
         The kernel refused the query: the process does not exist, or permission is missing, or a
         sandbox forbids it.

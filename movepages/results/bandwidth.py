@@ -25,17 +25,17 @@ class Bandwidth:
     cpu_nodes : tuple of int
         The nodes whose CPUs were used: the rows of the arrays.
     memory_nodes : tuple of int
-        The nodes whose memory was used: their columns.
+        The nodes whose memory was used: the columns of the arrays.
     read, write, copy : ndarray of float
-        GB/s (10**9 bytes a second) of all CPUs of a node that this process may use. A write does
-        not count the read that a cache does before it, and a copy counts the bytes read and the
-        bytes written, both as in the STREAM benchmark.
+        GB/s (10**9 bytes per second) of all CPUs of a node that this process may use. A write does
+        not count the read that a cache does before it. A copy counts the bytes read and the bytes
+        written. Both are as in the STREAM benchmark.
     latency : ndarray of float
-        Nanoseconds of a load by one CPU, while the others are idle.
+        Nanoseconds for a load by one CPU, while the others are idle.
     together : mapping of str to Rates
-        GB/s of the CPUs of all nodes at once: with the memory "local", on their own or the nearest
-        node; "remote", each node's on the next one; and "interleaved" over all `memory_nodes`. The
-        last two are missing if there is one node with memory.
+        GB/s of the CPUs of all nodes at once, by where their memory is: "local" (on their own or
+        the nearest node), "remote" (on the next node) or "interleaved" (over all `memory_nodes`).
+        The last two are missing if only one node has memory.
     nbytes : mapping of int to int
         Bytes that were used on each node with memory.
     notes : tuple of str
@@ -68,7 +68,7 @@ class Bandwidth:
         Raises
         ------
         KeyError
-            They were not measured.
+            This pair was not measured.
         """
         if cpu_node not in self.cpu_nodes or memory_node not in self.memory_nodes:
             raise KeyError(f"CPUs of node {cpu_node} with memory of node {memory_node}")
@@ -134,7 +134,7 @@ class Bandwidth:
         ----------
         what : {"read", "write", "copy", "latency"}
         ax : matplotlib Axes, optional
-            Axes to draw on; by default a new figure.
+            Axes to draw into; by default those of a new figure.
 
         Returns
         -------

@@ -63,7 +63,7 @@ class ByName(Mapping[str, _T]):
         return self._member(index)
 
     def get(self, key: object, default: Any = None) -> Any:
-        """Return what is known of the member with a name, or `default` if there is none."""
+        """Return the entry of the member with this name, or `default` if there is none."""
         index = self._footprints.find(key)
         return default if index is None else self._member(index)
 

@@ -55,7 +55,8 @@ class MoveResult:
     split : int
         Huge pages that ``on_conflict="split"`` split into small pages.
     rounds : int
-        Most attempts that any part of the move took: 0 if nothing had to move, 1 without a retry.
+        Largest number of attempts for any part of the move: 0 if nothing had to move, 1 without a
+        retry.
     seconds : float
         Wall time of the move.
     absences : structured ndarray, read-only
@@ -115,7 +116,7 @@ class MoveResult:
         """Outcome of each member, if the object has several: a mapping from its name.
 
         Pages that members share count for each of them. `rounds`, `split` and `seconds` are known
-        of the whole move alone.
+        only for the whole move.
         """
         return {} if self._members is None else self._members
 
@@ -126,7 +127,7 @@ class MoveResult:
 
     @property
     def ok(self) -> bool:
-        """True if every page is where it was wanted, with all that it holds: none is `torn`."""
+        """True if every page is where it was wanted, and no page is `torn`."""
         return not (self.failed or self.not_attempted or self.overruled or self.torn)
 
     @property
@@ -152,7 +153,7 @@ class MoveResult:
         return status
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain data, ready for `json.dumps`; ``by_member`` only if there are several."""
+        """Return plain data, ready for `json.dumps`; ``by_member`` only for several members."""
         found = picked(self, f"{COUNTS} torn split rounds seconds ok")
         found |= {
             "failures": by_name(self.failures),
@@ -245,15 +246,15 @@ class MovePagesLookupError(MovePagesError, ProcessLookupError):
 
 
 class MovePagesMemoryError(MovePagesError, MemoryError):
-    """ENOMEM: a target node is full."""
+    """ENOMEM: a node is full, or there is too little memory for the call."""
 
 
 class MovePagesValueError(MovePagesError, ValueError):
-    """ENODEV or EINVAL: the kernel rejects an argument."""
+    """ENODEV or EINVAL: a node cannot be used, or the kernel rejects another argument."""
 
 
 class MovePagesUnsupportedError(MovePagesError, NotImplementedError):
-    """ENOSYS: this kernel has no move_pages(2)."""
+    """ENOSYS: this kernel, or a sandbox, does not provide what the call needs."""
 
 
 class MovePagesInterruptedError(MovePagesError, InterruptedError):
@@ -265,7 +266,7 @@ class MovePagesTimeoutError(MovePagesError, TimeoutError):
 
 
 class MovePagesCancelledError(MovePagesError):
-    """ECANCELED: the progress callback ended a move."""
+    """ECANCELED: the progress callback or `BackgroundMove.cancel` ended the call."""
 
 
 _CLASSES: dict[int, type[MovePagesError]] = {

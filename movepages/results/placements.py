@@ -26,13 +26,13 @@ _COLUMNS = ("nbytes", "pages", "absent_bytes", "hidden_bytes", "huge_bytes")
 
 
 class Placements(Totals, ByName[Placement]):
-    """Where each member of an object is: a mapping from the member's name to its `Placement`.
+    """The placement of each member of an object, as a mapping from names to `Placement`.
 
     Names are paths, such as ``layers.0.weight``, ``tables['price']`` or ``arrays[2]``. A member's
     own key finds it too, unless it is the name of another member: ``where(df)["price"]``,
-    ``where([a, b])[1]``. The method `below` gives all members below the beginning of a path:
-    ``where(model).below("layers.0")``. Of members with equal names, the later ones get a number:
-    ``x#2``.
+    ``where([a, b])[1]``. The method `below` selects all members whose paths begin alike:
+    ``where(model).below("layers.0")``. If several members have the same name, a number is appended
+    to the later ones: ``x#2``.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Placements(Totals, ByName[Placement]):
         return [placement for placement, _ in self._parts.at(members)]
 
     def below(self, name: str) -> Placements:
-        """Return the members below a name, such as the layers of one part of a model.
+        """Return the members whose paths begin with a name, such as the layers of a model.
 
         Parameters
         ----------
@@ -72,13 +72,13 @@ class Placements(Totals, ByName[Placement]):
         Returns
         -------
         Placements
-            Their names are whole. As the target of `move`, they put back the part alone:
-            ``move(model.encoder, p.below("encoder"))``.
+            The members, under their whole names. As the target of `move`, they restore that part
+            alone: ``move(model.encoder, p.below("encoder"))``.
 
         Raises
         ------
         KeyError
-            No name begins with it.
+            No member's path begins with `name`.
 
         Examples
         --------
@@ -104,7 +104,7 @@ class Placements(Totals, ByName[Placement]):
         Parameters
         ----------
         count : int, default 20
-            Most members to return.
+            Maximum number of members to return.
 
         Returns
         -------
@@ -116,7 +116,7 @@ class Placements(Totals, ByName[Placement]):
         return {names[index]: self._member(index) for index in order[: max(count, 0)]}
 
     def as_dict(self, *, runs: bool = False) -> dict[str, Any]:
-        """Return plain data, ready for `json.dumps`: of ``total``, and of each of the ``members``.
+        """Return plain data, ready for `json.dumps`: ``total``, and ``members`` by name.
 
         Parameters
         ----------
@@ -136,7 +136,7 @@ class Placements(Totals, ByName[Placement]):
         Returns
         -------
         pandas.DataFrame
-            The index has the names; ``node0`` is the column of the bytes on node 0.
+            The index holds the names. Column ``node0`` holds the bytes on node 0, and so on.
 
         Raises
         ------
@@ -161,8 +161,8 @@ class Placements(Totals, ByName[Placement]):
         OSError
             The file cannot be written, or no new file can be created in its folder.
         ValueError
-            There are more members, or more blocks of strided members that overlap, than `load`
-            reads: save the placements of parts of the object, such as ``below(name)``.
+            There are more members, or more overlapping blocks of strided members, than `load`
+            accepts. Save parts of the object one by one instead, such as ``below(name)``.
 
         Examples
         --------
@@ -179,7 +179,7 @@ class Placements(Totals, ByName[Placement]):
 
     @classmethod
     def load(cls, file: str | os.PathLike[str]) -> Placements:
-        """Read what `save` wrote; as the target of `move`, it puts every page of a member back.
+        """Read what `save` wrote; as the target of `move`, it restores every page of each member.
 
         Parameters
         ----------
@@ -210,7 +210,7 @@ class Placements(Totals, ByName[Placement]):
         Parameters
         ----------
         rows : int, default 20
-            Most members in the table; a last line counts the others.
+            Maximum number of members in the table. A last line counts the others.
 
         Returns
         -------
@@ -235,7 +235,7 @@ class Placements(Totals, ByName[Placement]):
         ax : matplotlib Axes, optional
             Axes to draw into; by default those of a new figure.
         rows : int, default 20
-            Most members to draw, largest first.
+            Maximum number of members to draw; the largest come first.
 
         Returns
         -------

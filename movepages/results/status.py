@@ -16,9 +16,9 @@ class PageStatus(IntEnum):
 
     The names are the kernel's. All eight errnos that the first version of move_pages(2) could
     report are here, although today's kernels report only ENOENT, EFAULT, EACCES and EBUSY. This
-    package also gives ENOMEM to the pages of a batch that the kernel gave up for lack of memory.
+    package also gives ENOMEM to the pages of a batch that the kernel abandoned for lack of memory.
     ENODATA and NOT_ATTEMPTED are this package's own. ENODATA marks pages that are in memory on an
-    unknown node: a sandbox hides it, or a kernel before Linux 6.6 reports them as absent.
+    unknown node: a sandbox hides the node, or a kernel before Linux 6.6 reports the page as absent.
 
     Attributes
     ----------

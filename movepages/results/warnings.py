@@ -40,13 +40,13 @@ class MovePagesWarning(RuntimeWarning):
 
 
 class LayoutWarning(RuntimeWarning):
-    """Some pages could not follow the layout, because huge pages move as a whole.
+    """Some pages could not follow the layout, because pages and huge pages move as a whole.
 
     Attributes
     ----------
     result : MoveResult or None
-        Outcome of the move, for programs that turn warnings into errors. Its `overruled` counts the
-        pages that could not follow the layout.
+        Outcome of the move, for programs that turn warnings into errors. Its `overruled` and `torn`
+        count the pages that could not follow the layout.
 
     Examples
     --------

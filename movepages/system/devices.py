@@ -39,12 +39,12 @@ class Device:
     Attributes
     ----------
     name : str
-        As `near` takes it: "eth0", "nvme0n1", "mlx5_0", "card0", "nvidia0". Whoever named it could
-        use any character: escape it before you print it.
+        The name that `near` takes: "eth0", "nvme0n1", "mlx5_0", "card0", "nvidia0". It can contain
+        any characters: escape it before you print it.
     kind : str
         "network", "block", "infiniband", "gpu", "accelerator" or "pci".
     node : int or None
-        The node; None if the platform does not tell.
+        The node; None if the platform does not report it.
     pci : str
         PCI address, such as "0000:3b:00.0"; "" for a device that is not on a PCI bus.
     driver : str

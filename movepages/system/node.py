@@ -72,8 +72,8 @@ class Node:
     memory_total, memory_free : int
         Bytes (`si_meminfo_node`); 0 for a node without memory.
     has_memory : bool
-        Whether the kernel counts the node among those with memory (N_MEMORY). `move_pages` answers
-        ENODEV for other nodes.
+        Whether the kernel counts the node among those with memory (N_MEMORY). move_pages(2) fails
+        with ENODEV for other nodes.
     allowed : bool
         Whether the node has memory and the cpuset allows pages there.
     distances : Mapping of int to int
@@ -81,8 +81,9 @@ class Node:
     huge_pages : Mapping of int to HugePagePool
         The node's hugetlb pools, by page size in bytes.
     access : Mapping of int to Access
-        How fast the nearest nodes reach this memory: 1 counts nodes with CPUs alone, 0 also others
-        that use memory, such as GPUs. Empty if firmware has no such table (ACPI HMAT).
+        How fast the nearest nodes reach this memory. Key 1 stands for the nearest nodes with CPUs;
+        key 0 includes nodes without CPUs that use memory, such as GPUs. Empty if the firmware has
+        no such table (ACPI HMAT).
     tier : int or None
         The memory tier that the kernel put it in; a smaller number is faster memory.
     weight : int or None
@@ -112,7 +113,7 @@ class Node:
 
     @property
     def from_cpus(self) -> Access | None:
-        """How fast the nearest CPUs reach this memory; None if firmware does not tell."""
+        """How fast the nearest CPUs reach this memory; None if the firmware does not report it."""
         # Before Linux 5.10 there was class 0 alone.
         return self.access.get(1) or self.access.get(0)
 

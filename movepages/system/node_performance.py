@@ -19,14 +19,14 @@ _FIGURES = ("read_bandwidth", "write_bandwidth", "read_latency", "write_latency"
 
 
 class Access(NamedTuple):
-    """How fast the nodes nearest to some memory reach it, as firmware tells (ACPI HMAT or CDAT).
+    """How fast the nodes nearest to some memory reach it, by the firmware (ACPI HMAT or CDAT).
 
     Attributes
     ----------
     initiators : tuple of int
-        The nodes that reach it with these figures, the best of all.
+        The nodes that reach it with these figures, which are the best ones.
     read_bandwidth, write_bandwidth : int or None
-        MB/s, as the kernel reports them; None if firmware does not tell.
+        MB/s, as the kernel reports them; None if the firmware does not report them.
     read_latency, write_latency : int or None
         Nanoseconds.
     """

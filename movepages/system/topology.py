@@ -36,7 +36,7 @@ class Topology:
         The hugetlb page sizes in bytes, ascending; empty if the kernel has none.
     numa : bool
         False for a kernel without CONFIG_NUMA: node 0 then stands for the whole machine, and
-        `move_pages` answers ENOSYS.
+        move_pages(2) fails with ENOSYS.
     devices : tuple of Device
         Network cards, disks, GPUs and other devices, with the node that each is near.
     auto_weights : bool or None
@@ -132,7 +132,7 @@ class Topology:
     def nearest_cpus(self, node: int) -> int:
         """Return the node with CPUs that is nearest to the memory of a node.
 
-        Of several as near, the first of `cpu_nodes_near`.
+        If several are equally near, it is the first of `cpu_nodes_near`.
 
         Raises
         ------
@@ -152,8 +152,8 @@ class Topology:
     def cpu_nodes_near(self, node: int) -> tuple[int, ...]:
         """Return the nodes with CPUs that are nearest to the memory of a node.
 
-        This is the node itself if it has CPUs; otherwise the initiators that `Node.access` tells,
-        or the nodes at the least distance where it tells none.
+        This is the node itself if it has CPUs. Otherwise these are the initiators in `Node.access`,
+        or, if it has none, the nodes with CPUs at the least distance.
 
         Returns
         -------
@@ -241,12 +241,13 @@ class Topology:
         Parameters
         ----------
         of : {"nodes", "devices"}
-            What has a row. A node has a column for its distance to each node: ``distance0``.
+            What the rows are. A table of nodes has a column for the distance to each node:
+            ``distance0`` and so on.
 
         Returns
         -------
         pandas.DataFrame
-            The index has the ids of the nodes, or the names of the devices.
+            The index holds the ids of the nodes, or the names of the devices.
 
         Raises
         ------
