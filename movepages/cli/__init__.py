@@ -23,10 +23,10 @@ __all__ = ["main"]
 
 _EPILOG = """\
 exit status of all commands:
-  0    all went well
-  1    it did not: a page is off its target, no such process, no permission
+  0    success
+  1    failure: a page is not on its target, no such process, no permission
   2    wrong arguments, or a package is missing
-  130  interrupted by Ctrl-C; 141: the reader of the output went away
+  130  interrupted by Ctrl-C; 141: the reader of the output has ended
 
 Only errors go to standard error. Every command except schema has --json;
 "movepages schema COMMAND" describes the JSON.

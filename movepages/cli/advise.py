@@ -14,18 +14,19 @@ from .regions import add_process_option
 from .terminal import is_terminal, say, show
 
 _DESCRIPTION = """\
-Say which memory of a running process is far from the threads that use it,
-where it should be, what the move costs and after how many passes over the
-memory it has paid. Nothing moves. Only placement is seen: of the threads,
-where they may run and last ran, and not which memory they use.
+Report which memory of a running process is far from the threads that use it,
+where it should be, how long the move takes, and after how many passes over the
+memory the move has paid for itself. Nothing moves. The advice rests on where
+the memory is, where the threads may run, and where they ran last. It does not
+see which memory each thread uses.
 """
 
 _EPILOG = """\
-What a move gains is known where "movepages bench --matrix" has measured this
-machine before.
+The gain of a move is known only if "movepages bench --matrix" has measured
+this machine before.
 
 exit status:
-  0    there is advice, or nothing to do ("ok" in the JSON tells)
+  0    there is advice, or nothing to do ("ok" in the JSON tells which)
   1    no such process, or no permission
   2    wrong arguments
 """
@@ -43,11 +44,12 @@ def add_to(commands: Commands, about: str) -> None:
     add_process_option(parser)
     parser.add_argument(
         "--cpus", type=id_lists.cpus, metavar="CPUS",
-        help="the CPUs that use the memory; by default those of threads that have run",
+        help="the CPUs that use the memory; by default those of threads that have used CPU time",
     )  # fmt: skip
     parser.add_argument(
         "--access", choices=("parts", "all"), default="parts",
-        help="threads bound to several nodes use a part each, or all of it (default: %(default)s)",
+        help="whether threads on several nodes each use a part of the memory, or each all of it "
+        "(default: %(default)s)",
     )  # fmt: skip
     add_json_option(parser)
     parser.set_defaults(run=run)

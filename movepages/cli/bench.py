@@ -59,7 +59,9 @@ def add_to(commands: Commands, about: str) -> None:
         "the user's cache folder for the next time",
     )
     parser.add_argument(
-        "--fresh", action="store_true", help="with --matrix: measure, even if figures are kept"
+        "--fresh",
+        action="store_true",
+        help="with --matrix: measure again, even if figures are kept",
     )
     add_json_option(parser)
     parser.set_defaults(run=run, parser=parser)

@@ -10,10 +10,10 @@ GROUPS = {
         "watch": "show how the memory of a process on each node changes",
     },
     "put it where the work is": {
-        "advise": "say what of a process is far from its threads, and what mends it",
+        "advise": "find memory that is far from the threads of a process, and a remedy",
         "move": "move the memory of a process, or files, to a node or into a layout",
         "localize": "bring the threads and the memory of a process together on a node",
-        "run": "run a command on chosen CPUs and nodes, and report what it had where",
+        "run": "run a command on chosen CPUs and nodes; report where its memory was",
     },
     "try and measure": {
         "doctor": "report which operations work for this process, and why others fail",
@@ -34,4 +34,4 @@ def overview() -> str:
         lines += ["", title]
         for name, about in commands.items():
             lines.append(f"  {name:8}  {about}")
-    return "\n".join([*lines, "", '"movepages COMMAND --help" tells more of a command.'])
+    return "\n".join([*lines, "", '"movepages COMMAND --help" describes a command.'])

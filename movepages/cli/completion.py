@@ -90,7 +90,8 @@ def add_to(parser: argparse.ArgumentParser, whole: Callable[[], argparse.Argumen
         nargs="?",
         const="",
         metavar="SHELL",
-        help="have bash, zsh or fish, by default the shell in use, complete commands and options",
+        help="make a shell complete commands and options: bash, zsh or fish; by default the one "
+        "in use",
     )
     parser.add_argument(
         "--print-completion",
@@ -98,5 +99,5 @@ def add_to(parser: argparse.ArgumentParser, whole: Callable[[], argparse.Argumen
         whole=whole,
         choices=_SHELLS,
         metavar="SHELL",
-        help="print the script for it, also for tcsh",
+        help="print the script that completes them; also for tcsh",
     )

@@ -14,7 +14,7 @@ from ..units import format_ids, parse_ids
 from .arguments import parse_count
 
 HELP = """\
-NODES and CPUS are lists such as 0,2-3; all stands for all that this process
+NODES and CPUS are lists such as 0,2-3; "all" stands for all that this process
 may use, +0,1 for the first and second of them, !0 for all but 0, !+0 for all
 but the first.
 """

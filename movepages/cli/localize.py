@@ -29,8 +29,8 @@ The memory policy of a process cannot be set from outside. To place what it
 allocates later, start it with "movepages run".
 
 exit status:
-  0    all threads and all pages in memory are there; with --dry-run, could be
-  1    some are not (see the sentences), no such process, or no permission
+  0    all threads and all pages in memory are there; with --dry-run, can be
+  1    some are not (the output says why), no such process, or no permission
   2    wrong arguments
 """
 
@@ -52,12 +52,16 @@ def add_to(commands: Commands, about: str) -> None:
     )  # fmt: skip
     where.add_argument(
         "--node", type=known_node, metavar="N",
-        help="the node; if it has no CPUs, the threads go to the nearest node that has",
+        help="the node; if it has no CPUs, the threads go to the nearest node with CPUs",
     )  # fmt: skip
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--cpus-only", action="store_true", help="move no memory")
-    which.add_argument("--memory-only", action="store_true", help="leave the threads as they are")
-    parser.add_argument("--children", action="store_true", help="include its children, and theirs")
+    which.add_argument("--cpus-only", action="store_true", help="do not move memory")
+    which.add_argument(
+        "--memory-only", action="store_true", help="do not set the CPUs of the threads"
+    )
+    parser.add_argument(
+        "--children", action="store_true", help="include the children of the process, and theirs"
+    )
     parser.add_argument(
         "--all", action="store_true",
         help="also move pages that other processes map (MPOL_MF_MOVE_ALL; needs CAP_SYS_NICE)",

@@ -23,13 +23,13 @@ from .whole_process import finish
 _DESCRIPTION = """\
 Move memory of a running process; its addresses and contents stay the same. By
 default, all writable regions move; --region selects others, --whole takes all.
-Or move files in the page cache, where they stay for whoever reads them next.
+Or move files in the page cache, for the process that reads them next.
 """
 
 _EPILOG = f"""\
 {HELP}
 exit status:
-  0    every page in memory is on its target; with --dry-run, could be put there
+  0    every page in memory is on its target; with --dry-run, it can move there
   1    some pages are not (see the list), no such process, or no permission
   2    wrong arguments
   130  interrupted; the output says what was done by then
@@ -48,7 +48,13 @@ def add_to(commands: Commands, about: str) -> None:
     parser.add_argument(
         "subjects", nargs="+", type=as_subject, metavar="PID|FILE", help=subjects.HELP
     )
-    parser.add_argument("--to", type=parse_target, required=True, metavar="TARGET")
+    parser.add_argument(
+        "--to",
+        type=parse_target,
+        required=True,
+        metavar="TARGET",
+        help="a node or layout: see below",
+    )
     add_region_option(parser)
     parser.add_argument(
         "--all",
@@ -72,12 +78,12 @@ def add_to(commands: Commands, about: str) -> None:
         "--threads",
         type=as_threads,
         metavar="N",
-        help="threads that move; by default one for each 16 MiB, at most 16, and at most as many "
-        "as the CPUs that movepages may use",
+        help="number of threads that move; by default one for each 16 MiB, at most 16, and at most "
+        "as many as the CPUs that movepages may use",
     )
     add_file_options(parser)
     parser.add_argument(
-        "--read", action="store_true", help="of files: first read what is not in memory"
+        "--read", action="store_true", help="for files: first read what is not in memory"
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="report what would move, and move nothing"

@@ -20,10 +20,10 @@ from .run_report import Report, show_report, why_not_writable
 from .weights import differing_weights, parse_weights
 
 _DESCRIPTION = """\
-Run a command on chosen CPUs, with memory from chosen nodes; what it starts
-inherits both. Without --report, the command replaces this process. With it,
-the report at the end tells what the command and all its children had on each
-node. Options of numactl(8) mean the same here.
+Run a command on chosen CPUs, with memory from chosen nodes. The processes that
+it starts inherit both. Without --report, the command replaces this process.
+With --report, this process reports at the end how much memory the command and
+all its children had on each node. Options of numactl(8) mean the same here.
 """
 
 _EPILOG = f"""\
@@ -73,7 +73,7 @@ def add_to(commands: Commands, about: str) -> None:
         "(Linux 6.9 or later)",
     )  # fmt: skip
     policy.add_argument(
-        "-l", "--localalloc", action="store_true", help="from the node of the CPU that asks"
+        "-l", "--localalloc", action="store_true", help="from the node of the CPU that asks for it"
     )
     where = parser.add_argument_group("CPUs (one of these)").add_mutually_exclusive_group()
     where.add_argument(
@@ -92,7 +92,7 @@ def add_to(commands: Commands, about: str) -> None:
         help="do not run the command if the CPUs or the policy cannot be set, as in a sandbox",
     )  # fmt: skip
     parser.add_argument(
-        "--report", action="store_true", help="report at the end, to standard error"
+        "--report", action="store_true", help="print a report to standard error at the end"
     )
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="write the report to a file (implies --report)"

@@ -31,11 +31,11 @@ def as_subject(text: str) -> int | str:
 def add_file_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that apply to files alone."""
     parser.add_argument(
-        "--tensors", action="store_true", help="of safetensors files: each tensor by its name"
+        "--tensors", action="store_true", help="for safetensors files: each tensor by itself"
     )
     parser.add_argument(
         "--tensor", action="append", metavar="PART", default=[],
-        help="of safetensors files: only tensors with PART in their names; repeatable",
+        help="for safetensors files: only tensors with PART in their names; repeatable",
     )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ class CollapseResult:
         Bytes that were in huge pages before. Kernels before Linux 6.7 do not report them: this is
         then 0, and these bytes count as collapsed.
     outside : int
-        Bytes at the edges that do not fill a huge page.
+        Bytes at both ends that do not fill a whole huge page.
     failures : mapping of int to int
         Bytes that stayed in small pages, by errno.
 
@@ -103,8 +103,8 @@ def collapse(a: MemoryLike, *, progress: ProgressOption = None) -> CollapseResul
     Parameters
     ----------
     a : ndarray, buffer or Region of this process
-        Huge pages begin at multiples of their size. The edges of `a` that do not fill one stay in
-        small pages.
+        Huge pages begin at multiples of their size. At both ends of `a`, memory that does not fill
+        a whole huge page stays in small pages.
     progress : callable or True, optional
         Called as ``progress(bytes_done, bytes)`` after every few huge pages. If it returns False,
         the call ends with a MovePagesCancelledError. True draws a progress bar, as for `move`.

@@ -30,7 +30,7 @@ from .usage import name_of
 
 
 class Process:
-    """A process as described by its /proc/PID/maps and numa_maps; see `process`.
+    """A process, as /proc/PID/maps and /proc/PID/numa_maps describe it; see `process`.
 
     Attributes
     ----------
