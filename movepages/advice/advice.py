@@ -44,7 +44,7 @@ class Advice:
     notes : tuple of str
         Remarks that concern all findings.
     observed : Observation or None
-        How the function ran; None if `advise` was not given one.
+        How the function ran; None if `advise` was not given a function.
     done : dict of str to MoveResult, Replicas or Localization
         What `execute` has done, even if it ended with an error.
     """
@@ -72,7 +72,7 @@ class Advice:
 
     @property
     def result(self) -> Any:
-        """What the function returned; None unless one was run."""
+        """What the function returned; None if `advise` was not given a function."""
         return None if self.observed is None else self.observed.result
 
     @property

@@ -53,12 +53,13 @@ def advise(
     pid : int
         Instead of `obj`: a process, whose regions are examined.
     cpus : collection of int, optional
-        The CPUs whose threads use the memory, in the order of their parts of it; a set is sorted.
-        By default, /proc shows the threads that count. A thread bound to one node counts if it has
-        used 1 % of the CPU time of the busiest thread. Several bound threads that started in the
-        last five minutes count without that. A thread that is free to run on several nodes counts
-        if it has used 5 % of that time, and half a second; it does not count beside as many bound
-        workers. For a function, the threads count on the nodes where they ran.
+        The CPUs of the threads that use the memory. The first CPU belongs to the thread that uses
+        the first part of the memory, and so on; a set is sorted. By default, /proc shows the
+        threads that count. A thread bound to one node counts if it has used 1 % of the CPU time of
+        the busiest thread. Several bound threads that started in the last five minutes count
+        without that. A thread that is free to run on several nodes counts if it has used at least 5
+        % of that time and at least half a second. It does not count if there are at least as many
+        bound threads. For a function, the threads count on the nodes where they ran.
     access : {"parts", "all"}
         How threads on several nodes use the memory. "parts": each thread uses its own contiguous
         part, in the order of the nodes. "all": each thread uses all of it.
@@ -68,7 +69,8 @@ def advise(
     Advice
         A `Finding` for each member or region: how much of it is near, where to put it and why, how
         long the move takes, and how much faster a pass over the memory is afterwards. ``execute()``
-        carries the advice out. For a function, ``.observed`` and ``.result`` tell of its run.
+        carries the advice out. For a function, ``.observed`` describes its run, and ``.result`` is
+        what it returned.
 
     Raises
     ------
@@ -78,7 +80,7 @@ def advise(
     MovePagesError
         There is no such process (also a ProcessLookupError), or this process may not inspect it.
     Exception
-        What the function raises comes through unchanged.
+        Any exception that the function raises.
 
     Notes
     -----

@@ -26,7 +26,7 @@ class Member:
         The name of its machine. Equal node numbers on different hosts are different nodes.
     pid : int
     nodes : tuple of int
-        Its own nodes: those nearest to the CPUs that it may run on. More than one if it is not
+        Its own nodes: those nearest to the CPUs that it may run on. There are several if it is not
         pinned to one node.
     bytes_per_node : mapping of int to int
         Bytes of its arrays on each node. Arrays that share memory each count in full.

@@ -25,8 +25,9 @@ class Preflight:
     facts : dict
         Kernel, nodes, privileges and memory settings. A fact that this process cannot read is None.
     engine : {'move_pages', 'policy', 'proc'}
-        How this process finds and moves pages: by move_pages(2); in a sandbox that refuses it, by
-        get_mempolicy(2) and mbind(2); if these are refused too, by /proc alone, and no page moves.
+        How this process finds and moves pages: 'move_pages' is move_pages(2). In a sandbox that
+        refuses it, 'policy' is get_mempolicy(2) and mbind(2). If these are refused too, 'proc'
+        finds pages with /proc, and no page moves.
     """
 
     checks: tuple[Check, ...]

@@ -177,7 +177,7 @@ def like(other: Placement | Placements | MemoryLike) -> Layout:
 
 
 def local(cpus: Collection[Count] | None = None) -> Layout:
-    """Put data near CPUs: all of it on their one node, or an equal share on the node of each CPU.
+    """Put data near CPUs: an equal share on the node of each CPU, or all on their common node.
 
     Parameters
     ----------

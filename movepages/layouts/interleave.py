@@ -103,9 +103,9 @@ def weighted(shares: Mapping[int, Count] | None = None, *, block: int | None = N
     Raises
     ------
     TypeError, ValueError
-        `shares` is not a mapping, is empty, has only zeros, has a value that is not a whole number
-        of 0 or more, or makes more than 65,536 turns even when divided by the greatest common
-        divisor; or `block` is not a multiple of the page size.
+        `shares` is not a mapping, has no share above 0, or has a value that is not a whole number
+        from 0. The shares, divided by their greatest common divisor, add up to more than 65,536.
+        `block` is not a multiple of the page size.
     TopologyError
         Without `shares`: neither the kernel nor the firmware reports weights, or the nodes cannot
         be read.

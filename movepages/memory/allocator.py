@@ -61,7 +61,7 @@ def allocating(
     Returns
     -------
     context manager
-        It serves for one ``with`` block. As a decorator, it makes a new one for each call.
+        Use it for one ``with`` block. As a decorator, it enters a new block for each call.
 
     Raises
     ------

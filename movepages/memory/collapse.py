@@ -72,7 +72,7 @@ class CollapseResult:
 
     @property
     def ok(self) -> bool:
-        """Whether all of the memory is in huge pages, except the edges."""
+        """Whether all of the memory is in huge pages; `outside` does not count."""
         return not self.failures
 
     def as_dict(self) -> dict[str, Any]:
@@ -123,8 +123,8 @@ def collapse(a: MemoryLike, *, progress: ProgressOption = None) -> CollapseResul
 
     Notes
     -----
-    If the small pages of a huge page are on several nodes, the huge page is allocated on the node
-    that has most of them. Absent pages among present ones get memory. Where all pages are absent,
+    If the small pages to be joined are on several nodes, the huge page is allocated on the node
+    that has most of these. Absent pages among present ones get memory. Where all pages are absent,
     nothing happens. Source: MADV_COLLAPSE of madvise(2), since Linux 6.1;
     ``hpage_collapse_find_target_node`` in the kernel's mm/khugepaged.c.
 

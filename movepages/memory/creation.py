@@ -45,8 +45,8 @@ def empty(
         Use a layout instead of `node`. The call allocates all pages, in several threads, each on
         the node that `move` would choose for it. No page is on another node at any time, except in
         the cases that the Notes give. The array gets no policy of its own. Where the layout would
-        cut through a huge page, the array gets small pages; if you ask for huge pages, each goes to
-        the node that the layout chooses for most of it.
+        cut through a huge page, the array gets small pages. If you ask for huge pages, each huge
+        page goes to the node that the layout chooses for most of it.
     huge : {"thp", "hugetlb"}, optional
         "thp" asks for transparent huge pages. "hugetlb" takes pages from the default hugetlb pool,
         all of them during the call.

@@ -71,7 +71,7 @@ def first_touch(
     Returns
     -------
     context manager
-        It serves for one ``with`` block. As a decorator, it makes a new one for each call.
+        Use it for one ``with`` block. As a decorator, it enters a new block for each call.
 
     Raises
     ------
@@ -90,15 +90,15 @@ def first_touch(
     asks: numpy, torch, Arrow, malloc. It takes effect when a page is first written to, not when
     memory is reserved. An array that is allocated within the block but filled later follows the
     policy at that later time. Memory that malloc reuses was touched before, and stays where it is.
-    Only for blocks above 32 MiB does glibc always take fresh memory (``M_MMAP_THRESHOLD``). Ranges
-    with a policy of their own (`bind`, ``empty(node=)``, `allocating`) follow that one. Files that
-    the thread reads also enter the page cache on these nodes.
+    glibc is certain to take fresh memory only for blocks above 32 MiB (``M_MMAP_THRESHOLD``).
+    Ranges with a policy of their own (`bind`, ``empty(node=)``, `allocating`) follow their own
+    policy. Files that the thread reads also enter the page cache on these nodes.
 
     Other threads keep their policies. A thread started within the block inherits this one for its
-    whole life; threads of a pool that exists already do not have it. A block that contains a
-    ``yield`` or ``await`` also applies to whatever else the thread runs meanwhile. Leaving the
-    block restores the thread's own policy, even if an exception ends it or a signal handler raises
-    at any moment. Source: set_mempolicy(2).
+    whole life; threads of a pool that exists already do not have it. If the block contains a
+    ``yield`` or ``await``, the policy also applies to other code that the thread runs until the
+    block continues. Leaving the block restores the thread's own policy, even if an exception ends
+    it or a signal handler raises at any moment. Source: set_mempolicy(2).
 
     Examples
     --------

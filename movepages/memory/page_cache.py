@@ -51,7 +51,7 @@ def page_cache(file: str | os.PathLike[str], *, read: bool = False) -> npt.NDArr
     ValueError
         The file is a device, a pipe or a socket.
     MovePagesError
-        The kernel does not tell this user which pages of the file are in memory; see Notes.
+        The kernel does not show this user which pages of the file are in memory; see Notes.
 
     Notes
     -----
@@ -107,7 +107,7 @@ def fault_in(a: MemoryLike) -> None:
     TypeError, ValueError
         `a` exposes no memory, or is memory of another process.
     MovePagesError
-        The kernel does not tell this user which pages of a file are in memory; see `page_cache`.
+        The kernel does not show this user which pages of a file are in memory; see `page_cache`.
 
     Notes
     -----

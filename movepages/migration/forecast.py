@@ -32,7 +32,7 @@ def bytes_arriving(flows: Mapping[tuple[int, int], int]) -> dict[int, int]:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Plan:
-    """What a move would do, as of the time of the call. Nothing has moved.
+    """What a move would have done at the time of the call. Nothing has moved.
 
     Attributes
     ----------
@@ -57,8 +57,9 @@ class Plan:
         Huge pages that would be split, with ``on_conflict="split"``. The count includes locked,
         shared and hugetlbfs ones: only the move finds out that they cannot be split.
     wanted, expected : mapping of int to int
-        Bytes that the target wants on each node, and bytes expected there afterwards, in whole
-        pages. They differ by overruled pages. Absent pages and pages without a target are left out.
+        Bytes that the target wants on each node, and bytes that would be there after the move, in
+        whole pages. They differ by the overruled pages. Absent pages and pages without a target are
+        left out.
     hidden : int
         Present pages on an unknown node: Linux before 6.6 does not report all nodes.
     problems : tuple of str
@@ -158,8 +159,8 @@ class Plan:
         Parameters
         ----------
         **how
-            As for `move`: ``progress``, ``deadline``, ``retry``, ``flags`` ... Unless given,
-            ``on_conflict`` is that of the plan.
+            As for `move`: ``progress``, ``deadline``, ``retry``, ``flags`` ... By default,
+            ``on_conflict`` has the same value as in the plan.
 
         Returns
         -------

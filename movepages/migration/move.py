@@ -77,17 +77,18 @@ def move(
     Parameters
     ----------
     a : object with memory
-        As for `where`: an array, or an object with several.
+        As for `where`: an array, or an object with several arrays.
     target : int, array_like of int32 of shape (where(a).pages,), Layout, Placement or mapping
         One node for all pages, one node for each page in address order, a layout such as
         ``interleave([0, 1])``, or an earlier placement, which moves every page back. If `a` has
-        several arrays, a layout acts on each by itself; `together` makes it act on all as one. A
-        mapping has a target for each member. Its keys are names of members or beginnings of their
-        paths: ``{"encoder": 0, "encoder.layers.3": 1, "decoder": interleave([0, 1])}``. If several
-        keys match a member, the longest counts. The key ``...`` matches members that no other key
-        matches: ``{"weights": 0, ...: 1}``. The key 0 stands for the name ``[0]``. A key that is
-        ambiguous raises an error. A `Placements` that `where` returned moves every member back; one
-        that `Placements.below` returned is also a target for that part of the object alone.
+        several arrays, a layout acts on each of them separately; `together` makes it act on all of
+        them as one. A mapping has a target for each member. Its keys are names of members or
+        beginnings of their paths: ``{"encoder": 0, "encoder.layers.3": 1, "decoder": interleave([0,
+        1])}``. If several keys match a member, the longest counts. The key ``...`` matches members
+        that no other key matches: ``{"weights": 0, ...: 1}``. The key 0 stands for the name
+        ``[0]``. A key that is ambiguous raises an error. A `Placements` that `where` returned moves
+        every member back; one that `Placements.below` returned is also a target for that part of
+        the object alone.
     flags : int, default MPOL_MF_MOVE
         MPOL_MF_MOVE_ALL also moves pages that other processes map, and needs CAP_SYS_NICE.
     retry : RetryPolicy, optional
@@ -132,8 +133,8 @@ def move(
     -------
     MoveResult, or BackgroundMove with `background`
         Counts of pages moved, already there, failed by reason and not attempted. Pages that could
-        not be moved raise no error: see ``raise_for_status``. For several arrays, it is the sum, in
-        which shared pages count once; ``by_member`` has the result of each.
+        not be moved raise no error: see ``raise_for_status``. The result for several arrays is the
+        sum, in which shared pages count once; ``by_member`` has the result of each.
 
     Raises
     ------
@@ -143,7 +144,7 @@ def move(
     MovePagesError
         A call failed as a whole: a node that does not exist or is not allowed, a full node, no
         permission, no such process, the deadline (also a TimeoutError), cancelled by `progress`.
-        ``.result`` holds what was done by then.
+        ``.result`` holds what had been done before the error.
     KeyboardInterrupt
         On Ctrl-C, with the partial outcome as ``.result``.
 

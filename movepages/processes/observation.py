@@ -53,7 +53,7 @@ class ObservedThread:
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """One run of a function: where its threads ran, and what was counted meanwhile.
+    """One run of a function: where its threads ran, and what was counted during the run.
 
     It shows where threads ran, not which memory they used.
 

@@ -56,15 +56,15 @@ class Process:
             One row for each mapping, in address order, with the fields ``address`` (uintp),
             ``nbytes`` (int64), ``permissions`` (such as "rw-p"), ``name`` (a file, "[heap]" or ""),
             ``policy`` (as in numa_maps), ``page_size`` (int64: the size of its pages, which for
-            hugetlbfs is that of its huge pages; 0 if it has no memory), ``mapmax`` (int64: the most
-            times that one of its pages is mapped, by this process and others) and ``bytes`` (int64:
-            memory of the mapping on each of `nodes`).
+            hugetlbfs is that of its huge pages; 0 if it has no memory), ``mapmax`` (int64: how
+            often the most shared of its pages is mapped, by all processes together) and ``bytes``
+            (int64: memory of the mapping on each of `nodes`).
 
         Raises
         ------
         MovePagesError
-            There is no such process (also a ProcessLookupError), or this process may not look
-            at it.
+            There is no such process (also a ProcessLookupError), or this process may not
+            inspect it.
 
         Notes
         -----
@@ -125,8 +125,8 @@ class Process:
         Raises
         ------
         MovePagesError
-            There is no such process (also a ProcessLookupError), or this process may not look
-            at it.
+            There is no such process (also a ProcessLookupError), or this process may not
+            inspect it.
 
         Notes
         -----

@@ -21,9 +21,10 @@ class ThreadUse(NamedTuple):
     tid : int
         Its number; 0 for a thread that stands for one of the `cpus` passed to `advise`.
     name : str
-        As in /proc/PID/task/TID/comm. A process can choose any characters.
+        The name in /proc/PID/task/TID/comm. It can contain any characters: escape it before you
+        print it.
     cpus : tuple of int
-        The CPUs that it may run on; after an observed run, those of the nodes where it ran.
+        The CPUs that it may run on. After an observed run, the CPUs of the nodes where it ran.
     last_cpu : int
         The CPU that it ran on last.
     seconds : float

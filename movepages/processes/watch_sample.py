@@ -18,7 +18,7 @@ class WatchSample:
     ----------
     pid : int
     name : str
-        As in /proc/PID/comm. A process can choose any characters: escape it before you print it.
+        The name in /proc/PID/comm. It can contain any characters: escape it before you print it.
     time : float
         Seconds since 1970, as by `time.time`.
     seconds : float

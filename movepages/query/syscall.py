@@ -82,7 +82,7 @@ def move_pages(
         hold the outcome up to then.
     KeyboardInterrupt
         After Ctrl-C, between chunks of about 25 ms of work; ``.status`` and ``.result`` as above.
-        With several targets, the pages handled so far are queried before it is raised.
+        With several targets, the call queries the pages handled so far before it raises this.
 
     Notes
     -----

@@ -43,7 +43,7 @@ class Bandwidth:
     machine : MachineKey
         The machine and the CPUs and nodes that the process could use.
     measured_at : datetime
-        When the measurement ended, in UTC. `measure_bandwidth` may return an older one.
+        When the measurement ended, in UTC. `measure_bandwidth` may return an older measurement.
     """
 
     cpu_nodes: tuple[int, ...]

@@ -207,7 +207,7 @@ class MoveResult:
 
 
 class MovePagesError(OSError):
-    """A call failed as a whole; the error reports what the call had done by then.
+    """A call failed as a whole; the error reports what the call had done before that.
 
     Each one that is raised is also an instance of the built-in exception for its errno, so
     ``except PermissionError`` works as it does for any other system call.
@@ -222,7 +222,7 @@ class MovePagesError(OSError):
         Status of each page when the call ended, if `move_pages` raised the error; true and
         complete.
     result : MoveResult or None
-        What the call had done by then, as page counts that add up.
+        What the call had done before it failed, as page counts that add up.
 
     Examples
     --------

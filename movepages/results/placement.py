@@ -51,8 +51,8 @@ class Placement:
         Bytes of the array in huge pages, both transparent ones and those of hugetlbfs. None if the
         kernel does not report them (before Linux 6.7) or the placement has another source.
     source : {'move_pages', 'policy', 'proc'}
-        How the nodes were found: by move_pages(2); in a sandbox that refuses it, by
-        get_mempolicy(2), or by /proc alone, which leaves many pages on unknown nodes.
+        How the nodes were found: 'move_pages' is move_pages(2). In a sandbox that refuses it,
+        'policy' is get_mempolicy(2). 'proc' is /proc, which leaves the nodes of many pages unknown.
     shape, strides : tuple of int
         Shape and strides of a numpy array of two or more dimensions, for pictures; otherwise empty.
 

@@ -23,7 +23,7 @@ class MovePagesWarning(RuntimeWarning):
     Attributes
     ----------
     result : MoveResult or None
-        What was done by then, for programs that turn warnings into errors.
+        What the move had done before it failed, for programs that turn warnings into errors.
 
     Examples
     --------
@@ -40,13 +40,13 @@ class MovePagesWarning(RuntimeWarning):
 
 
 class LayoutWarning(RuntimeWarning):
-    """Some pages could not follow the layout, because pages and huge pages move as a whole.
+    """Some data is not where the layout wants it, because a page or huge page moves as a whole.
 
     Attributes
     ----------
     result : MoveResult or None
         Outcome of the move, for programs that turn warnings into errors. Its `overruled` and `torn`
-        count the pages that could not follow the layout.
+        count these pages.
 
     Examples
     --------

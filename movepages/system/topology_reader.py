@@ -57,8 +57,8 @@ def topology(
 
     Notes
     -----
-    A node that is unplugged during the call is left out. A kernel without CONFIG_NUMA gives node 0
-    alone, with all CPUs and the memory that /proc/meminfo reports.
+    A node that is unplugged during the call is left out. For a kernel without CONFIG_NUMA, the
+    result has only node 0, with all CPUs and the memory that /proc/meminfo reports.
     Source: Documentation/ABI/stable/sysfs-devices-node, drivers/base/node.c.
 
     Examples
