@@ -67,7 +67,7 @@ class PlacementPlugin(WorkerPlugin):
         self._worker: Worker | None = None
 
     def setup(self, worker: Worker) -> None:
-        """Report the worker's machine; distributed calls this when the worker starts."""
+        """Report the worker's machine; Dask calls this when the worker starts."""
         self._worker = worker
         report = _plain(look(worker.address, []))
         machine = None
@@ -77,7 +77,7 @@ class PlacementPlugin(WorkerPlugin):
         worker.log_event(TOPIC, {**report, "topology": machine})
 
     def transition(self, key: Any, start: str, finish: str, **_kwargs: Any) -> None:  # noqa: ARG002
-        """Move a result that arrived in the worker's memory; distributed calls this per task."""
+        """Move a result that arrived in the worker's memory; Dask calls this for each task."""
         worker = self._worker
         if finish != "memory" or worker is None:
             return

@@ -36,7 +36,7 @@ class Advice:
     threads : tuple of ThreadUse
         The threads that count as users of the memory.
     users : mapping of int to float
-        Share of the use that falls on the CPUs of each node.
+        For each node, the estimated share of the memory's use by the CPUs of that node.
     described_use : str
         `users` in words.
     balancing : bool

@@ -25,9 +25,9 @@ class Preflight:
     facts : dict
         Kernel, nodes, privileges and memory settings. A fact that this process cannot read is None.
     engine : {'move_pages', 'policy', 'proc'}
-        How this process finds and moves pages: 'move_pages' is move_pages(2). In a sandbox that
-        refuses it, 'policy' is get_mempolicy(2) and mbind(2). If these are refused too, 'proc'
-        finds pages with /proc, and no page moves.
+        How this process finds and moves pages. 'move_pages' uses move_pages(2). In a sandbox that
+        refuses this call, 'policy' uses get_mempolicy(2) and mbind(2). If these are refused too,
+        'proc' finds pages by /proc and moves none.
     """
 
     checks: tuple[Check, ...]
@@ -123,9 +123,9 @@ def preflight() -> Preflight:
     A seccomp filter can kill a process at a call that it forbids; `preflight` then ends the
     process. The default profiles of container runtimes do not kill: the call fails with an error.
 
-    `preflight` tries whether an operation works, and infers why it fails: from answers that the
-    kernel itself never gives, and from /proc/self/status, /proc/vmstat and sysfs. Signs of a
-    container are only hints.
+    `preflight` finds out whether an operation works by trying it. It infers why an operation fails
+    from answers that the kernel itself never gives, and from /proc/self/status, /proc/vmstat and
+    sysfs. Signs of a container are only hints.
     Source: move_pages(2), get_mempolicy(2), mbind(2), seccomp(2), and
     Documentation/admin-guide/mm/pagemap.rst.
 

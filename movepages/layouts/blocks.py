@@ -43,9 +43,9 @@ def blocks(nodes: Sequence[Count]) -> Layout:
     Parameters
     ----------
     nodes : sequence of int
-        The node of each share, in address order. To match a loop that OpenMP's
-        ``schedule(static)`` or numba's ``prange`` divides among threads, list the node of each
-        thread, in thread order: each thread's share is then on its own node.
+        The node of each share, in address order. OpenMP's ``schedule(static)`` and numba's
+        ``prange`` divide a loop among threads in the same way. List the node of each thread, in the
+        order of the threads; each thread's share is then on its own node.
 
     Returns
     -------

@@ -100,8 +100,8 @@ def near(device: object, *, sysfs: str | os.PathLike[str] = "/sys") -> Near:
     -----
     The call looks the device up; the target does not follow later changes. On a machine with one
     node, every device is near that node. To find "cuda:0", the call asks torch if torch uses CUDA
-    already, otherwise NVML (pynvml) if that is installed, otherwise NVIDIA's files in /proc. It
-    never starts CUDA.
+    already. Otherwise it asks NVML (pynvml) if that is installed, and reads NVIDIA's files in /proc
+    if it is not. It never starts CUDA.
 
     Examples
     --------

@@ -78,9 +78,9 @@ def allocating(
 
     The block applies to its own thread and asyncio task, because numpy's handler is a context
     variable. Threads started within the block allocate as usual, unless they run in a copy of the
-    context (``contextvars.copy_context().run``), the default in free-threaded Python 3.14 and
-    later. Leaving the block restores the previous handler, even if an exception ends it or a signal
-    handler raises at any moment.
+    context (``contextvars.copy_context().run``). In free-threaded Python 3.14 and later, they do so
+    by default. Leaving the block restores the previous handler, even if an exception ends it or a
+    signal handler raises at any moment.
 
     Arrays of up to 32 KiB share pages only with other arrays of the same ``with`` block; each
     larger array is a mapping. Up to 64 MiB of mappings released within the block are kept for the

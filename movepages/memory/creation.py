@@ -75,12 +75,12 @@ def empty(
     With a layout, a thread allocates pages on a node while it is bound to that node
     (set_mempolicy(2), MADV_POPULATE_WRITE). If single pages take turns on 2, 4, 8 ... nodes in
     ascending order, the thread has the interleave policy instead, so that one call allocates all
-    pages. The call then checks the pages. If a node was full and the kernel took another one, it
-    frees the pages, and bound threads allocate them. In three cases, the pages are allocated first
-    and moved afterwards: if a sandbox forbids policies, in locked memory (mlockall(2)), and with
-    ``huge="hugetlb"``, because the pool decides where its pages are. A node counts as full if the
-    array does not fit into its free memory and clean file pages above the kernel's reserve; swap
-    does not count.
+    pages. The call then checks the pages. If a node was full and the kernel used another node, the
+    call frees the pages, and bound threads allocate new ones. In three cases, the pages are
+    allocated first and moved afterwards: if a sandbox forbids policies, in locked memory
+    (mlockall(2)), and with ``huge="hugetlb"``, because the pool decides where its pages are. A node
+    counts as full if the array does not fit into its free memory and clean file pages above the
+    kernel's reserve; swap does not count.
 
     Examples
     --------

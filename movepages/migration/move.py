@@ -86,9 +86,9 @@ def move(
         beginnings of their paths: ``{"encoder": 0, "encoder.layers.3": 1, "decoder": interleave([0,
         1])}``. If several keys match a member, the longest counts. The key ``...`` matches members
         that no other key matches: ``{"weights": 0, ...: 1}``. The key 0 stands for the name
-        ``[0]``. A key that is ambiguous raises an error. A `Placements` that `where` returned moves
-        every member back; one that `Placements.below` returned is also a target for that part of
-        the object alone.
+        ``[0]``. A key that is ambiguous raises an error. The `Placements` that `where` returned
+        move every member back. The part that `Placements.below` returns is a target for that part
+        of the object.
     flags : int, default MPOL_MF_MOVE
         MPOL_MF_MOVE_ALL also moves pages that other processes map, and needs CAP_SYS_NICE.
     retry : RetryPolicy, optional
@@ -107,8 +107,8 @@ def move(
         - "raise" raises ValueError before anything moves. It needs Linux 6.7, which shows where
           huge pages are.
 
-        `blocks`, `local`, `by_axis` over the slowest axis, and `interleave` and `weighted` without
-        your own block size put their borders between huge pages and cut none.
+        Some layouts put their borders between huge pages, and cut through none: `blocks`, `local`,
+        `by_axis` over the slowest axis, and `interleave` and `weighted` without ``block=``.
     on_error : {"raise", "warn"}
         If a call fails as a whole: raise, or issue a `MovePagesWarning` and return the partial
         result.
@@ -142,9 +142,9 @@ def move(
         `a` exposes no memory, `target` is not a target, or another argument is invalid. Nothing has
         moved.
     MovePagesError
-        A call failed as a whole: a node that does not exist or is not allowed, a full node, no
-        permission, no such process, the deadline (also a TimeoutError), cancelled by `progress`.
-        ``.result`` holds what had been done before the error.
+        A call failed as a whole: a node does not exist, is not allowed or is full; there is no
+        permission or no such process; the deadline has passed (also a TimeoutError); or `progress`
+        ended the move. ``.result`` holds what had been done before the error.
     KeyboardInterrupt
         On Ctrl-C, with the partial outcome as ``.result``.
 

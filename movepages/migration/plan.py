@@ -44,7 +44,7 @@ def plan(a: MemoryLike, target: MemberTarget, *, on_conflict: OnConflict = "majo
     Raises
     ------
     TypeError, ValueError
-        As `move` raises them for an invalid array or target.
+        The array or the target is invalid, as for `move`.
     MovePagesError
         The process cannot be queried.
 

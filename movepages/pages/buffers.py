@@ -38,8 +38,8 @@ class Region:
     nbytes : int
         Length in bytes; 0 is allowed.
     pid : int, default 0
-        The process that the addresses belong to; 0 for the caller. The pid of the caller, or of
-        one of its threads, is stored as given and means the same as 0 when the region is used.
+        The process that the addresses belong to; 0 for the caller. The number of the calling
+        process, or of one of its threads, is stored as given. It has the same effect as 0.
 
     Raises
     ------

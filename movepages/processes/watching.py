@@ -31,7 +31,7 @@ class Watch:
     count : int or None
         Maximum number of samples; None for no limit.
     ended : bool
-        Whether the process has ended, which ends the iteration.
+        Whether the process has ended. The iteration then ends, too.
     """
 
     def __init__(self, pid: int, interval: float, count: int | None) -> None:

@@ -58,12 +58,13 @@ def where(a: MemoryLike, *, threads: int | None = None, shortcuts: bool = True) 
         Maximum number of threads; by default the number of CPUs that this thread may run on. A
         short query starts no further thread.
     shortcuts : bool, default True
-        Find the nodes of many pages without querying each. From Linux 6.7 on, this concerns small
-        pages. With CAP_SYS_ADMIN, page frame numbers give the nodes. Otherwise, if a few pages
-        spread over `a` are on one node, /proc/PID/numa_maps gives the node of the whole mapping.
-        One page in 512 is queried as a check; if its node differs, all pages are queried. Before
-        Linux 6.7, this concerns arrays of 256 MiB or more: each of their huge pages is queried once
-        if the counts in /proc/PID/smaps prove which pages are huge. False queries every page.
+        Find the nodes of many pages without querying each page. From Linux 6.7 on, this concerns
+        small pages. With CAP_SYS_ADMIN, page frame numbers give the nodes. Otherwise, if a few
+        pages spread over `a` are on one node, /proc/PID/numa_maps gives the node of the whole
+        mapping. One page in 512 is queried as a check; if its node differs, all pages are queried.
+        Before Linux 6.7, this concerns arrays of 256 MiB or more: each of their huge pages is
+        queried once if the counts in /proc/PID/smaps prove which pages are huge. False queries
+        every page.
 
     Returns
     -------

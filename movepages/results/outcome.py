@@ -184,8 +184,8 @@ class MoveResult:
         ------
         MovePagesError
             Its errno is that of the most frequent failure. Without failures, it is ECANCELED if the
-            move ended early, else ENOENT if pages lack a target, else EBUSY (pages are overruled or
-            torn). Its ``.result`` is this result.
+            move ended early; otherwise ENOENT if pages lack a target; otherwise EBUSY, because
+            pages are overruled or torn. Its ``.result`` is this result.
         """
         if self.ok:
             return
@@ -209,8 +209,8 @@ class MoveResult:
 class MovePagesError(OSError):
     """A call failed as a whole; the error reports what the call had done before that.
 
-    Each one that is raised is also an instance of the built-in exception for its errno, so
-    ``except PermissionError`` works as it does for any other system call.
+    An error that is raised is also an instance of the built-in exception for its errno, so ``except
+    PermissionError`` works as it does for other system calls.
 
     Attributes
     ----------

@@ -51,8 +51,9 @@ class Placement:
         Bytes of the array in huge pages, both transparent ones and those of hugetlbfs. None if the
         kernel does not report them (before Linux 6.7) or the placement has another source.
     source : {'move_pages', 'policy', 'proc'}
-        How the nodes were found: 'move_pages' is move_pages(2). In a sandbox that refuses it,
-        'policy' is get_mempolicy(2). 'proc' is /proc, which leaves the nodes of many pages unknown.
+        How the nodes were found. 'move_pages' used move_pages(2). In a sandbox that refuses this
+        call, 'policy' used get_mempolicy(2), and 'proc' used /proc, which leaves the nodes of many
+        pages unknown.
     shape, strides : tuple of int
         Shape and strides of a numpy array of two or more dimensions, for pictures; otherwise empty.
 
@@ -254,8 +255,9 @@ class Placement:
         str
             One character for each stretch of memory: the number of its node, or a dot if it is not
             on a known node. If any number has two digits, letters replace all numbers, in the order
-            of the nodes. A stretch on several nodes shows one of them, chosen so that each node's
-            share of the characters matches its share of the bytes; a small share may not appear.
+            of the nodes. A stretch on several nodes shows one of these nodes. It is chosen so that
+            each node's share of the characters matches its share of the bytes; a node with a small
+            share may not appear.
 
         Raises
         ------
@@ -281,10 +283,11 @@ class Placement:
         The number of a node determines its colour; nodes 40 apart have the same colour.
 
         Memory in one dimension is a strip from the lowest address to the highest. If a part of the
-        strip is on several nodes, its height is divided in proportion to their bytes; each of up to
-        twelve nodes gets enough height to be visible. An array of two or more dimensions is drawn
-        in its own shape: rows downwards, columns to the right. If it is large, each cell shows one
-        of its elements, so a small part may not be visible; use ``rows=1`` to show it.
+        strip is on several nodes, its height is divided among them in proportion to their bytes.
+        Each node gets enough height to be visible, as long as there are no more than twelve. An
+        array of two or more dimensions is drawn in its own shape: rows downwards, columns to the
+        right. In the picture of a large array, each cell shows only one of its elements, so a small
+        part may not be visible. Use ``rows=1`` to show it.
 
         Parameters
         ----------

@@ -19,7 +19,7 @@ _FIGURES = ("read_bandwidth", "write_bandwidth", "read_latency", "write_latency"
 
 
 class Access(NamedTuple):
-    """How fast the nodes nearest to some memory reach it, by the firmware (ACPI HMAT or CDAT).
+    """How fast the nearest nodes reach some memory, as the firmware reports it (HMAT or CDAT).
 
     Attributes
     ----------
