@@ -32,8 +32,9 @@ def place(a: MemoryLike, *, flags: int = MPOL_MF_MOVE) -> MoveResult:
 
     Parameters
     ----------
-    a : ndarray, buffer or Region
-        For instance a view of this rank's part of ``MPI.Win.Allocate_shared``.
+    a : object with memory
+        As for `movepages.where`, for instance a view of this rank's part of
+        ``MPI.Win.Allocate_shared``.
     flags : int, default MPOL_MF_MOVE
         Pages of a window that other ranks have already touched are mapped more than once. They do
         not move (EACCES in ``failures``) unless this is MPOL_MF_MOVE_ALL, which needs CAP_SYS_NICE.
@@ -63,8 +64,8 @@ def survey(a: MemoryLike, comm: Any = None) -> Survey:
 
     Parameters
     ----------
-    a : ndarray, buffer or Region
-        The array of this rank.
+    a : object with memory
+        As for `movepages.where`: the data of this rank.
     comm : mpi4py.MPI.Comm, default COMM_WORLD
 
     Returns

@@ -45,10 +45,9 @@ def advise(
     Parameters
     ----------
     obj : object with memory, or callable
-        An object as for `where`, with memory of this process. Members of 1 MiB or more are examined
-        one by one, and smaller ones together. If `obj` is a function, it runs once, with `args`,
-        while its threads are observed. The memory of its arguments and of what it returns is then
-        examined.
+        As for `where`, with memory of this process. Members of 1 MiB or more are examined one by
+        one, and smaller ones together. If `obj` is a function, it runs once, with `args`, while its
+        threads are observed. The memory of its arguments and of what it returns is then examined.
     *args
         Arguments of the function.
     pid : int

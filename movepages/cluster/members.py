@@ -25,12 +25,14 @@ class Member:
     host : str
         The name of its machine. Equal node numbers on different hosts are different nodes.
     pid : int
+        The number of the process on its host.
     nodes : tuple of int
         Its own nodes: those nearest to the CPUs that it may run on. There are several if it is not
         pinned to one node.
     bytes_per_node : mapping of int to int
         Bytes of its arrays on each node. Arrays that share memory each count in full.
     absent_bytes : int
+        Bytes of its arrays on no node.
     problem : str
         What is not known or was not done, and why; "" if there is nothing to report.
 

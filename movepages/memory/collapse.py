@@ -102,9 +102,9 @@ def collapse(a: MemoryLike, *, progress: ProgressOption = None) -> CollapseResul
 
     Parameters
     ----------
-    a : ndarray, buffer or Region of this process
-        Huge pages begin at multiples of their size. At both ends of `a`, memory that does not fill
-        a whole huge page stays in small pages.
+    a : object with memory
+        As for `where`, with memory of this process. Huge pages begin at multiples of their size. At
+        both ends of `a`, memory that does not fill a whole huge page stays in small pages.
     progress : callable or True, optional
         Called as ``progress(bytes_done, bytes)`` after every few huge pages. If it returns False,
         the call ends with a MovePagesCancelledError. True draws a progress bar, as for `move`.

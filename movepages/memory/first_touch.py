@@ -81,8 +81,8 @@ def first_touch(
     RuntimeError
         The context manager is entered a second time, or the block ends in another thread.
     MovePagesError
-        A node has no memory or is not allowed; on entry: the kernel lacks this mode, or a sandbox
-        forbids set_mempolicy(2).
+        A node has no memory or is not allowed. When the block is entered: the kernel lacks this
+        mode, or a sandbox forbids set_mempolicy(2).
 
     Notes
     -----

@@ -99,8 +99,9 @@ def fault_in(a: MemoryLike) -> None:
 
     Parameters
     ----------
-    a : ndarray, buffer or Region of this process
-        For instance a memmap, or an array in shared memory. Private memory stays as it is.
+    a : object with memory
+        As for `where`, with memory of this process. For instance a memmap, or an array in shared
+        memory. Private memory stays as it is.
 
     Raises
     ------

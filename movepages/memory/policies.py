@@ -50,8 +50,8 @@ def bind(
 
     Parameters
     ----------
-    a : ndarray, buffer or Region of this process
-        Pages that `a` fills only in part are included.
+    a : object with memory
+        As for `where`, with memory of this process. Pages that `a` fills only in part are included.
     nodes : int or sequence of int
         The nodes of the policy; empty for the modes "default" and "local".
     mode : str, default "bind"
@@ -115,7 +115,8 @@ def policy(a: MemoryLike) -> tuple[PolicyRange, ...]:
 
     Parameters
     ----------
-    a : ndarray, buffer or Region of this process
+    a : object with memory
+        As for `where`, with memory of this process.
 
     Returns
     -------

@@ -53,8 +53,9 @@ def touch(a: MemoryLike, *, threads: SupportsIndex | None = None) -> None:
 
     Parameters
     ----------
-    a : ndarray, buffer or Region of this process
-        Memory that is mapped read-only cannot be touched.
+    a : object with memory
+        As for `where`, with memory of this process. Memory that is mapped read-only cannot be
+        touched.
     threads : int, optional
         Number of threads; by default one for each 16 MiB, at most 16, and at most as many as the
         CPUs of its node that this thread may run on.

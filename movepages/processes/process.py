@@ -35,6 +35,7 @@ class Process:
     Attributes
     ----------
     pid : int
+        The number of the process; 0 is the calling process.
     nodes : tuple of int
         The node of each column in the field ``bytes`` of `regions`.
     """

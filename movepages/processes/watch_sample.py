@@ -17,6 +17,7 @@ class WatchSample:
     Attributes
     ----------
     pid : int
+        The number of the process.
     name : str
         The name in /proc/PID/comm. It can contain any characters: escape it before you print it.
     time : float

@@ -26,6 +26,7 @@ class Watch:
     Attributes
     ----------
     pid : int
+        The number of the process.
     interval : float
         Minimum number of seconds from one sample to the next.
     count : int or None

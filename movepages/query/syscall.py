@@ -61,8 +61,8 @@ def move_pages(
     pid : int, default 0
         Process that the pages belong to. 0 and the caller's own pid both mean the calling process.
     flags : int, default MPOL_MF_MOVE
-        MPOL_MF_MOVE moves only pages that no other process maps. MPOL_MF_MOVE_ALL also moves shared
-        pages and needs CAP_SYS_NICE.
+        MPOL_MF_MOVE moves only pages that no other process maps. MPOL_MF_MOVE_ALL also moves pages
+        that other processes map, and needs CAP_SYS_NICE.
 
     Returns
     -------
