@@ -63,7 +63,7 @@ def judge(subject: Subject, by: Setting) -> Finding:
         near=None, _subject=subject,
     )  # fmt: skip
     if not placement.bytes_per_node:
-        why = "no memory yet: it comes where a thread first writes to it"
+        why = "no memory yet: a page comes from the node of the thread that first writes to it"
         if placement.hidden_bytes:
             why = "its nodes are not known: see movepages doctor"
         return replace(found, reason=why)
@@ -74,7 +74,7 @@ def judge(subject: Subject, by: Setting) -> Finding:
     if by.mappings is not None:
         subject = by.mappings.told_of(subject)
     if by.balancing and subject.balanced:
-        why = "automatic balancing is on and brings pages to the threads that use them, by and by"
+        why = "automatic balancing is on and gradually moves pages to the threads that use them"
         return replace(found, reason=f"{why} ({_at_once(wish)})")
     if wish.verdict == "bind":
         found = replace(found, verdict="bind", near_after=1.0)
@@ -89,13 +89,13 @@ def judge(subject: Subject, by: Setting) -> Finding:
 
 def _at_once(wish: Wish) -> str:
     if wish.verdict == "bind":
-        return f"to bind the threads to the {wish.layout} does it at once"
+        return f"binding the threads to the {wish.layout} brings them near it at once"
     if wish.verdict == "replicate":
         return f"{wish.layout} gives each node a copy at once"
     if not wish.by_parts:
-        return f"it would not leave pages in turns as {wish.layout}, unless bind() does that"
+        return f"it would not keep pages in {wish.layout}, unless bind() sets this policy"
     where = f"{'node ' * wish.layout.isdecimal()}{wish.layout}"
-    return f"{where} is where they belong: a move does it at once"
+    return f"the pages belong on {where}: a move brings them there at once"
 
 
 def _of_a_move(found: Finding, subject: Subject, wish: Wish, by: Setting) -> Finding:

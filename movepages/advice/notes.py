@@ -9,16 +9,16 @@ from .finding import Finding
 from .use import Use
 
 _PLACEMENT = (
-    "This is placement, not access: which of these threads use which memory is not seen, and "
-    "neither is what stays in caches."
+    "The advice rests on placement, not on access: it does not see which of these threads use "
+    "which memory, or what stays in caches."
 )
 _SEEN = (
     "The next run may have its threads elsewhere, unless they are bound: movepages run --node, or "
     "os.sched_setaffinity."
 )
 _NOT_MEASURED = (
-    "What a move gains is not known here: measure_bandwidth() or 'movepages bench --matrix' "
-    "measures this machine, once."
+    "The gain of a move is not known here: call measure_bandwidth() or run 'movepages bench "
+    "--matrix' once on this machine."
 )
 
 

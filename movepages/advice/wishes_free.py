@@ -35,7 +35,7 @@ def wish_of_free_threads(
     if is_even(held, nodes):
         why = "spread evenly over the nodes on which the threads may run"
         return Wish("leave", near, why, by_parts=False)
-    why = "the threads may run on several nodes, and the memory of one serves most accesses"
+    why = "the threads may run on several nodes, and the memory of one node serves most accesses"
     return interleaved(subject, near, nodes, why)
 
 

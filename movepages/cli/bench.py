@@ -81,7 +81,10 @@ def run(options: argparse.Namespace) -> int:
         return 0
     show(["", *(case.pages for case in cases)], _rows(cases, options.size))
     say()
-    say(f"{format_bytes(options.size)} each, best of {_ROUNDS}; all tell the same of every page.")
+    say(
+        f"{format_bytes(options.size)} each, best of {_ROUNDS}; all give the same answer for every "
+        "page."
+    )
     huge = cases[-1].huge_nbytes
     if huge < options.size:
         say(f"Only {format_bytes(huge)} of the array for huge pages is in huge pages.")

@@ -24,7 +24,7 @@ def run_matrix(*, fresh: bool, as_json: bool) -> int:
     file = kept_file(found.machine)
     if file is not None and is_there(file):
         say()
-        say(f"Kept in {file}; --fresh measures anew.")
+        say(f"Kept in {file}; --fresh measures again.")
     return 0
 
 

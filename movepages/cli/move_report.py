@@ -61,7 +61,7 @@ def show_outcome(options: argparse.Namespace, outcome: Outcome, subject: Subject
     if outcome.elsewhere:
         complain(
             f"/proc/{subject.data['pid']}/numa_maps shows {format_pages(outcome.elsewhere)} "
-            "elsewhere beyond those reported: faulted in meanwhile, or not movable; run the "
+            "elsewhere beyond those reported: faulted in during the move, or not movable; run the "
             "command again"
         )
     if outcome.error:

@@ -106,7 +106,7 @@ def _draw(report: Report) -> None:
         say(f"and {count - _MOST_ROWS:,} more")
     say()
     samples = f"{usage.samples:,} sample{'s' * (usage.samples != 1)}"
-    say(f"{samples}, the last look {report.age:.2f} s before the end.")
+    say(f"{samples}, the last one {report.age:.2f} s before the end.")
     say("Memory that several processes map counts for each of them.")
 
 

@@ -12,8 +12,8 @@ from ..results.atomic_file import replacing
 from ..system.refusals import Refusal
 
 _MEMORY = "Memory of the process on each NUMA node, by numa_maps. It shows placement, not access."
-_UP = "Whether the process was there at the last look: 0 once it has ended."
-_LOOKED = "Unix time of the last look."
+_UP = "Whether the process existed at the last sample: 0 once it has ended."
+_LOOKED = "Unix time of the last sample."
 
 
 def write_sample(path: str, sample: mp.WatchSample) -> None:

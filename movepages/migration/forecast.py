@@ -96,7 +96,7 @@ class Plan:
         # Pickle and deepcopy would copy the array, and the plan would move the copy.
         raise TypeError(
             "a plan is about memory of this process and cannot be copied or sent: plan() again "
-            "there, or send what it tells, such as its flows"
+            "there, or send its figures, such as its flows"
         )
 
     @property

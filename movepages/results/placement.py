@@ -225,7 +225,9 @@ class Placement:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         """Return `status`, for `numpy.asarray`."""
         if copy is False:
-            raise ValueError("a placement keeps runs of pages: an array of statuses is a new one")
+            raise ValueError(
+                "copy=False: a placement stores runs of pages, and an array of statuses is a copy"
+            )
         return self.status if dtype is None else self.status.astype(dtype)
 
     def __repr__(self) -> str:

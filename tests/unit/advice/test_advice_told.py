@@ -23,7 +23,7 @@ def test_what_is_told(two):
     assert all(len(line) <= 80 for line in text.splitlines())
     assert "used by 2 threads on node 1" in text
     assert "move it to node 1" in text
-    assert "placement, not access" in text
+    assert "placement, not on access" in text
     assert "['big array']" in text
     assert "node 1" in found._repr_html_()
     assert "2 of 2 to change" in repr(found)

@@ -115,16 +115,16 @@ def test_threads_that_share_cores_do_not_fit_on_one_node(ask, monkeypatch):
 def test_balancing_does_not_give_nodes_turns(ask):
     found = ask(subject(balanced=True), FREE, balancing=True)
     assert found.verdict == "leave"
-    assert "would not leave pages in turns" in found.reason
+    assert "would not keep pages in interleave" in found.reason
 
 
 def test_what_the_kernel_balances_is_left_to_it(ask):
     found = ask(subject(balanced=True), TWO, balancing=True)
     assert found.verdict == "leave"
     assert "automatic balancing is on" in found.reason
-    assert "node 1 is where they belong" in found.reason
+    assert "the pages belong on node 1" in found.reason
     alone = ask(subject(balanced=True), [thread(BOTH, last=2)], balancing=True)
-    assert "bind the threads to the CPUs of node 0 does it at once" in alone.reason
+    assert "binding the threads to the CPUs of node 0 brings them near it at once" in alone.reason
     copies = ask(subject(balanced=True, read_only=True), BOUND, balancing=True)
     assert "replicate:0,1 gives each node a copy at once" in copies.reason
     assert ask(subject(balanced=False), TWO, balancing=True).verdict == "move"

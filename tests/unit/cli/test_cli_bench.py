@@ -24,7 +24,7 @@ def test_bench_compares_answers(capsys):
     assert found["cases"][0]["huge_nbytes"] == 0
     assert (found["cases"][0]["move_seconds"] is None) == (len(mp.topology().allowed_nodes) < 2)
     assert main(["bench", "--size=2MiB"]) == 0
-    assert "all tell the same of every page" in capsys.readouterr().out
+    assert "all give the same answer for every page" in capsys.readouterr().out
 
 
 def test_bench_reports_missing_huge_pages():

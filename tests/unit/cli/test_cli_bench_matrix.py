@@ -21,7 +21,7 @@ def test_json_and_text(little_bandwidth, monkeypatch, capsys):
     assert main(["bench", "--matrix"]) == 0
     out = capsys.readouterr().out
     assert out.startswith(str(mp.measure_bandwidth()))
-    assert f"Kept in {little_bandwidth}; --fresh measures anew." in out
+    assert f"Kept in {little_bandwidth}; --fresh measures again." in out
     os.unlink(little_bandwidth)
     little_bandwidth.parent.rmdir()
     little_bandwidth.parent.write_text("")

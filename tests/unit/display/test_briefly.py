@@ -59,7 +59,7 @@ def test_an_array_of_statuses():
     assert np.asarray(p).dtype == np.int32
     assert np.array(p, np.int64).dtype == np.int64
     assert np.bincount(np.asarray(p)[:3]).tolist() == [0, 3]
-    with pytest.raises(ValueError, match="a new one"):
+    with pytest.raises(ValueError, match="an array of statuses is a copy"):
         np.asarray(p, copy=False)
 
 
