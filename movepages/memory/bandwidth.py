@@ -49,12 +49,12 @@ def measure_bandwidth(
     Notes
     -----
     Each CPU of a node that this process may use runs one thread. All threads run at the same time,
-    and each passes over its own part of the memory. The memory is in huge pages if the kernel
-    has some, and is bound to its node; `where` checks that it is there. It is eight times as large
-    as the last-level caches of a node, or half of what is free if that is less. The latency is
+    and each passes over its own part of the memory. The memory is in huge pages if the kernel has
+    some, and is bound to its node; `where` checks that it is there. It is eight times as large as
+    the last-level caches of a node, or half of what is free if that is less. The latency is
     measured with dependent loads by one CPU: each load, from a random cache line, yields the
-    address of the next. All loads and stores are ordinary. Other processes that run meanwhile lower
-    the figures, so measure on an idle machine.
+    address of the next. All loads and stores are ordinary ones, which use the caches. Other
+    processes that run meanwhile lower the figures, so measure on an idle machine.
 
     The file is in ``$XDG_CACHE_HOME/movepages`` or ``~/.cache/movepages``. It is valid for one
     host, kernel release, CPU model, and set of CPUs and nodes that the process may use.

@@ -28,10 +28,9 @@ class BackgroundMove(Future[MoveResult]):
     """A move that runs in its own thread.
 
     A `concurrent.futures.Future` whose result is a `MoveResult`, with `progress`. Its `cancel` also
-    ends a move that is running, which then finishes with a `MovePagesCancelledError`; its
-    ``.result`` holds what had been moved. The move runs in the process that started it. If the
-    process forks during the move, the future in the child process is done, and its exception is a
-    RuntimeError.
+    ends a running move. The move then ends with a `MovePagesCancelledError`, whose ``.result``
+    holds what had been moved. The move runs in the process that started it. If the process forks
+    during the move, the future in the child process is done, and its exception is a RuntimeError.
 
     Examples
     --------

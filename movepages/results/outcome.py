@@ -43,8 +43,8 @@ class MoveResult:
         Pages that the kernel was not asked to move, because the call ended early or because the
         pages are `untargeted`.
     untargeted : int
-        Pages without a target, which stay where they are. They are part of `not_attempted`. A
-        placement used as the target gives no target to pages absent in it.
+        Pages without a target, which stay where they are. They are part of `not_attempted`. If the
+        target is a placement, pages that were absent in it have no target.
     overruled : int
         Pages that are not where they were wanted, because the target cuts through a huge page,
         which moves as a whole. The counts above treat them as pages with the huge page's target.

@@ -28,11 +28,11 @@ _COLUMNS = ("nbytes", "pages", "absent_bytes", "hidden_bytes", "huge_bytes")
 class Placements(Totals, ByName[Placement]):
     """The placement of each member of an object, as a mapping from names to `Placement`.
 
-    Names are paths, such as ``layers.0.weight``, ``tables['price']`` or ``arrays[2]``. A member's
-    own key finds it too, unless it is the name of another member: ``where(df)["price"]``,
-    ``where([a, b])[1]``. The method `below` selects all members whose paths begin alike:
-    ``where(model).below("layers.0")``. If several members have the same name, a number is appended
-    to the later ones: ``x#2``.
+    Names are paths, such as ``layers.0.weight``, ``tables['price']`` or ``arrays[2]``. A key of the
+    object itself also finds its member, unless the key is the name of another member:
+    ``where(df)["price"]``, ``where([a, b])[1]``. The method `below` selects all members whose paths
+    begin alike: ``where(model).below("layers.0")``. If several members have the same name, a number
+    is appended to the later ones: ``x#2``.
 
     Attributes
     ----------

@@ -27,7 +27,8 @@ class Topology:
     Attributes
     ----------
     nodes : Mapping of int to Node
-        The online nodes in id order. Ids may be sparse: iterate over them, do not count.
+        The online nodes in id order. Ids may have gaps: iterate over this mapping, and not over
+        ``range()``.
     offline_nodes : tuple of int
         Ids that the kernel reserves for nodes that are not online.
     page_size : int
