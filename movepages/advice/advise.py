@@ -56,8 +56,8 @@ def advise(
         The CPUs of the threads that use the memory. The first CPU belongs to the thread that uses
         the first part of the memory, and so on; a set is sorted. By default, /proc shows the
         threads that count. A thread bound to one node counts if it has used 1 % of the CPU time of
-        the busiest thread. Several bound threads that started in the last five minutes count
-        without that. A thread that is free to run on several nodes counts if it has used at least 5
+        the busiest thread. Bound threads that started in the last five minutes also count if there
+        are several. A thread that is free to run on several nodes counts if it has used at least 5
         % of that time and at least half a second. It does not count if there are at least as many
         bound threads. For a function, the threads count on the nodes where they ran.
     access : {"parts", "all"}

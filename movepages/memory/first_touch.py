@@ -54,7 +54,7 @@ def first_touch(
     nodes: Sequence[SupportsIndex] | None = None,
     mode: str = "bind",
 ) -> _FirstTouch:
-    """Allocate the pages that this thread touches first on a node, within a ``with`` block.
+    """Choose the node of new pages that this thread touches within a ``with`` block.
 
     Parameters
     ----------
