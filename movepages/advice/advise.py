@@ -58,8 +58,9 @@ def advise(
         threads that count. A thread bound to one node counts if it has used 1 % of the CPU time of
         the busiest thread. Bound threads that started in the last five minutes also count if there
         are several. A thread that is free to run on several nodes counts if it has used at least 5
-        % of that time and at least half a second. It does not count if there are at least as many
-        bound threads. For a function, the threads count on the nodes where they ran.
+        % of the busiest thread's CPU time, and at least half a second. It does not count if there
+        are at least as many bound threads. For a function, the threads count on the nodes where
+        they ran.
     access : {"parts", "all"}
         How threads on several nodes use the memory. "parts": each thread uses its own contiguous
         part, in the order of the nodes. "all": each thread uses all of it.

@@ -45,8 +45,8 @@ class Region:
     ------
     TypeError, ValueError
         A value is not a whole number, the range extends beyond 64 bits, or the length is 2**62
-        bytes or more, which no process can map. Whether the range is mapped and the process
-        exists is checked when the region is used.
+        bytes or more, which no process can map. The range does not have to be mapped, and the
+        process does not have to exist, until the region is used.
 
     Examples
     --------
