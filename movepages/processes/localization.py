@@ -13,7 +13,7 @@ from ..units import format_bytes, format_ids, format_pages
 from .affinity import ThreadCpus
 from .locality import Locality
 
-FROM_OUTSIDE = "It stays as it is: only a process itself can set its policy, by set_mempolicy(2)."
+FROM_OUTSIDE = "It stays as it is: only the process itself can set it, by set_mempolicy(2)."
 # Pages that are not in memory, as most of the addresses of a process are not.
 _ABSENT = (PageStatus.ENOENT, PageStatus.EFAULT)
 

@@ -163,7 +163,7 @@ def test_result_adds_up():
         "before: node",
         "after: node",
         "threads are on",
-        "only a process itself can set its policy",
+        "only the process itself can set it",
     ):
         assert part in str(done)
     assert "would move" in str(planned)
