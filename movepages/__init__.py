@@ -136,14 +136,17 @@ def __getattr__(name: str) -> object:
         )
     try:
         module = import_module(f".{home}", __name__)
-    except ModuleNotFoundError as missing:
-        if missing.name != f"{__name__}._core":
+    except ImportError:
+        # Imported late, because only this case needs it.
+        from importlib.util import find_spec
+
+        if find_spec(f"{__name__}._core") is not None:
             raise
         # Python searches the folder it was started in first, which may be a clone.
         raise ModuleNotFoundError(
             f"{__path__[0]} is movepages' source without its compiled extension: start Python in "
             "another folder to use the installed package, or install the source: pip install -e .",
-            name=missing.name,
+            name=f"{__name__}._core",
         ) from None
     value = globals()[name] = getattr(module, name)
     return value

@@ -48,8 +48,9 @@ class _Install(_Print):
     def use(self, parser: argparse.ArgumentParser, shell: str) -> None:
         shell = shell or os.path.basename(os.environ.get("SHELL", ""))
         if shell not in _PLACES:
+            got = f"got {shell!r}" if shell else "and SHELL is not set"
             parser.error(
-                f"--install-completion: expected {', '.join(_PLACES)}, got {shell!r}; for another "
+                f"--install-completion: expected {', '.join(_PLACES)}, {got}; for another "
                 "shell, put what --print-completion prints where it looks"
             )
         place, then = _PLACES[shell]

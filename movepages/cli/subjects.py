@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import glob
 import os
 import stat
@@ -80,7 +81,9 @@ class Files:
         with Refusal() as refusal:
             found, link = os.stat(path), stat.S_ISLNK(os.lstat(path).st_mode)
         if refusal.error:
-            self.problems.append(f"{path}: {refusal.why}")
+            word = named and refusal.code == errno.ENOENT and "/" not in path
+            meant = f"; for a process, give its number, as by pidof {path}" if word else ""
+            self.problems.append(f"{path}: {refusal.why}{meant}")
         elif stat.S_ISDIR(found.st_mode):
             # Directories behind links may lead in a circle; files behind links are files.
             if named or not link:

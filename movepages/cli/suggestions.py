@@ -9,6 +9,8 @@ from collections.abc import Collection
 
 def no_such_command(given: str, commands: Collection[str]) -> str:
     """Return the message for a word that is not a command."""
+    if given in ("help", "version"):
+        return f"there is no command {given!r}; did you mean '--{given}'?"
     return f"there is no command {given!r}{_nearest(given, commands)}"
 
 

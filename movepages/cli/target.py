@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
+import re
 from typing import Any
 
 import movepages as mp
@@ -75,6 +76,8 @@ def _meant(text: str) -> str:
     with contextlib.suppress(ValueError):
         parse_ids(text)
         return f"; for several nodes, write interleave:{text} or blocks:{text}"
+    if found := re.fullmatch(r"node\s*(\d+)", text, re.IGNORECASE):
+        return f"; did you mean {found[1]!r}?"
     name, _, rest = text.partition(":")
     near = difflib.get_close_matches(f"{name}:", _LAYOUTS, 1)
     return f"; did you mean {near[0] + rest!r}?" if near else ""

@@ -204,7 +204,7 @@ def _balancing(answers: Answers, facts: Facts) -> Check:
         whose = "pages" if blind else "pages of other processes"
         detail += f", and before Linux 6.6 {whose} that it watches look absent"
     remedy = (
-        "for a steady picture, sysctl kernel.numa_balancing=0, or run under numactl --localalloc: "
-        "threads with a policy of their own are left alone"
+        "for a steady picture, sysctl kernel.numa_balancing=0, or run under movepages run "
+        "--localalloc: threads with a policy of their own are left alone"
     )
     return Check(name, "limited", detail, remedy)

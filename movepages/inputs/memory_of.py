@@ -70,10 +70,7 @@ def _inside(obj: object) -> _Single | Iterator[tuple[str, object]]:
         if isinstance(obj, _ONE_MEMORY):
             return _Single(obj)
         if str(type(obj).__module__).startswith(_PACKAGE):
-            raise TypeError(
-                f"got a {type(obj).__name__}, which describes memory; pass the memory itself, and "
-                "a layout after it: move(a, layout)"
-            )
+            raise TypeError(f"got {type(obj).__name__}, {_instead_of(type(obj).__name__)}")
         return container_members(obj) or _Single(obj)
     found = adapter(obj)
     if isinstance(found, Mapping):
@@ -86,6 +83,12 @@ def _inside(obj: object) -> _Single | Iterator[tuple[str, object]]:
             f"pairs or return an array, got a {type(found).__name__}"
         )
     return iter(cast(Iterable[tuple[str, object]], found))
+
+
+def _instead_of(name: str) -> str:
+    if name == "Process":
+        return "which has methods of its own: process(pid).where() and process(pid).move(node)"
+    return "which describes memory; pass the memory itself, and a layout after it: move(a, layout)"
 
 
 def _collect(obj: object, inside: Iterator[tuple[str, object]]) -> Members:

@@ -22,6 +22,7 @@ from ..results.placements import Placements
 from ..system.topology_reader import read_topology
 from .array_patterns import ByIndex, ContiguousShares
 from .follow import Follow
+from .guesses import in_words
 from .patterns import Pattern
 from .targets import Layout
 
@@ -131,7 +132,14 @@ def by_axis(axis: Count, nodes: Sequence[Count]) -> Layout:
     >>> targets(a, by_axis(0, [0, 1]))[[0, -1]].tolist()
     [0, 1]
     """
-    return ByAxis(operator.index(axis), listed_nodes(nodes))
+    try:
+        number = operator.index(axis)
+    except TypeError:
+        raise TypeError(
+            f"axis: expected a whole number, got {in_words(axis)}; the order is "
+            "by_axis(axis, nodes), as in by_axis(0, [0, 1])"
+        ) from None
+    return ByAxis(number, listed_nodes(nodes))
 
 
 @dataclass(frozen=True)
@@ -212,6 +220,11 @@ def local(cpus: Collection[Count] | None = None) -> Layout:
             f"cpus: expected CPU numbers such as [0, 1], got the text {cpus!r}; for the node "
             f"nearest to a device, pass near({cpus!r})"
         )
-    chosen = sorted(os.sched_getaffinity(0)) if cpus is None else map(operator.index, cpus)
+    try:
+        chosen = sorted(os.sched_getaffinity(0)) if cpus is None else [*map(operator.index, cpus)]
+    except TypeError:
+        raise TypeError(
+            f"cpus: expected CPU numbers such as [0, 1], got {in_words(cpus)}"
+        ) from None
     machine = read_topology()
     return blocks([machine.node_near(cpu) for cpu in chosen])

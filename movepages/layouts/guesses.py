@@ -17,6 +17,7 @@ _LAYOUTS = {
     "local": "local()",
     "near": "near('eth0')",
 }
+_AS_ANOTHER = "to put memory where another array is, pass like(b)"
 
 
 def meant_by(target: object) -> str:
@@ -29,13 +30,17 @@ def meant_by(target: object) -> str:
         return _by_call(target)
     if isinstance(target, float) and target.is_integer():
         return f"pass the number {int(target)}"
-    if isinstance(target, np.ndarray) and target.dtype.kind not in "iub":
-        return "to put memory where another array is, pass like(b)"
-    return ""
+    if isinstance(target, np.ndarray):
+        return _AS_ANOTHER if target.dtype.kind not in "iub" else ""
+    if re.search("float|complex", str(getattr(target, "dtype", ""))):
+        return _AS_ANOTHER
+    return _by_class(target)
 
 
 def in_words(target: object) -> str:
     """Return the type of a wrong target, with its value if that is short."""
+    if isinstance(target, (int, list, tuple)):
+        return f"{target!r:.40}"
     if isinstance(target, (str, float)):
         return f"a {type(target).__name__}, {target!r}"
     if isinstance(target, np.ndarray):
@@ -51,6 +56,19 @@ def _by_text(text: str) -> str:
         return f"pass near({rest!r})"
     if name in _LAYOUTS:
         return f"pass the layout {_LAYOUTS[name]}"
+    if name == "cuda":
+        return f"for the node nearest to a device, pass near({text!r})"
+    return ""
+
+
+def _by_class(target: object) -> str:
+    match type(target).__module__.partition(".")[0], type(target).__name__:
+        case "movepages", "Node":
+            return f"pass its number: {getattr(target, 'id', 0)}"
+        case "movepages", "Topology":
+            return f"pass one of its allowed_nodes: {getattr(target, 'allowed_nodes', ())}"
+        case "torch", "device":
+            return f"for the node nearest to a device, pass near({str(target)!r})"
     return ""
 
 

@@ -141,9 +141,11 @@ def as_target(
     if isinstance(nodes, int):
         return OneNode(nodes)
     if len(nodes) != pages:
+        alone = f"; for one node, pass the number {nodes[0]}" if len(nodes) == 1 else ""
         raise ValueError(
             f"target: expected one node for all pages, or one for each of the {pages:,} pages of "
-            f"the array, got {len(nodes):,}; where(a).pages gives the number of pages; to divide "
-            "them between nodes, pass a layout such as blocks([0, 1]) or interleave([0, 1])"
+            f"the memory, got a sequence of {len(nodes):,}{alone}; where(a).pages gives the number "
+            "of pages; to divide them between nodes, pass a layout such as blocks([0, 1]) or "
+            "interleave([0, 1]), and for a node for each member a mapping such as {0: 0, 1: 1}"
         )
     return PerPage(nodes.copy() if keep else nodes)

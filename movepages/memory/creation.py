@@ -92,7 +92,7 @@ def empty(
     """
     if node is not None and layout is not None:
         raise ValueError("node and layout: expected at most one of them, got both")
-    kind = np.dtype(dtype)
+    kind = _as_dtype(dtype)
     if kind.hasobject:
         raise TypeError(f"dtype: expected a type without objects, got {kind}")
     sizes = _as_shape(shape)
@@ -162,7 +162,7 @@ def full(
     >>> full(3, 7).tolist()
     [7, 7, 7]
     """
-    kind = np.asarray(value).dtype if dtype is None else np.dtype(dtype)
+    kind = np.asarray(value).dtype if dtype is None else _as_dtype(dtype)
     if kind.char in "SU" and not kind.itemsize:
         # A str or bytes type without a length would truncate the value to nothing.
         kind = np.asarray(value, kind).dtype
@@ -188,6 +188,14 @@ def _lay_out(array: npt.NDArray[Any], memory: memoryview, layout: Layout, huge: 
         # Pages for which the layout names no node stay where they are; that is no failure.
         if moved.failures:
             moved.raise_for_status()
+
+
+def _as_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
+    try:
+        return np.dtype(dtype)
+    except TypeError as wrong:
+        meant = f"; for a node, pass node={dtype}" if isinstance(dtype, int) else ""
+        raise TypeError(f"dtype: {wrong}{meant}") from None
 
 
 def _as_shape(shape: Shape) -> tuple[int, ...]:

@@ -40,7 +40,8 @@ def listed_nodes(nodes: Sequence[Count]) -> tuple[int, ...]:
     """Return the node numbers of a sequence; raise if it is empty or a single number."""
     found = as_nodes(nodes)
     if isinstance(found, int) or not len(found):
-        raise ValueError(f"nodes: expected a sequence of at least one node, got {nodes!r}")
+        meant = f"; pass [{found}]" if isinstance(found, int) else ""
+        raise ValueError(f"nodes: expected a sequence of at least one node, got {nodes!r}{meant}")
     return tuple(found.tolist())
 
 
@@ -69,10 +70,11 @@ def _converted(name: str, given: object, dtype: np.dtype[Any]) -> npt.NDArray[An
         return _from_ints(name, given, dtype)
     array = np.asarray(given)
     if array.dtype.kind not in "iu" or isinstance(given, (bytes, bytearray)):
+        convert = f"; convert it first, e.g. with .astype(np.{dtype.name})"
         raise TypeError(
             f"{name}: expected integers that fit {dtype.name}, got "
-            f"{'a ' + type(given).__name__ + ' of ' if array is not given else ''}"
-            f"dtype {array.dtype}; convert it first, e.g. with .astype(np.{dtype.name})"
+            f"{type(given).__name__ + ' of ' if array is not given else ''}"
+            f"dtype {array.dtype}{convert if hasattr(given, 'astype') else ''}"
         )
     if array.ndim != 1:
         raise ValueError(

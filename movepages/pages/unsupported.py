@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import ItemsView, Iterator, Set
 
 _EXPECTED = (
@@ -30,8 +31,10 @@ def _hint(obj: object) -> str:
     if isinstance(obj, int):
         return (
             "an address needs a length: pass Region(address, nbytes); a node comes after the "
-            f"memory: move(a, {obj})"
+            f"memory: move(a, {obj}); for a process, use process({obj})"
         )
+    if isinstance(obj, (str, os.PathLike)):
+        return f"for a file in the page cache, pass page_cache({os.fspath(obj)!r})"
     if isinstance(obj, io.BytesIO):
         return "pass its getbuffer(), which shares its memory"
     if isinstance(obj, io.IOBase) and not isinstance(obj, io.StringIO):

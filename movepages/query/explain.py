@@ -70,7 +70,8 @@ def _explain_permission(call: Call) -> str:
     if engine == "move_pages" and _permitted(0):
         return (
             f"this process may not inspect process {call.pid}; run as the same user where "
-            "kernel.yama.ptrace_scope allows it, or with CAP_SYS_PTRACE"
+            "kernel.yama.ptrace_scope allows it, or with CAP_SYS_PTRACE, "
+            "for example with sudo"
         )
     if call.pid:
         return (

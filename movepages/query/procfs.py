@@ -43,5 +43,5 @@ def _not_told(pid: int, name: str, refusal: Refusal) -> MovePagesError:
     return make_error(
         refusal.code,
         f"{path}: {refusal.why}; if this process may not inspect process {pid}, run as the same "
-        "user, or with CAP_SYS_PTRACE",
+        "user, or with CAP_SYS_PTRACE, for example with sudo",
     )

@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import pkgutil
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,25 @@ def test_no_module_hides_a_name():
 def test_an_unknown_name():
     with pytest.raises(AttributeError, match="has no attribute 'wher'"):
         mp.wher  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["where", "topology"])
+def test_source_without_its_core_says_what_to_do(tmp_path, name):
+    """As in a clone, where Python finds the source before the installed package."""
+    leave_out = shutil.ignore_patterns("_core*.so", "__pycache__")
+    shutil.copytree(Path(mp.__file__).parent, tmp_path / "movepages", ignore=leave_out)
+    # The finder of an editable install would find the core elsewhere.
+    code = f"""
+import sys
+sys.meta_path = [each for each in sys.meta_path if "editable" not in each.__module__]
+import movepages
+movepages.{name}
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "start Python in another folder" in done.stderr.splitlines()[-1]
 
 
 def test_the_import_alone_loads_nothing_else():

@@ -1,5 +1,6 @@
 """What is said of targets that a user may well try."""
 
+import os
 import subprocess
 import sys
 
@@ -9,6 +10,18 @@ import pytest
 import movepages as mp
 
 NODE = mp.topology().allowed_nodes[0]
+
+
+class Tensor:
+    dtype = "torch.float32"
+
+    def __array__(self, dtype=None, copy=None):
+        return np.ones(3, np.float32)
+
+
+def torch_device(name):
+    device = type("device", (), {"__module__": "torch", "__str__": lambda _: name})
+    return device()
 
 
 @pytest.fixture
@@ -31,6 +44,13 @@ def a():
         ({0, 1}, "a set has no order: pass blocks"),
         (mp.interleave, r"got a function; call it: interleave\(\[0, 1\]\)"),
         (np.ones(5), r"got an array of float64; to put memory where another array is, pass like"),
+        (Tensor(), r"got a Tensor; to put memory where another array is, pass like\(b\)"),
+        ("cuda:0", r"for the node nearest to a device, pass near\('cuda:0'\)"),
+        (torch_device("cuda:1"), r"for the node nearest to a device, pass near\('cuda:1'\)"),
+        (mp.topology().nodes[NODE], f"got a Node; pass its number: {NODE}"),
+        (mp.topology(), rf"got a Topology; pass one of its allowed_nodes: \({NODE},"),
+        ([NODE], f"got a sequence of 1; for one node, pass the number {NODE}"),
+        ([0, 1], r"for each member a mapping such as \{0: 0, 1: 1\}"),
         ([0, 1], r"pass a layout such as blocks\(\[0, 1\]\) or interleave"),
     ],
 )
@@ -61,6 +81,35 @@ def test_targets_with_the_layout_first_still_works(a, first):
         found = mp.targets(first, a)
     assert told[0].filename == __file__
     assert found.tolist() == mp.targets(a, first).tolist()
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (4711, r"for a process, use process\(4711\)"),
+        ("x.npy", r"for a file in the page cache, pass page_cache\('x.npy'\)"),
+        (mp.process(os.getpid()), r"got Process, .*process\(pid\)\.where\(\)"),
+    ],
+)
+def test_memory_that_is_elsewhere(given, meant):
+    with pytest.raises(TypeError, match=meant):
+        mp.where(given)
+
+
+@pytest.mark.parametrize(
+    ("make", "meant"),
+    [
+        (lambda: mp.local(0), r"cpus: expected CPU numbers such as \[0, 1\], got 0$"),
+        (lambda: mp.local(np.ones(3)), "got an array of float64"),
+        (lambda: mp.by_axis([0], 0), r"axis: expected a whole number, got \[0\]; the order is"),
+        (lambda: mp.interleave(1), r"at least one node, got 1; pass \[1\]"),
+        (lambda: mp.zeros((4, 4), 0), "dtype: .*; for a node, pass node=0"),
+        (lambda: mp.full(4, 1, "float3"), "dtype: data type 'float3' not understood"),
+    ],
+)
+def test_arguments_of_another_kind(make, meant):
+    with pytest.raises((TypeError, ValueError), match=meant):
+        make()
 
 
 def test_texts_instead_of_lists():
