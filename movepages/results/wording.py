@@ -21,8 +21,8 @@ TORN = (
 )
 TORN_EDGES = (
     "neighbouring arrays share the pages at their edges, and each page is on one node only, where "
-    "most of it is wanted; give such arrays one target, or create them with empty(), zeros() or "
-    "full(), which share no page"
+    "most of it is wanted; give such arrays one target, or create them with movepages.empty(), "
+    "zeros() or full(), which share no page"
 )
 
 
