@@ -1,13 +1,14 @@
 """Files moved from the shell are where they belong for the next process that reads them."""
 
+import contextlib
+import io
 import json
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
+from movepages.cli import main
 from support import memory, processes, safetensors_files, witness
 
 PAGE = memory.PAGE
@@ -15,11 +16,18 @@ PAGES = 64
 
 
 def movepages(*arguments, status=0):
-    """Run the command as a process of its own, and return its JSON object."""
-    command = [sys.executable, "-P", "-m", "movepages", *map(str, arguments), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == status, done.stderr
-    return json.loads(done.stdout)
+    """Run the command in a process of its own, and return its JSON object.
+
+    The process is forked, because a new one takes seconds in a guest until it has imported all.
+    """
+
+    def run():
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            return main([*map(str, arguments), "--json"]), said.getvalue()
+
+    found, said = processes.run_as(None, run)
+    assert found == status, said
+    return json.loads(said)
 
 
 def nodes_of_file(path, offset=0, nbytes=None):

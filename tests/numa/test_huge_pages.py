@@ -103,7 +103,8 @@ def test_pinned_huge_page_counts_as_placed_for_pages_wanted_there(here_and_there
     here, there = here_and_there
     a = huge(1)
     pages = memory.pages_of(a)
-    target = np.where(np.arange(len(pages)) < len(pages) // 3, here, there).astype(np.int32)
+    # Only a few for the other node: Linux 6.1 tries the whole huge page for each of them.
+    target = np.where(np.arange(len(pages)) < len(pages) - 40, here, there).astype(np.int32)
     with pinned(pages[7]):
         r = mp.move(a, target)
         assert (witness.nodes_of(pages) == here).all()
@@ -216,6 +217,8 @@ def test_a_list_of_pieces_and_small_pages_pins_and_holes(here_and_there, huge, h
     pages = memory.pages_of(a)
     memory.discard(a[per * memory.PAGE : 2 * per * memory.PAGE])
     memory.touch(a[per * memory.PAGE + 9 * memory.PAGE : per * memory.PAGE + 19 * memory.PAGE])
+    # Only a few of the pinned huge page: Linux 6.1 tries all of it for each of them.
+    pages = pages[: 3 * per + 40]
     present = witness.present(pages)
     with pinned(pages[3 * per + 5]):
         status = mp.move_pages(pages, there)

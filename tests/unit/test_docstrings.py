@@ -6,8 +6,8 @@ import importlib
 import inspect
 import mmap
 import os
-import pkgutil
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,12 +15,16 @@ import pytest
 import movepages as mp
 from support import system
 
-MODULES = [
-    name
-    for _, name, _ in pkgutil.walk_packages(mp.__path__, "movepages.")
-    # tests/integration runs those of the extras.
-    if not name.endswith(("._core", ".__main__", ".dask", ".mpi"))
-]
+PACKAGE = Path(mp.__file__).parent
+# tests/integration runs those of the extras.
+OF_EXTRAS = {"movepages.dask", "movepages.mpi"}
+
+
+def modules_with_examples():
+    files = (each for each in sorted(PACKAGE.rglob("*.py")) if ">>>" in each.read_text())
+    parts = (each.relative_to(PACKAGE.parent).with_suffix("").parts for each in files)
+    names = (".".join(each).removesuffix(".__init__") for each in parts)
+    return [name for name in names if name not in OF_EXTRAS]
 
 
 @pytest.fixture
@@ -33,7 +37,7 @@ def _freed_memory_has_no_pages():
     getattr(system.libc, "malloc_trim", id)(0)
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", modules_with_examples())
 @pytest.mark.usefixtures("little_bandwidth", "_freed_memory_has_no_pages")
 def test_examples(name):
     public = {each: getattr(mp, each) for each in mp.__all__}

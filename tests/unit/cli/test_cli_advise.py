@@ -68,6 +68,7 @@ def test_commands_can_be_copied(terminal, monkeypatch, capsys):
     assert " ".join(command.split()) == f"$ movepages move 7 --to blocks:0,1{options}"
 
 
+@pytest.mark.host
 def test_refusals():
     gone = run("advise", "4194305")
     assert (gone.returncode, gone.stdout) == (1, "")

@@ -63,6 +63,7 @@ def arrays(draw):
     return a[tuple(how[cut] for cut in cuts)]
 
 
+@pytest.mark.host
 @given(arrays(), NODES)
 def test_blocks_give_a_page_to_the_share_of_its_middle(a, nodes):
     address, _ = bytes_of(a)
@@ -74,6 +75,7 @@ def test_blocks_give_a_page_to_the_share_of_its_middle(a, nodes):
     assert over(mp.blocks(nodes), a).tolist() == expected
 
 
+@pytest.mark.host
 @given(arrays(), NODES, st.integers(0, 2))
 def test_by_axis_gives_a_page_to_the_block_of_most_of_it(a, nodes, axis):
     axis %= a.ndim
@@ -103,6 +105,7 @@ def test_by_axis_of_a_matrix_and_its_views():
     assert mp.targets(m[::2, :PAGE], rows).tolist() == [0, 1, 2, 3]
 
 
+@pytest.mark.host
 @given(arrays(), NODES, st.integers(1, 4))
 def test_interleave_takes_turns(a, nodes, pages):
     found = over(mp.interleave(nodes, block=pages * PAGE), a, PAGE)
@@ -110,6 +113,7 @@ def test_interleave_takes_turns(a, nodes, pages):
     assert found.tolist() == [nodes[each % len(nodes)] for each in turn]
 
 
+@pytest.mark.host
 @given(st.integers(0, 3 * HUGE_PAGE_BYTES), st.integers(1, 12 * HUGE_PAGE_BYTES), NODES)
 def test_large_blocks_cut_no_huge_page(ahead, nbytes, nodes):
     layout = mp.interleave(nodes, block=2 * HUGE_PAGE_BYTES)
@@ -132,6 +136,7 @@ def test_default_block_is_a_huge_page_for_large_arrays():
         assert np.argmax(found != 0) == block // PAGE
 
 
+@pytest.mark.host
 @given(st.dictionaries(st.integers(0, 9), st.integers(0, 9), min_size=1, max_size=5))
 def test_weights(shares):
     total = sum(shares.values())
@@ -225,6 +230,7 @@ def test_targets_of_everything_that_move_accepts():
 
 
 # A node may have several turns, or be the only one; blocks range from a page to more than all.
+@pytest.mark.host
 @given(NODES, st.lists(st.integers(1, 9), min_size=1, max_size=6), st.sampled_from([1, 2, 3]))
 def test_turns_continue_after_a_part(nodes, parts, block):
     layout, taken = mp.interleave(nodes, block=block * PAGE), itertools.cycle(nodes)

@@ -25,6 +25,7 @@ def laid_out(lengths):
     return make_runs(start * PAGE, pages, pages * PAGE, status)
 
 
+@pytest.mark.host
 @given(st.lists(st.lists(RUN, min_size=1, max_size=3), min_size=1, max_size=40))
 def test_merging_on_the_way_changes_nothing(parts):
     flat = laid_out([run for part in parts for run in part])

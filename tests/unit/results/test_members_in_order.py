@@ -64,6 +64,7 @@ def test_each_member_is_what_its_pages_are() -> None:
             )
 
 
+@pytest.mark.host
 def test_results_of_members_are_the_same_in_any_order() -> None:
     members = of_many_kinds(columns=5)
     result = mp.move(members, mp.where(members))

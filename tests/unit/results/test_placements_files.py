@@ -7,6 +7,9 @@ import pytest
 
 import movepages as mp
 
+# Files are the same on every kernel.
+pytestmark = pytest.mark.host
+
 
 def some() -> dict[str, np.ndarray]:
     base = np.ones((256, 2048))
