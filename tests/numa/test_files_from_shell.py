@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from movepages.cli import main
-from support import memory, processes, safetensors_files, witness
+from support import memory, nodes, processes, safetensors_files, witness
 
 PAGE = memory.PAGE
 PAGES = 64
@@ -28,6 +28,16 @@ def movepages(*arguments, status=0):
     found, said = processes.run_as(None, run)
     assert found == status, said
     return json.loads(said)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imported(tmp_path_factory):
+    """Import here, once, what every child would have to import otherwise."""
+    path = tmp_path_factory.mktemp("small") / "file"
+    path.write_bytes(bytes(PAGE))
+    with contextlib.redirect_stdout(io.StringIO()):
+        main(["where", str(path), "--json"])
+        main(["move", str(path), "--to", str(nodes.allowed()[0]), "--json"])
 
 
 def nodes_of_file(path, offset=0, nbytes=None):
