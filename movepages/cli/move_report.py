@@ -96,6 +96,8 @@ def show_forecast(options: argparse.Namespace, found: Forecast, subject: Subject
         if found.hidden:
             say(f"and {format_pages(found.hidden)} on nodes that this kernel does not report")
         say(f"{subject.name}, {format_bytes(found.nbytes)} to move. Nothing was moved.")
+        if found.nbytes and not options.all:
+            say("Pages that other processes map, too, stay where they are without --all.")
     for problem in problems:
         complain(problem)
     return not problems

@@ -47,6 +47,11 @@ def test_a_dry_run_moves_nothing(capsys, other, two_nodes):
     here, there = two_nodes[:2]
     found = move(capsys, other, "--to", str(there), "--region", hex(other.result), "--dry-run")
     assert found["flows"] == [{"from": here, "to": there, "nbytes": NBYTES}]
+    said = ["move", str(other.pid), "--to", str(there), "--region", hex(other.result), "--dry-run"]
+    assert main(said) == 0
+    assert "other processes map, too, stay where they are without --all" in capsys.readouterr().out
+    assert main([*said, "--all"]) == 0
+    assert "--all" not in capsys.readouterr().out
     assert pages_of(other) == {here: 256}
 
 
