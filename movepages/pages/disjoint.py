@@ -54,14 +54,17 @@ def disjoint(
     """
     if _total(nbytes) + sum(each.nbytes for each in strided) >= _MOST_BYTES:
         raise ValueError("expected less than 2**62 bytes in all, which no process can map")
-    # There may be very many pieces, so nothing is copied twice.
+    # There may be very many pieces, and new memory costs more than the work on it.
     order = np.argsort(address, kind="stable")
-    order = order[nbytes[order] > 0]
+    if nbytes.min(initial=1) < 1:
+        order = order[nbytes[order] > 0]
     begin = address[order]
-    end = begin + nbytes[order].astype(np.uintp)
+    end = nbytes[order].view(np.uintp)
+    end += begin
     del order
     # The page after the last one needs an address, too.
-    if (end < begin).any() or (end > _HIGHEST).any() or (address > _HIGHEST).any():
+    highest = max(end.max(initial=0), address.max(initial=0))
+    if (end < begin).any() or highest > _HIGHEST:
         raise ValueError(
             f"expected memory that ends below {_HIGHEST:#x}, got some at {int(address.max()):#x}"
         )
@@ -92,10 +95,12 @@ def _merge(begin: Addresses, end: Addresses) -> Intervals:
 
 
 def _join(begin: Addresses, end: Addresses) -> Intervals:
-    """Join sorted intervals that overlap or touch; `end` is overwritten."""
+    """Join sorted intervals that overlap or touch; `end` may be overwritten."""
+    if (begin[1:] > end[:-1]).all():
+        return begin, end
     np.maximum.accumulate(end, out=end)
-    new = np.append(True, begin[1:] > end[:-1])[: len(begin)]
-    return (begin, end) if new.all() else (begin[new], end[np.append(new[1:], True)])
+    new = np.append(True, begin[1:] > end[:-1])
+    return begin[new], end[np.append(new[1:], True)]
 
 
 def _total(nbytes: Ints) -> int:

@@ -120,6 +120,8 @@ class NamedFootprints:
     @cached_property
     def pieces(self) -> Pieces:
         """The bytes of all members, each byte once."""
+        if not self.parted:
+            return Pieces(self.address, self.nbytes, [], self.page_size, self.pid)
         several = [each.intervals for each in self.parted.values() if isinstance(each, Pieces)]
         return Pieces(
             np.concatenate((self.address, *(begin for begin, _ in several))),

@@ -71,8 +71,8 @@ class Pieces:
     def _before(self) -> Ints:
         """Bytes before each contiguous piece, and in all."""
         before = np.zeros(len(self._begin) + 1, np.int64)
-        np.cumsum(self._end - self._begin, out=before[1:].view(np.uintp))
-        return before
+        np.subtract(self._end, self._begin, out=before[1:].view(np.uintp))
+        return np.cumsum(before, out=before)
 
     @property
     def contiguous(self) -> bool:
@@ -105,16 +105,13 @@ class Pieces:
     @cached_property
     def shared_edges(self) -> int:
         """Number of partly covered pages; the rest of each may belong to a neighbour."""
-        within = np.uintp(self.page_size - 1)
-        # Contiguous pieces do not touch, so a page with an edge inside has bytes of none. Many
-        # pieces may begin in one page, and few pages may be all that is left of them.
-        inside = (edges[(edges & within) > 0] & ~within for edges in (self._begin, self._end))
-        cut = np.concatenate([_distinct(each) for each in inside])
-        cut.sort(kind="stable")
-        cut = _distinct(cut)
+        size = np.uintp(self.page_size)
         if not self._strided:
-            return len(cut)
-        edges = [cut]
+            # Contiguous pieces do not touch, so what covers a page is one long piece.
+            long = np.flatnonzero(self._end - self._begin >= size)
+            first = (self._begin[long] + (size - np.uintp(1))) // size
+            return self.pages - int((self._end[long] // size - first).sum())
+        edges = [self._begin // size * size, (self._end - np.uintp(1)) // size * size]
         for each in self._strided:
             edges += [addresses for addresses, _ in each.chunks(SPANS_AT_ONCE)]
         found = np.unique(np.concatenate(edges))
@@ -138,7 +135,11 @@ class Pieces:
     def _contiguous_rows(self) -> tuple[Pages, Pages]:
         """Numbers of the first and the last page of each row of pages with contiguous pieces."""
         size = np.uintp(self.page_size)
-        return _rows_of(self._begin // size, (self._end - np.uintp(1)) // size)
+        # Pieces less than a page apart are in one row, and a row may have very many.
+        far = np.flatnonzero(self._begin[1:] - self._end[:-1] >= size)
+        begin = self._begin[np.append(0, far + 1)[: len(self._begin)]]
+        end = self._end[np.append(far, -1)[: len(self._end)]]
+        return _rows_of(begin // size, (end - np.uintp(1)) // size)
 
     def index_of(self, addresses: npt.NDArray[np.uintp]) -> Ints:
         """Return the number of each page among all pages that hold some of the bytes."""
@@ -194,13 +195,6 @@ class Pieces:
             if len(some) and (number := int(place[some[0]])):
                 total[some] += self._strided[number - 1].below(addresses[some])
         return total
-
-
-def _distinct(ascending: Pages) -> Pages:
-    """Return the distinct numbers among ascending ones."""
-    new = np.append(True, ascending[1:] != ascending[:-1])[: len(ascending)]
-    found: Pages = ascending[new]
-    return found
 
 
 def _rows_of(first: Pages, last: Pages) -> tuple[Pages, Pages]:

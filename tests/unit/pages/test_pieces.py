@@ -23,7 +23,7 @@ def some_parts(random: np.random.Generator) -> tuple[list[tuple[int, int] | Foot
     parts: list[tuple[int, int] | Footprint] = []
     holds = np.zeros(BYTES, bool)
     for _ in range(random.integers(1, 6)):
-        first, count = int(random.integers(0, 9000)), int(random.integers(1, 7))
+        first, count = int(random.integers(0, 9000)), max(int(random.integers(-5, 7)), 1)
         block = int(random.integers(0, 9000 if count == 1 else 40))
         stride = int(random.integers(max(block, 1), 9000))
         if count > 1 and block:
@@ -31,6 +31,9 @@ def some_parts(random: np.random.Generator) -> tuple[list[tuple[int, int] | Foot
             parts.append(part if part.dims else (part.address, part.block))
         else:
             count = 1
+            # Few edges are at the border of a page by chance.
+            if random.integers(0, 2):
+                first, block = first // PAGE * PAGE, block // PAGE * PAGE
             parts.append((START + first, block))
         for index in range(count):
             holds[first + index * stride :][:block] = True
@@ -78,9 +81,22 @@ def test_nothing() -> None:
     assert list(found.ranges()) == []
 
 
-def test_memory_at_the_end_of_the_address_space_is_refused() -> None:
+def test_a_page_between_two_pieces_is_left_out() -> None:
+    found = pieces((START, PAGE), (START + 2 * PAGE, PAGE))
+    assert found.pages == 2
+    assert [count.tolist() for _, count in found.ranges()] == [[1, 1]]
+
+
+def test_pieces_that_touch_cover_a_page_together() -> None:
+    found = pieces((START + 100, PAGE - 100), (START, 100))
+    assert found.contiguous
+    assert found.shared_edges == 0
+
+
+@pytest.mark.parametrize("part", [(2**64 - PAGE, PAGE), (2**64 - PAGE, 0), (2**64 - 2**20, 2**21)])
+def test_memory_at_the_end_of_the_address_space_is_refused(part: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="ends below"):
-        pieces((2**64 - PAGE, PAGE))
+        pieces(part)
 
 
 def test_too_many_overlapping_blocks_are_refused() -> None:
