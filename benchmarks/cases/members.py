@@ -11,7 +11,7 @@ from cases.queries import Sizes
 from harness.contenders import by_c, timed
 from harness.contest import Bound, Line, Row, Skip, both, cost, take_turns
 
-MANY, MANY_RATIO = 100_000, 4
+MANY, MANY_RATIO = 100_000, 3
 SMALL_ABOVE_C = 8e-6
 COLUMNS, COLUMNS_SECONDS = 1_000, 20e-3
 MEMBERS_READ, READ_RATIO, RESTORE_RATIO = 10_000, 3, 8
