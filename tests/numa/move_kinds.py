@@ -1,4 +1,4 @@
-"""Move each kind of object of a library, and check every page: python move_kinds.py LIBRARY.
+"""Move each kind of object of libraries, and check every page: python move_kinds.py LIBRARY ...
 
 This is a program of its own, because libraries start threads, and other tests fork.
 """
@@ -54,17 +54,17 @@ def check(name: str, obj: object) -> None:
     assert {member: each.address for member, each in members(after).items()} == addresses
 
 
-def main(library: str) -> int:
-    """Return the number of kinds; 0 if the library is not installed."""
+def main(library: str) -> str:
+    """Move the kinds of a library, if it is installed; return what was done."""
     try:
         kinds = importlib.import_module(f"libraries.kinds_{library}").KINDS
     except ModuleNotFoundError as missing:
-        print(f"needs {missing.name}")
-        return 0
+        return f"needs {missing.name}"
     for name, make in kinds:
         check(name, make())
-    return len(kinds)
+    return f"moved {len(kinds)} kinds"
 
 
 if __name__ == "__main__":
-    print(f"moved {main(sys.argv[1])} kinds")
+    for each in sys.argv[1:]:
+        print(f"{each}: {main(each)}", flush=True)

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 
 from movepages.system import sysfs
 
+# The same on every kernel.
+pytestmark = pytest.mark.host
+
 
 @pytest.mark.parametrize(
     ("text", "ids"),

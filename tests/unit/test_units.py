@@ -8,6 +8,9 @@ import movepages as mp
 from movepages.cli.target import parse_target
 from movepages.units import parse_rate, parse_size
 
+# The same on every kernel.
+pytestmark = pytest.mark.host
+
 UNITS = {
     "": 1, "B": 1, "b": 1,
     "K": 1024, "k": 1024, "Ki": 1024, "KiB": 1024, "kib": 1024, "kB": 1000, "KB": 1000, "kb": 1000,

@@ -12,6 +12,9 @@ from movepages.advice.use import Kind, use_seen
 from movepages.processes.observation import Observation, ObservedThread
 from support import memory
 
+# The same on every kernel.
+pytestmark = pytest.mark.host
+
 MIB = 1 << 20
 
 

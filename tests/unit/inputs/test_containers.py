@@ -17,6 +17,9 @@ import pytest
 import movepages as mp
 from movepages.inputs import memory_of, registry
 
+# The same on every kernel.
+pytestmark = pytest.mark.host
+
 Point = namedtuple("Point", "x y")
 
 

@@ -9,6 +9,9 @@ import pytest
 
 import movepages as mp
 
+# The same on every kernel.
+pytestmark = pytest.mark.host
+
 NODE = mp.topology().allowed_nodes[0]
 
 

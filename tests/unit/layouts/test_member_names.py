@@ -5,6 +5,9 @@ import pytest
 
 import movepages as mp
 
+# The same on every kernel.
+pytestmark = pytest.mark.host
+
 NODE = mp.topology().allowed_nodes[0]
 
 

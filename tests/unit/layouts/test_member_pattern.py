@@ -9,6 +9,9 @@ from movepages.layouts.targets import PerPage
 from movepages.pages.buffers import footprint_of
 from movepages.pages.named import NamedFootprints
 
+# The same on every kernel.
+pytestmark = pytest.mark.host
+
 PAGE = 4096
 
 

@@ -110,7 +110,9 @@ def test_ten_thousand_arrays_leak_nothing():
     del kept
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.host) for seed in (2, 3))]
+)
 def test_contents_survive_any_order_of_making_resizing_and_dropping(seed):
     rng = random.Random(seed)
     sizes = [0, 1, 63, 64, 65, 4_096, 30_000, 32_768, 32_769, 100_000, 5 << 20]

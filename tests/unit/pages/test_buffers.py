@@ -13,6 +13,9 @@ import pytest
 from movepages.pages.buffers import Region, footprint_of
 from movepages.pages.footprint import Footprint
 
+# The same on every kernel.
+pytestmark = pytest.mark.host
+
 
 def resident(buffer, nbytes):
     """Return how many pages of a mapping are in memory, from mincore(2)."""

@@ -27,6 +27,9 @@ from support.dlpack import (
     speaking,
 )
 
+# The same on every kernel.
+pytestmark = pytest.mark.host
+
 of_every_shape = pytest.mark.parametrize("array", ARRAYS.values(), ids=ARRAYS)
 of_both_kinds = pytest.mark.parametrize("kind", KINDS)
 

@@ -18,6 +18,9 @@ from support.dlpack import (
     name_of,
 )
 
+# The same on every kernel.
+pytestmark = pytest.mark.host
+
 of_every_shape = pytest.mark.parametrize("array", ARRAYS.values(), ids=ARRAYS)
 of_both_kinds = pytest.mark.parametrize("kind", KINDS)
 

@@ -6,6 +6,9 @@ import pytest
 from movepages.pages.footprint import Footprint
 from movepages.pages.pieces import Pieces
 
+# The same on every kernel.
+pytestmark = pytest.mark.host
+
 PAGE = 4096
 START = 1 << 20
 BYTES = 32 * PAGE

@@ -17,6 +17,9 @@ from movepages.results.kept_bandwidth import (
 )
 from movepages.system.machine_key import MachineKey
 
+# The same on every kernel.
+pytestmark = pytest.mark.host
+
 KEY = MachineKey("host", "6.12", "A processor", "0-3", "0,2-3")
 
 

@@ -13,6 +13,9 @@ from movepages.system.cuda import cuda_addresses
 from movepages.system.pci_address import pci_address
 from movepages.system.sysfs import TopologyError
 
+# The same on every kernel.
+pytestmark = pytest.mark.host
+
 UUIDS = ("GPU-aa11", "GPU-aa22", "GPU-bb33", "GPU-cc44")
 ADDRESSES = ("0000:1b:00.0", "0000:43:00.0", "0000:9d:00.0", "0000:c3:00.0")
 
