@@ -12,6 +12,7 @@ import pytest
 import movepages as mp
 from movepages.cli import main
 from support import memory, nodes, processes, witness
+from support.forks import fork
 from support.kinds_base import HIDES
 
 PAGES = 64
@@ -125,7 +126,7 @@ def test_children_of_each_kind(cpu_nodes, way):
 def hold_with_child(here):
     hold(here)
     reader, writer = os.pipe()
-    pid = os.fork()
+    pid = fork()
     if not pid:
         held.append(memory.anonymous(PAGES * memory.PAGE, here))
         os.write(writer, b"held")

@@ -7,12 +7,12 @@ import os
 import pickle
 import signal
 import traceback
-import warnings
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
 from . import system
+from .forks import fork
 
 # The overflow uid, a user that owns nothing.
 NOBODY = 65534
@@ -85,10 +85,7 @@ def child(
         The child, after the function has returned. What the function raised is raised here.
     """
     here, there = multiprocessing.Pipe()
-    with warnings.catch_warnings():
-        # Python 3.12 warns of threads at a fork. numpy has some; the child uses none.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pid = os.fork()
+    pid = fork()
     if pid == 0:
         here.close()
         _live(there, _begin, (uid, function, arguments))
@@ -188,22 +185,3 @@ def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
         except Exception:
             return pickle.dumps((False, RuntimeError(trace)))
         return given
-
-
-def in_child(act):
-    """Return what a forked child raised, as text: the bases of its class, and its message."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if not pid:
-        try:
-            act()
-            told = "nothing"
-        except BaseException as error:
-            told = f"{[kind.__name__ for kind in type(error).__mro__]} {error}"
-        os.write(writer, told.encode())
-        os._exit(0)
-    os.close(writer)
-    with open(reader, "rb") as source:
-        told = source.read().decode()
-    os.waitpid(pid, 0)
-    return told

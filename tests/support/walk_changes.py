@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from . import memory, system
+from . import forks, memory, system
 from .kinds_base import KERNEL, PROT_RW, CannotMakeError, advise
 from .memory import PAGE
 from .pins import pinned
@@ -224,7 +224,7 @@ def disturb(
             # This fails where nothing is mapped.
             system.libc.mprotect(part.ctypes.data, PAGE, int(random.choice([0, PROT_RW])))
         elif how == 2 and random.random() < _MOST_FORKS:
-            pid = os.fork()
+            pid = forks.fork()
             if pid == 0:
                 os._exit(0)
             os.waitpid(pid, 0)

@@ -10,7 +10,7 @@ import movepages as mp
 from movepages.pages.buffers import footprint_of
 from movepages.pages.footprint import Footprint
 from support import memory, system
-from support.processes import in_child
+from support.forks import in_child
 
 PAGE = memory.PAGE
 NODE = mp.topology().allowed_nodes[0]

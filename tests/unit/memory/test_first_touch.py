@@ -11,6 +11,7 @@ import pytest
 import movepages as mp
 from movepages import _core
 from support import policies, system
+from support.forks import fork
 
 NODE = mp.topology().allowed_nodes[0]
 NOT_A_NODE = max(mp.topology().nodes) + 1
@@ -155,7 +156,7 @@ def test_a_forked_child_leaves_the_block():
     outside = policies.of_thread()
     block = mp.first_touch(NODE)
     block.__enter__()
-    child = os.fork()
+    child = fork()
     if child == 0:
         block.__exit__(None, None, None)
         os._exit(policies.of_thread() != outside)

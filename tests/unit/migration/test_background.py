@@ -17,6 +17,7 @@ from movepages.migration import slice_migration
 from movepages.migration.control import Control
 from support import memory
 from support.clocks import clock_of
+from support.forks import fork
 from support.processes import PATIENCE_S
 
 PAGE = memory.PAGE
@@ -140,7 +141,7 @@ def test_the_array_lives_until_it_is_moved(slow):
 def told_in_child(act):
     """Return what a forked child reports; the child is killed if it hangs."""
     reader, writer = os.pipe()
-    pid = os.fork()
+    pid = fork()
     if not pid:
         signal.alarm(PATIENCE_S)
         try:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from movepages.processes.execution import Running
+from support.forks import fork
 from support.processes import PATIENCE_S
 
 pytestmark = pytest.mark.host
@@ -73,7 +74,7 @@ def test_each_signal_is_passed_on_once():
 
 def shell(command):
     """Act as a shell: run a job in the foreground, tell when it stops, and let it continue."""
-    job = os.fork()
+    job = fork()
     if not job:
         os.setpgid(0, 0)
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)
@@ -116,7 +117,7 @@ def group_of(job):
 
 def on_a_terminal(command, key):
     """Return what a terminal shows when a key is typed once the command is ready."""
-    pid, terminal = pty.fork()
+    pid, terminal = fork(pty.fork)
     if not pid:
         signal.alarm(PATIENCE_S)
         try:

@@ -12,6 +12,7 @@ import pytest
 
 import movepages as mp
 from movepages import _core
+from support.forks import fork
 
 PAGE = mp.topology().page_size
 NOT_ATTEMPTED = mp.PageStatus.NOT_ATTEMPTED
@@ -294,7 +295,7 @@ class TestFailedCalls:
         assert str(child.pid) in str(error)
 
     def test_zombie(self, pages):
-        child = os.fork()
+        child = fork()
         if child == 0:
             os._exit(0)
         os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)

@@ -12,7 +12,7 @@ import pytest
 import movepages as mp
 from movepages.pages.buffers import footprint_of
 from movepages.system.refusals import Refusal, is_there
-from support.processes import in_child
+from support.forks import fork, in_child
 
 PACKAGE = Path(mp.__file__).parent
 # Each of these would take a signal handler's exception for the answer of a system call.
@@ -167,7 +167,7 @@ PROCESS = mp.process()
 def test_zombie_counts_as_no_process():
     a = bytearray(1 << 16)
     where = footprint_of(a)
-    pid = os.fork()
+    pid = fork()
     if not pid:
         signal.pause()
         os._exit(0)
