@@ -11,10 +11,12 @@ import numpy as np
 from . import nodes, system, witness
 
 PAGE = mmap.PAGESIZE
+# Nothing is mapped for TiBs around this address. The kernel chooses far higher ones for mappings,
+# and a Python that is no position-independent executable, as Debian's, has memory below 1 GiB.
+UNMAPPED = 0x3000_0000_0000
 _THP = Path("/sys/kernel/mm/transparent_hugepage")
 _PROT_NONE = 0
 _MAP_FIXED_NOREPLACE = 0x100000
-_FAR_AWAY = 0x3000_0000_0000
 _TRIES = 5
 
 
@@ -76,8 +78,8 @@ def apart(nbytes: int) -> Iterator[np.ndarray]:
     """
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_FIXED_NOREPLACE
     prot = mmap.PROT_READ | mmap.PROT_WRITE
-    address = system.libc.mmap(_FAR_AWAY, nbytes, prot, flags, -1, 0)
-    assert address == _FAR_AWAY, f"mmap: {address:#x}, errno {ctypes.get_errno()}"
+    address = system.libc.mmap(UNMAPPED, nbytes, prot, flags, -1, 0)
+    assert address == UNMAPPED, f"mmap: {address:#x}, errno {ctypes.get_errno()}"
     try:
         array = np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(address))
         with contextlib.suppress(OSError):

@@ -113,7 +113,7 @@ def test_ctrl_c_ends_a_long_move_with_what_is_done(long_query, a_while):
 
 
 def test_ctrl_c_ends_move_with_a_result(a_while, page_by_page):
-    region = mp.Region(0, MANY * PAGE)
+    region = mp.Region(memory.UNMAPPED, MANY * PAGE)
     node = mp.topology().allowed_nodes[0]
     page_by_page.append(a_while / 2)
     with interrupted_with(KeyboardInterrupt, None) as caught:
@@ -151,7 +151,7 @@ def test_an_interrupted_query_has_moved_nothing(long_query, a_while):
 def test_interrupted_where_counts_all_its_pages(a_while, page_by_page):
     page_by_page.append(a_while / 2)
     with interrupted_with(KeyboardInterrupt, None) as caught:
-        mp.where(mp.Region(0, MANY * PAGE))
+        mp.where(mp.Region(memory.UNMAPPED, MANY * PAGE))
     result = caught.value.result
     assert (result.pages, result.moved) == (MANY, 0)
     assert 0 < result.failed < MANY

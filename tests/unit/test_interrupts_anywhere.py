@@ -22,7 +22,7 @@ def calls():
     return {
         "where": lambda: mp.where(scattered),
         "where of a buffer": lambda: mp.where(holder),
-        "where of nothing mapped": lambda: mp.where(mp.Region(0, 1 << 28)),
+        "where of nothing mapped": lambda: mp.where(mp.Region(memory.UNMAPPED, 1 << 28)),
         "equal placements": lambda: placement == mp.where(scattered),
         "move": lambda: mp.move(scattered, node),
         "plan": lambda: mp.plan(whole, mp.interleave([node])).execute(),

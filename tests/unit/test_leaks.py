@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
+from support.memory import UNMAPPED
 
 # Thousands of rounds, with the same outcome on every kernel.
 pytestmark = pytest.mark.host
@@ -136,7 +137,7 @@ def large_calls(node):
     """Return the calls to repeat, by name, with buffers that show in the size of the process."""
     each = np.full(MANY, node, np.int32)
     bad = np.full(MANY, 1023, np.int32)
-    region = mp.Region(0, MANY * PAGE)
+    region = mp.Region(UNMAPPED, MANY * PAGE)
     return {
         "query": lambda: mp.move_pages(NOWHERE),
         "move to one node": lambda: mp.move_pages(NOWHERE, node),

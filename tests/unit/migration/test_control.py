@@ -31,7 +31,7 @@ def nothing(monkeypatch):
     """Return a region of many absent pages, which move() handles in many blocks."""
     monkeypatch.setattr(sizes, "MOVE_PAGES", 1 << 16)
     monkeypatch.setattr(page_query, "_SPARSE", 0)
-    return mp.Region(0, PAGES * memory.PAGE)
+    return mp.Region(memory.UNMAPPED, PAGES * memory.PAGE)
 
 
 def test_progress_counts_up_to_the_total(node, nothing):
