@@ -60,8 +60,8 @@ def blocks(nodes: Sequence[Count]) -> Layout:
 
     Examples
     --------
-    >>> targets(np.zeros(1 << 16, np.uint8), blocks([0, 1]))[0]
-    np.int32(0)
+    >>> int(targets(np.zeros(1 << 16, np.uint8), blocks([0, 1]))[0])
+    0
     """
     return Blocks(listed_nodes(nodes))
 
