@@ -33,10 +33,11 @@ def touched(nbytes=1 << 20):
 def outcome(tmp_path):
     """Return a function that runs tests in a process of their own, and returns the run."""
 
-    def run(tests, *arguments, plugins=("movepages.pytest_plugin",), but="error"):
+    def run(tests, *arguments, plugins=("movepages.pytest_plugin",), ignored=()):
+        filters = [word for kind in ignored for word in ("-W", f"ignore::{kind}")]
         (tmp_path / "test_it.py").write_text(HEAD + textwrap.dedent(tests))
         loaded = [word for plugin in plugins for word in ("-p", plugin)]
-        command = [sys.executable, "-P", "-W", "error", "-W", but, "-m", "pytest", "-rA", *loaded]
+        command = [sys.executable, "-P", "-W", "error", *filters, "-m", "pytest", "-rA", *loaded]
         return subprocess.run(
             [*command, *arguments], cwd=tmp_path, capture_output=True, text=True,
             env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "400"},
@@ -127,8 +128,8 @@ def test_a_benchmark_stores_its_placement(outcome, tmp_path):
         "--benchmark-json=figures.json",
         "--benchmark-max-time=0.01",
         plugins=("movepages.pytest_plugin", "pytest_benchmark.plugin"),
-        # pytest-benchmark before 5.3 uses a class that Python 3.14 deprecates.
-        but="ignore:FileType is deprecated:PendingDeprecationWarning",
+        # pytest-benchmark before 5.3 uses what Python 3.12 and 3.14 deprecate.
+        ignored=("DeprecationWarning", "PendingDeprecationWarning"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     first, second = json.loads((tmp_path / "figures.json").read_text())["benchmarks"]
