@@ -62,6 +62,8 @@ def test_ticks_of_rows_and_columns_are_their_numbers(shape):
         assert set(marks) <= set(range(count))
 
 
+# Figures of matplotlib before 3.8 contain itertools.cycle, which Python 3.12 deprecates there.
+@pytest.mark.filterwarnings("ignore:Pickle, copy, and deepcopy support:DeprecationWarning")
 @pytest.mark.parametrize("shape", [(), (2, PAGE)])
 def test_figure_can_be_pickled(shape):
     ax = placed([1, 1], [0, 1], shape=shape).plot()

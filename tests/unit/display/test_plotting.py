@@ -82,7 +82,7 @@ def test_an_interleaved_array_is_drawn_as_half_and_half():
     drawn = pixels(ax)
     assert (drawn == drawn[:, :1]).all()
     assert drawn[:, 0].tolist() == [colour(0)] * 32 + [colour(1)] * 32
-    assert ax.get_images()[0].get_extent() == [0, 65536 * PAGE, 1, 0]
+    assert tuple(ax.get_images()[0].get_extent()) == (0, 65536 * PAGE, 1, 0)
     assert ax.get_ylim() == (1, 0)
     assert words(ax) == []
 
