@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,22 @@ _SMALL = 1024
 _PLACES, _MOST_BYTES = 16, 1 << 26
 NAMES = ("__array_struct__", "__array_interface__")
 _REMEDY = "pass the array that holds the data, or keep np.asarray(obj) and pass that"
+
+
+class _PythonMemory:
+    """Untouched memory from Python's own allocator, freed with the object."""
+
+    def __init__(self, nbytes: int) -> None:
+        self._address = _py_malloc(nbytes)
+
+    def __del__(self) -> None:
+        _py_free(self._address)
+
+
+_py_malloc = ctypes.pythonapi["PyMem_Malloc"]
+_py_malloc.argtypes, _py_malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
+_py_free = ctypes.pythonapi["PyMem_Free"]
+_py_free.argtypes, _py_free.restype = [ctypes.c_void_p], None
 
 
 class _Holder:
@@ -66,7 +83,12 @@ def _fill_holes(nbytes: int) -> list[object]:
     # From here on, free nothing: its place would be used next.
     try:
         for index, size in enumerate(taken):
-            taken[index] = bytearray(size) if index < len(small) else np.empty(size, np.uint8)
+            if index < len(small):
+                taken[index] = bytearray(size)
+            else:
+                # numpy takes large memory from the C library, and so does Python, except where
+                # its allocator is mimalloc, as in free-threaded builds.
+                taken[index] = np.empty(size, np.uint8), _PythonMemory(size)
     except (MemoryError, ValueError):
         pass
     return taken
