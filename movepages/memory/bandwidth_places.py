@@ -20,8 +20,8 @@ from ..units import format_bytes, format_ids
 _TIMES_CACHES = 8
 _DOUBTFUL_TIMES = 4
 _LEAST_BYTES, _MOST_BYTES = 64 << 20, 4 << 30
-# Fewer huge pages say nothing about memory.
-_FEWEST = 2 * HUGE_PAGE_BYTES
+# Less says nothing about memory.
+_FEWEST_BYTES = 4 << 20
 
 
 class Places(NamedTuple):
@@ -96,10 +96,13 @@ def _sizes(machine: Topology, caches: Caches) -> tuple[dict[int, int], list[str]
         if limit is not None:
             room = min(room, limit // len(nodes))
         # Leave half of what is free to others.
-        nbytes = min(wanted, room // 2) // HUGE_PAGE_BYTES * HUGE_PAGE_BYTES
-        if nbytes < _FEWEST:
+        most = min(wanted, room // 2)
+        if most < _FEWEST_BYTES:
             notes.append(_left_out([node], f"only {format_bytes(room)} are free"))
             continue
+        # A huge page may be larger than that: 512 MiB where a page has 64 KiB.
+        unit = HUGE_PAGE_BYTES if most >= HUGE_PAGE_BYTES else machine.page_size
+        nbytes = most // unit * unit
         found[node] = nbytes
         if nbytes < _DOUBTFUL_TIMES * caches.total:
             notes.append(

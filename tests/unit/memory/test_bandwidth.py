@@ -121,7 +121,10 @@ def test_memory_is_freed_when_it_ends_early(little_bandwidth, monkeypatch):
     assert caught.value.result is None
 
 
-def test_nodes_that_are_left_out(monkeypatch):
+@pytest.mark.parametrize("huge", [2 << 20, 512 << 20])
+def test_nodes_that_are_left_out(monkeypatch, huge):
+    """A node with less room than a huge page is measured all the same."""
+    monkeypatch.setattr(bandwidth_places, "HUGE_PAGE_BYTES", huge)
     here = read_topology()
     only = here.nodes[here.allowed_nodes[0]]
     far = max(os.sched_getaffinity(0)) + 7
@@ -133,7 +136,7 @@ def test_nodes_that_are_left_out(monkeypatch):
         92: replace(only, id=92, cpus=(), has_memory=False, allowed=False, distances=distances),
     }
     machine = replace(here, nodes=ById(nodes), offline_nodes=(93,))
-    rooms = {only.id: 1 << 33, 91: HUGE}
+    rooms = {only.id: 1 << 33, 91: 2 << 20}
     monkeypatch.setattr(bandwidth_places._core, "node_room", rooms.get)
     monkeypatch.setattr(bandwidth_places, "zone_reserves", lambda: dict.fromkeys(nodes, 0))
     monkeypatch.setattr(bandwidth_places, "last_level_caches", lambda _: Caches(1 << 30, 1 << 30))
