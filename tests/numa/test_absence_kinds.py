@@ -12,7 +12,7 @@ from movepages.query import page_query
 from support import memory, nodes
 from support.kinds import MAKERS, CannotMakeError
 from support.kinds_base import HIDES
-from support.memory import PAGE
+from support.memory import PAGE, USER_END
 from support.processes import PATIENCE_S
 from support.swap import swap
 from support.system import libc, succeed
@@ -36,7 +36,7 @@ def test_absence_reason_of_each_kind(two_nodes, need_root, monkeypatch, name, fe
     monkeypatch.setattr(page_query, "FEWEST_PAGES", fewest)
     try:
         with MAKERS[name](two_nodes[0]) as kind:
-            pages = kind.pages[(kind.pages >= PAGE) & (kind.pages < 1 << 47)]
+            pages = kind.pages[(kind.pages >= PAGE) & (kind.pages < USER_END)]
             for page in pages.tolist():
                 p = mp.where(mp.Region(page, PAGE))
                 if name == "no mapping":

@@ -19,7 +19,7 @@ from movepages.query import page_query
 from support import memory, nodes, witness
 from support.kinds import HOLE, MAKERS, MOVE, MOVE_ALL, CannotMakeError, Kind
 from support.kinds_judge import Judge, bits
-from support.memory import PAGE
+from support.memory import PAGE, USER_END
 
 CHANGING_PAGES = 64
 ZERO = frozenset({-14})
@@ -139,7 +139,7 @@ class Campaign:
         asked = asked[: inside[0] + 1] if len(inside) else asked
         page_query.FEWEST_PAGES = int(random.choice([1, 32]))
         start = int(judge.pages[asked[0]])
-        if start < PAGE or start >= 1 << 47:
+        if start < PAGE or start >= USER_END:
             return before
         region = mp.Region(start, len(asked) * PAGE, pid=self.pid())
         if random.random() < 0.3:

@@ -12,7 +12,7 @@ from support import kinds_frames, nodes, witness
 from support.kinds import MAKERS, MOVE, MOVE_ALL, CannotMakeError
 from support.kinds_base import by_policy
 from support.kinds_judge import NOT_ATTEMPTED, Judge
-from support.memory import PAGE
+from support.memory import PAGE, USER_END
 
 # No kernel of the lab has guard regions yet; the campaign makes them where it can.
 KINDS = [name for name in MAKERS if name != "guard region"]
@@ -39,7 +39,7 @@ def judge(request, here_and_there):
 
 def stretches(pages):
     """Split addresses into runs of neighbours that a Region can name."""
-    pages = pages[(pages >= PAGE) & (pages < 1 << 47)]
+    pages = pages[(pages >= PAGE) & (pages < USER_END)]
     if not len(pages):
         return []
     return np.split(pages, np.flatnonzero(np.diff(pages) != PAGE) + 1)

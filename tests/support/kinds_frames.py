@@ -11,14 +11,12 @@ import numpy as np
 import pytest
 
 from . import memory
-from .memory import PAGE
+from .memory import PAGE, USER_END
 
 _PRESENT = np.uint64(1 << 63)
 _FRAME_NUMBER = np.uint64((1 << 55) - 1)
 _BLOCKS = Path("/sys/devices/system/memory/block_size_bytes")
 ABSENT = -1
-# A process has no page table above this address.
-_END = 1 << 47
 
 
 @cache
@@ -41,7 +39,7 @@ class Frames:
     def __init__(self, pages: np.ndarray, pid: int | str = "self") -> None:
         self._file = open(f"/proc/{pid}/pagemap", "rb", buffering=0)  # noqa: SIM115
         index = np.asarray(pages, np.uintp) // np.uintp(PAGE)
-        self._readable = index < _END // PAGE
+        self._readable = index < USER_END // PAGE
         distinct = np.unique(index[self._readable])
         cuts = np.flatnonzero(np.diff(distinct) > 1) + 1
         self._spans = [(int(p[0]), len(p)) for p in np.split(distinct, cuts) if len(p)]

@@ -14,6 +14,8 @@ PAGE = mmap.PAGESIZE
 # Nothing is mapped for TiBs around this address. The kernel chooses far higher ones for mappings,
 # and a Python that is no position-independent executable, as Debian's, has memory below 1 GiB.
 UNMAPPED = 0x3000_0000_0000
+# No process has memory here or above: x86-64 gives at most 47 bits unasked, arm64 48 or 52.
+USER_END = 1 << 52
 _THP = Path("/sys/kernel/mm/transparent_hugepage")
 _PROT_NONE = 0
 _MAP_FIXED_NOREPLACE = 0x100000
