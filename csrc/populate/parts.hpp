@@ -8,12 +8,44 @@
 #include <mutex>
 #include <vector>
 
+#include "kernel/pagemap.hpp"
 #include "populate/populate.hpp"
 
 namespace movepages {
 
-// Populating this much takes a few milliseconds, a hundred times as long as asking for the room.
-constexpr std::size_t kPartBytes = std::size_t{16} << 20;
+// Populating 16 MiB takes a few milliseconds, a hundred times as long as asking for the room. A
+// huge page is larger where a page has 16 KiB or more.
+inline std::size_t part_bytes() noexcept {
+  return std::max(std::size_t{16} << 20, huge_page_bytes());
+}
+
+// If steps were smaller than a huge page, the kernel would allocate more than a step has room for.
+inline std::size_t step_bytes() noexcept {
+  return std::max(std::size_t{2} << 20, huge_page_bytes());
+}
+
+// Calls take(ranges, bytes) for each step of a part, until it returns false. Steps end at multiples
+// of their size, so that none cuts through a huge page.
+template <typename Take>
+void each_step(const std::vector<ByteRange>& part, Take take) {
+  const std::size_t most = step_bytes();
+  std::vector<ByteRange> step;
+  std::size_t bytes = 0;
+  for (const ByteRange& range : part) {
+    std::size_t size = 0;
+    for (std::uintptr_t at = range.start; at < range.start + range.bytes; at += size) {
+      size = std::min<std::size_t>(range.start + range.bytes - at, most - at % most);
+      if (bytes + size > most) {
+        if (!take(step, bytes)) return;
+        step.clear();
+        bytes = 0;
+      }
+      step.push_back({at, size});
+      bytes += size;
+    }
+  }
+  if (bytes > 0) take(step, bytes);
+}
 
 // Hands out the ranges of a share in parts, to any thread.
 class Parts {
@@ -31,12 +63,13 @@ class Parts {
   // so that none cuts through a huge page.
   std::size_t take(std::vector<ByteRange>* part) {
     part->clear();
+    const std::size_t most = part_bytes();
     std::size_t taken = 0;
     const std::lock_guard lock(mutex_);
-    while (taken < kPartBytes && range_ < share_.ranges.size()) {
+    while (taken < most && range_ < share_.ranges.size()) {
       const ByteRange& range = share_.ranges[range_];
       const std::uintptr_t start = range.start + offset_;
-      const std::size_t bytes = std::min(range.bytes - offset_, kPartBytes - start % kPartBytes);
+      const std::size_t bytes = std::min(range.bytes - offset_, most - start % most);
       part->push_back({start, bytes});
       taken += bytes;
       offset_ += bytes;

@@ -9,7 +9,6 @@
 #include <new>
 #include <optional>
 #include <thread>
-#include <utility>
 
 #include "driver/workers.hpp"
 #include "kernel/affinity.hpp"
@@ -23,8 +22,6 @@ namespace {
 
 constexpr int kMadvPopulateWrite = 23;
 
-// At least a huge page, or the kernel allocates more than it was asked for.
-constexpr std::size_t kStepBytes = std::size_t{2} << 20;
 // A CPU gives back its list of another node's pages after three to four seconds without use:
 // refresh_cpu_vm_stats() in mm/vmstat.c.
 constexpr auto kBetweenLooks = std::chrono::milliseconds(50);
@@ -57,7 +54,7 @@ class Populator {
  private:
   // False if the calling thread has to do the work of this share.
   bool start_threads(std::size_t share, Workers* workers) {
-    const std::size_t most = parts_[share].left() / kPartBytes + 1;
+    const std::size_t most = parts_[share].left() / part_bytes() + 1;
     const auto wanted = std::min<std::size_t>(shares_[share].threads, most);
     for (std::size_t started = 0; started < wanted; ++started) {
       const bool runs = workers->start([this, share] {
@@ -99,7 +96,7 @@ class Populator {
 
   void populate_part(std::size_t share, const std::vector<ByteRange>& part, std::size_t bytes,
                      bool watches) {
-    const std::size_t all = kPartBytes * std::max(shares_[share].threads, 1U);
+    const std::size_t all = part_bytes() * std::max(shares_[share].threads, 1U);
     if (short_node(share, std::max(std::min(parts_[share].left(), all), bytes)) < 0) {
       populate_ranges(share, part);
     } else {
@@ -119,25 +116,12 @@ class Populator {
   // Uses what the lists of the CPUs hold, too, without asking the kernel for more than is free.
   void populate_in_steps(std::size_t share, const std::vector<ByteRange>& part, bool watches) {
     std::size_t left = parts_[share].left();
-    std::vector<ByteRange> step;
-    std::size_t bytes = 0;
-    const auto take_step = [&] {
-      if (bytes > 0) await_room(share, bytes, left, watches);
+    each_step(part, [&](const std::vector<ByteRange>& step, std::size_t bytes) {
+      await_room(share, bytes, left, watches);
       if (!stop_) populate_ranges(share, step);
-      left -= std::exchange(bytes, 0);
-      step.clear();
-    };
-    for (const ByteRange& range : part) {
-      std::size_t size = 0;
-      for (std::uintptr_t at = range.start; at < range.start + range.bytes; at += size) {
-        size = std::min<std::size_t>(range.start + range.bytes - at, kStepBytes - at % kStepBytes);
-        if (bytes + size > kStepBytes) take_step();
-        if (stop_) return;
-        step.push_back({at, size});
-        bytes += size;
-      }
-    }
-    take_step();
+      left -= bytes;
+      return !stop_;
+    });
   }
 
   // Fails if the lists hold too little for all that is left, or do not come back.

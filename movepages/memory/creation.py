@@ -67,8 +67,8 @@ def empty(
         The memory is not available: a node may not be used or has too little memory, or the hugetlb
         pool is empty (also a MemoryError). No memory stays allocated.
     KeyboardInterrupt
-        With a layout, the call was interrupted between two portions of 16 MiB. No memory stays
-        allocated.
+        With a layout, the call was interrupted between two portions of 16 MiB, or of a huge page
+        where that is larger. No memory stays allocated.
 
     Notes
     -----

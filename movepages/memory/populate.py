@@ -69,7 +69,8 @@ def touch(a: MemoryLike, *, threads: SupportsIndex | None = None) -> None:
         There is no free memory (also a MemoryError), memory is not mapped or may not be written to,
         or Linux is older than 5.14.
     KeyboardInterrupt
-        The call was interrupted between two portions of 16 MiB.
+        The call was interrupted between two portions of 16 MiB, or of a huge page where
+        that is larger.
 
     Notes
     -----
