@@ -119,7 +119,8 @@ def test_swapped_out(need_root, huge, asked, huge_page_size):
         p = mp.where(huge)
         assert p.absent_pages > 0
         assert_true(huge)
-        assert np.array_equal(out[::PAGE], np.arange(3 * 512, 4 * 512) % 251)
+        per = huge_page_size // PAGE
+        assert np.array_equal(out[::PAGE], np.arange(3 * per, 4 * per) % 251)
 
 
 def test_shared_memory(need_root, two_nodes, asked, huge_page_size):

@@ -13,8 +13,9 @@ import pytest
 import movepages as mp
 from support import memory, nodes, processes, system, witness
 
-MIB = 1 << 20
 PAGE = memory.PAGE
+# Half of a huge page: 1 MiB with pages of 4 KiB, 16 MiB with pages of 16 KiB.
+HALF = (memory.huge_page_size() or 2 << 20) // 2
 # From Linux 6.7 on, the page tables show which pages are huge.
 TOLD = tuple(map(int, platform.release().split(".")[:2])) >= (6, 7)
 _KHUGEPAGED = Path("/sys/kernel/mm/transparent_hugepage/khugepaged")
@@ -71,11 +72,14 @@ def layouts_over(array, chosen):
     }
 
 
-def shaped(mib, order, node):
+def shaped(halves, order, node):
     """Return bytes and a 2-D view of them; the view does not start where a huge page does."""
-    flat = memory.anonymous((mib + 2) * MIB, node, huge=True)[5 * PAGE :][: mib * MIB]
-    # Cutting a row (C order) or a column (F order) leaves each of up to four nodes 4 KiB or more.
-    shape = (-1, 2048) if order == "C" else (2048, -1)
+    size = (halves + 2) * HALF
+    if nodes.free_bytes(node) < 2 * size:
+        pytest.skip(f"needs {2 * size:,} free bytes on node {node}")
+    flat = memory.anonymous(size, node, huge=True)[5 * PAGE :][: halves * HALF]
+    # Cutting a row (C order) or a column (F order) leaves each of up to four nodes a page or more.
+    shape = (-1, PAGE // 2) if order == "C" else (PAGE // 2, -1)
     array = flat.view(np.float64).reshape(shape, order=order)
     array[:] = np.arange(array.shape[1])
     return flat, array
@@ -108,12 +112,12 @@ def assert_shares(shares, found, nbytes, name):
 
 
 @pytest.mark.parametrize(
-    ("mib", "order", "count"),
+    ("halves", "order", "count"),
     [(2, "C", 2), (6, "F", 4), (8, "C", 4), (16, "C", 3), (16, "F", 2), (24, "F", 4), (64, "C", 2)],
 )
-def test_majority_gives_each_node_its_bytes(two_nodes, huge_page_size, mib, order, count):
+def test_majority_gives_each_node_its_bytes(two_nodes, huge_page_size, halves, order, count):
     chosen = some_nodes(count)
-    flat, array = shaped(mib, order, chosen[0])
+    flat, array = shaped(halves, order, chosen[0])
     pages, before = memory.pages_of(flat), sample_of(array)
     for name, (layout, shares) in layouts_over(array, chosen).items():
         forecast = mp.plan(array, layout)
@@ -134,12 +138,12 @@ def test_majority_gives_each_node_its_bytes(two_nodes, huge_page_size, mib, orde
 
 
 @pytest.mark.parametrize(
-    ("mib", "order", "count"), [(2, "C", 2), (6, "F", 4), (16, "C", 3), (24, "F", 2)]
+    ("halves", "order", "count"), [(2, "C", 2), (6, "F", 4), (16, "C", 3), (24, "F", 2)]
 )
-def test_split_puts_each_page_on_its_target(two_nodes, huge_page_size, mib, order, count):
+def test_split_puts_each_page_on_its_target(two_nodes, huge_page_size, halves, order, count):
     chosen = some_nodes(count)
     for name in layouts_over(np.zeros((2, 2)), chosen):
-        flat, array = shaped(mib, order, chosen[0])
+        flat, array = shaped(halves, order, chosen[0])
         layout, shares = layouts_over(array, chosen)[name]
         before = sample_of(array)
         forecast = mp.plan(array, layout, on_conflict="split")
@@ -192,7 +196,7 @@ def test_split_pages_stay_where_they_are(two_nodes, huge_page_size, need_root):
     assert (r.ok, r.split > 2) == (True, True)
     pages = memory.pages_of(flat)
     found = witness.nodes_at_once(pages)
-    joined = memory.anonymous(4 * MIB)
+    joined = memory.anonymous(4 * HALF)
     joined[:] = 1
     with khugepaged_in_a_hurry():
         # Once khugepaged has scanned memory that may be huge, it has scanned the rest, too.
@@ -242,25 +246,25 @@ def test_collapse_makes_huge_pages_again(two_nodes, huge_page_size):
 
 
 def test_collapse_reports_why_it_failed(huge_page_size):
-    r = mp.collapse(memory.anonymous(4 * MIB))
+    r = mp.collapse(memory.anonymous(4 * HALF))
     assert r.failures
     assert sum(r.failures.values()) + r.outside == r.nbytes
     assert "EINVAL: no page is present" in str(r)
     with pytest.raises(ValueError, match="memory of this process"):
-        mp.collapse(mp.Region(0, 4 * MIB, pid=1))
+        mp.collapse(mp.Region(0, 4 * HALF, pid=1))
 
 
 @pytest.mark.skipif(not TOLD, reason="before Linux 6.7 the page tables do not show huge pages")
 def test_huge_bytes_of_a_placement(two_nodes, huge_page_size):
     here, there = two_nodes[:2]
-    whole = memory.anonymous(8 * MIB, here, huge=True)
-    assert witness.huge_bytes(whole) == 8 * MIB
-    assert mp.where(whole).huge_bytes == 8 * MIB
-    assert mp.where(whole[3 * MIB : 5 * MIB + 5]).huge_bytes == 2 * MIB + 5
+    whole = memory.anonymous(8 * HALF, here, huge=True)
+    assert witness.huge_bytes(whole) == 8 * HALF
+    assert mp.where(whole).huge_bytes == 8 * HALF
+    assert mp.where(whole[3 * HALF : 5 * HALF + 5]).huge_bytes == 2 * HALF + 5
     assert mp.where(whole[7:100]).huge_bytes == 93
-    assert mp.where(whole.reshape(-1, 8192)[:, :4096]).huge_bytes == 4 * MIB
-    half = np.repeat([here, there], 256)
-    r = mp.move(whole[: 2 * MIB], half, on_conflict="split")
+    assert mp.where(whole.reshape(-1, 2 * PAGE)[:, :PAGE]).huge_bytes == 4 * HALF
+    half = np.repeat([here, there], HALF // PAGE)
+    r = mp.move(whole[: 2 * HALF], half, on_conflict="split")
     assert (r.ok, r.split) == (True, 1)
-    assert witness.huge_bytes(whole) == mp.where(whole).huge_bytes == 6 * MIB
-    assert mp.where(memory.anonymous(MIB, here)).huge_bytes == 0
+    assert witness.huge_bytes(whole) == mp.where(whole).huge_bytes == 6 * HALF
+    assert mp.where(memory.anonymous(HALF, here)).huge_bytes == 0
