@@ -94,7 +94,9 @@ void* NodeHeap::take_mapping(std::size_t bytes, bool zeroed) noexcept {
   void* block = zeroed ? nullptr : take_spare(size);
   if (block == nullptr) {
     const bool huge = huge_from_ != 0 && size >= huge_from_;
-    block = memory_.map(size, huge ? huge_page_bytes() : page_bytes());
+    // A larger alignment takes more address space for a moment: 512 MiB where a page has 64 KiB.
+    const bool holds_one = huge && size >= huge_page_bytes();
+    block = memory_.map(size, holds_one ? huge_page_bytes() : page_bytes());
     if (block == nullptr) return nullptr;
     // A kernel without transparent huge pages returns EINVAL; small pages work as well.
     if (huge) ::madvise(block, size, MADV_HUGEPAGE);

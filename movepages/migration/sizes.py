@@ -1,7 +1,9 @@
 """How many pages a move takes at a time."""
 
-# A slice needs about 6 MiB of scratch memory. Its 256 huge pages take longer than the fixed cost of
-# a moving call, which is 26 ms at worst.
+import mmap
+
+# A slice needs about 6 MiB of scratch memory. Its 256 huge pages of 2 MiB take longer than the
+# fixed cost of a moving call, which is 26 ms at worst.
 SLICE_PAGES = 1 << 17
 # A query result must be recent when it is used, so at most 1 GiB is queried ahead.
-MOVE_PAGES = 1 << 18
+MOVE_PAGES = (1 << 30) // mmap.PAGESIZE
