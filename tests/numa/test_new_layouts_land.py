@@ -180,9 +180,10 @@ def test_a_hugetlb_pool_on_one_node(allowed, need_root):
     from support.kinds_kernel import settings
 
     with settings({Path("/proc/sys/vm/nr_overcommit_hugepages"): "8"}):
-        a = mp.empty(4 << 20, np.uint8, huge="hugetlb", layout=mp.blocks(allowed[:2]))
+        size = memory.hugetlb_page_size()
+        a = mp.empty(2 * size, np.uint8, huge="hugetlb", layout=mp.blocks(allowed[:2]))
         found = mp.where(a).bytes_per_node
-    assert found == dict.fromkeys(allowed[:2], 2 << 20)
+    assert found == dict.fromkeys(allowed[:2], size)
 
 
 def test_touching_with_several_threads_follows_the_calling_thread(allowed):

@@ -31,6 +31,14 @@ def huge_page_size() -> int:
         return 0
 
 
+def hugetlb_page_size() -> int:
+    """Return the size of a page of hugetlbfs that is given unasked: 2 MiB with pages of 4 KiB."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("Hugepagesize:"):
+            return int(line.split()[1]) * 1024
+    raise ValueError("no Hugepagesize in /proc/meminfo")
+
+
 def anonymous(
     nbytes: int, node: int | None = None, *, shared: bool = False, huge: bool = False
 ) -> np.ndarray:
