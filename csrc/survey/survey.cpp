@@ -18,6 +18,9 @@ namespace {
 constexpr std::size_t kPiecePages = std::size_t{1} << 15;
 constexpr std::size_t kLargePiecePages = std::size_t{1} << 20;
 constexpr std::int64_t kQuickPieceNs = 100'000;
+// On a slow or busy machine, no piece is quick. With this few small pages, a larger one still takes
+// less time than a piece full of them.
+constexpr std::size_t kFewSmallPages = kPiecePages / (kLargePiecePages / kPiecePages);
 // Pieces in one round. Their runs are kept separately until the whole round is done.
 constexpr std::size_t kPiecesAtOnce = 256;
 // Starting and ending a thread takes about 50 us, and more if its processor must wake up.
@@ -26,6 +29,7 @@ constexpr std::int64_t kWorthThreadsNs = 2'000'000;
 struct Piece {
   PageRange rest;
   std::vector<SurveyRun> runs;
+  std::size_t small_pages = 0;
 };
 
 class Survey {
@@ -44,7 +48,8 @@ class Survey {
       work_with_others(own);
       for (Piece& piece : pieces_) give(piece);
       const auto pieces = static_cast<std::int64_t>(pieces_.size());
-      const bool quick = (kernel_.now_ns() - before) / pieces < kQuickPieceNs;
+      const bool quick = (kernel_.now_ns() - before) / pieces < kQuickPieceNs ||
+                         small_pages_of_a_piece() < kFewSmallPages;
       piece_pages_ = quick ? kLargePiecePages : kPiecePages;
     }
     outcome_.error = error_;
@@ -68,7 +73,7 @@ class Survey {
       const std::size_t most_pages =
           stop_ ? range.pages : std::max(piece_pages_, huge_page) - ahead;
       const std::size_t pages = std::min(range.pages - offset_, most_pages);
-      pieces_.push_back({{start, pages}, {}});
+      pieces_.push_back({{start, pages}, {}, 0});
       offset_ += pages;
       if (offset_ < range.pages) continue;
       offset_ = 0;
@@ -134,13 +139,21 @@ class Survey {
     const std::size_t index = next_++;
     if (index >= pieces_.size()) return false;
     Piece& piece = pieces_[index];
+    const std::size_t before = surveyor.small_pages();
     long ret = 0;
     while (piece.rest.pages > 0 && ret == 0 && !stop_) {
       ret = surveyor.look(&piece.rest, &piece.runs);
       if (watches && !outcome_.interrupted) watch();
     }
+    piece.small_pages = surveyor.small_pages() - before;
     if (ret != 0) fail(ret);
     return ret == 0;
+  }
+
+  std::size_t small_pages_of_a_piece() const noexcept {
+    std::size_t all = 0;
+    for (const Piece& piece : pieces_) all += piece.small_pages;
+    return all / pieces_.size();
   }
 
   void fail(long error) noexcept {

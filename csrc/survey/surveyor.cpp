@@ -104,6 +104,7 @@ void Surveyor::take(PageRange* rest, std::size_t count, std::vector<SurveyRun>* 
   rest->start += count * kernel_.page_bytes;
   rest->pages -= count;
   left_ -= count;
+  small_pages_ += count;
 }
 
 long Surveyor::ask_heads(std::uintptr_t start, std::uintptr_t end, std::vector<SurveyRun>* runs) {

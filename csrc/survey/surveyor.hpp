@@ -29,6 +29,8 @@ class Surveyor {
   // Appends runs for the start of a range, at most a few milliseconds of work, and shortens the
   // range to the rest. Returns 0 or -errno. Throws std::bad_alloc.
   long look(PageRange* rest, std::vector<SurveyRun>* runs);
+  // The pages so far that were looked at one by one. Huge and absent pages are not.
+  std::size_t small_pages() const noexcept { return small_pages_; }
 
  private:
   // Scratch buffers for this many pages take 48 KiB, which a processor's nearest caches hold.
@@ -59,6 +61,7 @@ class Surveyor {
   BlocksOnDemand* blocks_;  // null: not wanted, or found to be useless
   bool tells_;
   bool mostly_small_ = false;
+  std::size_t small_pages_ = 0;
   std::size_t left_ = 0;  // small pages that this look() may still handle
   std::vector<std::uintptr_t> pages_;
   std::vector<std::int32_t> status_;

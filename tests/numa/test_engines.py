@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
+from movepages.units import format_bytes
 from support import memory, nodes, processes, sandboxes, witness
 from support.kinds import MAKERS, MOVE, MOVE_ALL, CannotMakeError
 from support.kinds_base import KERNEL
@@ -95,7 +96,7 @@ def test_proc_tells_the_nodes_of_mappings_on_one_node(two_nodes):
         p, q = mp.where(whole), mp.where(mixed)
     assert (p.source, p.bytes_per_node, p.hidden_bytes) == ("proc", {here: whole.nbytes}, 0)
     assert (q.bytes_per_node, q.hidden_bytes, q.absent_bytes) == ({}, mixed.nbytes, 0)
-    assert "not known: 256 KiB" in str(q)
+    assert f"not known: {format_bytes(64 * PAGE)}" in str(q)
 
 
 def test_proc_is_never_wrong_while_pages_come_and_go(two_nodes, campaign):

@@ -16,6 +16,7 @@ import pytest
 import movepages as mp
 from movepages import _core
 from movepages.cli import main
+from movepages.units import format_bytes
 from support import balancing, memory, system, witness
 from support.balancing import HIDES, watched
 from support.processes import NOBODY, child, run_as
@@ -117,7 +118,7 @@ def test_pages_on_unknown_nodes_are_hidden_not_absent(closed_half, need_root, tw
         assert (p.hidden_bytes, p.hidden_pages, p.absent_bytes) == (NBYTES, COUNT, 0)
         assert p.absent_reasons == {mp.Absence.HIDDEN: COUNT}
         assert (p.status == mp.PageStatus.ENODATA).all()
-        assert "not known: 256 KiB" in str(p)
+        assert f"not known: {format_bytes(NBYTES)}" in str(p)
         assert plan == (COUNT, 0, 0, 1)
         assert dict(r.failures) == {mp.PageStatus.ENODATA: COUNT}
         assert r.absent_reasons == {mp.Absence.HIDDEN: COUNT}

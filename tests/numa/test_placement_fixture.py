@@ -65,8 +65,9 @@ def test_a_benchmark_fails_when_its_pages_go(two_nodes, tmp_path):
     assert done.returncode == 1, done.stdout
     assert "PASSED test_it.py::test_stays" in done.stdout
     told = re.search("FAILED test_it.py::test_goes - (.*)", done.stdout)[1]
-    assert f"ndarray on node {two_nodes[1]}: 64 of 256 pages did not stay" in told
-    assert f"Now: 1 MiB in 256 pages: node {two_nodes[0]}: 256 KiB" in told
+    pages = MIB // memory.PAGE
+    assert f"ndarray on node {two_nodes[1]}: {pages // 4} of {pages} pages did not stay" in told
+    assert f"Now: 1 MiB in {pages} pages: node {two_nodes[0]}: 256 KiB" in told
 
 
 def test_watch_sees_memory_move(two_nodes, tmp_path):

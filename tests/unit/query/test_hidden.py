@@ -14,6 +14,7 @@ from movepages.query.survey_runs import SurveyRuns
 from movepages.results.absence import Absence
 from movepages.system import numa_maps
 from movepages.system.presence import Presence
+from movepages.units import format_bytes
 from support import memory
 
 PAGE = memory.PAGE
@@ -34,7 +35,7 @@ NUMA_MAPS = b"""\
 00030000 default
 00040000 default file=/memfd:x dirty=16 N2=16 kernelpagesize_kB=4
 00050000 default N1=16 kernelpagesize_kB=4
-"""
+""".replace(b"kB=4", b"kB=%d" % (PAGE // 1024))
 
 
 @pytest.fixture
@@ -151,13 +152,13 @@ def test_hidden_pages_are_neither_on_a_node_nor_absent(hides):
     assert p.bytes_per_node == {NODE: 5 * PAGE}
     assert p.absent_reasons == {Absence.HIDDEN: 3}
     assert "absent" not in str(p)
-    assert "not known: 12 KiB (3 in memory" in str(p)
+    assert f"not known: {format_bytes(3 * PAGE)} (3 in memory" in str(p)
 
 
 def test_pictures_name_hidden_pages(hides):
     p = mp.where(hides, shortcuts=False)
-    assert off_nodes(p) == "not known: 12 KiB"
-    assert "not known: 12 KiB" in p._repr_html_()
+    assert off_nodes(p) == f"not known: {format_bytes(3 * PAGE)}"
+    assert f"not known: {format_bytes(3 * PAGE)}" in p._repr_html_()
 
 
 def test_plan_names_hidden_pages(hides):
