@@ -2,6 +2,7 @@
 
 import mmap
 
+from movepages._core import HUGE_PAGE_BYTES
 from movepages.system.node_cpus import cpus_beside, cpus_of
 from movepages.system.zone_reserves import zone_reserves
 
@@ -44,6 +45,19 @@ def test_watermarks_and_protected_zones():
     found = zone_reserves(TEXT)
     assert found == {0: (3840 + 1932) * mmap.PAGESIZE, 12: 50 * mmap.PAGESIZE}
     assert found[5] == 0
+
+
+def test_watermarks_may_be_raised_by_a_huge_page():
+    """The zone is one of 256 MiB with pages of 16 KiB, where a huge page has 32 MiB."""
+    huge = HUGE_PAGE_BYTES // mmap.PAGESIZE
+    text = "Node 3, zone Normal\n pages free {}\n boost {}\n min {}\n high {}\n managed {}\n"
+    for boost in (0, huge):
+        here = text.format(9 * huge, boost, 800 + boost, 800 + huge // 2 + boost, 8 * huge)
+        kept = 800 + huge // 2 * (3 if boost else 2)
+        assert zone_reserves(here) == {3: kept * mmap.PAGESIZE}
+    # The kernel leaves small zones alone.
+    small = text.format(9 * huge, 0, 800, 800 + huge // 2, 4 * huge - 1)
+    assert zone_reserves(small) == {3: (800 + huge // 2) * mmap.PAGESIZE}
 
 
 def test_without_the_file():
