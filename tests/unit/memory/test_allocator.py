@@ -273,7 +273,7 @@ def test_huge_pages_are_requested_from_4_mib_on():
     if not memory.huge_page_size():
         pytest.skip("needs transparent huge pages")
     with mp.allocating(NODE):
-        a = np.ones(8 << 20, np.uint8)
+        a = np.ones(max(8 << 20, memory.huge_page_size()), np.uint8)
         small = np.ones(3 << 20, np.uint8)
     with mp.allocating(NODE, huge=None):
         b = np.ones(8 << 20, np.uint8)

@@ -55,7 +55,7 @@ def test_a_large_move_takes_its_threads_slice_by_slice(taken):
 
 @pytest.mark.parametrize("wanted", [1, 2, np.int64(40)])
 def test_a_number_is_taken_as_it_is(taken, wanted):
-    mp.move(memory.anonymous(10 * MIB), NODE, threads=wanted)
+    mp.move(memory.anonymous(2560 * PAGE), NODE, threads=wanted)
     assert [count for count, _ in taken] == [wanted]
 
 

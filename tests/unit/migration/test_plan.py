@@ -12,6 +12,7 @@ from movepages.migration import calibrate, plan, preview
 from movepages.migration.chosen_targets import ChosenTargets
 from movepages.migration.folios import Folios
 from movepages.system import threads
+from movepages.units import format_bytes
 from support import huge, memory
 
 PAGE = memory.PAGE
@@ -56,7 +57,9 @@ def test_a_node_with_too_little_memory_is_a_problem(a, monkeypatch):
     monkeypatch.setattr(plan, "machine", lambda: full)
     p = mp.plan(a, target)
     assert p.arriving == {NODE: 3 * PAGE}
-    assert p.problems == (f"node {NODE} has 4 KiB free, and 12 KiB would come to it",)
+    assert p.problems == (
+        f"node {NODE} has {format_bytes(PAGE)} free, and {format_bytes(3 * PAGE)} would come to it",
+    )
 
 
 @pytest.mark.parametrize("node", [-3, 100_000, 2**31 - 1])
