@@ -22,6 +22,9 @@ _DOUBTFUL_TIMES = 4
 _LEAST_BYTES, _MOST_BYTES = 64 << 20, 4 << 30
 # Less says nothing about memory.
 _FEWEST_BYTES = 4 << 20
+# Less on each node is measured in small pages: interleaving would cut through huge pages. A huge
+# page may be larger than what is measured, with 512 MiB where a page has 64 KiB.
+FEWEST_IN_HUGE_PAGES = 2 * HUGE_PAGE_BYTES
 
 
 class Places(NamedTuple):
@@ -100,8 +103,7 @@ def _sizes(machine: Topology, caches: Caches) -> tuple[dict[int, int], list[str]
         if most < _FEWEST_BYTES:
             notes.append(_left_out([node], f"only {format_bytes(room)} are free"))
             continue
-        # A huge page may be larger than that: 512 MiB where a page has 64 KiB.
-        unit = HUGE_PAGE_BYTES if most >= HUGE_PAGE_BYTES else machine.page_size
+        unit = HUGE_PAGE_BYTES if most >= FEWEST_IN_HUGE_PAGES else machine.page_size
         nbytes = most // unit * unit
         found[node] = nbytes
         if nbytes < _DOUBTFUL_TIMES * caches.total:

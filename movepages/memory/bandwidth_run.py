@@ -19,7 +19,7 @@ from ..results.bandwidth_figures import FIGURES, Figures, Rates
 from ..results.outcome import MovePagesPermissionError, MovePagesUnsupportedError, make_error
 from ..system.refusals import Refusal
 from ..units import format_bytes
-from .bandwidth_places import Places
+from .bandwidth_places import FEWEST_IN_HUGE_PAGES, Places
 from .bandwidth_rounds import Bytes, Part, divide, measure_latencies, measure_rates, part_nbytes
 from .creation import empty
 from .placed_pages import free_pages
@@ -75,7 +75,7 @@ class Run:
             return found
         self._free()
         nbytes, layout = min(self._places.nbytes.values()) * len(nodes), interleave(nodes)
-        memory = self._memories[nodes[0]] = _allocate(nbytes, layout)
+        memory = self._memories[nodes[0]] = _allocate(nbytes, layout, len(nodes))
         _keep_there(memory, nodes, "interleave")
         self._require(memory, layout)
         found["interleaved"] = self._rates(divide(memory, [*chain(*self._places.cpus.values())]))
@@ -144,10 +144,11 @@ class Run:
         self._free()
 
 
-def _allocate(nbytes: int, layout: Layout) -> Bytes:
-    """Return new memory, in huge pages if this kernel has them."""
+def _allocate(nbytes: int, layout: Layout, count: int = 1) -> Bytes:
+    """Return new memory on `count` nodes, in huge pages if this kernel has them."""
     try:
-        return empty(nbytes, np.uint8, layout=layout, huge="thp")
+        huge = nbytes >= FEWEST_IN_HUGE_PAGES * count
+        return empty(nbytes, np.uint8, layout=layout, huge="thp" if huge else None)
     except MovePagesUnsupportedError:
         return empty(nbytes, np.uint8, layout=layout)
 

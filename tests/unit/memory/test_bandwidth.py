@@ -125,6 +125,7 @@ def test_memory_is_freed_when_it_ends_early(little_bandwidth, monkeypatch):
 def test_nodes_that_are_left_out(monkeypatch, huge):
     """A node with less room than a huge page is measured all the same."""
     monkeypatch.setattr(bandwidth_places, "HUGE_PAGE_BYTES", huge)
+    monkeypatch.setattr(bandwidth_places, "FEWEST_IN_HUGE_PAGES", 2 * huge)
     here = read_topology()
     only = here.nodes[here.allowed_nodes[0]]
     far = max(os.sched_getaffinity(0)) + 7
