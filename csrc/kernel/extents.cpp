@@ -30,7 +30,7 @@ void Extents::forget() noexcept {
 }
 
 bool Extents::is_huge(std::uintptr_t block) noexcept {
-  if (scans_) {
+  if (scans_ && !huge_is_ambiguous()) {
     Region region;
     Scan huge = {block, block + huge_page_bytes(), 0, kScanHuge, 0, kScanHuge};
     const long count = scan(pagemap_, &huge, &region, 1);

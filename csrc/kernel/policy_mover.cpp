@@ -150,7 +150,7 @@ long PolicyMover::bind_to_target(const Run& run, Extent* bound) noexcept {
   const unsigned flags = static_cast<unsigned>(flags_) | kMpolMfStrict;
   long ret = bind_range(bound->start, bound->end - bound->start, kMpolBind, target, flags);
   // The kernel cuts no page of hugetlbfs: EINVAL until the range has its size.
-  for (std::uintptr_t size = huge_page_bytes();
+  for (std::uintptr_t size = huge_is_ambiguous() ? 2 * page_bytes() : huge_page_bytes();
        ret == -EINVAL && run.last - run.first == 1 && size <= kLargestHugePage; size *= 2) {
     const Extent whole = {run.start / size * size, run.start / size * size + size};
     ret = bind_range(whole.start, size, kMpolBind, target, flags);

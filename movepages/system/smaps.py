@@ -67,9 +67,18 @@ def parse_smaps(text: bytes) -> list[Mapping]:
     return [
         Mapping(start, end, huge // HUGE_PAGE_BYTES)
         for start, end, fields in parse_fields(text)
-        # In hugetlbfs every mapped page is a huge page, and Rss does not count it.
-        if (huge := sum(fields[name] for name in (*_MAPPED_HUGE, *_HUGETLB)))
+        if (huge := sum(fields[name] for name in _names_of_huge(fields)))
     ]
+
+
+def _names_of_huge(fields: Counter[bytes]) -> tuple[bytes, ...]:
+    """Return the fields that count huge pages of a mapping.
+
+    In hugetlbfs every mapped page is a huge page, and Rss does not count it. On arm64 it also has
+    smaller pages, of which several fill the place of a huge page.
+    """
+    small = 0 < fields[b"KernelPageSize"] < HUGE_PAGE_BYTES
+    return _MAPPED_HUGE if small else (*_MAPPED_HUGE, *_HUGETLB)
 
 
 def mappings_without_memory(pid: int) -> Intervals:

@@ -42,6 +42,14 @@ def test_the_mappings_that_hold_huge_pages():
     assert parse_smaps(b"") == []
 
 
+def test_small_pages_of_hugetlbfs_are_no_huge_pages():
+    text = b"7f0000000000-7f0080000000 rw-p 00000000 00:00 0\nKernelPageSize: %d kB\n"
+    text += b"Private_Hugetlb: %d kB\n" % (HUGE_PAGE_BYTES // 1024)
+    assert parse_smaps(text % (HUGE_PAGE_BYTES // 2048)) == []
+    found = parse_smaps(text % (HUGE_PAGE_BYTES // 1024))
+    assert found == [Mapping(0x7F0000000000, 0x7F0080000000, 1)]
+
+
 @pytest.mark.parametrize("pid", [0, os.getpid()])
 def test_full_huge_pages(pid):
     whole = memory.anonymous(8 * HUGE_PAGE_BYTES)
