@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -220,11 +220,14 @@ def local(cpus: Collection[Count] | None = None) -> Layout:
             f"cpus: expected CPU numbers such as [0, 1], got the text {cpus!r}; for the node "
             f"nearest to a device, pass near({cpus!r})"
         )
+    listed = sorted(os.sched_getaffinity(0)) if cpus is None else cpus
+    wrong = f"cpus: expected CPU numbers such as [0, 1], got {in_words(cpus)}"
+    if not isinstance(listed, Iterable):
+        raise TypeError(wrong)
+    listed = [*listed]
     try:
-        chosen = sorted(os.sched_getaffinity(0)) if cpus is None else [*map(operator.index, cpus)]
+        chosen = [operator.index(each) for each in listed]
     except TypeError:
-        raise TypeError(
-            f"cpus: expected CPU numbers such as [0, 1], got {in_words(cpus)}"
-        ) from None
+        raise TypeError(wrong) from None
     machine = read_topology()
     return blocks([machine.node_near(cpu) for cpu in chosen])

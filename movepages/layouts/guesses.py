@@ -28,8 +28,8 @@ def meant_by(target: object) -> str:
         return "a set has no order: pass blocks([0, 1]) or interleave([0, 1])"
     if callable(target):
         return _by_call(target)
-    if isinstance(target, float) and target.is_integer():
-        return f"pass the number {int(target)}"
+    if isinstance(target, (float, np.floating)):
+        return f"pass the number {int(target)}" if target.is_integer() else ""
     if isinstance(target, np.ndarray):
         return _AS_ANOTHER if target.dtype.kind not in "iub" else ""
     if re.search("float|complex", str(getattr(target, "dtype", ""))):

@@ -194,7 +194,8 @@ def _as_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
     try:
         return np.dtype(dtype)
     except TypeError as wrong:
-        meant = f"; for a node, pass node={dtype}" if isinstance(dtype, int) else ""
+        number = isinstance(dtype, int) and not isinstance(dtype, bool)
+        meant = f"; for a node, pass node={dtype}" if number else ""
         raise TypeError(f"dtype: {wrong}{meant}") from None
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
+import sys
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,9 @@ _REMEDY = "pass the array that holds the data, or keep np.asarray(obj) and pass 
 class _PythonMemory:
     """Untouched memory from Python's own allocator, freed with the object."""
 
+    # An interrupt may come before there is any.
+    _address: int | None = None
+
     def __init__(self, nbytes: int) -> None:
         self._address = _py_malloc(nbytes)
 
@@ -31,6 +36,15 @@ _py_malloc = ctypes.pythonapi["PyMem_Malloc"]
 _py_malloc.argtypes, _py_malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
 _py_free = ctypes.pythonapi["PyMem_Free"]
 _py_free.argtypes, _py_free.restype = [ctypes.c_void_p], None
+
+
+# Python takes large memory from the C library, as numpy does, except where its allocator is
+# mimalloc: in free-threaded builds. Allocators for debugging would write to all of it.
+_HOLDS_LARGE = (
+    "t" in sys.abiflags
+    and not sys.flags.dev_mode
+    and not os.environ.get("PYTHONMALLOC", "").endswith("debug")
+)
 
 
 class _Holder:
@@ -86,9 +100,8 @@ def _fill_holes(nbytes: int) -> list[object]:
             if index < len(small):
                 taken[index] = bytearray(size)
             else:
-                # numpy takes large memory from the C library, and so does Python, except where
-                # its allocator is mimalloc, as in free-threaded builds.
-                taken[index] = np.empty(size, np.uint8), _PythonMemory(size)
+                python = _PythonMemory(size) if _HOLDS_LARGE else None
+                taken[index] = np.empty(size, np.uint8), python
     except (MemoryError, ValueError):
         pass
     return taken

@@ -28,7 +28,7 @@ def _hint(obj: object) -> str:
         )
     if isinstance(obj, (list, tuple)):
         return "its elements are scattered over the heap: pass each array, or make one array of it"
-    if isinstance(obj, int):
+    if isinstance(obj, int) and not isinstance(obj, bool):
         return (
             "an address needs a length: pass Region(address, nbytes); a node comes after the "
             f"memory: move(a, {obj}); for a process, use process({obj})"

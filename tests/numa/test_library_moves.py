@@ -46,15 +46,15 @@ def moved(request):
         timeout=1800,
     )
     said = dict(re.findall(r"^(\w+): (needs .*|moved .*)$", done.stdout, re.MULTILINE))
-    return said, f"{done.stdout}\n{done.stderr}"
+    return said, done.returncode, f"{done.stdout}\n{done.stderr}"
 
 
 @pytest.mark.skipif(
     KERNEL < (6, 7), reason="tried on newer kernels: these imports take minutes in a guest"
 )
 def test_every_kind_of_object_moves(two_nodes, library, moved):
-    said, all_of_it = moved
-    assert library in said, all_of_it
+    said, status, all_of_it = moved
+    assert (library in said, status) == (True, 0), all_of_it
     if said[library].startswith("needs"):
         pytest.skip(f"{said[library]}, which the extra `libraries` installs")
     assert re.fullmatch(r"moved [1-9]\d* kinds", said[library])

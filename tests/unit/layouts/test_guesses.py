@@ -44,6 +44,8 @@ def a():
         ("near:eth0", r"pass near\('eth0'\)"),
         ("there", "got a str, 'there'$"),
         (1.0, "got a float, 1.0; pass the number 1"),
+        (np.float32(2.0), "pass the number 2"),
+        (np.float64(1.5), "expected integers that fit int32"),
         ({0, 1}, "a set has no order: pass blocks"),
         (mp.interleave, r"got a function; call it: interleave\(\[0, 1\]\)"),
         (np.ones(5), r"got an array of float64; to put memory where another array is, pass like"),
