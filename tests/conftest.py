@@ -14,7 +14,7 @@ from support import enums, memory, system
 from support import nodes as machine
 
 CAP_SYS_NICE = 23
-CAMPAIGN_CALLS, WALK_CALLS = 2000, 100
+CAMPAIGN_CALLS, WALK_CALLS = 700, 100
 
 # Report the compared values of assertions in these helper modules, too.
 pytest.register_assert_rewrite("cli_fixtures", "damage", "interruptions", "footprint_fixtures")

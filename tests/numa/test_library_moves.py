@@ -19,7 +19,7 @@ LIBRARIES = sorted(
 # The wheels of these need AVX. The processors of guests have it if the lab is asked for it.
 NEED_AVX = {"jax", "polars"}
 # The import of each of the others takes a minute in a guest.
-BY_DEFAULT = {"arrow", "cffi", "pandas", "pil", "sparse", "torch"}
+BY_DEFAULT = {"arrow", "cffi", "pandas", "pil", "torch"}
 
 
 def pytest_generate_tests(metafunc):

@@ -67,6 +67,7 @@ def test_the_untouched_end_is_absent_and_stays_so(room, capsys):
     assert max(absent) - absent[0] < max(memory.huge_page_size(), 1)
 
 
+@pytest.mark.host
 def test_text_is_plain_when_piped_and_fits_80_columns():
     done = run("demo", "--size", "8MiB")
     assert (done.returncode, done.stderr) == (0, "")
@@ -83,16 +84,19 @@ def test_text_is_plain_when_piped_and_fits_80_columns():
     assert text.count("agrees") == strips + bool(strips)
 
 
+@pytest.mark.host
 def test_text_and_table_survive_a_terminal_without_unicode():
     done = run("demo", "--size", "8MiB", PYTHONIOENCODING="ascii", LC_ALL="C")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.isascii()
 
 
+@pytest.mark.host
 def test_json_needs_no_rich():
     assert json.loads(run(*SMALL, "--json", code=WITHOUT_RICH).stdout)["ok"]
 
 
+@pytest.mark.host
 def test_without_rich_one_line_says_what_to_install():
     missing = run(*SMALL, code=WITHOUT_RICH)
     assert (missing.returncode, missing.stdout) == (2, "")

@@ -22,6 +22,7 @@ def without_figures(text):
     return [line.rstrip() for line in rest.splitlines()]
 
 
+@pytest.mark.host
 def test_a_table_of_80_columns_with_every_check():
     done = run("doctor")
     assert (done.returncode, done.stderr) == (0, "")
@@ -44,6 +45,7 @@ def test_as_data(capsys):
     assert data["facts"].keys() == expected["facts"].keys()
 
 
+@pytest.mark.host
 @pytest.mark.parametrize("arguments", [(), ("--json",)])
 def test_doctor_needs_no_rich(arguments):
     done = run("doctor", *arguments, code=WITHOUT_RICH)

@@ -111,7 +111,7 @@ def test_ten_thousand_arrays_leak_nothing():
 
 
 @pytest.mark.parametrize(
-    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.host) for seed in (2, 3))]
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.host) for seed in (1, 2, 3))]
 )
 def test_contents_survive_any_order_of_making_resizing_and_dropping(seed):
     rng = random.Random(seed)

@@ -8,7 +8,7 @@ import pytest
 from support import system
 
 SETUP = """
-import mmap, os, resource
+import contextlib, mmap, os, resource
 import numpy as np
 import movepages as mp
 from movepages import _core
@@ -17,7 +17,13 @@ PAGE = mmap.PAGESIZE
 count = 1 << 16
 node = mp.topology().allowed_nodes[0]
 # A fork shares all pages, and shared pages can be in place, but cannot move there.
-array = mp.full(count * PAGE, 1, np.uint8, node=node)
+memory = mmap.mmap(-1, count * PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+with contextlib.suppress(OSError):  # a kernel without huge pages
+    # Huge pages would be in place before anybody looks for signals.
+    memory.madvise(mmap.MADV_NOHUGEPAGE)
+array = np.frombuffer(memory, np.uint8)
+array[:] = 1
+mp.move(array, node).raise_for_status()
 once = np.arange(array.ctypes.data, array.ctypes.data + array.nbytes, PAGE, dtype=np.uintp)
 
 
