@@ -18,8 +18,8 @@ namespace {
 constexpr std::size_t kPiecePages = std::size_t{1} << 15;
 constexpr std::size_t kLargePiecePages = std::size_t{1} << 20;
 constexpr std::int64_t kQuickPieceNs = 100'000;
-// On a slow or busy machine, no piece is quick. With this few small pages, a larger one still takes
-// less time than a piece full of them.
+// On a slow or busy machine, no piece is quick. A large piece with fewer small pages than this
+// still takes less time than a small piece that is full of them.
 constexpr std::size_t kFewSmallPages = kPiecePages / (kLargePiecePages / kPiecePages);
 // Pieces in one round. Their runs are kept separately until the whole round is done.
 constexpr std::size_t kPiecesAtOnce = 256;

@@ -220,14 +220,17 @@ def local(cpus: Collection[Count] | None = None) -> Layout:
             f"cpus: expected CPU numbers such as [0, 1], got the text {cpus!r}; for the node "
             f"nearest to a device, pass near({cpus!r})"
         )
-    listed = sorted(os.sched_getaffinity(0)) if cpus is None else cpus
-    wrong = f"cpus: expected CPU numbers such as [0, 1], got {in_words(cpus)}"
-    if not isinstance(listed, Iterable):
-        raise TypeError(wrong)
-    listed = [*listed]
+    given = sorted(os.sched_getaffinity(0)) if cpus is None else cpus
+    if not isinstance(given, Iterable):
+        raise _no_cpu_numbers(given)
+    listed = [*given]
     try:
         chosen = [operator.index(each) for each in listed]
     except TypeError:
-        raise TypeError(wrong) from None
+        raise _no_cpu_numbers(given) from None
     machine = read_topology()
     return blocks([machine.node_near(cpu) for cpu in chosen])
+
+
+def _no_cpu_numbers(given: object) -> TypeError:
+    return TypeError(f"cpus: expected CPU numbers such as [0, 1], got {in_words(given)}")

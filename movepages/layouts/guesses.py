@@ -21,7 +21,9 @@ _AS_ANOTHER = "to put memory where another array is, pass like(b)"
 
 
 def meant_by(target: object) -> str:
-    """Return what to pass instead of a wrong target, or "" if that is not clear."""
+    """Return what to pass instead of a wrong target, or "" if that is not clear or it is right."""
+    if isinstance(target, int):
+        return ""
     if isinstance(target, str):
         return _by_text(target.strip())
     if isinstance(target, Set):

@@ -22,8 +22,8 @@ _DOUBTFUL_TIMES = 4
 _LEAST_BYTES, _MOST_BYTES = 64 << 20, 4 << 30
 # Less says nothing about memory.
 _FEWEST_BYTES = 4 << 20
-# Less on each node is measured in small pages: interleaving would cut through huge pages. A huge
-# page may be larger than what is measured, with 512 MiB where a page has 64 KiB.
+# A node with less is measured in small pages, because interleaving would cut through huge pages.
+# Where a page has 64 KiB, a huge page has 512 MiB, which may be more than what is measured.
 FEWEST_IN_HUGE_PAGES = 2 * HUGE_PAGE_BYTES
 
 

@@ -74,8 +74,8 @@ def parse_smaps(text: bytes) -> list[Mapping]:
 def _names_of_huge(fields: Counter[bytes]) -> tuple[bytes, ...]:
     """Return the fields that count huge pages of a mapping.
 
-    In hugetlbfs every mapped page is a huge page, and Rss does not count it. On arm64 it also has
-    smaller pages, of which several fill the place of a huge page.
+    The pages of hugetlbfs are huge pages, and Rss does not count them. On arm64, hugetlbfs also has
+    smaller pages, which are not counted here.
     """
     small = 0 < fields[b"KernelPageSize"] < HUGE_PAGE_BYTES
     return _MAPPED_HUGE if small else (*_MAPPED_HUGE, *_HUGETLB)

@@ -1,6 +1,7 @@
 """Pages of hugetlbfs of each size, by each engine: on arm64, several fill a huge page's place."""
 
 import ctypes
+import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from support.kinds_kernel import settings
 from support.sandboxes import engine
 
 COUNT = 16
-_MAP_PRIVATE, _MAP_FIXED, _MAP_ANONYMOUS, _MAP_HUGETLB = 0x2, 0x10, 0x20, 0x40000
+_MAP_FIXED, _MAP_HUGETLB = 0x10, 0x40000
 _MAP_HUGE_SHIFT = 26
 _MADV_POPULATE_WRITE = 23
 _POOLS = Path("/sys/kernel/mm/hugepages")
@@ -37,7 +38,7 @@ def pages(request: pytest.FixtureRequest, two_nodes, need_root) -> Iterator[tupl
     pools = [nodes.SYSFS / f"node{node}" / count for node in two_nodes]
     unit = max(size, HUGE_PAGE_BYTES)
     room = whole + unit
-    flags = _MAP_PRIVATE | _MAP_ANONYMOUS
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
     base = system.libc.mmap(None, room, 0, flags, -1, 0)
     start = -(-base // unit) * unit
     flags |= _MAP_FIXED | _MAP_HUGETLB | size.bit_length() - 1 << _MAP_HUGE_SHIFT

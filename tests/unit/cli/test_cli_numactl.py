@@ -66,14 +66,14 @@ def mapped(fd, nbytes):
 @contextlib.contextmanager
 def hugetlb_memfd():
     """Yield a process with a page of hugetlbfs, in a file whose name does not show it."""
-    held, size = [], int(re.search(r"Hugepagesize: +(\d+)", Path("/proc/meminfo").read_text())[1])
+    held, size = [], memory.hugetlb_page_size()
 
     def hold():
         with os.fdopen(os.memfd_create("plain", os.MFD_HUGETLB), "wb") as file:
-            file.truncate(size << 10)
-            held.append(mapped(file.fileno(), size << 10))
+            file.truncate(size)
+            held.append(mapped(file.fileno(), size))
         held[0][0] = 1
-        return size << 10
+        return size
 
     try:
         with kinds_kernel.settings({OVERCOMMIT: "1"}), processes.child(hold) as other:
