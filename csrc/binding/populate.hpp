@@ -18,7 +18,8 @@ namespace movepages::binding {
 constexpr Expected kSizes = {"nbytes", 'i',   sizeof(std::int64_t),
                              "int64",  false, "np.ascontiguousarray(nbytes, np.int64)"};
 
-constexpr std::int64_t kMostReserve = std::int64_t{1} << 62;
+// Sums and differences of bytes, reserves and the memory of a node must not overflow.
+constexpr std::int64_t kMostBytes = std::int64_t{1} << 61;
 
 inline auto fields_of_share(const py::handle& given) {
   using Fields = std::tuple<py::object, py::object, py::object, py::object, py::object, unsigned>;
@@ -44,16 +45,19 @@ inline NodeShare to_share(const py::handle& given) {
     if (share.nodes.back() < 0 || share.nodes.back() >= kMaxNodes) {
       throw py::value_error("nodes: expected ids below MAX_NODES");
     }
-    // A difference must not overflow.
-    share.reserves.back() = std::clamp(share.reserves.back(), std::int64_t{0}, kMostReserve);
+    share.reserves.back() = std::clamp(share.reserves.back(), std::int64_t{0}, kMostBytes);
   }
   const py::array start = checked(starts, kPages);
   const py::array size = checked(sizes, kSizes);
   require_length(size, kSizes, start.size());
   const auto* first = static_cast<const std::uintptr_t*>(start.data());
   const auto* bytes = static_cast<const std::int64_t*>(size.data());
+  std::int64_t left = kMostBytes;
   for (py::ssize_t i = 0; i < start.size(); ++i) {
-    const auto some = static_cast<std::size_t>(std::max(bytes[i], std::int64_t{0}));
+    const std::int64_t size_here = std::max(bytes[i], std::int64_t{0});
+    if (size_here > left) throw py::value_error("nbytes: expected at most 2**61 in a share");
+    left -= size_here;
+    const auto some = static_cast<std::size_t>(size_here);
     if (some > std::numeric_limits<std::uintptr_t>::max() - first[i]) {
       throw py::value_error("nbytes: expected ranges that end below 2**64");
     }

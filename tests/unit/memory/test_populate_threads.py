@@ -140,12 +140,15 @@ def test_invalid_shares():
     a = memory.anonymous(PAGE)
     nodes, reserves, starts, nbytes, cpus, threads = share(a, NODE)
     beyond = np.array([2**64 - PAGE], np.uintp)
+    twice, half_each = np.repeat(starts, 2), np.full(2, 2**60 + 1)
     for wrong, said in [
         (share(a, 1024), "below MAX_NODES"),
         (share(a, -1), "below MAX_NODES"),
         ((nodes, reserves[:0], starts, nbytes, cpus, threads), "one entry for each"),
         ((nodes, reserves, starts, nbytes[:0], cpus, threads), "one entry for each"),
         ((nodes, reserves, beyond, nbytes * 2, cpus, threads), "end below"),
+        ((nodes, reserves, starts, np.array([2**63 - 1]), cpus, threads), r"at most 2\*\*61"),
+        ((nodes, reserves, twice, half_each, cpus, threads), r"at most 2\*\*61"),
         (share(a, cpus=np.array([-1], np.int32)), "no such CPU"),
     ]:
         with pytest.raises(ValueError, match=said):
