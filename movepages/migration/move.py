@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING, Literal, SupportsIndex, TypeAlias, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Literal, SupportsIndex, TypedDict, Unpack, overload
 
 from ..inputs.members import Members
 from ..inputs.memory_of import memory_of
 from ..layouts.by_member import MemberTarget, wanted_by
 from ..pages.like import MemoryLike
 from ..query.syscall import MPOL_MF_MOVE
-from ..results.outcome import MovePagesError, MoveResult
-from ..results.warnings import LayoutWarning, MovePagesWarning, calls_in_package
-from ..results.wording import OVERRULED
+from ..results.outcome import MoveResult
 from ..system.threads import as_threads
 from ..units import parse_rate, refuse_unknown
-from . import executor
-from .control import Control, RetryPolicy, as_deadline
+from .control import RetryPolicy, as_deadline
 from .fast_path import placed_already
 from .huge_page_targets import OnConflict
-from .progress import Progress, ProgressOption, as_progress, drawing
+from .job import Job, OnError, warn_of_pages_elsewhere
+from .progress import ProgressOption, as_progress
 
 if TYPE_CHECKING:
     from .background import BackgroundMove
-
-OnError: TypeAlias = Literal["raise", "warn"]
 
 CONFLICTS = ("majority", "split", "raise")
 
@@ -186,47 +181,25 @@ def move(
     array, pages = memory_of(a)
     shown = as_progress(progress, pages.page_size)
     nodes = wanted_by(target, array, pages, keep=background)
-    members = array.footprints if isinstance(array, Members) else None
-
-    def run(report: Progress | None) -> MoveResult:
-        try:
-            with drawing(shown):
-                control = Control(pages.pages, turns, seconds, report, rate, threads=workers)
-                return executor.migrate(pages, nodes, flags, control, on_conflict, members)
-        except MovePagesError as error:
-            if on_error == "raise" or error.result is None:
-                raise
-            message = f"{error.strerror} ({error.result})"
-            _warn(MovePagesWarning(message), error.result)
-            return error.result
-
+    job = Job(
+        kept=(a, array),
+        pages=pages,
+        target=nodes,
+        members=array.footprints if isinstance(array, Members) else None,
+        flags=flags,
+        retry=turns,
+        on_conflict=on_conflict,
+        on_error=on_error,
+        deadline=seconds,
+        limit=rate,
+        threads=workers,
+        shown=shown,
+    )
     if not background:
-        result = run(shown)
-        if result.overruled or result.torn:
-            _warn_of_pages_elsewhere(result)
+        result = job.run(shown)
+        warn_of_pages_elsewhere(result)
         return result
     # A move in the foreground does not pay for the imports of threads.
     from .background import start
 
-    # The arrays live as long as the thread that moves them, even if a container drops them.
-    return start(lambda report, _kept=(a, array): run(report), shown)  # type: ignore[misc]
-
-
-def _warn_of_pages_elsewhere(result: MoveResult) -> None:
-    parts = [
-        f"{pages:,} of {result.pages:,} pages ({pages / result.pages:.1%}) are not{wholly} where "
-        f"they were wanted: {why}"
-        for pages, wholly, why in (
-            (result.overruled, "", OVERRULED),
-            (result.torn, " wholly", result._why_torn),
-        )
-        if pages
-    ]
-    _warn(LayoutWarning("; ".join(parts)), result)
-
-
-def _warn(warning: MovePagesWarning | LayoutWarning, result: MoveResult) -> None:
-    """Issue a warning at the line of the user that led to it."""
-    # If warnings are errors, the result is on the warning.
-    warning.result = result
-    warnings.warn(warning, stacklevel=calls_in_package())
+    return start(job.run, shown)

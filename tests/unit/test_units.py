@@ -72,10 +72,10 @@ def test_all_arguments_are_read_in_the_same_way(monkeypatch):
     assert parse_target("interleave:0/4MiB") == mp.interleave([0], block=4 << 20)
     rates = []
     monkeypatch.setattr(
-        "movepages.migration.move.Control", lambda *args, **_: rates.append(args[-1])
+        "movepages.migration.job.Control", lambda *args, **_: rates.append(args[-1])
     )
     monkeypatch.setattr(
-        "movepages.migration.move.executor.migrate", lambda *_: mp.MoveResult(pages=0)
+        "movepages.migration.job.executor.migrate", lambda *_: mp.MoveResult(pages=0)
     )
     mp.move(bytearray(10), 0, limit="500MB/s")
     assert rates == [500_000_000.0]
