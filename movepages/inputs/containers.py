@@ -42,6 +42,20 @@ def container_members(obj: object) -> Iterator[tuple[str, object]] | None:
     return None
 
 
+def plain_members(parent: str, obj: object) -> tuple[Iterable[str], tuple[object, ...]] | None:
+    """Return the names and members of a list, tuple or dict; None for what else may run code."""
+    if type(obj) in (list, tuple):
+        # Another thread may change a list meanwhile.
+        members = tuple(cast(Iterable[object], obj))
+        return (f"{parent}[{index}]" for index in range(len(members))), members
+    if type(obj) is dict:
+        items = tuple(obj.items())
+        if all(type(key) in (str, int) for key, _ in items):
+            names = (join_names(parent, key_name(key)) for key, _ in items)
+            return names, tuple(each for _, each in items)
+    return None
+
+
 def _held_values(mapping: Mapping[Any, Any]) -> Iterator[tuple[str, object]]:
     """Yield the values with their names; raise if an array is a copy, such as one just read."""
     for key, value in mapping.items():

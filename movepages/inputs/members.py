@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -88,19 +88,17 @@ class MemberList:
             nbytes = footprint.block
         self._append(name, array, footprint.address, nbytes)
 
-    def add_all(self, prefix: str, arrays: Sequence[object]) -> bool:
-        """Add the arrays of a list, unless one of them takes a closer look."""
-        # Another thread may change a list meanwhile.
-        arrays = tuple(arrays)
+    def add_all(self, names: Iterable[str], arrays: tuple[object, ...]) -> bool:
+        """Add arrays at once, unless one of them, or of the names, takes a closer look."""
         found = _core.contiguous_arrays(arrays)
         if not arrays or found is None:
             return False
         address, nbytes, many_axes = found
         self._set_pid(0)
-        names = dict.fromkeys(f"{prefix}[{index}]" for index in range(len(arrays)))
-        if not self._names.keys().isdisjoint(names):
+        unique = dict.fromkeys(names)
+        if len(unique) < len(arrays) or not self._names.keys().isdisjoint(unique):
             return False
-        self._names.update(names)
+        self._names.update(unique)
         before = len(self._arrays)
         for index, shape in _shapes_of(arrays, many_axes.tolist()).items():
             self._shapes[before + index] = shape

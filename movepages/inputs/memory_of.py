@@ -13,7 +13,7 @@ from ..pages.memory import Memory
 from ..pages.named import naming
 from ..pages.page_set import PageSet
 from ..pages.pieces import Pieces
-from .containers import VALUES, container_members, join_names
+from .containers import VALUES, container_members, join_names, plain_members
 from .members import MemberList, Members, members_of_list
 from .registry import NoMemoryError, adapter_for
 
@@ -98,6 +98,8 @@ def _collect(obj: object, inside: Iterator[tuple[str, object]]) -> Members:
         if arrays is not None:
             return arrays
     found = MemberList()
+    if type(obj) is dict and _add_at_once(found, "", obj):
+        return found.finish("dict")
     # Each container on the way down.
     path, looks, values = [_Level("", obj, inside)], 0, 0
     while path:
@@ -134,7 +136,7 @@ def _collect(obj: object, inside: Iterator[tuple[str, object]]) -> Members:
 
 def _add(found: MemberList, name: str, obj: object) -> _Level | None:
     """Add a member, or return its own members."""
-    if type(obj) in (list, tuple) and found.add_all(name, cast(Sequence[object], obj)):
+    if _add_at_once(found, name, obj):
         return None
     with naming(name):
         try:
@@ -145,6 +147,12 @@ def _add(found: MemberList, name: str, obj: object) -> _Level | None:
             return _Level(name, obj, inside)
         found.add(name, inside.array)
     return None
+
+
+def _add_at_once(found: MemberList, name: str, obj: object) -> bool:
+    """Add the arrays of a container that has nothing else, and return whether it is one."""
+    plain = plain_members(name, obj)
+    return plain is not None and found.add_all(*plain)
 
 
 class _Level(NamedTuple):

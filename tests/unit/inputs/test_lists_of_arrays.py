@@ -1,8 +1,9 @@
-"""Lists of plain arrays, which the core reads in one loop, against the same arrays one by one."""
+"""Lists and dicts of plain arrays, which the core reads in one loop, against them one by one."""
 
 import mmap
 import pickle
 import threading
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ class Sub(np.ndarray):
 
 def by_name(arrays):
     """Return what a mapping of the same arrays gives, which is read array by array."""
-    return mp.where({f"a{index}": each for index, each in enumerate(arrays)})
+    return mp.where(MappingProxyType({f"a{index}": each for index, each in enumerate(arrays)}))
 
 
 def both(arrays):
@@ -78,6 +79,48 @@ def test_plain_arrays_are_read_in_one_loop(name, kind):
         many = array.ndim > 1
         assert (each.shape, each.strides) == ((array.shape, array.strides) if many else ((), ()))
     assert found.total.shared_edges == partly_held(arrays)
+
+
+def keyed(arrays):
+    """Return a dict with keys that are named in several ways."""
+    keys = ["w", "a b", 3, -1, "[3]", "x.y", "", "3"]
+    return {**dict(zip(keys, arrays, strict=False)), **dict(enumerate(arrays[len(keys) :], 100))}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_dicts_and_what_they_hold_are_read_alike(name):
+    arrays = keyed(PLAIN[name]())
+    held = {"parts": {"first": arrays, 2: [*arrays.values()]}, "last": np.ones(5)}
+    one_by_one = MappingProxyType(arrays)
+    closer = {"parts": {"first": one_by_one, 2: [*arrays.values(), 0]}, "last": held["last"]}
+    for _ in range(20):
+        before = mp.where(one_by_one), mp.where(closer)
+        found = mp.where(arrays), mp.where(held)
+        if (mp.where(one_by_one), mp.where(closer)) == before:
+            break
+    else:
+        pytest.fail("the kernel changed the pages of these arrays at each of 20 looks")
+    for mine, expected in zip(found, before, strict=True):
+        assert list(mine) == list(expected)
+        assert list(mine.values()) == list(expected.values())
+        assert mine.total == expected.total
+
+
+@pytest.mark.parametrize("key", [("a", 1), 1.5, None, True, b"a", frozenset()])
+def test_a_dict_with_other_keys(key):
+    arrays = {"a": np.ones(5), key: np.ones(6)}
+    found = mp.where(arrays)
+    assert list(found) == ["a", f"[{key!r}]"]
+    assert found.nbytes == 88
+
+
+def test_a_key_that_raises_when_it_is_shown():
+    class Key:
+        def __repr__(self):
+            raise ValueError("not now")
+
+    with pytest.raises(ValueError, match=r"^parts: not now"):
+        mp.where({"parts": {Key(): np.ones(5)}})
 
 
 def partly_held(arrays):
