@@ -65,7 +65,7 @@ def _for_all(machine: Topology, subject: Subject, use: Use) -> Wish:
         return Wish("leave", near, why, by_parts=False)
     why = "threads on several nodes use all of it"
     if subject.is_several:
-        why = "nothing tells which of the threads, on several nodes, uses which of these"
+        why = "nothing shows which of the threads, on several nodes, uses which of these"
     return interleaved(subject, near, nodes, why)
 
 

@@ -26,7 +26,7 @@ The gain of a move is known only if "movepages bench --matrix" has measured
 this machine before.
 
 exit status:
-  0    there is advice, or nothing to do ("ok" in the JSON tells which)
+  0    there is advice, or nothing to do ("ok" in the JSON says which)
   1    no such process, or no permission
   2    wrong arguments
 """

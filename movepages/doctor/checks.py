@@ -103,7 +103,7 @@ def _tried(name: str, works: str, code: int, facts: Facts) -> Check:
             detail = f"{answer}this kernel was built without {option}"
             return Check(name, "no", detail, "boot a kernel that has it, such as a distribution's")
     if code == errno.ENOSYS and facts["config_numa"] is None:
-        detail = f"{answer}no CONFIG_NUMA, or a sandbox; /proc and /sys do not tell which"
+        detail = f"{answer}no CONFIG_NUMA, or a sandbox; /proc and /sys do not show which"
         return Check(name, "no", detail, _PROFILE + _ELSEWHERE)
     if facts["seccomp"] == 2:
         detail = f"{answer}the seccomp filter of this process forbids it"

@@ -17,7 +17,7 @@ def array_members(array: npt.NDArray[Any]) -> object:
         return object_members(array)
     if array.dtype.kind == "T":
         raise TypeError(
-            "got an array of StringDType: numpy does not tell where the text of a StringDType "
+            "got an array of StringDType: numpy does not say where the text of a StringDType "
             "lies; pass Region(array.ctypes.data, array.nbytes) for its elements alone, which hold "
             "strings of up to 15 bytes"
         )

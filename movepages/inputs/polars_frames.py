@@ -21,7 +21,7 @@ def _series(series: Any) -> Pairs:
     kind = type(series.dtype).__name__
     if kind == "Object":
         raise TypeError(
-            "polars does not tell where a column of Object has its pointers; pass other columns"
+            "polars does not say where a column of Object has its pointers; pass other columns"
         )
     if _has_categories(series.dtype):
         # The categories lie in a pool that belongs to no column, and an export copies them.

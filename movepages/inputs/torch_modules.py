@@ -30,7 +30,7 @@ def _module(module: Any) -> Iterator[tuple[str, object]]:
 
 def _script_object(_: Any) -> NoReturn:
     raise TypeError(
-        "torch does not tell where a ScriptObject, such as the packed weights of a quantized "
+        "torch does not say where a ScriptObject, such as the packed weights of a quantized "
         "module, has its memory; pass the module before it is quantized, or the parts that are "
         "not: list(model.parameters())"
     )

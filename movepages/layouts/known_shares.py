@@ -46,6 +46,6 @@ def known_shares(machine: Topology) -> Mapping[int, int]:
     untold = format_ids(node.id for node in nodes if node.id not in widths)
     raise TopologyError(
         "shares: expected a mapping such as {0: 2, 1: 1}, because this machine suggests none: the "
-        "kernel has no weights (it needs Linux 6.9 and CONFIG_NUMA), and firmware does not tell "
+        "kernel has no weights (it needs Linux 6.9 and CONFIG_NUMA), and firmware does not report "
         f"the bandwidth of node {untold or 'any'}"
     )

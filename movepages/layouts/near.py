@@ -128,7 +128,7 @@ def _home(device: Device, machine: Topology) -> int:
             f"device: {device.name!r} is near node {device.node}, which is not online"
         )
     raise TopologyError(
-        f"device: the platform does not tell which node {device.name!r} is near (numa_node is -1), "
+        f"device: the platform does not say which node {device.name!r} is near (numa_node is -1), "
         "as in many virtual machines. If you know it, pass the node itself as the target"
         + (f", or write it to /sys/bus/pci/devices/{device.pci}/numa_node" if device.pci else "")
     )

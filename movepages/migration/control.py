@@ -117,13 +117,13 @@ class Control:
         if self._deadline is not None and time.monotonic() - self._start > self._deadline:
             raise make_error(
                 errno.ETIMEDOUT,
-                f"the deadline of {self._deadline} s has passed; the result tells what was done, "
+                f"the deadline of {self._deadline} s has passed; the result says what was done, "
                 "and the same call again does the rest",
             )
         if self._progress is not None and self._progress(self.done, self._total) is False:
             raise make_error(
                 errno.ECANCELED,
-                "it was cancelled, or its progress callback returned False; the result tells what "
+                "it was cancelled, or its progress callback returned False; the result says what "
                 "was done, and the same call again does the rest",
             )
 

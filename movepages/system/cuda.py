@@ -50,7 +50,7 @@ def cuda_addresses(index: int, proc: Path, *, ask: bool) -> list[str]:
     listed = (ask and gpus_by_nvml()) or read_gpus(proc)
     if not listed:
         raise TopologyError(
-            f"device: nothing tells which GPU cuda:{index} is: no {proc}/driver/nvidia/gpus, and "
+            f"device: nothing shows which GPU cuda:{index} is: no {proc}/driver/nvidia/gpus, and "
             "NVML lists none (pip install nvidia-ml-py); pass its PCI address, such as 0000:3b:00.0"
         )
     listed = sorted(listed, key=lambda gpu: gpu.pci)

@@ -47,7 +47,7 @@ def _why(kind: str) -> str:
             "volume, or the name of the disk"
         )
     if kind in _MEMORY:
-        return f"files of {kind} are in memory; 'movepages where FILE' tells on which nodes"
+        return f"files of {kind} are in memory; 'movepages where FILE' shows on which nodes"
     if kind in _NETWORK:
         return f"{kind} brings files over a network; pass the network interface"
     if kind in _HOST:

@@ -119,6 +119,6 @@ def test_packed_weights_are_refused() -> None:
         model = quantization.quantize_dynamic(torch.nn.Sequential(torch.nn.Linear(64, 64)))
     except (AttributeError, RuntimeError):
         pytest.skip("this torch cannot quantize here")
-    packed = r"0\._packed_params\._packed_params: torch does not tell where a ScriptObject"
+    packed = r"0\._packed_params\._packed_params: torch does not say where a ScriptObject"
     with pytest.raises(TypeError, match=f"^{packed}.*packed weights of a quantized module"):
         mp.where(model)

@@ -104,7 +104,7 @@ def test_platform_tells_no_node_for_others(drivers):
     untold = [each.name for each in PCI.glob("*") if (each / "numa_node").read_text() == "-1\n"]
     if not untold or len(listed("online")) < 2:
         pytest.skip("needs a PCI device whose node is not known, on several nodes")
-    with pytest.raises(mp.TopologyError, match="the platform does not tell which node"):
+    with pytest.raises(mp.TopologyError, match="the platform does not say which node"):
         mp.near(untold[0])
 
 

@@ -16,7 +16,7 @@ from preflight_fixtures import FACTS, HIDDEN, NODES, report
         ({"config_migration": False}, {"move": errno.ENOSYS}, "move", "without CONFIG_MIGRATION"),
         ({}, {"query": errno.ENOSYS}, "query", "a sandbox answers in the kernel's place"),
         ({}, {"query": errno.EPERM}, "query", "a sandbox answers in the kernel's place"),
-        (HIDDEN, {"query": errno.ENOSYS}, "query", "/proc and /sys do not tell"),
+        (HIDDEN, {"query": errno.ENOSYS}, "query", "/proc and /sys do not show"),
         (HIDDEN, {"query": errno.EPERM}, "query", "a sandbox answers in the kernel's place"),
         ({}, {"move": errno.ENOMEM}, "move", "ENOMEM: Cannot allocate memory"),
         ({}, {"move_all": errno.EPERM}, "move_all", "needs the capability CAP_SYS_NICE"),

@@ -110,7 +110,7 @@ def test_unknown_order_does_not_matter_near_one_node(tmp_path, monkeypatch):
 
 
 def test_without_a_driver(tmp_path):
-    with pytest.raises(TopologyError, match="nothing tells which GPU cuda:0 is"):
+    with pytest.raises(TopologyError, match="nothing shows which GPU cuda:0 is"):
         cuda_addresses(0, tmp_path, ask=False)
 
 
