@@ -52,6 +52,9 @@ def memory_of(obj: object) -> tuple[object, PageSet]:
         return obj, footprint_of(obj)
     inside = _inside(obj)
     if isinstance(inside, _Single):
+        # One member of an array of objects: the objects, which lie all over the heap.
+        if isinstance(inside.array, Pieces):
+            return inside.array, inside.array
         return located(inside.array)
     members = _collect(obj, inside)
     return members, members.footprints.pieces

@@ -31,6 +31,16 @@ def test_many_small_members_are_not_divided_among_threads(two):
     assert found.to_move == 300 * memory.PAGE
 
 
+def test_the_objects_of_an_array_are_looked_at_as_one_memory(two):
+    texts = np.array([f"text number {number}" for number in range(1 << 15)], object)
+    found = mp.advise({"texts": texts}, cpus=[2, 3])
+    members = mp.where({"texts": texts})
+    assert [each.name for each in found.findings] == ["texts.objects", "texts.pointers"]
+    assert found.findings[0].nbytes == members["texts.objects"].nbytes > MIB
+    assert (found.findings[0].layout, found.findings[0].verdict) == ("1", "move")
+    assert mp.advise({"texts": texts}, cpus=[0, 2]).findings[0].layout == "blocks:0,1"
+
+
 def test_tiny_memory_is_no_advice(two):
     found = mp.advise([np.ones(100), np.ones(10)], cpus=[2, 3])
     assert found.ok
