@@ -8,6 +8,7 @@ import movepages as mp
 
 from ..display.advice_text import sentences, table_of
 from ..display.escaping import printable
+from ..units import format_ids
 from . import id_lists
 from .json_output import Commands, add_json_option, print_json
 from .regions import add_process_option
@@ -43,7 +44,7 @@ def add_to(commands: Commands, about: str) -> None:
     )
     add_process_option(parser)
     parser.add_argument(
-        "--cpus", type=id_lists.cpus, metavar="CPUS",
+        "--cpus", type=_known_cpus, metavar="CPUS",
         help="the CPUs that use the memory; by default those of threads that have used CPU time",
     )  # fmt: skip
     parser.add_argument(
@@ -53,6 +54,17 @@ def add_to(commands: Commands, about: str) -> None:
     )  # fmt: skip
     add_json_option(parser)
     parser.set_defaults(run=run)
+
+
+def _known_cpus(text: str) -> tuple[int, ...]:
+    found, machine = id_lists.cpus(text), mp.topology()
+    known = {cpu for node in machine.cpu_nodes for cpu in machine.nodes[node].cpus}
+    for cpu in found:
+        if cpu not in known:
+            raise argparse.ArgumentTypeError(
+                f"{text!r}: {cpu} is not a CPU of any node, expected some of {format_ids(known)}"
+            )
+    return found
 
 
 def run(options: argparse.Namespace) -> int:

@@ -75,4 +75,7 @@ def test_refusals():
     assert "no process 4194305" in gone.stderr
     assert run("advise").returncode == 2
     assert run("advise", "1", "--access", "some").returncode == 2
-    assert run("advise", "1", "--cpus", "99999").returncode in (1, 2)
+    for cpu, why in ("99999", "expected ids up to"), ("65535", "not a CPU of any node"):
+        wrong = run("advise", str(os.getpid()), "--cpus", cpu)
+        assert (wrong.returncode, wrong.stdout) == (2, "")
+        assert why in wrong.stderr

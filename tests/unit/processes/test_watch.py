@@ -108,6 +108,9 @@ def test_no_such_process():
         process.wait()
     with pytest.raises(ProcessLookupError, match="no process"):
         next(mp.watch(process.pid))
+    for beyond in 1 << 32, 1 << 80:
+        with pytest.raises(ProcessLookupError, match=f"no process {beyond}"):
+            next(mp.watch(beyond))
 
 
 @pytest.mark.parametrize(
