@@ -32,7 +32,15 @@ def fields_in(file: str | os.PathLike[str]) -> dict[str, Any]:
         text = source.read(_MOST_BYTES)
     try:
         return _checked(json.loads(text))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    # A number can be too large for a float, and infinity is no whole number.
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise ValueError(
             f"{os.fspath(file)!r} does not hold measured bandwidths, or is damaged: {error!r}"
         ) from None

@@ -85,6 +85,8 @@ def damaged():
         ("measured_at", "2026-01-02T03:04:05"),
         ("measured_at", "today"),
         ("nbytes", {"first": 1}),
+        ("nbytes", {"0": float("inf")}),
+        ("read", [[1, 2, 3], [4, 5, 10**400]]),
         ("machine", KEY._asdict() | {"cpu": 7}),
         ("machine", {"cpu": "A processor"}),
         ("notes", [1]),
