@@ -121,7 +121,13 @@ def weighted(shares: Mapping[int, Count] | None = None, *, block: int | None = N
         shares = known_shares(read_topology())
     if not isinstance(shares, Mapping):
         raise TypeError(f"shares: expected a mapping such as {{0: 2, 1: 1}}, got {shares!r}")
-    counts = {operator.index(node): operator.index(share) for node, share in shares.items()}
+    try:
+        counts = {operator.index(node): operator.index(share) for node, share in shares.items()}
+    except TypeError:
+        raise TypeError(
+            f"shares: expected whole numbers of nodes and turns such as {{0: 3, 1: 1}}, got "
+            f"{dict(shares)!r}"
+        ) from None
     if min(counts.values(), default=0) < 0 or not any(counts.values()):
         raise ValueError(
             f"shares: expected whole numbers, 0 or more, and not all 0, got {dict(shares)!r}"
@@ -147,8 +153,13 @@ def weighted(shares: Mapping[int, Count] | None = None, *, block: int | None = N
 def _as_block(block: int | None) -> int | None:
     if block is None:
         return None
-    size = operator.index(block)
     page = read_topology().page_size
+    try:
+        size = operator.index(block)
+    except TypeError:
+        raise TypeError(
+            f"block: expected a multiple of the page size {page}, got {block!r}"
+        ) from None
     if not page <= size < 1 << 62 or size % page:
         raise ValueError(f"block: expected a multiple of the page size {page}, got {block}")
     return size
