@@ -20,6 +20,8 @@ class Outcome:
     overruled : int
         Pages on another node than wanted, because their huge page moves as a whole. They are also
         counted as pages of the node that the huge page was sent to.
+    torn : int
+        Pages on their target with parts of several tensors, some of which are wanted elsewhere.
     elsewhere : int
         Pages in memory that /proc/PID/numa_maps shows off their target, beyond those that failed:
         they were faulted in meanwhile, or the kernel does not report them. They are also counted
@@ -32,6 +34,7 @@ class Outcome:
     failures: Counter[mp.PageStatus] = field(default_factory=Counter)
     absent: int = 0
     overruled: int = 0
+    torn: int = 0
     split: int = 0
     elsewhere: int = 0
     seconds: float = 0.0
@@ -50,14 +53,15 @@ class Outcome:
     @property
     def ok(self) -> bool:
         """Whether every page in memory is on its target."""
-        missed = self.failed or self.not_attempted or self.overruled or self.elsewhere
-        return not (missed or self.error)
+        missed = self.failed or self.not_attempted or self.elsewhere
+        return not (missed or self.overruled or self.torn or self.error)
 
     def add(self, result: mp.MoveResult) -> None:
         """Add the result for one region."""
         self.moved += result.moved
         self.already_there += result.already_there or 0
         self.overruled += result.overruled
+        self.torn += result.torn
         self.split += result.split
         self.seconds += result.seconds
         # Most pages of a process are not in memory, which is no failure to move them.
@@ -73,7 +77,7 @@ class Outcome:
         """Within this block, add what an exception of a move tells of its pages.
 
         A MovePagesError ends the block, and is kept as `error`; Ctrl-C is raised again. The command
-        itself reports overruled pages, once for all moves, so LayoutWarning is silent.
+        itself reports overruled and torn pages, once for all moves, so LayoutWarning is silent.
         """
         try:
             with warnings.catch_warnings():

@@ -32,6 +32,7 @@ def show_outcome(options: argparse.Namespace, outcome: Outcome, subject: Subject
         data |= {
             "failures": failures,
             "overruled": outcome.overruled,
+            "torn": outcome.torn,
             "split": outcome.split,
             "elsewhere": outcome.elsewhere,
             "seconds": outcome.seconds,
@@ -45,6 +46,7 @@ def show_outcome(options: argparse.Namespace, outcome: Outcome, subject: Subject
         rows += [(f"failed: {name}", n) for name, n in failures.items()]
         others = [
             ("overruled", outcome.overruled),
+            ("torn", outcome.torn),
             ("huge pages split", outcome.split),
             ("not accounted for", outcome.elsewhere),
             ("not attempted", outcome.not_attempted),
@@ -58,6 +60,8 @@ def show_outcome(options: argparse.Namespace, outcome: Outcome, subject: Subject
         complain(f"{status.name}: {status.meaning}; {_remedy(status, options)}")
     if outcome.overruled:
         complain(_overruled(outcome.overruled, "went", split=options.split))
+    if outcome.torn:
+        complain(_torn(outcome.torn))
     if outcome.elsewhere:
         complain(
             f"/proc/{subject.data['pid']}/numa_maps shows {format_pages(outcome.elsewhere)} "
@@ -81,11 +85,14 @@ def show_forecast(options: argparse.Namespace, found: Forecast, subject: Subject
         )
     if found.overruled:
         problems.append(_overruled(found.overruled, "would go", split=options.split))
+    if found.torn:
+        problems.append(_torn(found.torn))
     if options.json:
         listed = [{"from": a, "to": b, "nbytes": n} for (a, b), n in flows]
         data = subject.data | {"dry_run": True, "flows": listed, "nbytes": found.nbytes}
         data |= {"problems": [*problems, *subject.data.get("problems", ())]}
-        data |= {"hidden": found.hidden, "overruled": found.overruled, "split": found.split}
+        data |= {"hidden": found.hidden, "split": found.split}
+        data |= {"overruled": found.overruled, "torn": found.torn}
         print_json("move", data)
     else:
         rows = [
@@ -108,6 +115,13 @@ def _overruled(pages: int, verb: str, *, split: bool) -> str:
     return (
         f"overruled: {format_pages(pages)} {verb} elsewhere with the rest of their huge page, "
         f"which the target spreads over several nodes; {helps}"
+    )
+
+
+def _torn(pages: int) -> str:
+    return (
+        f"torn: {format_pages(pages)} with parts of several tensors that are wanted on different "
+        "nodes; each such page is on one node only, where most of it is wanted"
     )
 
 

@@ -64,6 +64,8 @@ class Forecast:
         process cannot read: move_pages(2) does not move these.
     overruled : int
         Pages that would go to another node than wanted, along with their huge page.
+    torn : int
+        Pages with parts of several tensors that are wanted on different nodes.
     split : int
         Huge pages that would be split.
     """
@@ -73,6 +75,7 @@ class Forecast:
     hidden: int = 0
     stuck: int = 0
     overruled: int = 0
+    torn: int = 0
     split: int = 0
 
     @property
@@ -84,6 +87,7 @@ class Forecast:
         """Add the plan for one region or file."""
         self.flows.update(plan.flows)
         self.overruled += plan.overruled
+        self.torn += plan.torn
         self.split += plan.split
 
     def add_problems(self, target: Any, pid: int = 0) -> None:

@@ -124,7 +124,11 @@ def test_tensors_have_a_part_on_each_node(disk, two_nodes):
     path = safetensors_files.write(disk / "model.safetensors", arrays)
     os.sync()
     movepages("move", path, "--to", here)
-    found = movepages("move", path, "--tensors", "--to", f"blocks:{here},{there}")
+    layout = f"blocks:{here},{there}"
+    planned = movepages("move", path, "--tensors", "--to", layout, "--dry-run", status=1)
+    found = movepages("move", path, "--tensors", "--to", layout, status=1)
+    # Two tensors that want different nodes share each of the two borders within the data.
+    assert (found["torn"], planned["torn"], found["ok"]) == (2, 2, False)
     (one,) = found["files"]
     assert [each["name"] for each in one["tensors"]] == list(arrays)
     for each in one["tensors"]:

@@ -1,6 +1,7 @@
 """``movepages where`` and ``move`` of files in the page cache, on this machine."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,6 +100,20 @@ def test_turns_go_on_from_file_to_file(folder, monkeypatch):
     monkeypatch.setattr(target, "refuse_unknown_nodes", lambda _: None)
     assert main(["move", str(folder / "one*"), "--to", "interleave:0,1"]) == 0
     assert targets == [(0, 1), (1, 0)] * 2
+
+
+def test_torn_pages_are_told_and_not_ok(folder, monkeypatch, capsys):
+    """Tensors that want different nodes share the pages at their borders."""
+    file = str(folder / "a")
+    moved = mp.MoveResult(pages=4, already_there=4, torn=2)
+    planned = replace(mp.plan(mp.page_cache(file), NODE), torn=2)
+    monkeypatch.setattr(mp, "move", lambda *_, **__: moved)
+    monkeypatch.setattr(mp, "plan", lambda *_, **__: planned)
+    for how in [], ["--dry-run"]:
+        found = json_of(capsys, "move", file, "--to", str(NODE), *how, status=1)
+        assert (found["torn"], found.get("ok", False)) == (2, False)
+        assert main(["move", file, "--to", str(NODE), *how]) == 1
+        assert "torn: 2 pages with parts of several tensors" in capsys.readouterr().err
 
 
 def test_what_cannot_be_done_is_told_and_the_rest_is_done(folder, capsys):
