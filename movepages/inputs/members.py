@@ -95,6 +95,9 @@ class MemberList:
             return False
         address, nbytes, many_axes = found
         self._set_pid(0)
+        # One container takes memory itself, but shared ones can be met any number of times.
+        if self._names:
+            self._refuse_too_many(len(self._names) + len(arrays))
         unique = dict.fromkeys(names)
         if len(unique) < len(arrays) or not self._names.keys().isdisjoint(unique):
             return False
@@ -112,13 +115,16 @@ class MemberList:
         while unique in self._names:
             self._again[name] = number = self._again.get(name, 1) + 1
             unique = f"{name}#{number}"
-        if len(self._names) >= _MOST_MEMBERS:
-            raise TypeError(f"got more than {_MOST_MEMBERS:,} members; pass parts of the object")
+        self._refuse_too_many(len(self._names) + 1)
         self._names[unique] = None
         self._note_shape(array)
         self._arrays.append(array)
         self._address.append(address)
         self._nbytes.append(nbytes)
+
+    def _refuse_too_many(self, count: int) -> None:
+        if count > _MOST_MEMBERS:
+            raise TypeError(f"got more than {_MOST_MEMBERS:,} members; pass parts of the object")
 
     def _note_shape(self, array: object) -> None:
         if isinstance(array, (np.ndarray, Memory)) and array.ndim > 1:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages.inputs import memory_of, registry
+from movepages.inputs import members, memory_of, registry
 
 # The same on every kernel.
 pytestmark = pytest.mark.host
@@ -198,6 +198,18 @@ def test_a_mapping_that_reads_its_arrays_is_refused() -> None:
 
     with pytest.raises(TypeError, match=r"^a: x of this Archive .* is a copy; .* d = dict"):
         mp.where({"a": Archive()})
+
+
+@pytest.mark.parametrize("kind", [list, lambda arrays: dict(enumerate(arrays))])
+def test_containers_that_are_shared_have_a_limit(kind, monkeypatch) -> None:
+    monkeypatch.setattr(members, "_MOST_MEMBERS", 100)
+    one = kind([np.ones(3)] * 60)
+    assert len(mp.where(one)) == 60
+    assert len(mp.where(kind([np.ones(3)] * 101))) == 101
+    with pytest.raises(TypeError, match="got more than 100 members"):
+        mp.where({"a": one, "b": one})
+    with pytest.raises(TypeError, match="got more than 100 members"):
+        mp.where({"a": one, "b": [np.ones(3)] * 41})
 
 
 def test_a_member_that_cannot_be_looked_at_is_named() -> None:
