@@ -170,6 +170,10 @@ def shown(key: object) -> str:
     """Return a key as Python writes it, without reading memory that it may hold."""
     if isinstance(key, tuple):
         return f"({', '.join(map(shown, key))}{',' * (len(key) == 1)})"
+    # A number of numpy finds what a number of Python does in a list or dict, and the versions of
+    # numpy write it differently.
+    if isinstance(key, np.generic) and key.dtype.kind in "biuf":
+        return repr(key.item())
     # To write out a tensor would be to read its memory.
     holds_memory = hasattr(type(key), "__array__") and not isinstance(key, np.generic)
     return type(key).__name__ if holds_memory else repr(key)

@@ -200,6 +200,16 @@ def test_a_mapping_that_reads_its_arrays_is_refused() -> None:
         mp.where({"a": Archive()})
 
 
+def test_keys_that_are_numbers_of_numpy() -> None:
+    a, b = np.ones(10), np.ones(20)
+    found = mp.where({np.int64(3): a, (np.int32(1), "x"): b})
+    assert list(found) == ["[3]", "[(1, 'x')]"]
+    assert found[3].nbytes == found[np.uint8(3)].nbytes == 80
+    assert mp.where([a, b])[np.argmax([1, 2])].nbytes == 160
+    node = mp.topology().allowed_nodes[0]
+    assert list(mp.move([a, b], {np.int64(0): node, 1: node}).by_member) == ["[0]", "[1]"]
+
+
 @pytest.mark.parametrize("kind", [list, lambda arrays: dict(enumerate(arrays))])
 def test_containers_that_are_shared_have_a_limit(kind, monkeypatch) -> None:
     monkeypatch.setattr(members, "_MOST_MEMBERS", 100)
