@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import enum
@@ -24,6 +25,8 @@ VALUES = (
     *(types.FunctionType, types.BuiltinFunctionType, np.ufunc),
 )
 _VIEWS: tuple[type, ...] = type({}.values()), type(OrderedDict().values())
+# Another method of a subclass may make what it returns.
+_ITEMS: tuple[object, ...] = dict.items, OrderedDict.items
 _IN_ORDER = (list, tuple, deque, UserList, *_VIEWS)
 
 
@@ -33,12 +36,14 @@ def container_members(obj: object) -> Iterator[tuple[str, object]] | None:
         return zip(cast(Any, obj)._fields, obj, strict=True)
     if isinstance(obj, _IN_ORDER):
         return ((f"[{index}]", each) for index, each in enumerate(cast(Iterable[object], obj)))
-    if isinstance(obj, dict):
+    if isinstance(obj, dict) and type(obj).items in _ITEMS:
         return ((key_name(key), each) for key, each in obj.items())
     if isinstance(obj, Mapping):
         return _held_values(obj)
     if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
-        return ((each.name, getattr(obj, each.name)) for each in dataclasses.fields(obj))
+        # A field that nobody has set yet holds nothing.
+        names = (each.name for each in dataclasses.fields(obj))
+        return ((name, getattr(obj, name)) for name in names if hasattr(obj, name))
     return None
 
 
@@ -60,13 +65,25 @@ def _held_values(mapping: Mapping[Any, Any]) -> Iterator[tuple[str, object]]:
     """Yield the values with their names; raise if an array is a copy, such as one just read."""
     for key, value in mapping.items():
         yield key_name(key), value
-        if not isinstance(value, np.ndarray) or not value.nbytes:
-            continue
-        if value.ctypes.data != mapping[key].ctypes.data:
+        again = value
+        with contextlib.suppress(KeyError):
+            again = mapping[key]
+        if again is not value and [*_arrays_in(value)] != [*_arrays_in(again)]:
             raise TypeError(
                 f"{key_name(key)} of this {type(mapping).__name__} is at another address each time "
                 "it is asked for: it is a copy; keep the arrays, as in d = dict(...), and pass d"
             )
+
+
+def _arrays_in(value: object, above: tuple[int, ...] = ()) -> Iterator[int]:
+    """Yield the address of an array, or of each array in a container."""
+    if isinstance(value, np.ndarray):
+        if value.nbytes:
+            yield value.ctypes.data
+        return
+    members = None if id(value) in above else container_members(value)
+    for _, each in members or ():
+        yield from _arrays_in(each, (*above, id(value)))
 
 
 def join_names(parent: str, name: str) -> str:

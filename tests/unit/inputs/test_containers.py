@@ -5,6 +5,7 @@ import datetime
 import io
 import pathlib
 import re
+import shelve
 from collections import OrderedDict, UserList, deque, namedtuple
 from collections.abc import Iterator, Mapping
 from datetime import UTC
@@ -198,6 +199,61 @@ def test_a_mapping_that_reads_its_arrays_is_refused() -> None:
 
     with pytest.raises(TypeError, match=r"^a: x of this Archive .* is a copy; .* d = dict"):
         mp.where({"a": Archive()})
+
+
+def test_a_mapping_that_reads_containers_of_arrays_is_refused(tmp_path) -> None:
+    with shelve.open(str(tmp_path / "kept")) as shelf:
+        shelf["n"] = {"rates": [0.1, 0.2], "name": "some"}
+        shelf["layer"] = {"w": np.ones(100), "parts": [np.ones(10)]}
+        with pytest.raises(TypeError, match=r"^layer of this .*Shelf is at another address"):
+            mp.where(shelf)
+        assert mp.where(dict(shelf)).nbytes == 880
+
+    class Fresh(Mapping):
+        """Makes the containers anew, and not what is in them."""
+
+        def __init__(self, arrays):
+            self.arrays = arrays
+
+        def __getitem__(self, key):
+            return {"own": [*self.arrays[key]]}
+
+        def __iter__(self):
+            return iter(self.arrays)
+
+        def __len__(self):
+            return len(self.arrays)
+
+    assert list(mp.where(Fresh({"x": [np.ones(5), np.ones(0)]}))) == ["x.own[0]", "x.own[1]"]
+
+
+def test_a_dict_that_makes_its_values_is_refused() -> None:
+    class Lazy(dict):
+        def __getitem__(self, key):
+            return super().__getitem__(key) * 2
+
+        def items(self):
+            return ((key, self[key]) for key in self)
+
+    with pytest.raises(TypeError, match=r"^x of this Lazy is at another address"):
+        mp.where(Lazy(x=np.ones(100)))
+
+    class Plain(OrderedDict):
+        pass
+
+    assert mp.where(Plain(x=np.ones(100))).nbytes == 800
+
+
+def test_fields_that_are_not_set_hold_nothing() -> None:
+    @dataclasses.dataclass(slots=True)
+    class Lazy:
+        w: np.ndarray
+        cache: np.ndarray = dataclasses.field(init=False)
+
+    state = Lazy(np.ones(10))
+    assert list(mp.where({"state": state})) == ["state.w"]
+    state.cache = np.ones(5)
+    assert list(mp.where(state)) == ["w", "cache"]
 
 
 def test_keys_that_are_numbers_of_numpy() -> None:
