@@ -96,7 +96,7 @@ def _instead_of(name: str) -> str:
 
 def _collect(obj: object, inside: Iterator[tuple[str, object]]) -> Members:
     """Collect the members of members of an object, to any depth."""
-    if type(obj) in (list, tuple):
+    if type(obj) in (list, tuple) and adapter_for(type(obj)) is None:
         arrays = members_of_list(cast(Sequence[object], obj), type(obj).__name__)
         if arrays is not None:
             return arrays
@@ -154,6 +154,8 @@ def _add(found: MemberList, name: str, obj: object) -> _Level | None:
 
 def _add_at_once(found: MemberList, name: str, obj: object) -> bool:
     """Add the arrays of a container that has nothing else, and return whether it is one."""
+    if adapter_for(type(obj)) is not None:
+        return False
     plain = plain_members(name, obj)
     return plain is not None and found.add_all(*plain)
 

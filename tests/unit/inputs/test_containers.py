@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC
 from enum import Enum, StrEnum
 from types import MappingProxyType
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pytest
@@ -328,6 +329,19 @@ def test_a_class_of_others_is_registered() -> None:
         mp.where(Theirs())
     mp.register(Theirs, lambda obj: [("data", obj.data)])
     assert list(mp.where(Sub())) == ["data"]
+
+
+@pytest.mark.parametrize("kind", [list, tuple, dict])
+def test_a_function_for_builtin_containers_sees_each_of_them(kind, monkeypatch) -> None:
+    monkeypatch.setattr(registry, "_by_class", WeakKeyDictionary())
+    monkeypatch.setattr(registry, "_found", WeakKeyDictionary())
+    mp.register(kind, lambda each: [("first", each[0])])
+    a = np.ones(10)
+    for others in [a], [a, 3]:
+        arrays = [a, *others]
+        made = dict(enumerate(arrays)) if kind is dict else kind(arrays)
+        assert list(mp.where(made)) == ["first"]
+        assert list(mp.where(UserList([made]))) == ["[0].first"]
 
 
 def test_a_class_is_registered_by_name_before_it_exists() -> None:
