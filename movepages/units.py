@@ -11,6 +11,8 @@ _RANGE = re.compile(r"([0-9]+)(?:-([0-9]+))?")
 _PREFIXES = "KMGTP"
 # Far above those of nodes and CPUs: no list of ids from a user fills the memory.
 _LARGEST_ID = 65_535
+# Far above any bandwidth, and below what a float can hold.
+_MOST_RATE = 10**300
 _COUNT = re.compile(
     r"\s*(\d+)(?:\.(\d+))?\s*(?:([KMGTP])(i)?)?(B)?\s*(/s)?\s*", re.IGNORECASE | re.ASCII
 )
@@ -98,7 +100,7 @@ def parse_rate(given: float | str) -> float:
 
     Raises
     ------
-    TypeError, ValueError
+    ValueError
         `given` is not such a rate, or is not above 0.
 
     Examples
@@ -114,9 +116,12 @@ def parse_rate(given: float | str) -> float:
                 "stands for bits"
             )
         count, of = _bytes_in(found) if found and found[6] else (0, 1)
-        rate = count / of
+        rate = count / of if count < _MOST_RATE * of else math.inf
     else:
-        rate = float(given)
+        try:
+            rate = float(given)
+        except (TypeError, OverflowError):
+            rate = math.nan
     if not 0 < rate < float("inf"):
         raise ValueError(
             f"limit: expected a rate like '2GiB/s' or '500MB/s', or bytes a second, got {given!r}"

@@ -54,8 +54,14 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         for name in ("attempts", "backoff", "deadline"):
-            # A NaN is neither above nor below 0, and a deadline of NaN would never pass.
-            if not getattr(self, name) >= 0:
+            try:
+                # A NaN is neither above nor below 0, and a deadline of NaN would never pass.
+                is_sound = getattr(self, name) >= 0
+            except TypeError:
+                raise TypeError(
+                    f"RetryPolicy {name}: expected a number, got {getattr(self, name)!r}"
+                ) from None
+            if not is_sound:
                 raise ValueError(
                     f"RetryPolicy {name}: expected 0 or more, got {getattr(self, name)}"
                 )
@@ -77,7 +83,7 @@ def as_deadline(seconds: float | None) -> float | None:
         return None
     try:
         found = float(seconds)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = math.nan
     if math.isnan(found):
         raise ValueError(f"deadline: expected seconds or None, got {seconds!r}")

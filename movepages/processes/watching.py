@@ -172,7 +172,7 @@ def watch(pid: int | None = None, interval: float = 1.0, count: int | None = Non
 def _as_interval(seconds: float) -> float:
     try:
         found = float(seconds)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(f"interval: expected seconds, got {seconds!r}") from None
     if not SHORTEST_S <= found <= LONGEST_S:
         raise ValueError(

@@ -24,6 +24,12 @@ def test_retry_policy_rejects_nan(name):
         mp.RetryPolicy(**{name: float("nan")})
 
 
+@pytest.mark.parametrize("name", ["attempts", "backoff", "deadline"])
+def test_retry_policy_rejects_what_is_no_number(name):
+    with pytest.raises(TypeError, match=f"RetryPolicy {name}: expected a number, got '3'"):
+        mp.RetryPolicy(**{name: "3"})
+
+
 def test_move_rejects_a_nan_deadline():
     with pytest.raises(ValueError, match="deadline: expected seconds"):
         mp.move(np.ones(10), NODE, deadline=float("nan"))

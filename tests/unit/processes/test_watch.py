@@ -119,6 +119,7 @@ def test_no_such_process():
         ({"pid": "4711"}, TypeError, "pid: expected the number of a process, got '4711'"),
         ({"pid": -1}, ValueError, "pid: expected the number of a process, got -1"),
         ({"interval": "often"}, TypeError, "interval: expected seconds, got 'often'"),
+        ({"interval": 10**400}, TypeError, "interval: expected seconds, got 1000"),
         ({"interval": 0}, ValueError, r"interval: expected seconds from 0\.05 to 1,000,000, got 0"),
         ({"interval": float("nan")}, ValueError, "interval: expected seconds from .*, got nan"),
         ({"count": 0}, ValueError, "count: expected 1 or more, got 0"),
