@@ -24,11 +24,12 @@ Found: TypeAlias = "mp.Placement | mp.Placements"
 
 @dataclass
 class Row:
-    """Memory of a file, of a tensor of it, or of all files."""
+    """Memory of a file, of a tensor of it, or of all files; `unknown` is on nodes not known."""
 
     name: str
     nbytes: int = 0
     absent: int = 0
+    unknown: int = 0
     nodes: Counter[int] = field(default_factory=Counter)
     tensors: list[Row] = field(default_factory=list)
 
@@ -36,12 +37,14 @@ class Row:
         """Add the memory of another row."""
         self.nbytes += other.nbytes
         self.absent += other.absent
+        self.unknown += other.unknown
         self.nodes.update(other.nodes)
 
     def data(self) -> dict[str, Any]:
         """Return the row as a JSON object, without its name."""
         nodes = {str(node): n for node, n in sorted(self.nodes.items()) if n}
-        return {"bytes_per_node": nodes, "nbytes": self.nbytes, "absent": self.absent}
+        counts = {"nbytes": self.nbytes, "absent": self.absent, "unknown": self.unknown}
+        return {"bytes_per_node": nodes} | counts
 
 
 def memory_of_file(path: str, options: argparse.Namespace, *, read: bool = False) -> Any:
@@ -108,10 +111,12 @@ def draw(rows: list[Row]) -> None:
     if not rows:
         return
     nodes = [node for node, n in sorted(_total(rows).nodes.items()) if n]
+    hides = any(row.unknown for row in rows)
     titles = ["", "size", *(f"node {node}" for node in nodes), "not in memory"]
+    titles += ["not known"] * hides
     parts = [part for row in rows for part in ([row, *row.tensors] if row.tensors else [row])]
     shown = [*parts[:_MOST_ROWS], _total(rows)] if len(parts) > 1 else parts
-    table = [[*_cells(row, nodes, is_part=row not in rows)] for row in shown]
+    table = [_cells(row, nodes, is_part=row not in rows, hides=hides) for row in shown]
     if len(parts) > 1:
         table[-1][0] = "total"
     room = room_beside(titles, table)
@@ -125,14 +130,17 @@ def draw(rows: list[Row]) -> None:
         say(f"and {len(parts) - _MOST_ROWS:,} more; --json lists all")
 
 
-def _cells(row: Row, nodes: list[int], *, is_part: bool) -> list[str]:
+def _cells(row: Row, nodes: list[int], *, is_part: bool, hides: bool) -> list[str]:
     counts = [row.nbytes, *(row.nodes[node] for node in nodes), row.absent]
+    counts += [row.unknown] * hides
     name = printable(row.name)
     return [f"  {name}" if is_part else name, *(format_bytes(n) if n else "-" for n in counts)]
 
 
 def _row(name: str, found: Found) -> Row:
-    return Row(name, found.nbytes, found.absent_bytes, Counter(found.bytes_per_node))
+    whole = found.total if isinstance(found, mp.Placements) else found
+    nodes = Counter(whole.bytes_per_node)
+    return Row(name, whole.nbytes, whole.absent_bytes, whole.hidden_bytes, nodes)
 
 
 def _total(rows: list[Row]) -> Row:

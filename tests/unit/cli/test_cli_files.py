@@ -116,6 +116,21 @@ def test_torn_pages_are_told_and_not_ok(folder, monkeypatch, capsys):
         assert "torn: 2 pages with parts of several tensors" in capsys.readouterr().err
 
 
+def test_memory_on_unknown_nodes_is_told(folder, monkeypatch, capsys):
+    found = mp.where(np.ones(3 * PAGE, np.uint8))
+    runs = found.runs.copy()
+    runs["status"] = mp.PageStatus.ENODATA
+    monkeypatch.setattr(mp, "where", lambda _: replace(found, runs=runs))
+    told = json_of(capsys, "where", str(folder / "a"), str(folder / "b"))
+    assert (told["unknown"], told["absent"], told["bytes_per_node"]) == (6 * PAGE, 0, {})
+    assert [each["unknown"] for each in told["files"]] == [3 * PAGE] * 2
+    assert main(["where", str(folder / "a")]) == 0
+    assert "not known" in capsys.readouterr().out
+    monkeypatch.undo()
+    assert main(["where", str(folder / "a")]) == 0
+    assert "not known" not in capsys.readouterr().out
+
+
 def test_what_cannot_be_done_is_told_and_the_rest_is_done(folder, capsys):
     found = json_of(capsys, "where", str(folder / "none"), str(folder / "b"), status=1)
     assert len(found["files"]) == 1
