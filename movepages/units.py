@@ -73,7 +73,7 @@ def parse_size(text: str) -> int:
     Raises
     ------
     ValueError
-        `text` is not a size, or the size is less than one byte.
+        `text` is not a size, or the size is less than one byte or too large for 64 bits.
 
     Examples
     --------
@@ -89,6 +89,8 @@ def parse_size(text: str) -> int:
     size = count // of
     if size < 1:
         raise ValueError(f"expected at least 1 byte, got {text!r}")
+    if size >= 1 << 64:
+        raise ValueError(f"expected less than 16 EiB, got {text!r}")
     return size
 
 

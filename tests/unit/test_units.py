@@ -49,6 +49,13 @@ def test_invalid_sizes(text):
         parse_size(text)
 
 
+@pytest.mark.parametrize("text", ["16384PiB", str(10**400)])
+def test_sizes_beyond_64_bits(text):
+    assert parse_size(str((1 << 64) - 1)) == (1 << 64) - 1
+    with pytest.raises(ValueError, match="expected less than 16 EiB, got "):
+        parse_size(text)
+
+
 @pytest.mark.parametrize(("given", "rate"), [(1e9, 1e9), (3, 3.0), ("7/s", 7), ("0.5B/s", 0.5)])
 def test_rates_without_a_unit(given, rate):
     assert parse_rate(given) == rate
