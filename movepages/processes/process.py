@@ -105,7 +105,7 @@ class Process:
             As for `regions`.
         """
         pd = pandas()
-        rows = np.atleast_1d(self.regions() if regions is None else regions)
+        rows = self._rows(regions)
         columns = {name: rows[name] for name in rows.dtype.names or () if name != "bytes"}
         columns |= {f"node{node}": rows["bytes"][:, i] for i, node in enumerate(self.nodes)}
         return pd.DataFrame(columns)
@@ -125,6 +125,8 @@ class Process:
 
         Raises
         ------
+        TypeError
+            `regions` are no such rows.
         MovePagesError
             There is no such process (also a ProcessLookupError), or this process may not
             inspect it.
@@ -164,6 +166,8 @@ class Process:
 
         Raises
         ------
+        TypeError
+            `regions` are no such rows.
         MovePagesError
             As for `movepages.move`. Regions before the one that failed are done, and later ones are
             not attempted. With ``on_error="warn"`` the call goes on instead.
@@ -263,8 +267,16 @@ class Process:
         return done
 
     def _as_regions(self, regions: Regions | None) -> list[Region]:
-        rows = np.atleast_1d(self.regions() if regions is None else regions)
+        rows = self._rows(regions)
         return [Region(int(row["address"]), int(row["nbytes"]), self.pid) for row in rows]
+
+    def _rows(self, regions: Regions | None) -> Regions:
+        rows = np.atleast_1d(self.regions() if regions is None else regions)
+        if not {"address", "nbytes", "bytes"} <= {*(rows.dtype.names or ())}:
+            raise TypeError(
+                f"regions: expected rows of what regions() returns, got a {type(regions).__name__}"
+            )
+        return rows
 
 
 def process(pid: int = 0) -> Process:

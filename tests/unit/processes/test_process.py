@@ -121,6 +121,16 @@ def of(a):
     return r[(r["address"] >= a.ctypes.data) & (r["address"] < a.ctypes.data + a.nbytes)]
 
 
+@pytest.mark.parametrize("wrong", [[1, 2], np.ones(3), np.zeros(2, "i4,i4")])
+def test_what_is_no_row_of_regions_is_refused(wrong):
+    for call in (
+        lambda: mp.process().where(wrong),
+        lambda: mp.process().move(NODE, wrong),
+    ):
+        with pytest.raises(TypeError, match=r"regions: expected rows of what regions\(\) returns"):
+            call()
+
+
 def test_mappings_that_change_meanwhile_are_read_again(monkeypatch):
     def reads():
         a = memory.anonymous(8 * PAGE)
