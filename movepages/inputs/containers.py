@@ -65,6 +65,9 @@ def _held_values(mapping: Mapping[Any, Any]) -> Iterator[tuple[str, object]]:
     """Yield the values with their names; raise if an array is a copy, such as one just read."""
     for key, value in mapping.items():
         yield key_name(key), value
+        # To ask for other values again may take long, and tells nothing.
+        if not isinstance(value, np.ndarray) and container_members(value) is None:
+            continue
         again = value
         with contextlib.suppress(KeyError):
             again = mapping[key]

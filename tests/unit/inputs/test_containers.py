@@ -6,7 +6,7 @@ import io
 import pathlib
 import re
 import shelve
-from collections import OrderedDict, UserList, deque, namedtuple
+from collections import OrderedDict, UserDict, UserList, deque, namedtuple
 from collections.abc import Iterator, Mapping
 from datetime import UTC
 from enum import Enum, StrEnum
@@ -226,6 +226,20 @@ def test_a_mapping_that_reads_containers_of_arrays_is_refused(tmp_path) -> None:
             return len(self.arrays)
 
     assert list(mp.where(Fresh({"x": [np.ones(5), np.ones(0)]}))) == ["x.own[0]", "x.own[1]"]
+
+
+def test_a_mapping_is_asked_again_for_arrays_alone() -> None:
+    class Slow(UserDict):
+        def items(self):
+            return self.data.items()
+
+        def __getitem__(self, key):
+            asked.append(key)
+            return self.data[key]
+
+    asked: list[str] = []
+    found = mp.where(Slow(n=3, kept=bytearray(9), a=np.ones(5), some=[np.ones(2)]))
+    assert (list(found), asked) == (["kept", "a", "some[0]"], ["a", "some"])
 
 
 def test_a_dict_that_makes_its_values_is_refused() -> None:
