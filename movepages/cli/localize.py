@@ -73,11 +73,14 @@ def add_to(commands: Commands, about: str) -> None:
         "--dry-run", action="store_true", help="report what would be done, and do nothing"
     )
     add_json_option(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Localize the process, report the result, and return the exit status."""
+    for name in ("all", "whole") if options.cpus_only else ():
+        if getattr(options, name):
+            options.parser.error(f"argument --{name}: not allowed with argument --cpus-only")
     process = mp.process(options.pid)
     in_memory = int(process.regions()["bytes"].sum())
     with shown_progress(in_memory, quiet=options.json or options.dry_run) as tell:

@@ -150,6 +150,7 @@ def test_impossible_move_exits_with_status_1(other, monkeypatch, capsys):
     [
         (["where", str(GONE)], 1, "there is no process 4194305"),
         (["watch", str(GONE)], 1, "there is no process 4194305"),
+        (["watch", str(1 << 32)], 1, "there is no process 4294967296"),
         (["maps", "0"], 2, "expected a process ID above 0, got '0'"),
         (["where"], 2, "PID"),
         (["move", "1"], 2, "--to"),
@@ -166,6 +167,12 @@ def test_impossible_move_exits_with_status_1(other, monkeypatch, capsys):
         (["move", "1", "--to", f"blocks:0,{NO_NODE}"], 2, f"node {NO_NODE} is not a node"),
         (["move", "1", "--to", f"weighted:{NO_NODE}=3"], 2, f"node {NO_NODE} is not a node"),
         (["localize", "1", "--node", NO_NODE], 2, f"node {NO_NODE} is not a node"),
+        (
+            ["localize", "1", "--node", str(NODE), "--cpus-only", "--whole"],
+            2,
+            "--whole: not allowed",
+        ),
+        (["localize", "1", "--node", str(NODE), "--cpus-only", "--all"], 2, "--all: not allowed"),
         (["mov", "1"], 2, "there is no command 'mov'; did you mean 'move'?"),
         (["--json"], 2, "there is no option '--json'"),
         (["where", "1", "--jsn"], 2, "movepages where: error: there is no option '--jsn'; did you"),
