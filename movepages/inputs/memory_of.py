@@ -139,9 +139,9 @@ def _collect(obj: object, inside: Iterator[tuple[str, object]]) -> Members:
 
 def _add(found: MemberList, name: str, obj: object) -> _Level | None:
     """Add a member, or return its own members."""
-    if _add_at_once(found, name, obj):
-        return None
     with naming(name):
+        if _add_at_once(found, name, obj):
+            return None
         try:
             inside = _inside(obj)
         except NoMemoryError:

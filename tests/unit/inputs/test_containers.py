@@ -301,6 +301,11 @@ def test_a_member_that_cannot_be_looked_at_is_named() -> None:
 def test_memory_of_two_processes_is_refused() -> None:
     with pytest.raises(ValueError, match="one process at a time"):
         mp.where([np.ones(3), mp.Region(4096, 4096, pid=1)])
+    for own in [np.ones(3)], {"b": np.ones(3)}:
+        with pytest.raises(
+            ValueError, match=r"^a\.own: got memory of pid 0 beside memory of pid 1"
+        ):
+            mp.where({"other": mp.Region(4096, 4096, pid=1), "a": {"own": own}})
 
 
 class Frame:
