@@ -105,7 +105,7 @@ class Process:
             As for `regions`.
         """
         pd = pandas()
-        rows = self._rows(regions)
+        rows = self._rows(regions, "address", "nbytes", "bytes")
         columns = {name: rows[name] for name in rows.dtype.names or () if name != "bytes"}
         columns |= {f"node{node}": rows["bytes"][:, i] for i, node in enumerate(self.nodes)}
         return pd.DataFrame(columns)
@@ -267,12 +267,12 @@ class Process:
         return done
 
     def _as_regions(self, regions: Regions | None) -> list[Region]:
-        rows = self._rows(regions)
+        rows = self._rows(regions, "address", "nbytes")
         return [Region(int(row["address"]), int(row["nbytes"]), self.pid) for row in rows]
 
-    def _rows(self, regions: Regions | None) -> Regions:
+    def _rows(self, regions: Regions | None, *fields: str) -> Regions:
         rows = np.atleast_1d(self.regions() if regions is None else regions)
-        if not {"address", "nbytes", "bytes"} <= {*(rows.dtype.names or ())}:
+        if not {*fields} <= {*(rows.dtype.names or ())}:
             raise TypeError(
                 f"regions: expected rows of what regions() returns, got a {type(regions).__name__}"
             )
