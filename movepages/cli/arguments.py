@@ -21,7 +21,7 @@ def refuse_too_large(nbytes: int) -> None:
         )
 
 
-def add_size_option(parser: argparse.ArgumentParser, what: str) -> None:
+def add_size_option(parser: argparse._ActionsContainer, what: str) -> None:
     """Add the option ``--size``, whose help begins with `what`."""
     examples = "64MiB, 64M (the same), 64MB, 4096 (default: %(default)s)"
     parser.add_argument("--size", type=as_size, default="64MiB", help=f"{what}: {examples}")

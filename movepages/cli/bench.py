@@ -51,8 +51,9 @@ def add_to(commands: Commands, about: str) -> None:
         "Small and huge pages are timed separately. The command fails if the answers differ. With "
         "--matrix, measure instead how fast the CPUs of each node reach the memory of each node.",
     )
-    add_size_option(parser, "size of each array")
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group()
+    add_size_option(what, "size of each array")
+    what.add_argument(
         "--matrix",
         action="store_true",
         help="bandwidth and latency for each pair of nodes; about 10 s on two nodes, and kept in "

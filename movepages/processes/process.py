@@ -162,7 +162,7 @@ class Process:
         Returns
         -------
         list of MoveResult
-            One for each row.
+            One for each row; with ``background=True`` a `BackgroundMove` for each.
 
         Raises
         ------

@@ -36,6 +36,13 @@ def test_fresh_alone_is_an_error(capsys):
     assert "--fresh needs --matrix" in capsys.readouterr().err
 
 
+def test_a_size_beside_the_matrix_is_an_error(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["bench", "--matrix", "--size", "64MiB"])
+    assert caught.value.code == 2
+    assert "argument --size: not allowed with argument --matrix" in capsys.readouterr().err
+
+
 def test_options_reach_the_measurement(monkeypatch):
     seen = []
 
