@@ -9,8 +9,6 @@
 namespace movepages {
 namespace {
 
-constexpr std::uint64_t kNotAnonymousOrMine = kPageExclusive | kPageOfFile;
-
 // Before Linux 6.12, do_pages_stat_array() asks with FOLL_DUMP, which refuses holes of anonymous
 // memory.
 bool holes_are_faults() noexcept {
@@ -94,12 +92,18 @@ bool OwnPages::is_of_device(std::uintptr_t page) noexcept {
 }
 
 OwnPages::Zero OwnPages::zero_page(std::uintptr_t page, std::uint64_t entry) noexcept {
-  if (entry & kNotAnonymousOrMine) return Zero::kNo;
+  // The huge zero page looks like a page of a file.
+  const bool of_file = (entry & kPageOfFile) != 0;
+  if ((entry & kPageExclusive) && !of_file) return Zero::kNo;
   Zero found = Zero::kMaybe;
   if (scans_ && scan_for_zero_page(page, &found)) return found;
   const std::uint64_t number = entry & kPageFrameNumber;
-  if (number == 0 || !frame_flags_.tells()) return Zero::kMaybe;
-  return frame_flags_.is_zero_page(number) ? Zero::kYes : Zero::kNo;
+  if (number != 0 && frame_flags_.tells()) {
+    return frame_flags_.is_zero_page(number) ? Zero::kYes : Zero::kNo;
+  }
+  const Mapping* mapping = of_file ? mappings_.at(page) : nullptr;
+  if (mapping == nullptr) return Zero::kMaybe;
+  return mapping->anonymous ? Zero::kYes : Zero::kNo;
 }
 
 // False if the kernel does not scan page tables.

@@ -8,17 +8,21 @@ namespace movepages {
 // Takes the node of each page from its frame number, as far as possible. A page that is neither
 // exclusive nor file-backed has no usable number: it may be the zero page or a page of a device.
 // Such pages are queried, and so is a sample of the others. If a page of the sample is not on the
-// node that its number shows, numbers are no longer used.
-long Surveyor::read_each(PageRange* rest, std::size_t most, std::vector<SurveyRun>* runs) {
+// node that its number shows, numbers are no longer used. Unless a scan has found the pages,
+// numbers of file-backed ones are not used either: the huge zero page looks like these.
+long Surveyor::read_each(PageRange* rest, std::size_t most, bool scanned,
+                         std::vector<SurveyRun>* runs) {
   for (std::size_t todo = std::min(most, left_);
        blocks_ != nullptr && todo >= by_number_ && todo > 0;) {
     const std::size_t count = std::min(todo, kAtOnce);
     bool agrees = false;
-    const long ret =
-        fill_by_number(rest->start, count) ? hold_against_call(rest->start, count, &agrees) : 0;
+    const long ret = fill_by_number(rest->start, count, scanned)
+                         ? hold_against_call(rest->start, count, &agrees)
+                         : 0;
     if (ret != 0) return ret;
     if (!agrees) {
-      blocks_ = nullptr;
+      // After a scan, more of the numbers can be used.
+      if (scanned) blocks_ = nullptr;
       break;
     }
     take(rest, count, runs);
@@ -27,7 +31,7 @@ long Surveyor::read_each(PageRange* rest, std::size_t most, std::vector<SurveyRu
   return 0;
 }
 
-bool Surveyor::fill_by_number(std::uintptr_t start, std::size_t count) {
+bool Surveyor::fill_by_number(std::uintptr_t start, std::size_t count, bool scanned) {
   const MemoryBlocks& blocks = blocks_->get();
   if (entries_.empty()) entries_.resize(kAtOnce);
   if (kinds_.empty()) kinds_.resize(kAtOnce);
@@ -48,7 +52,8 @@ bool Surveyor::fill_by_number(std::uintptr_t start, std::size_t count) {
       status_[i] = status_[i - 1];
     } else {
       const std::uint64_t number = entry & kPageFrameNumber;
-      const bool normal = (entry & (kPageExclusive | kPageOfFile)) != 0 && number != 0;
+      const std::uint64_t owner = entry & (kPageExclusive | kPageOfFile);
+      const bool normal = number != 0 && (scanned ? owner != 0 : owner == kPageExclusive);
       kinds_[i] = presence_of(entry);
       status_[i] = kinds_[i] == Presence::kPage && normal ? blocks.node_of(number) : kNotAttempted;
     }

@@ -28,7 +28,7 @@ long Surveyor::look(PageRange* rest, std::vector<SurveyRun>* runs) {
   const std::size_t before = rest->pages;
   // Small pages are mostly followed by more of them, so a scan would say nothing new.
   if (mostly_small_ && ask_small_) {
-    const long ret = read_each(rest, rest->pages, runs);
+    const long ret = read_each(rest, rest->pages, false, runs);
     if (ret != 0 || rest->pages < before) {
       mostly_small_ = 8 * (kStep - left_) >= 7 * (before - rest->pages);
       return ret;
@@ -60,7 +60,7 @@ long Surveyor::look_by_page_tables(PageRange* rest, std::vector<SurveyRun>* runs
       // All of these pages, unless the step ends here.
       const std::size_t some = std::min(pages, left_);
       PageRange small = {found.start, some};
-      ret = read_each(&small, some, runs);
+      ret = read_each(&small, some, true, runs);
       if (ret == 0) ret = ask_each(&small, small.pages, runs);
       found.end = found.start + some * kernel_.page_bytes;
     } else if (found.what == Presence::kHugePage) {

@@ -38,8 +38,8 @@ class Surveyor {
 
   long look_by_page_tables(PageRange* rest, std::vector<SurveyRun>* runs, long* unknown);
   long ask_each(PageRange* rest, std::size_t most, std::vector<SurveyRun>* runs);
-  long read_each(PageRange* rest, std::size_t most, std::vector<SurveyRun>* runs);
-  bool fill_by_number(std::uintptr_t start, std::size_t count);
+  long read_each(PageRange* rest, std::size_t most, bool scanned, std::vector<SurveyRun>* runs);
+  bool fill_by_number(std::uintptr_t start, std::size_t count, bool scanned);
   long hold_against_call(std::uintptr_t start, std::size_t count, bool* agrees);
   void take(PageRange* rest, std::size_t count, std::vector<SurveyRun>* runs);
   long ask_heads(std::uintptr_t start, std::uintptr_t end, std::vector<SurveyRun>* runs);
