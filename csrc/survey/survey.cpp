@@ -1,13 +1,17 @@
 #include "survey/survey.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <memory>
 #include <new>
-#include <system_error>
-#include <thread>
+#include <optional>
+#include <utility>
 
 #include "driver/pace.hpp"
+#include "driver/workers.hpp"
 #include "survey/surveyor.hpp"
 
 namespace movepages {
@@ -27,6 +31,7 @@ constexpr std::size_t kPiecesAtOnce = 256;
 constexpr std::int64_t kWorthThreadsNs = 2'000'000;
 
 struct Piece {
+  PageRange whole;
   PageRange rest;
   std::vector<SurveyRun> runs;
   std::size_t small_pages = 0;
@@ -40,12 +45,12 @@ class Survey {
 
   Outcome run() {
     last_pause_ns_ = kernel_.now_ns();
-    Surveyor own = surveyor();
+    own_.emplace(request_, kernel_, blocks_.get());
     // The first round has one piece, which shows the pace.
     for (std::size_t most = 1; take_pieces(most); most = kPiecesAtOnce) {
       const std::int64_t before = kernel_.now_ns();
       next_ = 0;
-      work_with_others(own);
+      while (!work_with_others()) begin_anew();
       for (Piece& piece : pieces_) give(piece);
       const auto pieces = static_cast<std::int64_t>(pieces_.size());
       const bool quick = (kernel_.now_ns() - before) / pieces < kQuickPieceNs ||
@@ -59,8 +64,6 @@ class Survey {
   }
 
  private:
-  Surveyor surveyor() { return Surveyor(request_, kernel_, &blocks_); }
-
   // Cuts the rest of the ranges into pieces, at huge-page boundaries. False when nothing is left.
   bool take_pieces(std::size_t most) {
     pieces_.clear();
@@ -73,7 +76,7 @@ class Survey {
       const std::size_t most_pages =
           stop_ ? range.pages : std::max(piece_pages_, huge_page) - ahead;
       const std::size_t pages = std::min(range.pages - offset_, most_pages);
-      pieces_.push_back({{start, pages}, {}, 0});
+      pieces_.push_back({{start, pages}, {start, pages}, {}, 0});
       offset_ += pages;
       if (offset_ < range.pages) continue;
       offset_ = 0;
@@ -82,50 +85,65 @@ class Survey {
     return !pieces_.empty();
   }
 
-  void work_with_others(Surveyor& own) {
-    std::vector<std::thread> others;
+  // Returns false in a child that Pause has forked meanwhile.
+  bool work_with_others() {
+    Workers others;
     try {
-      work_and_watch(own, &others);
+      work_and_watch(&others);
     } catch (const std::bad_alloc&) {
       fail(-ENOMEM);
     }
-    for (std::thread& other : others) other.join();
+    return others.wait([this] { watch(); });
   }
 
-  void work_and_watch(Surveyor& own, std::vector<std::thread>* others) {
+  // The child has none of the threads that worked on pieces, and the page tables that its parent
+  // opened are those of the parent. So it does all of this round, with nothing of its parent's.
+  void begin_anew() {
+    process_ = ::getpid();
+    static_cast<void>(blocks_.release());
+    blocks_ = std::make_unique<BlocksOnDemand>();
+    own_.emplace(request_, kernel_, blocks_.get());
+    // The runs may be half written, so they cannot be freed.
+    const auto& left = *new std::vector<Piece>(std::move(pieces_));
+    pieces_.clear();
+    for (const Piece& piece : left) pieces_.push_back({piece.whole, piece.whole, {}, 0});
+    next_ = 0;
+  }
+
+  void work_and_watch(Workers* others) {
     const std::int64_t before = kernel_.now_ns();
-    while (work_on_one(own, true)) {
+    bool alone = true;
+    while (work_on_one(*own_, true)) {
       const std::size_t done = std::min<std::size_t>(next_, pieces_.size());
       const std::size_t left = pieces_.size() - done;
       const auto to_come = (kernel_.now_ns() - before) / static_cast<std::int64_t>(done + 1) *
                            static_cast<std::int64_t>(left);
-      if (others->empty() && to_come > kWorthThreadsNs) start_others(left, others);
+      if (!alone || to_come <= kWorthThreadsNs) continue;
+      alone = false;
+      start_others(left, others);
     }
   }
 
-  void watch() {
+  // Returns false in a child that Pause has forked.
+  bool watch() {
     const std::int64_t now = kernel_.now_ns();
-    if (now - last_pause_ns_ < kSliceNs) return;
+    if (outcome_.interrupted || now - last_pause_ns_ < kSliceNs) return true;
     last_pause_ns_ = now;
     outcome_.interrupted = pause_.wanted != nullptr && pause_.wanted(pause_.context);
     if (outcome_.interrupted) stop_ = true;
+    return ::getpid() == process_;
   }
 
-  void start_others(std::size_t left, std::vector<std::thread>* others) {
+  // If no more threads are available, the existing ones do the work.
+  void start_others(std::size_t left, Workers* others) {
     const std::size_t wanted = std::min<std::size_t>(request_.threads, left + 1);
-    others->reserve(wanted);
-    for (std::size_t n = 1; n < wanted; ++n) {
-      try {
-        others->emplace_back([this] { work(); });
-      } catch (const std::system_error&) {
-        return;  // No more threads are available: the existing ones do the work.
-      }
-    }
+    std::size_t count = 1;
+    while (count < wanted && others->start([this] { work(); })) ++count;
   }
 
   void work() noexcept {
     try {
-      Surveyor mine = surveyor();
+      Surveyor mine(request_, kernel_, blocks_.get());
       while (work_on_one(mine, false)) {
       }
     } catch (const std::bad_alloc&) {
@@ -143,7 +161,7 @@ class Survey {
     long ret = 0;
     while (piece.rest.pages > 0 && ret == 0 && !stop_) {
       ret = surveyor.look(&piece.rest, &piece.runs);
-      if (watches && !outcome_.interrupted) watch();
+      if (watches && !watch()) return false;
     }
     piece.small_pages = surveyor.small_pages() - before;
     if (ret != 0) fail(ret);
@@ -175,7 +193,9 @@ class Survey {
   std::vector<SurveyRun>* const runs_;
   Outcome outcome_;
   std::int64_t last_pause_ns_ = 0;
-  BlocksOnDemand blocks_;
+  pid_t process_ = ::getpid();
+  std::unique_ptr<BlocksOnDemand> blocks_ = std::make_unique<BlocksOnDemand>();
+  std::optional<Surveyor> own_;  // of the calling thread
   std::size_t piece_pages_ = kPiecePages;
   std::size_t range_ = 0;
   std::size_t offset_ = 0;  // pages of that range that are in pieces already

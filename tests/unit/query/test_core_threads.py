@@ -1,4 +1,4 @@
-"""Moves by several threads of the core, in processes where something goes wrong with threads."""
+"""Calls with several threads of the core, in processes where something goes wrong with threads."""
 
 import subprocess
 import sys
@@ -64,6 +64,37 @@ assert children, "there was no pause: the trial tested nothing"
 pid, ended = os.waitpid(children[0], 0)
 assert os.waitstatus_to_exitcode(ended) == 0, ended
 """
+FORK_OF_A_QUERY = """
+import signal
+parent, children = os.getpid(), []
+
+def pause():
+    if not children:
+        children.append(os.fork())
+        if not children[0]:
+            # In case it waits for threads that it does not have.
+            signal.alarm(600)
+            if {raises}:
+                raise SystemExit(3)
+
+for times in (4, 8, 16, 32, 64):
+    rows = np.full(times, array.ctypes.data, np.uintp), np.full(times, count)
+    failure, _, pages, status, _ = _core.survey(
+        *rows, 0, mp.MPOL_MF_MOVE, 3, None, 0, True, False, pause
+    )
+    if children:
+        break
+whole = pages.sum() == times * count
+if os.getpid() != parent and {raises}:
+    honest = set(status.tolist()) <= {{node, _core.NOT_ATTEMPTED}}
+    os._exit(0 if whole and honest and isinstance(failure, SystemExit) else 1)
+if os.getpid() != parent:
+    os._exit(0 if whole and failure is None and (status == node).all() else 2)
+assert whole and failure is None and (status == node).all()
+assert children, "there was no pause: the trial tested nothing"
+pid, ended = os.waitpid(children[0], 0)
+assert os.waitstatus_to_exitcode(ended) == 0, ended
+"""
 NO_THREADS = """
 pauses = []
 for times in (4, 8, 16, 32, 64):
@@ -89,9 +120,10 @@ def run(program):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("program", [FORK, FORK_OF_A_QUERY], ids=["move", "query"])
 @pytest.mark.parametrize("raises", [False, True])
-def test_a_child_forked_meanwhile_goes_on_by_itself(raises):
-    run(FORK.format(raises=raises))
+def test_a_child_forked_meanwhile_goes_on_by_itself(program, raises):
+    run(program.format(raises=raises))
 
 
 @pytest.mark.skipif(
