@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <initializer_list>
 #include <memory>
@@ -72,7 +73,11 @@ std::size_t huge_page_bytes() noexcept {
 }
 
 int Pagemap::descriptor() noexcept {
-  if (descriptor_ != kNotOpened) return descriptor_;
+  // A file that was opened before a fork shows the child the memory of its parent.
+  const pid_t process = pid_ == 0 ? ::getpid() : 0;
+  if (descriptor_ != kNotOpened && opened_in_ == process) return descriptor_;
+  if (descriptor_ >= 0) ::close(descriptor_);
+  opened_in_ = process;
   char path[32] = "/proc/self/pagemap";
   if (pid_ != 0) std::snprintf(path, sizeof path, "/proc/%d/pagemap", pid_);
   descriptor_ = ::open(path, O_RDONLY | O_CLOEXEC);
@@ -133,6 +138,11 @@ HugeAnswer huge_until(Pagemap& pagemap, std::uintptr_t start, std::uintptr_t end
   Region region;
   Scan other = {start, end, kScanHuge, kScanHuge, 0, kScanHuge, 1};
   long count = scan(pagemap, &other, &region, 1);
+  // The kernel refuses a range that extends beyond the address space of the process.
+  if (count == -EFAULT) {
+    other.end = end = std::min<std::uintptr_t>(end, start + huge_page_bytes());
+    count = scan(pagemap, &other, &region, 1);
+  }
   if (count < 0) return {start, count != -ENOTTY && pagemap.descriptor() >= 0};
   if (count > 0 && region.start == start) return {start, true};
   Scan huge = {start, count > 0 ? static_cast<std::uintptr_t>(region.start) : end,
