@@ -51,7 +51,7 @@ inline py::array checked(py::handle given, const Expected& want) {
   const py::dtype dtype = array.dtype();
   if (dtype.kind() != want.kind || static_cast<std::size_t>(dtype.itemsize()) != want.itemsize ||
       dtype.byteorder() != '=') {
-    throw py::type_error(expected(want, "dtype " + std::string(py::str(dtype))));
+    throw py::type_error(expected(want, "dtype " + std::string(py::str(py::handle(dtype)))));
   }
   if (array.ndim() != 1) {
     throw py::value_error(expected(want, std::to_string(array.ndim()) + " dimensions"));
