@@ -8,6 +8,7 @@
 
 #include "binding/arguments.hpp"
 #include "binding/engine.hpp"
+#include "binding/without_gil.hpp"
 #include "driver/query.hpp"
 #include "kernel/kernel.hpp"
 #include "kernel/pagemap.hpp"
@@ -94,7 +95,7 @@ inline py::object all_on_node(const py::object& given, const py::object& target)
   }
   std::int32_t found = -1;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     found = array.node();
   }
   return found == node ? py::object(py::make_tuple(array.first(), array.count())) : py::none();
@@ -131,7 +132,7 @@ inline py::object query_few(const py::object& pages, const py::object& status) {
   const Kernel& table = kernel();
   long ret = 0;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     ret = table.move_pages(0, static_cast<std::size_t>(count), addresses, nullptr, nodes,
                            kMpolMfMove);
   }
@@ -156,7 +157,7 @@ inline py::object small_on_one_node(const py::object& given) {
   std::int32_t node = -1;
   std::int64_t huge = -1;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     node = array.node();
     if (node >= 0) huge = array.huge_bytes();
   }

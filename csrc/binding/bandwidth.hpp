@@ -11,6 +11,7 @@
 #include "bandwidth/traffic.hpp"
 #include "binding/arguments.hpp"
 #include "binding/outcome.hpp"
+#include "binding/without_gil.hpp"
 #include "binding/writable_bytes.hpp"
 
 namespace movepages::binding {
@@ -100,7 +101,7 @@ inline py::object traffic(const std::string& kind, const py::list& given, double
   const Pause interrupt = {raised, pause.ptr()};
   TrafficTime found;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     found = measure_traffic(traffic, parts.parts(), least_ns, interrupt);
   }
   if (found.ended.interrupted) return interrupted();
@@ -129,7 +130,7 @@ inline py::object chase(const py::object& memory, std::size_t line, const py::ob
   const Pause interrupt = {raised, pause.ptr()};
   ChaseTimes times;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     times = measure_chase(lines.start(), lines.bytes(), line, numbers, least_ns, seed, interrupt);
   }
   if (times.ended.interrupted) return interrupted();

@@ -6,6 +6,7 @@
 
 #include "binding/arguments.hpp"
 #include "binding/engine.hpp"
+#include "binding/without_gil.hpp"
 #include "kernel/kernel.hpp"
 #include "kernel/probe.hpp"
 #include "kernel/whole_file.hpp"
@@ -35,7 +36,7 @@ inline py::object read_file(const std::string& path) {
   std::string content;
   int error = 0;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     error = read_whole_file(path.c_str(), &content);
   }
   if (error != 0) {

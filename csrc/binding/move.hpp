@@ -11,6 +11,7 @@
 #include "binding/arguments.hpp"
 #include "binding/engine.hpp"
 #include "binding/outcome.hpp"
+#include "binding/without_gil.hpp"
 #include "driver/migrate.hpp"
 #include "driver/sort_out.hpp"
 #include "driver/untold.hpp"
@@ -77,7 +78,7 @@ inline py::object move_pages(const py::object& pages, const py::object& nodes,
   const Kernel& table = kernel();
   Outcome outcome;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     outcome = movepages::move_pages(request, interrupt, table);
   }
   py::object failure = to_python(outcome);
@@ -122,7 +123,7 @@ inline py::array_t<std::int32_t> mempolicy_nodes(const py::object& pages) {
   const auto* addresses = static_cast<const std::uintptr_t*>(pages_array.data());
   auto* out = nodes.mutable_data();
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     movepages::mempolicy_nodes(addresses, static_cast<std::size_t>(nodes.size()), out);
   }
   return nodes;

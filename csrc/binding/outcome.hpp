@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <new>
 
+#include "binding/without_gil.hpp"
 #include "driver/migrate.hpp"
 
 namespace movepages::binding {
@@ -19,12 +20,16 @@ namespace py = pybind11;
 inline bool raised(void* pause) noexcept {
   auto* call = static_cast<PyObject*>(pause);
   if (call == Py_None && ::syscall(SYS_gettid) != ::getpid()) return false;
-  const py::gil_scoped_acquire gil;
-  if (PyErr_CheckSignals() != 0) return true;
-  if (call == Py_None) return false;
-  PyObject* answer = PyObject_CallNoArgs(call);
-  Py_XDECREF(answer);
-  return answer == nullptr;
+  return or_wait_for_exit([call] {
+    const py::gil_scoped_acquire gil;
+    return or_wait_for_exit([call] {
+      if (PyErr_CheckSignals() != 0) return true;
+      if (call == Py_None) return false;
+      PyObject* answer = PyObject_CallNoArgs(call);
+      Py_XDECREF(answer);
+      return answer == nullptr;
+    });
+  });
 }
 
 // Returns None for a clean call, and (errno, index of the refused node or -1) for a failed one. If

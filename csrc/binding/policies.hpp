@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "binding/arguments.hpp"
+#include "binding/without_gil.hpp"
 #include "kernel/kernel.hpp"
 #include "kernel/pagemap.hpp"
 #include "kernel/policy.hpp"
@@ -19,7 +20,7 @@ inline int bind(std::uintptr_t start, std::size_t nbytes, int mode, const py::ob
                 unsigned flags) {
   NodeMask mask;
   if (!to_mask(nodes, &mask)) return EINVAL;
-  const py::gil_scoped_release release;
+  const WithoutGil release;
   return static_cast<int>(-bind_range(start, nbytes, mode, mask, flags));
 }
 
@@ -47,7 +48,7 @@ inline py::tuple advise_range(std::uintptr_t start, std::size_t nbytes, int advi
   while (done < nbytes && ret == 0) {
     const std::size_t some = std::min(part, nbytes - done);
     {
-      const py::gil_scoped_release release;
+      const WithoutGil release;
       ret = advise(start + done, some, advice);
     }
     if (ret == -EINTR)
@@ -73,7 +74,7 @@ inline py::array_t<std::int32_t> advise_each(const py::object& starts, std::size
     long ret = opened < 0 ? opened : -EINTR;
     while (ret == -EINTR) {
       {
-        const py::gil_scoped_release release;
+        const WithoutGil release;
         ret = process == 0 ? advise(first[i], nbytes, advice)
                            : advise_process(opened, first[i], nbytes, advice);
       }
@@ -98,7 +99,7 @@ inline py::tuple resident(std::uintptr_t start, std::size_t nbytes) {
   for (std::size_t done = 0; done < nbytes && ret == 0;) {
     const std::size_t some = std::min(kPart * page_bytes(), nbytes - done);
     {
-      const py::gil_scoped_release release;
+      const WithoutGil release;
       ret = mincore(start + done, some, in_memory);
     }
     for (std::size_t page = 0; page < some / page_bytes() && ret == 0; ++page) {
@@ -128,7 +129,7 @@ inline py::tuple migrate_process(int pid, const py::object& from, const py::obje
   if (!to_mask(from, &source) || !to_mask(to, &target)) return py::make_tuple(EINVAL, 0);
   long ret = 0;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     ret = sys_migrate_pages(pid, kMaxNodes + 1, source.words, target.words);
   }
   return py::make_tuple(std::max(-ret, 0L), std::max(ret, 0L));

@@ -10,6 +10,7 @@
 #include "binding/arguments.hpp"
 #include "binding/outcome.hpp"
 #include "binding/ranges.hpp"
+#include "binding/without_gil.hpp"
 #include "populate/populate.hpp"
 #include "populate/room.hpp"
 
@@ -79,7 +80,7 @@ inline py::object populate_shares(const py::list& given, const py::object& pause
   const Pause interrupt = {raised, pause.ptr()};
   Populated found;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     found = populate(shares, interrupt);
   }
   if (found.interrupted) {

@@ -9,6 +9,7 @@
 #include "binding/arguments.hpp"
 #include "binding/engine.hpp"
 #include "binding/outcome.hpp"
+#include "binding/without_gil.hpp"
 #include "driver/migrate.hpp"
 #include "kernel/kernel.hpp"
 #include "kernel/pagemap.hpp"
@@ -56,7 +57,7 @@ inline py::tuple survey_ranges(const py::object& starts, const py::object& count
   std::vector<SurveyRun> runs;
   Outcome outcome;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     outcome = survey(request, interrupt, kernel, &runs);
   }
   const auto found = static_cast<py::ssize_t>(runs.size());
@@ -87,7 +88,7 @@ inline py::object presence_in(const py::object& starts, const py::object& ends,
   std::vector<PresenceRun> found;
   long error = 0;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     Pagemap pagemap(process);
     for (py::ssize_t i = 0; i < start.size() && error == 0; ++i) {
       PresenceWalk walk(pagemap, from[i], to[i]);
@@ -137,7 +138,7 @@ inline py::object huge_ranges(std::uintptr_t start, std::uintptr_t end, int pid)
   std::vector<Region> found;
   long ret = 0;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     Pagemap pagemap(pid);
     while (ret >= 0 && start < end) {
       const std::size_t before = found.size();
@@ -160,7 +161,7 @@ inline py::object huge_ranges_by_count(const std::string& path, std::uintptr_t f
   std::vector<Region> found;
   int error = 0;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     error = movepages::huge_ranges_by_count(path.c_str(), first, last, most, &found);
   }
   if (error != 0) return py::none();
@@ -173,7 +174,7 @@ inline py::object reach_of(std::uintptr_t start, std::uintptr_t end, std::uint64
   std::uintptr_t until = 0;
   long error = 0;
   {
-    const py::gil_scoped_release release;
+    const WithoutGil release;
     Pagemap pagemap(pid);
     until = reach(pagemap, start, end, most, &error);
   }

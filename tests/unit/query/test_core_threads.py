@@ -95,6 +95,22 @@ assert children, "there was no pause: the trial tested nothing"
 pid, ended = os.waitpid(children[0], 0)
 assert os.waitstatus_to_exitcode(ended) == 0, ended
 """
+DAEMON = """
+import threading, time
+begun = [threading.Event(), threading.Event()]
+
+def query(event):
+    while True:
+        mp.move_pages(once)
+        event.set()
+
+for each in begun:
+    threading.Thread(target=query, args=(each,), daemon=True).start()
+for each in begun:
+    assert each.wait(600)
+# Both are in a call when the interpreter ends, and come back from it soon after.
+time.sleep(0.01)
+"""
 NO_THREADS = """
 pauses = []
 for times in (4, 8, 16, 32, 64):
@@ -131,3 +147,7 @@ def test_a_child_forked_meanwhile_goes_on_by_itself(program, raises):
 )
 def test_without_threads_the_calling_thread_does_all_and_looks_for_signals():
     run(NO_THREADS)
+
+
+def test_a_daemon_thread_in_a_call_does_not_keep_the_program_from_ending():
+    run(DAEMON)
