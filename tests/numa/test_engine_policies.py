@@ -3,6 +3,7 @@
 import errno
 import mmap
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import movepages as mp
 from support import memory, system, witness
+from support.forks import in_child
 from support.kinds_base import KERNEL
 from support.memory import PAGE
 from support.pins import pinned
@@ -119,6 +121,35 @@ def test_a_move_that_fails_restores_the_policy():
         status = mp.move_pages(pages, 1 - int(here[5]))
     assert (status[4:12] == np.where(here[4:12] == status[0], status[0], -errno.EBUSY)).all()
     assert policies(a) == before
+
+
+def move_often(pages, node, times=100):
+    for _ in range(times):
+        mp.move_pages(pages, node)
+
+
+def test_moves_of_two_threads_leave_the_policy():
+    a = made()
+    before = policies(a)
+    with ThreadPoolExecutor() as pool:
+        moves = [pool.submit(move_often, memory.pages_of(a), node) for node in (0, 1, 0, 1)]
+    assert [each.result() for each in moves] == [None] * 4
+    assert policies(a) == before
+
+
+def test_a_child_forked_meanwhile_has_the_policy_from_before():
+    a = made()
+    before = policies(a)
+
+    def look():
+        assert policies(a) == before, policies(a)
+
+    with ThreadPoolExecutor() as pool:
+        move = pool.submit(lambda: [move_often(memory.pages_of(a), n % 2, 1) for n in range(400)])
+        told = {in_child(look)}
+        while not move.done():
+            told.add(in_child(look))
+    assert told == {"nothing"}
 
 
 def test_nothing_is_faulted_in():
