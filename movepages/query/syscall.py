@@ -113,7 +113,7 @@ def move_pages(
         refuse_overlap("pages", pages, status)
         addresses = as_addresses(pages)
     # The core corrects the kernel's answer for this process only if pid is 0.
-    if pid and isinstance(pid, (int, np.integer)) and pid < 1 << 31 and _core.is_own(pid):
+    if isinstance(pid, (int, np.integer)) and 0 < pid < 1 << 31 and _core.is_own(pid):
         pid = 0
     if nodes is not None and type(nodes) is not int:
         refuse_overlap("nodes", nodes, status)

@@ -280,7 +280,7 @@ class TestFailedCalls:
         assert error.errno == errno.EINVAL
         assert f"flags={flags} " in str(error)
 
-    @pytest.mark.parametrize("pid", [-1, -5, 2**40])
+    @pytest.mark.parametrize("pid", [-1, -5, -(2**40), 2**40])
     def test_impossible_pid(self, pages, pid):
         error = self.failed(pages, pid=pid)
         assert isinstance(error, ProcessLookupError)
