@@ -16,6 +16,12 @@ bool holes_are_faults() noexcept {
   return older;
 }
 
+// Before Linux 6.15, PAGEMAP_SCAN may take the huge zero page for memory.
+bool scans_miss_huge_zero_pages() noexcept {
+  static const bool older = kernel_is_before(6, 15);
+  return older;
+}
+
 }  // namespace
 
 long OwnPages::ask(const std::uintptr_t* pages, std::size_t count, std::int32_t* status) noexcept {
@@ -96,11 +102,15 @@ OwnPages::Zero OwnPages::zero_page(std::uintptr_t page, std::uint64_t entry) noe
   const bool of_file = (entry & kPageOfFile) != 0;
   if ((entry & kPageExclusive) && !of_file) return Zero::kNo;
   Zero found = Zero::kMaybe;
-  if (scans_ && scan_for_zero_page(page, &found)) return found;
+  if (scans_ && scan_for_zero_page(page, &found) &&
+      (found == Zero::kYes || !of_file || !scans_miss_huge_zero_pages())) {
+    return found;
+  }
   const std::uint64_t number = entry & kPageFrameNumber;
   if (number != 0 && frame_flags_.tells()) {
     return frame_flags_.is_zero_page(number) ? Zero::kYes : Zero::kNo;
   }
+  // Memory without a file has no other page that looks like one of a file.
   const Mapping* mapping = of_file ? mappings_.at(page) : nullptr;
   if (mapping == nullptr) return Zero::kMaybe;
   return mapping->anonymous ? Zero::kYes : Zero::kNo;

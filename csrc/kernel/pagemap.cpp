@@ -125,7 +125,8 @@ long scan(Pagemap& pagemap, Scan* what, Region* found, std::size_t room) noexcep
 long scan_huge(Pagemap& pagemap, std::uintptr_t* start, std::uintptr_t end, Region* found,
                std::size_t room) noexcept {
   if (huge_is_ambiguous()) return -ENOTTY;
-  Scan huge = {*start, end, 0, kScanHuge, 0, kScanHuge};
+  // The huge zero page is no memory.
+  Scan huge = {*start, end, kScanZero, kScanHuge | kScanZero, 0, kScanHuge};
   const long count = scan(pagemap, &huge, found, room);
   *start = huge.start;
   return count;

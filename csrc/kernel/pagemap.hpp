@@ -83,8 +83,8 @@ long scan(Pagemap& pagemap, Scan* what, Region* found, std::size_t room) noexcep
 bool huge_is_ambiguous() noexcept;
 
 // Writes at most `room` regions of [*start, end) that are mapped by huge pages, in address order,
-// and sets *start to where the scan stopped. Returns the number of regions, or -errno: -ENOTTY
-// before Linux 6.7.
+// without those of the huge zero page, and sets *start to where the scan stopped. Returns the
+// number of regions, or -errno: -ENOTTY before Linux 6.7.
 long scan_huge(Pagemap& pagemap, std::uintptr_t* start, std::uintptr_t end, Region* found,
                std::size_t room) noexcept;
 

@@ -19,8 +19,10 @@ from ..migration.folios import HugePages
 from ..migration.progress import ProgressOption, as_progress, drawing
 from ..pages.arguments import Addresses
 from ..pages.like import MemoryLike
+from ..query.syscall import move_pages
 from ..results.outcome import make_error
 from ..results.plain import picked
+from ..results.status import PageStatus
 from ..system.advice import MADV_COLLAPSE
 from ..system.log import info
 from ..units import format_bytes
@@ -201,7 +203,10 @@ def _collapse_each(huge_pages: Addresses, huge: HugePages) -> npt.NDArray[np.int
     # The kernel also returns 0 for huge pages that it skipped.
     after = huge.now(huge_pages)
     if after is not None:
-        said[(said == 0) & ~after] = errno.EAGAIN
+        skipped = np.flatnonzero((said == 0) & ~after)
+        # Among them is the huge zero page, which has no memory to join.
+        zero = move_pages(huge_pages[skipped]) == PageStatus.EFAULT.value
+        said[skipped] = np.where(zero, errno.EINVAL, errno.EAGAIN)
     return said
 
 

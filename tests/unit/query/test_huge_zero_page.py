@@ -56,3 +56,12 @@ def test_the_policy_engine_finds_no_node(half_zero, pages):
         assert mp.move_pages(memory.pages_of(zero)).tolist() == [FAULT] * pages
         assert mp.where(zero).absent_bytes == zero.nbytes
         assert mp.move(zero, NODE).already_there == 0
+
+
+@pytest.mark.skipif(
+    _core.scan_huge(0, PAGE, 0) is None, reason="needs PAGEMAP_SCAN, which came with Linux 6.7"
+)
+def test_collapse_does_not_take_it_for_a_huge_page(half_zero):
+    zero = half_zero[half_zero.nbytes // 2 :]
+    r = mp.collapse(zero)
+    assert (r.ok, r.already_huge, r.failures) == (False, 0, {errno.EINVAL: zero.nbytes})
