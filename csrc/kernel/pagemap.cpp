@@ -3,9 +3,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/ioctl.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <initializer_list>
 #include <memory>
@@ -59,6 +61,15 @@ bool small_hugetlb_pages(bool in_use) noexcept {
   return false;
 }
 
+// The number of forks that led from the first caller to this process. It costs no system call, as
+// getpid() would.
+unsigned forks() noexcept {
+  static std::atomic<unsigned> count{0};
+  static const int registered = ::pthread_atfork(nullptr, nullptr, [] { ++count; });
+  static_cast<void>(registered);
+  return count;
+}
+
 }  // namespace
 
 std::size_t page_bytes() noexcept {
@@ -74,10 +85,10 @@ std::size_t huge_page_bytes() noexcept {
 
 int Pagemap::descriptor() noexcept {
   // A file that was opened before a fork shows the child the memory of its parent.
-  const pid_t process = pid_ == 0 ? ::getpid() : 0;
-  if (descriptor_ != kNotOpened && opened_in_ == process) return descriptor_;
+  const unsigned forked = pid_ == 0 ? forks() : 0;
+  if (descriptor_ != kNotOpened && opened_after_ == forked) return descriptor_;
   if (descriptor_ >= 0) ::close(descriptor_);
-  opened_in_ = process;
+  opened_after_ = forked;
   char path[32] = "/proc/self/pagemap";
   if (pid_ != 0) std::snprintf(path, sizeof path, "/proc/%d/pagemap", pid_);
   descriptor_ = ::open(path, O_RDONLY | O_CLOEXEC);

@@ -2,7 +2,6 @@
 // its ioctl PAGEMAP_SCAN. Neither reports the node of a page.
 #pragma once
 
-#include <sys/types.h>
 #include <unistd.h>
 
 #include <cstddef>
@@ -45,7 +44,7 @@ class Pagemap {
   static constexpr int kNotOpened = -1'000'000;
   const int pid_;
   int descriptor_ = kNotOpened;
-  pid_t opened_in_ = 0;  // the process that had it opened, if the file is its own
+  unsigned opened_after_ = 0;  // forks, if the file is the process's own
 };
 
 // Whether this process can read page frame numbers. Without CAP_SYS_ADMIN they read as 0.
