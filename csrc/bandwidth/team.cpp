@@ -24,7 +24,10 @@ Team::Ended Team::run(const std::function<void(std::size_t)>& work, const Pause&
     } catch (const std::bad_alloc&) {
       fail(-ENOMEM, 0);
     }
-    if (!workers.wait([this, &pause] { watch(pause); })) fail(-ECANCELED, 0);
+    // In a child forked meanwhile, a thread that is not there may hold the lock.
+    if (!workers.wait([this, &pause] { watch(pause); })) {
+      return {-ECANCELED, 0, result_.interrupted};
+    }
   }
   return result_;
 }
@@ -45,7 +48,6 @@ void Team::work_on_cpu(std::size_t index, const std::function<void(std::size_t)>
 
 void Team::watch(const Pause& pause) noexcept {
   if (stop_ || pause.wanted == nullptr || !pause.wanted(pause.context)) return;
-  const std::lock_guard lock(mutex_);
   result_.interrupted = true;
   stop_ = true;
 }

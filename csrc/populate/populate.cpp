@@ -43,7 +43,10 @@ class Populator {
           if (!start_threads(share, &workers)) own.push_back(share);
         }
         for (const std::size_t share : own) work(share, true);
-        if (!workers.wait([this] { check_signals(); })) fail(-ECANCELED, -1, false);
+        // In a child forked meanwhile, a thread that is not there may hold the lock.
+        if (!workers.wait([this] { check_signals(); })) {
+          return {-ECANCELED, -1, false, found_.interrupted};
+        }
       } catch (const std::bad_alloc&) {
         fail(-ENOMEM, -1, false);
       }
