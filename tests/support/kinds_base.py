@@ -135,7 +135,11 @@ def entering(makers: dict[str, Maker]) -> Callable[[Callable[[int], Iterator[Kin
 
 def fill(array: np.ndarray) -> np.ndarray:
     """Fill memory so that no two of its pages are alike."""
-    array[:] = np.arange(array.nbytes, dtype=np.uint32).view(np.uint8)[: array.nbytes] % 251
+    # A part at a time, because a huge page has up to 512 MiB.
+    some = np.arange(1 << 20, dtype=np.uint32).view(np.uint8) % 251
+    for start in range(0, array.nbytes, some.nbytes):
+        part = array[start : start + some.nbytes]
+        part[:] = some[: part.nbytes]
     array[::PAGE] = np.arange(-(-array.nbytes // PAGE)) % 251
     return array
 
