@@ -157,44 +157,71 @@ def test_hugetlb(need_root, two_nodes, asked, huge_page_size):
         del a
 
 
-def disturb(a, size, stop, random, here, there):
-    """Split huge pages, move their first 100 pages away and back, and make them whole again.
+class Disturber:
+    """Splits huge pages, moves their first 100 pages away and back, and makes them whole again.
 
-    Most pages are always on `here`, so huge pages are made there.
+    Most pages are on `here`, so huge pages are made there. The kernel reports no error if it leaves
+    a huge page whole because a query holds it just then. All of it moves away then, which `whole`
+    notes, and back at the end of the turn.
     """
-    while not stop.is_set():
-        part = a[int(random.integers(COUNT)) * size :][:size]
-        pages = memory.pages_of(part)[:100].copy()
-        status = np.zeros(100, np.int32)
-        with contextlib.suppress(OSError):
-            system.succeed(system.libc.madvise(part.ctypes.data, size // 2, MADV_COLD))
-            for node in (there, here)[: int(random.integers(3))]:
-                target = np.full(100, node, np.int32)
-                system.syscall(
-                    system.SYS_MOVE_PAGES, 0, 100, pages.ctypes.data,
-                    target.ctypes.data, status.ctypes.data, 2,
-                )  # fmt: skip
-                time.sleep(random.random() * 2e-3)
-            system.succeed(system.libc.madvise(part.ctypes.data, size, MADV_COLLAPSE))
-        time.sleep(random.random() * 20e-3)
+
+    def __init__(self, a, size, random, here, there):
+        self.a, self.size, self.random, self.here, self.there = a, size, random, here, there
+        self.stop, self.turn, self.whole = threading.Event(), threading.Lock(), []
+
+    def run(self):
+        while not self.stop.is_set():
+            with self.turn, contextlib.suppress(OSError):
+                self.disturb(int(self.random.integers(COUNT)))
+            time.sleep(self.random.random() * 20e-3)
+
+    def disturb(self, index):
+        part = self.a[index * self.size :][: self.size]
+        pages = memory.pages_of(part)
+        system.succeed(system.libc.madvise(part.ctypes.data, self.size // 2, MADV_COLD))
+        for node in (self.there, self.here)[: int(self.random.integers(3))]:
+            self.move(pages[:100], node)
+            if witness.nodes_of(pages[-1:])[0] == self.there:
+                self.whole.append(index)
+            time.sleep(self.random.random() * 2e-3)
+        if self.whole[-1:] == [index]:
+            self.move(pages, self.here)
+        system.succeed(system.libc.madvise(part.ctypes.data, self.size, MADV_COLLAPSE))
+
+    @staticmethod
+    def move(pages, node):
+        pages, target = pages.copy(), np.full(len(pages), node, np.int32)
+        status = np.zeros(len(pages), np.int32)
+        system.syscall(
+            system.SYS_MOVE_PAGES, 0, len(pages), pages.ctypes.data,
+            target.ctypes.data, status.ctypes.data, 2,
+        )  # fmt: skip
+
+    def moved_whole(self, since):
+        """Return the huge pages that moved as a whole since `whole` had this many entries."""
+        with self.turn:
+            # The last one before that may have been away still.
+            return self.whole[max(since - 1, 0) :]
 
 
 def test_huge_pages_that_are_split_and_made_whole(two_nodes, asked, huge_page_size, storm):
     runs, seed = storm
     here, there = two_nodes
     a = memory.anonymous(COUNT * huge_page_size, here, huge=True)
-    each = np.arange(len(a) // PAGE) % (huge_page_size // PAGE)
-    stop = threading.Event()
-    random = np.random.default_rng(seed)
+    number, each = np.divmod(np.arange(len(a) // PAGE), huge_page_size // PAGE)
+    disturber = Disturber(a, huge_page_size, np.random.default_rng(seed), here, there)
     begin = time.monotonic()
-    with meanwhile(disturb, a, huge_page_size, stop, random, here, there):
+    with meanwhile(disturber.run):
         try:
             for run in range(5 * runs):
+                since = len(disturber.whole)
                 status = mp.where(a).status
                 assert np.isin(status[each < 100], [here, there, -2, -14, -16]).all(), run
                 wrong = (status != here) & (status >= 0) & (each >= 100)
+                if wrong.any():
+                    wrong &= ~np.isin(number, disturber.moved_whole(since)) | (status != there)
                 assert not wrong.any(), f"seed {seed}, run {run}: {np.flatnonzero(wrong)}"
         finally:
-            stop.set()
+            disturber.stop.set()
     assert time.monotonic() - begin < 5 * runs * PATIENCE_S
     assert asked
