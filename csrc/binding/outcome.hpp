@@ -22,6 +22,7 @@ inline bool raised(void* pause) noexcept {
   if (call == Py_None && ::syscall(SYS_gettid) != ::getpid()) return false;
   return or_wait_for_exit([call] {
     const py::gil_scoped_acquire gil;
+    // A handler of signals may lose the GIL for good, which must not unwind `gil`.
     return or_wait_for_exit([call] {
       if (PyErr_CheckSignals() != 0) return true;
       if (call == Py_None) return false;

@@ -96,8 +96,8 @@ class Survey {
     return others.wait([this] { watch(); });
   }
 
-  // The child has none of the threads that worked on pieces, and the page tables that its parent
-  // opened are those of the parent. So it does all of this round, with nothing of its parent's.
+  // The child has none of the threads that worked on pieces, and one of them may have been reading
+  // the memory blocks. So the child reads these again, and does all of this round.
   void begin_anew() {
     process_ = ::getpid();
     static_cast<void>(blocks_.release());

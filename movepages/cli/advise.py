@@ -6,9 +6,9 @@ import argparse
 
 import movepages as mp
 
+from ..advice.use import use_of_cpus
 from ..display.advice_text import sentences, table_of
 from ..display.escaping import printable
-from ..units import format_ids
 from . import id_lists
 from .json_output import Commands, add_json_option, print_json
 from .regions import add_process_option
@@ -57,13 +57,12 @@ def add_to(commands: Commands, about: str) -> None:
 
 
 def _known_cpus(text: str) -> tuple[int, ...]:
-    found, machine = id_lists.cpus(text), mp.topology()
-    known = {cpu for node in machine.cpu_nodes for cpu in machine.nodes[node].cpus}
-    for cpu in found:
-        if cpu not in known:
-            raise argparse.ArgumentTypeError(
-                f"{text!r}: {cpu} is not a CPU of any node, expected some of {format_ids(known)}"
-            )
+    found = id_lists.cpus(text)
+    try:
+        use_of_cpus(mp.topology(), found)
+    except ValueError as error:
+        why = str(error).removeprefix("cpus: ")
+        raise argparse.ArgumentTypeError(f"{text!r}: {why}") from None
     return found
 
 

@@ -25,7 +25,7 @@ VALUES = (
     *(types.FunctionType, types.BuiltinFunctionType, np.ufunc),
 )
 _VIEWS: tuple[type, ...] = type({}.values()), type(OrderedDict().values())
-# Another method of a subclass may make what it returns.
+# A subclass that overrides this method may return copies.
 _ITEMS: tuple[object, ...] = dict.items, OrderedDict.items
 _IN_ORDER = (list, tuple, deque, UserList, *_VIEWS)
 
@@ -65,7 +65,7 @@ def _held_values(mapping: Mapping[Any, Any]) -> Iterator[tuple[str, object]]:
     """Yield the values with their names; raise if an array is a copy, such as one just read."""
     for key, value in mapping.items():
         yield key_name(key), value
-        # To ask for other values again may take long, and tells nothing.
+        # Asking for other values again may take long, and shows nothing.
         if not isinstance(value, np.ndarray) and container_members(value) is None:
             continue
         again = value

@@ -95,7 +95,7 @@ class MemberList:
             return False
         address, nbytes, many_axes = found
         self._set_pid(0)
-        # One container takes memory itself, but shared ones can be met any number of times.
+        # A container that others share is added once for each of them, and takes memory only once.
         if self._names:
             self._refuse_too_many(len(self._names) + len(arrays))
         unique = dict.fromkeys(names)

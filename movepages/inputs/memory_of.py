@@ -52,7 +52,7 @@ def memory_of(obj: object) -> tuple[object, PageSet]:
         return obj, footprint_of(obj)
     inside = _inside(obj)
     if isinstance(inside, _Single):
-        # One member of an array of objects: the objects, which lie all over the heap.
+        # The objects of an array of objects are one memory, in many pieces of the heap.
         if isinstance(inside.array, Pieces):
             return inside.array, inside.array
         return located(inside.array)
@@ -154,10 +154,8 @@ def _add(found: MemberList, name: str, obj: object) -> _Level | None:
 
 def _add_at_once(found: MemberList, name: str, obj: object) -> bool:
     """Add the arrays of a container that has nothing else, and return whether it is one."""
-    if adapter_for(type(obj)) is not None:
-        return False
     plain = plain_members(name, obj)
-    return plain is not None and found.add_all(*plain)
+    return plain is not None and adapter_for(type(obj)) is None and found.add_all(*plain)
 
 
 class _Level(NamedTuple):

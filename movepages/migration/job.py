@@ -42,8 +42,14 @@ class Job:
         """Move the pages, and `report` from time to time."""
         try:
             with drawing(self.shown):
-                pages, seconds, rate = self.pages.pages, self.deadline, self.limit
-                control = Control(pages, self.retry, seconds, report, rate, threads=self.threads)
+                control = Control(
+                    self.pages.pages,
+                    self.retry,
+                    self.deadline,
+                    report,
+                    self.limit,
+                    threads=self.threads,
+                )
                 return executor.migrate(
                     self.pages, self.target, self.flags, control, self.on_conflict, self.members
                 )

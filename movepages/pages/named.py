@@ -170,8 +170,8 @@ def shown(key: object) -> str:
     """Return a key as Python writes it, without reading memory that it may hold."""
     if isinstance(key, tuple):
         return f"({', '.join(map(shown, key))}{',' * (len(key) == 1)})"
-    # A number of numpy finds what a number of Python does in a list or dict, and the versions of
-    # numpy write it differently.
+    # As a key or an index, a numpy number finds the same item as the equal Python number. So both
+    # have one name, which does not depend on the version of numpy.
     if isinstance(key, np.generic) and key.dtype.kind in "biuf":
         return repr(key.item())
     # To write out a tensor would be to read its memory.

@@ -15,8 +15,8 @@ class EndOf:
 
     def __init__(self, pid: int) -> None:
         self._pidfd: int | None = None
-        # For a thread, or before Linux 5.3, only the next sample shows the end. A number too large
-        # for any process is not handed to the kernel; the first sample says that there is none.
+        # For a thread, or before Linux 5.3, only the next sample shows the end. Python refuses a
+        # number that is too large for a process; then the first sample says that there is none.
         with Refusal(OverflowError):
             # A process ID could belong to another process by the next sample; a pidfd cannot.
             self._pidfd = os.pidfd_open(pid)

@@ -160,9 +160,9 @@ def test_hugetlb(need_root, two_nodes, asked, huge_page_size):
 class Disturber:
     """Splits huge pages, moves their first 100 pages away and back, and makes them whole again.
 
-    Most pages are on `here`, so huge pages are made there. The kernel reports no error if it leaves
-    a huge page whole because a query holds it just then. All of it moves away then, which `whole`
-    notes, and back at the end of the turn.
+    Most pages are on `here`, so huge pages are made there. If a query holds a huge page just then,
+    the kernel leaves it whole and reports no error. The first 100 pages then take all of it along.
+    `whole` lists these huge pages, and each moves back at the end of its turn.
     """
 
     def __init__(self, a, size, random, here, there):
