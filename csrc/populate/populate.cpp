@@ -22,8 +22,8 @@ namespace {
 
 constexpr int kMadvPopulateWrite = 23;
 
-// A CPU gives back its list of another node's pages after three to four seconds without use:
-// refresh_cpu_vm_stats() in mm/vmstat.c.
+// A CPU gives back its list of another node's pages a few at a time, after three seconds without
+// use: refresh_cpu_vm_stats() in mm/vmstat.c.
 constexpr auto kBetweenLooks = std::chrono::milliseconds(50);
 constexpr int kMostLooks = 120;
 
@@ -102,17 +102,19 @@ class Populator {
     const std::size_t all = part_bytes() * std::max(shares_[share].threads, 1U);
     if (short_node(share, std::max(std::min(parts_[share].left(), all), bytes)) < 0) {
       populate_ranges(share, part);
-    } else {
-      // Where room is short, one thread at a time asks for its own part alone.
-      const std::lock_guard alone(parts_[share].alone());
-      if (shares_[share].nodes.size() == 1) {
-        populate_in_steps(share, part, watches);
-      } else if (const std::int32_t full = short_node(share, bytes); full >= 0) {
-        fail(-ENOMEM, full, true);
-      } else {
-        populate_ranges(share, part);
-      }
+      parts_[share].finished(bytes);
+      return;
     }
+    // Where room is short, one thread at a time asks for its own part alone.
+    const std::lock_guard alone(parts_[share].alone());
+    if (shares_[share].nodes.size() == 1) {
+      populate_in_steps(share, part, watches);
+    } else if (const std::int32_t full = short_node(share, bytes); full >= 0) {
+      fail(-ENOMEM, full, true);
+    } else {
+      populate_ranges(share, part);
+    }
+    // The next thread asks for what is left.
     parts_[share].finished(bytes);
   }
 

@@ -23,18 +23,21 @@ PAGE = memory.PAGE
 RATE = 2.0**30
 
 
-def machine(base):
-    """CPUs 0-1 are on node 0, 2-3 on node 1; node 2 has memory alone, near node 1."""
+def machine(base, last=2):
+    """CPUs 0-1 are on node 0, 2-3 on node 1; node 2 has memory alone, near node 1.
+
+    Nodes after that, up to the last, have memory alone, and are far from all others.
+    """
+    rows = [[10, 20, 30], [20, 10, 20], [30, 20, 10]]
+    cpus = dict(enumerate(("0-1", "2-3")))
+    for node in range(3, last + 1):
+        rows = [*([*row, 30] for row in rows), [*[30] * node, 10]]
     nodes = {
-        0: fake.FakeNode("0-1", "10 20 30", 8 * GIB_KB, 4 * GIB_KB),
-        1: fake.FakeNode("2-3", "20 10 20", 8 * GIB_KB, 4 * GIB_KB),
-        2: fake.FakeNode("", "30 20 10", 8 * GIB_KB, 4 * GIB_KB),
+        node: fake.FakeNode(cpus.get(node, ""), " ".join(map(str, row)), 8 * GIB_KB, 4 * GIB_KB)
+        for node, row in enumerate(rows)
     }
-    return topology(
-        fake.numa_machine(
-            base, nodes, online="0-2", possible="0-2", has_memory="0-2", has_cpu="0-1"
-        )
-    )
+    ids = dict.fromkeys(("online", "possible", "has_memory"), f"0-{last}")
+    return topology(fake.numa_machine(base, nodes, **ids, has_cpu="0-1"))
 
 
 def divided_sockets(base):

@@ -2,6 +2,7 @@
 
 import pytest
 
+import movepages as mp
 import movepages.advice.advise as advising
 from advice_fixtures import RATE, machine
 from movepages.advice import judge as judging
@@ -44,7 +45,8 @@ def wish(tmp_path):
 @pytest.fixture
 def two(tmp_path, monkeypatch):
     """Have advise() see a machine with two sockets; memory and threads stay real."""
-    found = machine(tmp_path)
+    # What a test has not placed may be on any node of this machine.
+    found = machine(tmp_path, last=max(2, *mp.topology().memory_nodes))
     monkeypatch.setattr(advising, "read_topology", lambda: found)
     monkeypatch.setattr(advising, "is_balancing", lambda: False)
     monkeypatch.setattr(judging, "rate_known", lambda _nbytes: 2.0**30)
