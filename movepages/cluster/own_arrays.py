@@ -41,7 +41,7 @@ def look(name: str, arrays: Iterable[MemoryLike]) -> Member:
 
     Examples
     --------
-    >>> look("me", [np.ones(1000)]).misplaced_bytes
+    >>> look("me", [np.ones(1000)]).absent_bytes
     0
     """
     nodes, problems = _nodes_or_problem()
