@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..units import byte_marks, format_bytes
+from ..whole_numbers import as_whole
 from .grid import grid
 from .mpl_axes import (
     Axes,
@@ -41,8 +42,8 @@ _LABELLED = 0.04
 
 def plot_placement(placement: PlacementView, ax: Axes | None, rows: int | None) -> Axes:
     """Draw a placement, as `Placement.plot` describes."""
-    if rows is not None and rows < 1:
-        raise ValueError(f"rows: expected 1 or more, got {rows}")
+    if rows is not None:
+        rows = as_whole("rows", rows)
     shaped = rows is None and len(placement.shape) > 1
     rows = max(1, min(rows or 1, placement.pages))
     if ax is None:

@@ -13,6 +13,7 @@ from ..system.refusals import Refusal
 from ..system.threads import worthwhile_threads
 from ..system.topology_reader import read_topology
 from ..units import format_bytes
+from ..whole_numbers import as_whole
 from .move import move
 
 # Bytes per second by the number of threads.
@@ -50,8 +51,8 @@ def calibrate(nbytes: int = 64 << 20) -> float | None:
 
     Raises
     ------
-    ValueError
-        `nbytes` is less than one page.
+    TypeError, ValueError
+        `nbytes` is not a whole number, or is less than one page.
 
     Examples
     --------
@@ -60,8 +61,7 @@ def calibrate(nbytes: int = 64 << 20) -> float | None:
     True
     """
     global _known
-    if nbytes < mmap.PAGESIZE:
-        raise ValueError(f"nbytes: expected {mmap.PAGESIZE} or more, got {nbytes}")
+    nbytes = as_whole("nbytes", nbytes, mmap.PAGESIZE)
     nodes = read_topology().allowed_nodes
     if len(nodes) < 2:
         return None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 import os
 import time
 from typing import Any, Self
 
 from ..display.frames import node_columns, pandas
 from ..results.outcome import MovePagesLookupError
+from ..whole_numbers import as_whole
 from .ending import EndOf
 from .process import process
 from .usage import name_of
@@ -166,7 +166,8 @@ def watch(pid: int | None = None, interval: float = 1.0, count: int | None = Non
     ...     [sample.nbytes > 0 for sample in samples]
     [True, True]
     """
-    return Watch(process(0 if pid is None else pid).pid, _as_interval(interval), _as_count(count))
+    most = None if count is None else as_whole("count", count)
+    return Watch(process(0 if pid is None else pid).pid, _as_interval(interval), most)
 
 
 def _as_interval(seconds: float) -> float:
@@ -178,16 +179,4 @@ def _as_interval(seconds: float) -> float:
         raise ValueError(
             f"interval: expected seconds from {SHORTEST_S} to {LONGEST_S:,}, got {seconds!r}"
         )
-    return found
-
-
-def _as_count(count: int | None) -> int | None:
-    if count is None:
-        return None
-    try:
-        found = operator.index(count)
-    except TypeError:
-        raise TypeError(f"count: expected a whole number or None, got {count!r}") from None
-    if found < 1:
-        raise ValueError(f"count: expected 1 or more, got {count!r}")
     return found

@@ -14,6 +14,7 @@ from ..display.brief import brief_placement
 from ..pages.runs import Runs, Statuses, per_page_status, restore_read_only, totals
 from ..system.intervals import index_within
 from ..units import format_bytes, format_pages
+from ..whole_numbers import as_whole
 from .absence import Absence, Absences, count_reasons, describe_reasons, nothing_absent
 from .plain import by_name, by_node, picked, records
 from .status import PageStatus
@@ -263,8 +264,8 @@ class Placement:
 
         Raises
         ------
-        ValueError
-            `width` is less than 1.
+        TypeError, ValueError
+            `width` is not a whole number from 1.
 
         Examples
         --------
@@ -274,8 +275,7 @@ class Placement:
         """
         from ..display.sampling import cells, pick, symbols
 
-        if width < 1:
-            raise ValueError(f"width: expected 1 or more characters, got {width}")
+        width = as_whole("width", width)
         names = {-1: ".", **symbols(list(self.bytes_per_node))}
         return "".join(names[node] for node in pick(cells(self, width)))
 
@@ -307,8 +307,8 @@ class Placement:
         ------
         ImportError
             matplotlib is missing: install ``movepages[plot]``.
-        ValueError
-            `rows` is less than 1.
+        TypeError, ValueError
+            `rows` is not a whole number from 1.
 
         Examples
         --------

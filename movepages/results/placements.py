@@ -11,6 +11,7 @@ from ..display.frames import node_columns, pandas
 from ..display.member_table import members_html, members_text
 from ..pages.named import NamedFootprints
 from ..pages.runs import Runs
+from ..whole_numbers import as_whole
 from .by_name import ByName
 from .parts import Parts
 from .placement import Placement
@@ -109,11 +110,16 @@ class Placements(Totals, ByName[Placement]):
         Returns
         -------
         dict of str to Placement
+
+        Raises
+        ------
+        TypeError, ValueError
+            `count` is not a whole number from 0.
         """
         sizes = self._footprints.sizes
         order = sorted(range(len(sizes)), key=lambda index: -sizes[index])
         names = self._footprints.names
-        return {names[index]: self._member(index) for index in order[: max(count, 0)]}
+        return {names[index]: self._member(index) for index in order[: as_whole("count", count, 0)]}
 
     def as_dict(self, *, runs: bool = False) -> dict[str, Any]:
         """Return plain data, ready for `json.dumps`: ``total``, and ``members`` by name.
@@ -215,8 +221,13 @@ class Placements(Totals, ByName[Placement]):
         Returns
         -------
         str
+
+        Raises
+        ------
+        TypeError, ValueError
+            `rows` is not a whole number from 0.
         """
-        return members_text(self.total, self.largest(rows), len(self))
+        return members_text(self.total, self.largest(as_whole("rows", rows, 0)), len(self))
 
     def __str__(self) -> str:
         return f"{len(self):,} members, {self.total}\n{self.table()}"
@@ -245,6 +256,8 @@ class Placements(Totals, ByName[Placement]):
         ------
         ImportError
             matplotlib is missing: install ``movepages[plot]``.
+        TypeError, ValueError
+            `rows` is not a whole number from 0.
 
         Examples
         --------
@@ -253,4 +266,4 @@ class Placements(Totals, ByName[Placement]):
         """
         from ..display.mpl_members import plot_members
 
-        return plot_members(self.largest(rows), ax)
+        return plot_members(self.largest(as_whole("rows", rows, 0)), ax)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from typing import SupportsIndex
+
+from ..whole_numbers import as_whole
 
 # Moving or populating this much takes a hundred times as long as starting a thread.
 _BYTES_A_THREAD = 16 << 20
@@ -22,13 +23,7 @@ def as_threads(threads: SupportsIndex) -> int:
     TypeError, ValueError
         It is not a whole number from 1.
     """
-    try:
-        count = operator.index(threads)
-    except TypeError:
-        raise TypeError(f"threads: expected a whole number from 1, got {threads!r}") from None
-    if count < 1:
-        raise ValueError(f"threads: expected a whole number from 1, got {count}")
-    return min(count, _LARGEST)
+    return min(as_whole("threads", threads), _LARGEST)
 
 
 def worthwhile_threads(nbytes: int, cpus: int | None = None) -> int:

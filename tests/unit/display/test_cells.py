@@ -70,8 +70,10 @@ def test_letters_for_long_node_numbers_and_an_invalid_width():
     assert placed([1, 1, 1], [3, 12, GONE]).strip() == "AB."
     assert symbols([0, 9]) == {0: "0", 9: "9"}
     assert mp.where(np.empty(0)).strip() == ""
-    with pytest.raises(ValueError, match="width: expected 1 or more characters, got 0"):
+    with pytest.raises(ValueError, match="width: expected a whole number from 1, got 0"):
         placed([1], [0]).strip(0)
+    with pytest.raises(TypeError, match="width: expected a whole number from 1, got '3'"):
+        placed([1], [0]).strip("3")
 
 
 def test_a_million_runs_in_a_few_cells():

@@ -118,7 +118,7 @@ def test_addresses_are_wrapped_into_rows():
         "0 B", "400 KiB", "800 KiB", "1.2 MiB",
     ]  # fmt: skip
     assert len(placed([3], [0]).plot(rows=10).get_images()) == 3
-    with pytest.raises(ValueError, match="rows: expected 1 or more, got 0"):
+    with pytest.raises(ValueError, match="rows: expected a whole number from 1, got 0"):
         p.plot(rows=0)
 
 

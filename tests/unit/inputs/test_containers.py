@@ -575,6 +575,9 @@ def test_a_table_has_the_largest_members_first() -> None:
     assert [line.split()[0] for line in lines] == ["member", "a29", "a28", "a27", "and", "total"]
     assert "26 smaller" in lines[4]
     assert list(found.largest(2)) == ["a29", "a28"]
+    for wrong in (-1, "2"):
+        with pytest.raises((TypeError, ValueError), match="count: expected a whole number from 0"):
+            found.largest(wrong)
     assert "a29" in found._repr_html_()
     assert str(found).startswith("29 members")
 

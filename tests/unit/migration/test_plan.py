@@ -121,8 +121,10 @@ def test_the_rate_is_measured_between_two_nodes():
     rate = mp.calibrate(1 << 20)
     assert (rate is None) == (len(mp.topology().allowed_nodes) < 2)
     assert rate is None or rate > 0
-    with pytest.raises(ValueError, match="nbytes: expected"):
+    with pytest.raises(ValueError, match=r"nbytes: expected a whole number from .*, got 1"):
         mp.calibrate(1)
+    with pytest.raises(TypeError, match=r"nbytes: expected a whole number from .*, got '1 MiB'"):
+        mp.calibrate("1 MiB")
 
 
 def test_a_plan_expects_the_rate_of_its_threads(monkeypatch):

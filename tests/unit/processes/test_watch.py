@@ -122,8 +122,8 @@ def test_no_such_process():
         ({"interval": 10**400}, TypeError, "interval: expected seconds, got 1000"),
         ({"interval": 0}, ValueError, r"interval: expected seconds from 0\.05 to 1,000,000, got 0"),
         ({"interval": float("nan")}, ValueError, "interval: expected seconds from .*, got nan"),
-        ({"count": 0}, ValueError, "count: expected 1 or more, got 0"),
-        ({"count": 1.5}, TypeError, r"count: expected a whole number or None, got 1\.5"),
+        ({"count": 0}, ValueError, "count: expected a whole number from 1, got 0"),
+        ({"count": 1.5}, TypeError, r"count: expected a whole number from 1, got 1\.5"),
     ],
 )
 def test_invalid_arguments(arguments, error, told):
