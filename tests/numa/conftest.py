@@ -13,6 +13,7 @@ from support.processes import PATIENCE_S
 
 # What the tests use of one node at a time, with some to spare; small nodes have less.
 ENOUGH = 640 << 20
+FILLABLE = 512 << 20
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -25,6 +26,15 @@ def _room():
     told = [nodes.meminfo(node) for node in nodes.allowed()]
     if len(told) > 1 and any(each["MemFree"] < min(each["MemTotal"] // 2, ENOUGH) for each in told):
         nodes.make_room()
+
+
+@pytest.fixture
+def small_node(two_nodes):
+    """Return the node with the least free memory, if that is little enough for a test to fill."""
+    found = min(nodes.allowed(), key=nodes.free_bytes)
+    if nodes.free_bytes(found) > FILLABLE:
+        pytest.skip("needs a node that is small enough to fill")
+    return found
 
 
 @pytest.fixture(scope="module")

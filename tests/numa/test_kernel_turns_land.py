@@ -91,19 +91,16 @@ def test_pages_that_the_kernel_gave_to_another_node_are_allocated_again(allowed,
     assert (found == np.resize(allowed[:2], len(found))).all()
 
 
-def test_file_pages_make_room_for_turns(allowed, disk):
-    smallest = min(allowed, key=nodes.free_bytes)
+def test_file_pages_make_room_for_turns(allowed, small_node, disk):
     other = max(allowed, key=nodes.free_bytes)
-    if nodes.free_bytes(smallest) > 512 << 20:
-        pytest.skip("needs a node that is small enough to fill")
     with open(disk / "file", "wb") as file:
-        with mp.first_touch(smallest):
+        with mp.first_touch(small_node):
             file.write(bytes(32 << 20))
             file.flush()
         os.fsync(file.fileno())
-    size = (nodes.free_bytes(smallest) - (16 << 20)) // PAGE * PAGE
-    filler = mp.empty(size, np.uint8, layout=mp.blocks([smallest]))
-    a = mp.empty(48 << 20, np.uint8, layout=by_page([smallest, other]))
+    size = (nodes.free_bytes(small_node) - (16 << 20)) // PAGE * PAGE
+    filler = mp.empty(size, np.uint8, layout=mp.blocks([small_node]))
+    a = mp.empty(48 << 20, np.uint8, layout=by_page([small_node, other]))
     found = witness.nodes_at_once(memory.pages_of(a))
-    assert (found == np.resize([smallest, other], len(found))).all()
-    assert (witness.nodes_at_once(memory.pages_of(filler)) == smallest).all()
+    assert (found == np.resize([small_node, other], len(found))).all()
+    assert (witness.nodes_at_once(memory.pages_of(filler)) == small_node).all()

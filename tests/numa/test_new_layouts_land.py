@@ -144,17 +144,18 @@ def test_many_cuts_do_not_split_the_mapping(allowed):
 
 
 @pytest.mark.parametrize("checked_before", [True, False])
-def test_a_full_node_is_named_and_nothing_stays_allocated(allowed, checked_before, monkeypatch):
-    smallest = _small_node(allowed)
-    other = next(node for node in allowed if node != smallest)
-    size = 2 * nodes.most_bytes(smallest) + (64 << 20)
+def test_a_full_node_is_named_and_nothing_stays_allocated(
+    allowed, small_node, checked_before, monkeypatch
+):
+    other = next(node for node in allowed if node != small_node)
+    size = 2 * nodes.most_bytes(small_node) + (64 << 20)
     if not checked_before:
         monkeypatch.setattr(placed_pages, "refuse_full_nodes", lambda *_: None)
     before = memory.own_bytes()
     with pytest.raises(mp.MovePagesMemoryError) as caught:
-        mp.empty(size, np.uint8, layout=mp.interleave([other, smallest]))
+        mp.empty(size, np.uint8, layout=mp.interleave([other, small_node]))
     said = str(caught.value)
-    assert f"node {smallest}" in said
+    assert f"node {small_node}" in said
     assert f"node {other} " not in said
     if checked_before:
         assert "too little. Nothing was allocated" in said
@@ -162,23 +163,15 @@ def test_a_full_node_is_named_and_nothing_stays_allocated(allowed, checked_befor
     assert memory.own_bytes() < before + (16 << 20)
 
 
-def test_room_left_is_enough(allowed):
-    smallest = _small_node(allowed)
-    # While a CPU allocates, its list of pages for later gets longer. For the second array, it is.
+def test_room_left_is_enough(small_node):
+    # While a CPU allocates, its list of free pages gets longer. The first array makes it long.
     for spare in (32 << 20, 2 << 20):
-        room = _core.node_room(smallest) - zone_reserves()[smallest]
+        room = _core.node_room(small_node) - zone_reserves()[small_node]
         # The page tables are on the same node.
         size = room * 511 // 513 // PAGE * PAGE - spare
-        a = mp.empty(size, np.uint8, layout=mp.blocks([smallest]))
-        assert (witness.nodes_at_once(memory.pages_of(a)) == smallest).all()
+        a = mp.empty(size, np.uint8, layout=mp.blocks([small_node]))
+        assert (witness.nodes_at_once(memory.pages_of(a)) == small_node).all()
         del a
-
-
-def _small_node(allowed):
-    smallest = min(allowed, key=nodes.free_bytes)
-    if nodes.free_bytes(smallest) > 512 << 20:
-        pytest.skip("needs a node that is small enough to fill")
-    return smallest
 
 
 def test_a_hugetlb_pool_on_one_node(allowed, need_root):
