@@ -13,6 +13,7 @@ from support.processes import PATIENCE_S
 
 # What the tests use of one node at a time, with some to spare; small nodes have less.
 ENOUGH = 640 << 20
+# With more free memory than this, to fill a node would take too long.
 FILLABLE = 512 << 20
 
 
