@@ -20,7 +20,7 @@ import numpy as np
 
 import movepages as mp
 from movepages import _core
-from movepages.query import numa_maps_shortcut
+from movepages.query import shortcuts
 
 MODEL = Path(__file__).parents[1] / "model"
 CORE = Path(__file__).parents[2] / "csrc"
@@ -170,6 +170,6 @@ class ModelKernel:
             for name, answer in answers.items():
                 stack.enter_context(mock.patch.object(_core, name, answer))
             # numa_maps knows nothing of this memory.
-            patch = mock.patch.object(numa_maps_shortcut, "resident_pages", self.resident_pages)
+            patch = mock.patch.object(shortcuts, "resident_pages", self.resident_pages)
             stack.enter_context(patch)
             yield

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,30 +10,14 @@ import numpy.typing as npt
 from ..pages.arguments import Addresses
 from ..pages.page_set import PageSet
 from ..results.status import PageStatus
-from ..system.numa_maps import resident_pages, single_nodes
+from ..system.numa_maps import single_nodes
+from .shortcuts import Ask, walk_pays_off
 from .survey_runs import SurveyRuns, join_survey_runs
 
 # Pages, spread over the array, that are queried to see whether it may be on one node.
 _TRIED = 64
-# To produce numa_maps, the kernel walks all resident memory of the process. If that is more than
-# this multiple of the pages in question, it is faster to query each of them.
-_MOST_RESIDENT = 1.5
 # One page in this many is checked against the kernel's answer.
 _SAMPLED = 512
-
-
-class Ask(Protocol):
-    """Function that queries the nodes of rows of pages."""
-
-    def __call__(
-        self,
-        addresses: Addresses,
-        pages: npt.NDArray[np.int64],
-        *,
-        fewest: int | None,
-        ask_small: bool = True,
-    ) -> SurveyRuns:
-        """Return the runs found."""
 
 
 def look(
@@ -74,8 +57,7 @@ def _seems_worth_it(
     ask: Ask, addresses: Addresses, pages: npt.NDArray[np.int64], footprint: PageSet
 ) -> bool:
     total = int(pages.sum())
-    resident = resident_pages(footprint.pid)
-    if resident is None or resident > _MOST_RESIDENT * total:
+    if not walk_pays_off(footprint.pid, total):
         return False
     index = np.linspace(0, total - 1, _TRIED).astype(np.int64)
     tried, _ = _pick(addresses, pages, index, footprint.page_size)

@@ -18,7 +18,6 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -27,35 +26,18 @@ from .. import _core
 from ..pages.arguments import Addresses
 from ..pages.page_set import PageSet
 from ..system.intervals import Intervals
-from ..system.numa_maps import resident_pages
 from ..system.presence import Presence
 from ..system.privileges import text_if_any
+from .shortcuts import Ask, walk_pays_off
 from .survey_runs import SurveyRuns, join_survey_runs
 
 # For this many pages, querying each takes 13 ms or more. Two readings of smaps take 2 ms.
 FEWEST_PAGES = 1 << 16
-# To count, the kernel walks the resident memory of the process. If that is more than this multiple
-# of the pages in question, it may take longer than to query each of them.
-_MOST_RESIDENT = 1.5
 # The lines of a mapping take the kernel as long to write as a query of this many pages.
 _PAGES_PER_MAPPING = 512
 _HUGE_MEMORY = re.compile(r"^(?:AnonHugePages|ShmemPmdMapped|FilePmdMapped|Hugetlb): +(\d+)", re.M)
 _COLLAPSES = re.compile(r"^thp_collapse_alloc \d+$", re.M)
 _NOWHERE = Intervals(np.empty(0, np.uintp), np.empty(0, np.uint8))
-
-
-class Ask(Protocol):
-    """Function that queries the nodes of rows of pages."""
-
-    def __call__(
-        self,
-        addresses: Addresses,
-        pages: npt.NDArray[np.int64],
-        *,
-        fewest: int | None,
-        in_huge_pages: bool = False,
-    ) -> SurveyRuns:
-        """Return the runs found."""
 
 
 @cache
@@ -96,12 +78,7 @@ def _seems_worth_it(rows: SurveyRuns, footprint: PageSet) -> bool:
         return False
     meminfo = text_if_any(Path("/proc/meminfo")) or ""
     huge = sum(int(kib) * 1024 for kib in _HUGE_MEMORY.findall(meminfo))
-    resident = resident_pages(footprint.pid)
-    return (
-        2 * huge >= total * footprint.page_size
-        and resident is not None
-        and resident <= _MOST_RESIDENT * total
-    )
+    return 2 * huge >= total * footprint.page_size and walk_pays_off(footprint.pid, total)
 
 
 def _ranges(rows: SurveyRuns, footprint: PageSet) -> Intervals:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
-from movepages.query import page_query, smaps_shortcut
+from movepages.query import page_query, shortcuts, smaps_shortcut
 from support import memory, nodes, system, witness
 from support.kinds_kernel import settings
 from support.memory import PAGE
@@ -27,7 +27,7 @@ def asked(monkeypatch):
     """Take the road of old kernels for any size; collect how many pages it asks by huge page."""
     monkeypatch.setattr(smaps_shortcut, "kernel_scans", lambda: False)
     monkeypatch.setattr(smaps_shortcut, "FEWEST_PAGES", 1)
-    monkeypatch.setattr(smaps_shortcut, "resident_pages", lambda _pid: 1)
+    monkeypatch.setattr(shortcuts, "resident_pages", lambda _pid: 1)
     monkeypatch.setattr(smaps_shortcut, "_most_mappings", lambda _rows: 1 << 20)
     monkeypatch.setattr(page_query, "MANY_PAGES", 1)
     counts = []

@@ -7,7 +7,7 @@ import pytest
 
 import movepages as mp
 from movepages import _core
-from movepages.query import numa_maps_shortcut, page_query
+from movepages.query import page_query, shortcuts
 from support import memory, nodes, witness
 
 PAGE = memory.PAGE
@@ -20,7 +20,7 @@ def road(request, monkeypatch):
     monkeypatch.setattr(page_query, "BY_NUMBER", 1)
     if request.param == "mappings":
         monkeypatch.setattr(_core, "shows_frame_numbers", lambda: False)
-        monkeypatch.setattr(numa_maps_shortcut, "resident_pages", lambda _pid: 0)
+        monkeypatch.setattr(shortcuts, "resident_pages", lambda _pid: 0)
 
 
 @pytest.mark.parametrize("layout", ["one", "blocks", "each other page", "a single page elsewhere"])

@@ -7,7 +7,7 @@ import pytest
 
 import movepages as mp
 from movepages import _core
-from movepages.query import numa_maps_shortcut, page_query
+from movepages.query import numa_maps_shortcut, page_query, shortcuts
 from movepages.system.intervals import Intervals
 from movepages.system.maps import parse_maps
 from movepages.system.numa_maps import parse_numa_maps, resident_pages, single_nodes
@@ -34,7 +34,7 @@ def small():
 def unprivileged(monkeypatch):
     monkeypatch.setattr(page_query, "MANY_PAGES", 1)
     monkeypatch.setattr(_core, "shows_frame_numbers", lambda: False)
-    monkeypatch.setattr(numa_maps_shortcut, "resident_pages", lambda _pid: 1)
+    monkeypatch.setattr(shortcuts, "resident_pages", lambda _pid: 1)
 
 
 @pytest.fixture
@@ -85,16 +85,18 @@ def test_sample_on_another_node_has_all_pages_queried(small, unprivileged, asked
 
 
 @needs_scan
-@pytest.mark.parametrize("hidden", ["single_nodes", "resident_pages"])
+@pytest.mark.parametrize(
+    ("reader", "hidden"), [(numa_maps_shortcut, "single_nodes"), (shortcuts, "resident_pages")]
+)
 def test_pages_are_queried_where_a_sandbox_hides_files(
-    small, unprivileged, asked, monkeypatch, hidden
+    small, unprivileged, asked, monkeypatch, reader, hidden
 ):
-    monkeypatch.setattr(numa_maps_shortcut, hidden, lambda _pid: None)
+    monkeypatch.setattr(reader, hidden, lambda _pid: None)
     same_as_asked(small)
 
 
 def test_process_with_much_more_memory_is_queried_page_by_page(small, unprivileged, monkeypatch):
-    monkeypatch.setattr(numa_maps_shortcut, "resident_pages", lambda _pid: 2 * PAGES)
+    monkeypatch.setattr(shortcuts, "resident_pages", lambda _pid: 2 * PAGES)
     monkeypatch.setattr(
         numa_maps_shortcut,
         "single_nodes",

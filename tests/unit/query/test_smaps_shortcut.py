@@ -7,7 +7,7 @@ import movepages as mp
 from movepages import _core
 from movepages._core import HUGE_PAGE_BYTES as HUGE
 from movepages.pages.footprint import Footprint
-from movepages.query import smaps_shortcut
+from movepages.query import shortcuts, smaps_shortcut
 from movepages.query.survey_runs import SurveyRuns
 from support import huge, memory
 from support.memory import PAGE
@@ -98,7 +98,7 @@ class Kernel:
         self.collapses = [5, 5]
         self.queries = []
         monkeypatch.setattr(smaps_shortcut, "FEWEST_PAGES", 1)
-        monkeypatch.setattr(smaps_shortcut, "resident_pages", lambda _pid: 5 * EACH)
+        monkeypatch.setattr(shortcuts, "resident_pages", lambda _pid: 5 * EACH)
         monkeypatch.setattr(smaps_shortcut, "text_if_any", self.text)
         monkeypatch.setattr(smaps_shortcut._core, "huge_ranges_by_count", self.ranges)
 
@@ -195,7 +195,7 @@ def test_smaps_is_not_read_if_that_cannot_pay(kernel, monkeypatch, reason):
     elif reason == "no huge pages":
         monkeypatch.setattr(smaps_shortcut, "text_if_any", lambda _path: "AnonHugePages: 2048 kB")
     else:
-        monkeypatch.setattr(smaps_shortcut, "resident_pages", lambda _pid: 8 * EACH)
+        monkeypatch.setattr(shortcuts, "resident_pages", lambda _pid: 8 * EACH)
     kernel.look()
     assert kernel.queries == [ALL]
 
@@ -204,7 +204,7 @@ def test_smaps_is_not_read_if_that_cannot_pay(kernel, monkeypatch, reason):
 def old_kernel(monkeypatch):
     monkeypatch.setattr(smaps_shortcut, "kernel_scans", lambda: False)
     monkeypatch.setattr(smaps_shortcut, "FEWEST_PAGES", 1)
-    monkeypatch.setattr(smaps_shortcut, "resident_pages", lambda _pid: 1)
+    monkeypatch.setattr(shortcuts, "resident_pages", lambda _pid: 1)
 
 
 @pytest.mark.parametrize("part", [slice(None), slice(PAGE + 7, -HUGE // 2)])
