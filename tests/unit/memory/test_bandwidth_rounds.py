@@ -1,5 +1,6 @@
 """The loops behind measure_bandwidth(): what they read and write, and where their threads run."""
 
+import contextlib
 import errno
 import os
 
@@ -201,8 +202,12 @@ def test_each_thread_runs_on_its_cpu_alone():
     own = own_threads.ids()
 
     def pause():
-        others = own_threads.ids() - own
-        if {frozenset(os.sched_getaffinity(task)) for task in others} == wanted:
+        found = set()
+        for task in own_threads.ids() - own:
+            # The thread of a chase may end between the two looks.
+            with contextlib.suppress(ProcessLookupError):
+                found.add(frozenset(os.sched_getaffinity(task)))
+        if found == wanted:
             raise SeenError
 
     wanted = {frozenset([cpu]) for cpu in CPUS}
