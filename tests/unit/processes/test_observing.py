@@ -24,6 +24,9 @@ HOME = {cpu: node for node, each in mp.topology().nodes.items() for cpu in each.
 NEARLY = 1e-6
 A_TICK_S = 0.01
 PATIENCE_S = 180
+# A pause of the machine, as in a guest whose host does other work, counts as CPU time of the thread
+# that was running. Where little time is compared, one that comes at the wrong moment is too much.
+TRIES = 3
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -147,8 +150,12 @@ def test_the_time_of_the_sampler_is_left_out(monkeypatch):
 
     took, look = [], ThreadSampler.look
     monkeypatch.setattr(ThreadSampler, "look", look_slowly)
-    seen = observe(lambda: wait_for(lambda: took))
-    assert seen.unseen_seconds < sum(took) / 2
+    for _ in range(TRIES):
+        del took[:]
+        seen = observe(lambda: wait_for(lambda: took))
+        if seen.unseen_seconds < sum(took) / 2:
+            return
+    pytest.fail(f"{seen.unseen_seconds} s unseen, of which the sampler took {sum(took)} s")
 
 
 def test_a_thread_that_ends_meanwhile_counts_up_to_a_sample():
@@ -162,13 +169,16 @@ def test_a_thread_that_ends_meanwhile_counts_up_to_a_sample():
         for each in threads:
             each.join()
 
-    begin = time.process_time()
-    seen = observe(start_and_end)
-    around = time.process_time() - begin
-    # In a guest, a CPU counts as busy while its host does other work: the time that the sampler
-    # took to start, which is left out as well, may seem long.
-    least = each_s * count - 3 * A_TICK_S
-    assert least <= seen.cpu_seconds + seen.unseen_seconds <= around + A_TICK_S
+    # The time that the sampler took to start is left out as well.
+    least, told = each_s * count - 3 * A_TICK_S, []
+    for _ in range(TRIES):
+        begin = time.process_time()
+        seen = observe(start_and_end)
+        around = time.process_time() - begin
+        told.append((seen.cpu_seconds + seen.unseen_seconds, around))
+        if least <= told[-1][0] <= around + A_TICK_S:
+            return
+    pytest.fail(f"expected at least {least}, and the second figure at most: {told}")
 
 
 def test_faults_and_allocations():
@@ -261,9 +271,12 @@ def test_no_lock_is_taken_that_a_handler_could_leave_taken(monkeypatch):
 
 def test_without_proc_the_function_still_runs(monkeypatch, tmp_path):
     monkeypatch.setattr(observing, "ThreadSampler", lambda: ThreadSampler(tmp_path))
-    seen = observe(compute, [0.5])
-    assert (seen.threads, seen.cpu_seconds) == ((), 0.0)
-    # The clock of the process lags behind those of its threads by up to a tick of the scheduler,
-    # and the time that the sampler took to start is left out.
-    assert seen.unseen_seconds >= 0.8 * seen.result
-    assert "that no sample saw" in str(seen)
+    for _ in range(TRIES):
+        seen = observe(compute, [0.5])
+        assert (seen.threads, seen.cpu_seconds) == ((), 0.0)
+        assert "that no sample saw" in str(seen)
+        # The clock of the process lags behind those of its threads by up to a tick of the
+        # scheduler, and the time that the sampler took to start is left out.
+        if seen.unseen_seconds >= 0.8 * seen.result:
+            return
+    pytest.fail(f"{seen.unseen_seconds} s unseen of {seen.result} s")
