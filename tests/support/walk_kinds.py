@@ -11,7 +11,7 @@ import numpy as np
 
 from . import memory
 from .kinds_base import CannotMakeError, advise
-from .kinds_kernel import KSM_SECONDS, settings
+from .kinds_kernel import KSM_SECONDS, hugetlb_pools, settings
 from .memory import PAGE
 from .walk_areas import Area
 from .walk_looks import Look
@@ -143,12 +143,7 @@ def merged(stack: contextlib.ExitStack, name: str, window: int, node: int) -> Ar
 @_enter
 def hugetlb(stack: contextlib.ExitStack, name: str, window: int, node: int) -> Area:
     size = memory.huge_page_size() or 1 << 21
-    pools = list(Path("/sys/devices/system/node").glob(
-        f"node*/hugepages/hugepages-{size // _KIB}kB/nr_hugepages"
-    ))  # fmt: skip
-    if not pools:
-        raise CannotMakeError("no pools of huge pages")
-    stack.enter_context(settings(dict.fromkeys(pools, "2")))
+    stack.enter_context(hugetlb_pools(node))
     area = Area(name, window, size, flags=_MAP_HUGETLB)
     area.whole = size // PAGE
     return _filled(area, stack, node, None)
