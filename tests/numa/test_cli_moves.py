@@ -9,6 +9,7 @@ import pytest
 
 from movepages.cli import main
 from support import memory, nodes, processes, system, witness
+from support.settling import until_asleep
 
 PAGE = memory.PAGE
 NBYTES = 256 * PAGE
@@ -23,6 +24,7 @@ def other(two_nodes):
         return held[0].ctypes.data
 
     with processes.child(hold) as child:
+        until_asleep(child.pid)
         yield child
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import movepages as mp
 from movepages.cli import main
 from support import memory, processes, system, witness
+from support.settling import until_asleep
 
 ROOT = Path(__file__).parents[2]
 MIB = 1 << 20
@@ -75,6 +76,7 @@ def test_watch_sees_memory_move(two_nodes, tmp_path):
     file = tmp_path / "movepages.prom"
     with processes.child(lambda: None) as other:
         address = other.call(hold, here)
+        until_asleep(other.pid)
         watched = mp.process(other.pid)
         regions = watched.regions()
         with mp.watch(other.pid, 0.05) as samples:
