@@ -20,6 +20,8 @@ pytestmark = [
     # distributed closes its sockets and event loops late.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:(distributed|tornado|dask)"),
+    # It warns if that takes a second, as on a busy machine.
+    pytest.mark.filterwarnings("ignore:Creating scratch directories:UserWarning"),
 ]
 distributed = pytest.importorskip("distributed", reason="needs the extra dask")
 cluster = pytest.importorskip("movepages.dask", reason="needs the extra dask")
