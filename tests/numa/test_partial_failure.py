@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
+from interruptions import collected
 from movepages import _core
 from support import memory, nodes, witness
 from support.pins import pinned
@@ -181,7 +182,8 @@ def test_ctrl_c_in_the_middle_leaves_a_true_result(here_and_there):
 
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        r = result_of(KeyboardInterrupt, a, there, progress=ring_soon)
+        with collected():
+            r = result_of(KeyboardInterrupt, a, there, progress=ring_soon)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

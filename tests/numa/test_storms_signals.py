@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import movepages as mp
+from interruptions import collected
 from support import memory, nodes
 from support.kinds_frames import nodes_of as nodes_by_frame
 from support.memory import PAGE
@@ -56,9 +57,10 @@ def interrupt_after(request):
             if request.param == signal.SIGINT:
                 thread.join()
 
-    before = signal.signal(request.param, interrupt)
-    yield block
-    signal.signal(request.param, before)
+    with collected():
+        before = signal.signal(request.param, interrupt)
+        yield block
+        signal.signal(request.param, before)
 
 
 @pytest.fixture
