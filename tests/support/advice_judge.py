@@ -56,14 +56,18 @@ class Own:
 
     def advise(self) -> Any:
         """Return the advice."""
-        self._need_cpu()
+        if self.situation.threads:
+            self.situation.threads.keep_up()
+        before = placing.migrations()
+        self._need_cpu(before)
         advice = mp.advise(self.situation.subject, **self.situation.options)
-        self._need_cpu()
+        self._need_cpu(before)
         return advice
 
-    def _need_cpu(self) -> None:
-        if self.situation.cpu not in (None, found := placing.current_cpu()):
-            raise UnsteadyError(f"on CPU {found} instead of {self.situation.cpu}")
+    def _need_cpu(self, before: int) -> None:
+        found, moves = placing.current_cpu(), placing.migrations() - before
+        if self.situation.cpu is not None and (moves or found != self.situation.cpu):
+            raise UnsteadyError(f"on CPU {found} instead of {self.situation.cpu}, {moves} moves")
 
     def finding(self, advice: Any, name: str) -> Any:
         """Return what the advice says of an array, None if nothing."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import queue
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,8 @@ MIB = 1 << 20
 _DTYPES = (np.uint8, np.float32, np.float64, np.int16, np.complex128)
 # One clock tick of /proc/PID/stat is 10 ms.
 _BUSY_S = 0.025
+# Of the CPU time of the thread that makes a team, three times what a helper that hardly runs uses.
+_BUSY_SHARE = 0.03
 _TRIES = 20
 
 
@@ -53,27 +56,43 @@ class Team:
     """
 
     def __init__(self, cpus: Iterable[Iterable[int]]) -> None:
-        self._over = threading.Event()
-        self._threads = []
+        self._members = []
         for each in cpus:
-            ready = threading.Event()
-            thread = threading.Thread(target=self._work, args=(each, ready), daemon=True)
+            asked = queue.SimpleQueue()
+            thread = threading.Thread(target=self._work, args=(each, asked), daemon=True)
             thread.start()
-            assert ready.wait(PATIENCE_S)
-            self._threads.append(thread)
+            self._members.append((thread, asked))
+            self._use(asked, _BUSY_S)
 
-    def _work(self, cpus: Iterable[int], ready: threading.Event) -> None:
+    def keep_up(self) -> None:
+        """Have each thread use a share of the CPU time that the calling thread has used.
+
+        On a machine that stands still at times, some of them have used more than they were to. If
+        the calling thread has used much, all others but these would seem to be helpers.
+        """
+        for _, asked in self._members:
+            self._use(asked, _BUSY_SHARE * time.thread_time())
+
+    @staticmethod
+    def _use(asked: queue.SimpleQueue, seconds: float) -> None:
+        done = threading.Event()
+        asked.put((seconds, done))
+        assert done.wait(PATIENCE_S)
+
+    @staticmethod
+    def _work(cpus: Iterable[int], asked: queue.SimpleQueue) -> None:
         os.sched_setaffinity(0, cpus)
         work = np.ones(8192)
-        while time.thread_time() < _BUSY_S:
-            np.sqrt(work, out=work)
-        ready.set()
-        self._over.wait()
+        while (one := asked.get()) is not None:
+            seconds, done = one
+            while time.thread_time() < seconds:
+                np.sqrt(work, out=work)
+            done.set()
 
     def end(self) -> None:
         """End the threads."""
-        self._over.set()
-        for thread in self._threads:
+        for thread, asked in self._members:
+            asked.put(None)
             thread.join()
 
 
@@ -183,6 +202,15 @@ def bring(pid: int, node: int) -> None:
     old = system.node_mask(*(each for each in nodes.allowed() if each != node))
     new = system.node_mask(node)
     system.syscall(system.SYS_MIGRATE_PAGES, pid, system.MAX_NODES, old, new)
+
+
+def migrations() -> int:
+    """Return how often this thread has changed its CPU, 0 if the kernel does not tell."""
+    with contextlib.suppress(FileNotFoundError):
+        for line in Path("/proc/thread-self/sched").read_text().splitlines():
+            if line.startswith("se.nr_migrations"):
+                return int(line.split()[-1])
+    return 0
 
 
 def current_cpu() -> int:

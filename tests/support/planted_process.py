@@ -28,6 +28,8 @@ def plant(maker: Callable[..., Situation], seed: tuple[int, int]) -> Card:
     clear()
     made = maker(np.random.default_rng(seed), True)
     _planted.append(made)
+    if made.threads:
+        made.threads.keep_up()
     return Card(
         {name: array.nbytes for name, array in made.arrays.items()},
         {name: array.ctypes.data for name, array in made.arrays.items()},
