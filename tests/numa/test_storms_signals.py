@@ -65,7 +65,12 @@ def interrupt_after(request):
 
 @pytest.fixture
 def big(here_and_there):
-    return memory.anonymous(PAGES * PAGE, node=here_and_there[0])
+    a = memory.anonymous(PAGES * PAGE, node=here_and_there[0])
+    # What the first calls import takes longer than calls: signals would meet the imports alone.
+    for node in here_and_there[::-1]:
+        mp.move(a[:PAGE], node)
+        mp.move_pages(memory.pages_of(a[:PAGE]), node)
+    return a
 
 
 def test_signals_while_pages_move(here_and_there, big, interrupt_after, storm):
