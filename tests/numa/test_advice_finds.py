@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import time
 import zlib
 from pathlib import Path
 
@@ -78,8 +79,9 @@ def plant_and_judge(maker, seed):
 
 
 def judge_own(maker, seed):
-    # A machine with much to do moves a free thread often.
-    for _ in range(30):
+    # A machine with much to do moves a free thread often, and most of the tries may be in vain.
+    until = time.monotonic() + processes.PATIENCE_S
+    while time.monotonic() < until:
         with contextlib.suppress(advice_judge.UnsteadyError):
             return processes.run_as(None, plant_and_judge, maker, seed)
     pytest.fail(f"seed {seed}: the scheduler moved the only thread each time")
