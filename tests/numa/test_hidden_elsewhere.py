@@ -35,15 +35,6 @@ def set_policy(*policy):
     system.syscall(system.SYS_SET_MEMPOLICY, *policy)
 
 
-def leave(node, other):
-    """Move the memory of this process off a node, so that its children begin with none there."""
-    masks = [system.node_mask(each) for each in (node, other)]
-    # It returns how many pages it left, such as one that was in use for a moment.
-    for _ in range(10):
-        if not system.syscall(system.SYS_MIGRATE_PAGES, 0, system.MAX_NODES + 1, *masks):
-            return
-
-
 @pytest.fixture
 def closed_half(two_nodes):
     """Yield a process with a mapping without access, half of it on each of two nodes."""
@@ -179,7 +170,8 @@ def test_hidden_mapping_alone_on_its_node_moves(capsys, monkeypatch, two_nodes, 
 
     monkeypatch.setattr(_core, "migrate_process", migrate_process)
     here = two_nodes[0]
-    leave(memory_only_node, here)
+    # A child begins with the memory of this process.
+    system.migrate(0, [memory_only_node], here)
     with closed_on(memory_only_node) as other:
         held = [each.start for each in mappings(other) if memory_only_node in each.nodes]
         assert held == [other.result]

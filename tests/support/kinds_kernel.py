@@ -158,23 +158,26 @@ def huge_page_pinned_in_part(node: int) -> Iterator[Kind]:
 
 
 @contextlib.contextmanager
-def hugetlb_pools(node: int) -> Iterator[None]:
-    """Reserve two huge pages on each node. Without one on `node`, a write would end the process."""
+def hugetlb_pools(node: int) -> Iterator[int]:
+    """Reserve two huge pages on each node; yield their size.
+
+    Without one on `node`, a write would end the process.
+    """
+    size = memory.huge_page_size() or 1 << 21
     folder = Path("/sys/devices/system/node")
-    count = f"hugepages/hugepages-{(memory.huge_page_size() or 1 << 21) // 1024}kB/nr_hugepages"
+    count = f"hugepages/hugepages-{size // 1024}kB/nr_hugepages"
     pools = dict.fromkeys(folder.glob(f"node*/{count}"), "2")
     if not pools:
         raise CannotMakeError(f"no {folder}/node*/{count}")
     with settings(pools):
         if int((folder / f"node{node}" / count).read_text()) < 1:
             raise CannotMakeError(f"no free huge page on node {node}")
-        yield
+        yield size
 
 
 @contextlib.contextmanager
 def _hugetlb(node: int) -> Iterator[np.ndarray]:
-    size = memory.huge_page_size() or 1 << 21
-    with hugetlb_pools(node):
+    with hugetlb_pools(node) as size:
         address = system.libc.mmap(
             None, size, PROT_RW, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_HUGETLB, -1, 0
         )

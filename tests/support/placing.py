@@ -18,7 +18,7 @@ MIB = 1 << 20
 _DTYPES = (np.uint8, np.float32, np.float64, np.int16, np.complex128)
 # One clock tick of /proc/PID/stat is 10 ms.
 _BUSY_S = 0.025
-# Of the CPU time of the thread that makes a team, three times what a helper that hardly runs uses.
+# advise() takes a thread for a helper if it used less than 1 % of the busiest thread's CPU time.
 _BUSY_SHARE = 0.03
 _TRIES = 20
 
@@ -65,10 +65,10 @@ class Team:
             self._use(asked, _BUSY_S)
 
     def keep_up(self) -> None:
-        """Have each thread use a share of the CPU time that the calling thread has used.
+        """Have each thread use enough CPU time, for what the calling thread has used by now.
 
-        On a machine that stands still at times, some of them have used more than they were to. If
-        the calling thread has used much, all others but these would seem to be helpers.
+        With less, it would count as a helper. So would only some of them where the machine pauses
+        at times, because a pause counts as CPU time of the thread that was running.
         """
         for _, asked in self._members:
             self._use(asked, _BUSY_SHARE * time.thread_time())
@@ -198,10 +198,8 @@ def write_file(path: os.PathLike, nbytes: int, node: int) -> None:
 
 
 def bring(pid: int, node: int) -> None:
-    """Move the memory of a process to a node; pages that it shares stay."""
-    old = system.node_mask(*(each for each in nodes.allowed() if each != node))
-    new = system.node_mask(node)
-    system.syscall(system.SYS_MIGRATE_PAGES, pid, system.MAX_NODES, old, new)
+    """Move the memory of a process to a node; pages that it shares may stay."""
+    system.migrate(pid, [each for each in nodes.allowed() if each != node], node)
 
 
 def migrations() -> int:

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import platform
+from collections.abc import Iterable
 
 _MOVE_PAGES, _GET_MEMPOLICY, _SET_MEMPOLICY, _MBIND, _MIGRATE_PAGES = range(5)
 _GENERIC = (239, 236, 237, 235, 238)
@@ -53,6 +54,15 @@ def syscall(number: int, *arguments: object) -> int:
     # ctypes would pass bare ints as C ints, with the bits above 31 undefined.
     words = (ctypes.c_long(each) if isinstance(each, int) else each for each in arguments)
     return succeed(libc.syscall(ctypes.c_long(number), *words))
+
+
+def migrate(pid: int, away_from: Iterable[int], to: int) -> None:
+    """Move the memory of a process off some nodes; pages that it shares may stay."""
+    masks = node_mask(*away_from), node_mask(to)
+    # The call returns how many pages it left, such as one that was in use for a moment.
+    for _ in range(10):
+        if not syscall(SYS_MIGRATE_PAGES, pid, MAX_NODES + 1, *masks):
+            return
 
 
 def node_mask(*nodes: int) -> ctypes.Array:

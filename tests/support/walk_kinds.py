@@ -142,8 +142,7 @@ def merged(stack: contextlib.ExitStack, name: str, window: int, node: int) -> Ar
 
 @_enter
 def hugetlb(stack: contextlib.ExitStack, name: str, window: int, node: int) -> Area:
-    size = memory.huge_page_size() or 1 << 21
-    stack.enter_context(hugetlb_pools(node))
+    size = stack.enter_context(hugetlb_pools(node))
     area = Area(name, window, size, flags=_MAP_HUGETLB)
     area.whole = size // PAGE
     return _filled(area, stack, node, None)
