@@ -20,7 +20,7 @@ pytestmark = [
     # distributed closes its sockets and event loops late.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:(distributed|tornado|dask)"),
-    # It warns if that takes a second, as on a busy machine.
+    # It warns if making its folder takes a second, as on a busy machine.
     pytest.mark.filterwarnings("ignore:Creating scratch directories:UserWarning"),
 ]
 distributed = pytest.importorskip("distributed", reason="needs the extra dask")

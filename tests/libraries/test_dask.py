@@ -113,7 +113,7 @@ def test_a_bag_and_an_array_without_axes() -> None:
     assert list(mp.where(whole)) == ["blocks[()]"]
 
 
-# distributed warns if that takes a second, as on a busy machine.
+# distributed warns if making its folder takes a second, as on a busy machine.
 @pytest.mark.filterwarnings("ignore:Creating scratch directories:UserWarning")
 def test_what_the_workers_of_a_cluster_hold_is_refused() -> None:
     distributed = pytest.importorskip("distributed")

@@ -109,7 +109,7 @@ def test_a_shared_page_goes_where_most_of_it_is_wanted_and_counts_as_torn(two_no
 
 def test_members_of_which_some_are_absent(two_nodes):
     first, second = nodes.allowed()[:2]
-    # Small pages alone: a huge page over other memory as well would not leave it absent.
+    # In small pages: a huge page that covers memory beside it, too, would make it present.
     arrays = {"here": memory.anonymous(1 << 20, first), "not yet": memory.anonymous(1 << 20)}
     before = mp.where(arrays)
     result = mp.move(arrays, second)

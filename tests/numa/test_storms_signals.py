@@ -66,7 +66,7 @@ def interrupt_after(request):
 @pytest.fixture
 def big(here_and_there):
     a = memory.anonymous(PAGES * PAGE, node=here_and_there[0])
-    # What the first calls import takes longer than calls: signals would meet the imports alone.
+    # The first calls import modules, which takes longer: signals would meet nothing else.
     for node in here_and_there[::-1]:
         mp.move(a[:PAGE], node)
         mp.move_pages(memory.pages_of(a[:PAGE]), node)

@@ -26,8 +26,8 @@ def _scanned():
 def bounded():
     """Allow 3 s of CPU time on a usual machine, and as many times more as this one is slower.
 
-    A call takes 20 to 100 ms, but minutes if absent pages are expanded. Python adds up so many
-    numbers in 4 to 20 ms; in a guest, both take longer, the more so while its host is busy.
+    A call takes 20 to 100 ms, but minutes if absent pages are expanded. The sum here takes 4
+    to 20 ms. In a guest, both take longer, the more so while its host is busy.
     """
     start = time.process_time()
     sum(range(300_000))
